@@ -1,0 +1,133 @@
+"""What an adapter is: the smallest interface that drives one kind of implementation, optional powers apart.
+
+An adapter never judges and never cleans up after the lab: the kernel does, when the lab ends. It reports what the
+implementation says of itself (`Endpoint.reported`); the lab looks at the kernel for what is really there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from conformance.lab.lab import Host, Lab
+    from conformance.lab.namespace import Namespace
+
+Address = IPv4Address | IPv6Address
+Interface = IPv4Interface | IPv6Interface
+
+
+class AdapterError(Exception):
+    """The implementation did not do what the adapter asked; the text says what, with the implementation's own words.
+
+    Ends the recording's scenario as a failed precondition (inconclusive), or as what the scenario was looking for.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the implementation says of itself: product and version, and further versions (kernel modules, plugins)."""
+
+    product: str
+    version: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The implementation is not on this machine: why, and the Debian packages that provide it."""
+
+    reason: str
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A wish for one endpoint.
+
+    `name` is unique in the lab. `publish` lists (protocol, port) to be published, for implementations that publish.
+    `addresses` asks for exactly these addresses (of families the implementation supports; empty: its own choice).
+    `extra_addresses` asks for that many further addresses per family on the same interface.
+    """
+
+    name: str
+    publish: tuple[tuple[str, int], ...] = ()
+    addresses: tuple[Interface, ...] = ()
+    extra_addresses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Where clients dial a published port: `address`:`port` leads to port `target_port` of the endpoint."""
+
+    protocol: str
+    address: Address
+    port: int
+    target_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What the implementation reported of an endpoint: in its API's or result's own words, decoded.
+
+    `mtu` is None where the implementation reports none.
+    """
+
+    addresses: tuple[Interface, ...] = ()
+    mac: str | None = None
+    mtu: int | None = None
+    gateways: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One attached endpoint: the namespace where it lives, its interface there, and what was reported of it."""
+
+    name: str
+    host: str
+    namespace: Namespace
+    interface: str
+    reported: Reported
+    publications: tuple[Publication, ...] = ()
+    handle: Any = None
+
+
+class Subject(Protocol):
+    """The implementation, running on the hosts of a lab."""
+
+    def prepare(self, host: Host, name: str) -> Namespace | None:
+        """The namespace in which the endpoint `name` will live, made before it is attached so that a tap can watch
+        it from its first frame; None where the implementation makes the namespace itself."""
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Attach one endpoint on `host`. Raises AdapterError when the implementation refuses."""
+
+    def detach(self, endpoint: Endpoint) -> None:
+        """Detach the endpoint; its address may be given to another. Raises AdapterError."""
+
+
+class Adapter(Protocol):
+    """One kind of implementation, made from a profile's settings by `adapter(profile)`."""
+
+    weight: int
+    """How much of a machine one deployment takes, in units of a kernel-only lab (1); recordings are packed by it."""
+
+    def identify(self) -> Identity | Unavailable:
+        """Ask the implementation itself for its version; no side effects, no lab, no root."""
+
+    def deploy(self, lab: Lab) -> AbstractContextManager[Subject]:
+        """The implementation running on the lab's hosts. Raises AdapterError."""
+
+    def plan(self) -> tuple[str, ...]:
+        """What `deploy` and `attach` would start and configure, one step a line, for ``plugfest run --plan``."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """Optional power of a subject: further state of its own that explains a verdict (never decides one)."""
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """Structured state by name (JSON values), stored in the snapshot of `host`."""

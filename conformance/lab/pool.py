@@ -1,0 +1,106 @@
+"""Sandboxed jobs as futures: the side of the recording server that lives in the process of pytest or of a command."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, Self
+
+from conformance.lab.scratch import sweep
+from conformance.lab.zygote import MESSAGE
+
+PRELOAD = ("conformance.record",)
+
+
+class JobError(Exception):
+    """A job in a sandbox ended with an error of ours; `trace` is its traceback."""
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+class Pool:
+    """Runs jobs, each in a fresh sandbox, all at the same time; the caller bounds how many."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._futures: dict[int, Future[Any]] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._ended = False
+        with theirs:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "conformance.lab.zygote", str(theirs.fileno()), *PRELOAD],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._reader = threading.Thread(target=self._read, name="sandbox-pool", daemon=True)
+        self._reader.start()
+
+    def submit(self, target: str, arguments: Mapping[str, Any]) -> Future[Any]:
+        """Call ``module:function(scratch, **arguments)`` in a sandbox; arguments and result are JSON values.
+
+        The future raises JobError when the function raises or the sandbox dies.
+        """
+        future: Future[Any] = Future()
+        with self._lock:
+            number = next(self._numbers)
+            self._futures[number] = future
+            if self._ended:
+                self._fail_all("the recording server has ended")
+            else:
+                job = {"id": number, "target": target, "arguments": dict(arguments)}
+                self._control.send(json.dumps(job).encode())
+        return future
+
+    def _read(self) -> None:
+        while True:
+            try:
+                message = self._control.recv(MESSAGE)
+            except OSError:
+                message = b""
+            if not message:
+                break
+            answer = json.loads(message)
+            if "id" not in answer:
+                continue
+            with self._lock:
+                future = self._futures.pop(answer["id"])
+            if "value" in answer:
+                future.set_result(answer["value"])
+            else:
+                text = answer.get("error", f"the sandbox ended with exit code {answer['code']}")
+                future.set_exception(JobError(text, answer.get("trace", "")))
+        with self._lock:
+            self._ended = True
+            self._fail_all("the recording server has ended")
+
+    def _fail_all(self, reason: str) -> None:
+        for future in self._futures.values():
+            future.set_exception(JobError(reason))
+        self._futures.clear()
+
+    def close(self) -> None:
+        """End the server: running jobs are killed, and what they leave behind is removed."""
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+        code = self._server.wait()
+        self._reader.join()
+        self._control.close()
+        if code != 0:
+            sweep()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

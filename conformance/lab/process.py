@@ -1,0 +1,80 @@
+"""Programs of the lab: run to the end, or started as a daemon in the foreground."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from conformance.limits import DAEMON_STOP
+
+
+def finish(
+    command: Sequence[str], *, text: str, timeout: float, environment: Mapping[str, str] | None
+) -> subprocess.CompletedProcess[str]:
+    """subprocess.run with captured text output, in the namespace of the calling thread."""
+    return subprocess.run(
+        list(command),
+        input=text,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        env=None if environment is None else {**os.environ, **environment},
+        check=False,
+    )
+
+
+class Daemon:
+    """A program in the foreground whose output is kept; `stop` asks, then insists."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether the program still runs."""
+        return self._process.poll() is None
+
+    def wait(self, timeout: float) -> int | None:
+        """Exit code once the program has ended, None if it still runs after `timeout` seconds."""
+        descriptor = os.pidfd_open(self.pid) if self.alive() else -1
+        if descriptor >= 0:
+            try:
+                select.select([descriptor], [], [], timeout)
+            finally:
+                os.close(descriptor)
+        return self._process.poll()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send `number`, wait for the end within `limits.DAEMON_STOP`, else kill. Returns the exit code."""
+        if self.alive():
+            self._process.send_signal(number)
+            if self.wait(DAEMON_STOP) is None:
+                self._process.kill()
+        return self._process.wait()
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of the program's output."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def start_daemon(command: Sequence[str], log: Path, environment: Mapping[str, str] | None) -> Daemon:
+    """Start `command` in the namespace of the calling thread, output to `log`. Raises FileNotFoundError."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=None if environment is None else {**os.environ, **environment},
+            start_new_session=True,
+        )
+    return Daemon(process, log)

@@ -1,0 +1,56 @@
+"""The scratch folder and the cgroup of one run, and the look for those of runs that were killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO, Final, Self
+
+from conformance.lab import cgroups
+
+PREFIX: Final = "plugfest-run-"
+LOCK: Final = "lock"
+
+
+class Scratch:
+    """A folder with a lock that is held as long as the run lives, and a cgroup name that belongs to it."""
+
+    def __init__(self) -> None:
+        sweep()
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.folder.chmod(0o755)
+        self.group = self.folder.name
+        self._lock: IO[str] = (self.folder / LOCK).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _remove(self.folder)
+        self._lock.close()
+
+
+def sweep() -> list[str]:
+    """Remove what killed runs of this user left: folders whose lock nobody holds any more. Returns their names."""
+    removed = []
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            if folder.stat().st_uid != os.geteuid():
+                continue
+            with (folder / LOCK).open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(folder)
+                removed.append(folder.name)
+        except OSError:
+            continue
+    return removed
+
+
+def _remove(folder: Path) -> None:
+    if os.geteuid() == 0:
+        cgroups.remove(folder.name)
+    shutil.rmtree(folder, ignore_errors=True)

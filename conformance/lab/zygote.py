@@ -1,0 +1,116 @@
+"""The recording server: a process that has imported the lab once and forks a sandbox for every job.
+
+Started by `conformance.lab.pool` as ``python -m conformance.lab.zygote FD``, single-threaded, in a session of its own.
+Jobs come as JSON over the socket FD, answers go back the same way. When the other end is gone, by whatever signal, it
+kills the sandboxes, removes the run's scratch folder and cgroups, and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from conformance.lab import cgroups, sandbox
+from conformance.lab.scratch import Scratch
+
+MESSAGE = 1 << 20
+"""Bytes of the largest job or answer."""
+
+
+class Zygote:
+    """Forks one sandbox for each job; knows each by a pidfd."""
+
+    def __init__(self, control: socket.socket, scratch: Scratch) -> None:
+        self._control = control
+        self._scratch = scratch
+        self._jobs: dict[int, tuple[int, dict[str, Any]]] = {}
+
+    def serve(self) -> None:
+        """Take jobs and report their ends until the other side hangs up."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll():
+                if descriptor != self._control.fileno():
+                    poll.unregister(descriptor)
+                    self._report(descriptor)
+                    continue
+                message = self._control.recv(MESSAGE)
+                if not message:
+                    return
+                poll.register(self._start(json.loads(message)), select.POLLIN)
+
+    def _start(self, job: dict[str, Any]) -> int:
+        place = self._scratch.folder / str(job["id"])
+        (place / "tmpfs").mkdir(parents=True)
+        pid = sandbox.spawn(
+            lambda: perform(job, place), scratch=place / "tmpfs", group=f"{self._scratch.group}/{job['id']}"
+        )
+        descriptor = os.pidfd_open(pid)
+        self._jobs[descriptor] = (pid, job)
+        return descriptor
+
+    def _report(self, descriptor: int) -> None:
+        pid, job = self._jobs.pop(descriptor)
+        os.close(descriptor)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        place = self._scratch.folder / str(job["id"])
+        answer: dict[str, Any] = {"id": job["id"], "code": code}
+        with contextlib.suppress(OSError, ValueError):
+            answer |= json.loads((place / "answer.json").read_text())
+        shutil.rmtree(place, ignore_errors=True)
+        cgroups.remove(f"{self._scratch.group}/{job['id']}")
+        with contextlib.suppress(OSError):
+            self._control.send(json.dumps(answer).encode())
+
+    def end(self) -> None:
+        """Kill every sandbox and wait until each is gone."""
+        for descriptor, (pid, _) in self._jobs.items():
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(descriptor)
+        self._jobs.clear()
+
+
+def perform(job: dict[str, Any], place: Path) -> int:
+    """Inside the sandbox: call ``module:function`` with the job's arguments and leave the answer as JSON."""
+    module, _, name = job["target"].partition(":")
+    try:
+        function = getattr(importlib.import_module(module), name)
+        answer: dict[str, Any] = {"value": function(place / "tmpfs", **job["arguments"])}
+    except Exception as problem:
+        answer = {
+            "error": f"{type(problem).__name__}: {problem}",
+            "trace": "".join(traceback.format_exception(problem)),
+        }
+    (place / "answer.json").write_text(json.dumps(answer))
+    return 0 if "value" in answer else 1
+
+
+def main() -> None:
+    """Serve the socket whose descriptor is the first argument; further arguments are modules to import beforehand."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for module in sys.argv[2:]:
+        importlib.import_module(module)
+    with Scratch() as scratch, socket.socket(fileno=int(sys.argv[1])) as control:
+        control.send(b"{}")
+        zygote = Zygote(control, scratch)
+        try:
+            zygote.serve()
+        finally:
+            zygote.end()
+
+
+if __name__ == "__main__":
+    main()

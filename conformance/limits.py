@@ -1,0 +1,53 @@
+"""Every deadline and constant of time of the suite, in one place, each with the clause it comes from.
+
+Units are seconds unless the name says otherwise. A deadline bounds a wait for an event; nothing waits it out when the
+event comes earlier, except where a clause asks for silence.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- address resolution and reachability -------------------------------------------------------------------------
+RESOLUTION: Final = 3.0
+"""RFC 4861 §10: MAX_MULTICAST_SOLICIT 3 x RETRANS_TIMER 1 s; Linux resolves ARP with the same 3 x 1 s."""
+RETRY: Final = 1.0
+"""Between two tries of one probe: the retransmission of RFC 4861 §10 (RETRANS_TIMER) and RFC 6298 §2 (initial RTO)."""
+TRIES: Final = 3
+"""ROUTE-01: an endpoint answers in at most three tries, one second apart."""
+ANSWER: Final = RESOLUTION + 1.0
+"""From the first try of a probe to the verdict that nobody answers: resolution, then one more second (ROUTE-09)."""
+UNREACHABLE: Final = ANSWER
+"""RFC 1812 §5.2.7.1: a router's report follows its own resolution of the next hop."""
+
+# --- IPv6 addresses ----------------------------------------------------------------------------------------------
+DAD: Final = 2.0
+"""RFC 4862 §5.4.2, §5.1: up to MAX_RTR_SOLICITATION_DELAY 1 s, then DupAddrDetectTransmits 1 x RETRANS_TIMER 1 s."""
+DAD_SETTLED: Final = DAD + 3.0
+"""DAD of every address of an endpoint is decided by then: `DAD`, with room for a loaded machine."""
+SOLICITATION_ANSWER: Final = 1.0
+"""RFC 4861 §7.2.4 answers at once; a sender repeats after RETRANS_TIMER 1 s (§10)."""
+
+# --- path MTU ----------------------------------------------------------------------------------------------------
+TOO_BIG: Final = 3.0
+"""MTU-03: every flow has its Packet Too Big within three seconds (RFC 4443 §2.4 (f) limits the rate, not the fact)."""
+REASSEMBLY: Final = 60.0
+"""RFC 8200 §4.5: a reassembly that is not complete within 60 s is given up."""
+
+# --- idle flows --------------------------------------------------------------------------------------------------
+IDLE_STATE_FAST: Final = 2
+"""Lifetime in seconds that the fast variant gives to every connection-tracking state of the hosts."""
+IDLE_FAST: Final = 4.0
+"""Silence of the fast variant of nat.idle-flow: twice the lifetime that it gave to the state."""
+IDLE_THOROUGH: Final = 7_500.0
+"""RFC 5382 §5 REQ-5: a NAT keeps an idle established connection for 2 h 4 min; silence of 2 h 5 min outlives it."""
+
+# --- the lab's own work (no clause; generous, since machines are shared) ------------------------------------------
+DAEMON_START: Final = 90.0
+DAEMON_STOP: Final = 20.0
+COMMAND: Final = 60.0
+ATTACH: Final = 90.0
+CANARY: Final = 5.0
+LINK_UP: Final = 10.0
+RECORDING: Final = 600.0
+"""A recording that takes longer than this is an error of ours (thorough recordings add their own waits)."""

@@ -1,0 +1,230 @@
+"""What a recording holds, beside the frames: enough to judge again, anywhere, without the lab.
+
+Times are integer nanoseconds of the recording machine's CLOCK_REALTIME, the clock of the frames' timestamps. Addresses
+are strings without a scope id. `recording.json` is one `Record`; its JSON Schema is published by ``plugfest schema``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from conformance.profile import Profile, Strict
+from conformance.testbed import Testbed
+
+Family = Literal["ipv4", "ipv6"]
+FlowProtocol = Literal["tcp", "udp", "icmp", "ip"]
+Path = Literal[
+    "same-host", "cross-host", "inbound", "outbound", "from-host", "self", "published", "published-hairpin", "wire"
+]
+"""Where a flow runs: between endpoints of one host, of two hosts, from the client to an endpoint, from an endpoint to
+the client, from a host to its own endpoint, from an endpoint to its own address, from the client to a published port,
+from an endpoint of the same host (or itself) to a published port, or on the wire without endpoints."""
+
+Status = Literal["answered", "refused", "unreachable", "expired", "too-big", "timeout", "error"]
+"""How a flow ended at its source: answered by the far end, TCP reset, ICMP unreachable, ICMP time exceeded, ICMP too
+big, silence until the deadline, or a local error."""
+
+
+class Socket(Strict):
+    """One end of a flow: address and port (for ICMP echo the port is the echo identifier, 0 for bare IP)."""
+
+    address: str
+    port: int
+
+
+class Answer(Strict):
+    """What the far end saw of a flow: which server it was, its peer, and its own local address and port."""
+
+    server: str
+    peer: Socket
+    local: Socket
+
+
+class IcmpReport(Strict):
+    """An ICMP or ICMPv6 error that reached the flow's socket: who sent it, type, code and the MTU it carried (or 0).
+
+    `inner_source` is the source in the packet that the error quotes, where the raw error was seen.
+    """
+
+    offender: str
+    type: int
+    code: int
+    mtu: int = 0
+
+
+class Flow(Strict):
+    """One probe and what became of it.
+
+    `id` is in the payload of every packet of the flow, so frames of all taps are found by it. `local` is what the
+    source's socket says of itself (getsockname), `dialled` what it sent to. `arrival` was written down inside the
+    destination, `answer` is what the source got back from there. `ttl` is the TTL or hop limit sent, `size` the IP
+    packet's size in bytes (0: ordinary), `intact` whether the payload arrived unchanged (None: not judged).
+    """
+
+    id: int
+    purpose: str
+    path: Path
+    protocol: FlowProtocol
+    family: Family
+    source: str
+    target: str
+    dialled: Socket
+    local: Socket | None = None
+    number: int = 0
+    ttl: int = 0
+    size: int = 0
+    dont_fragment: bool = False
+    status: Status
+    detail: str = ""
+    report: IcmpReport | None = None
+    arrival: Answer | None = None
+    answer: Answer | None = None
+    intact: bool | None = None
+    tries: int = 1
+    sent_ns: int = 0
+    done_ns: int = 0
+
+
+class Event(Strict):
+    """Something that happened at a moment: `kind` is a word of the scenario, `where` a host or endpoint."""
+
+    time_ns: int
+    kind: str
+    where: str = ""
+    detail: Mapping[str, Any] = {}
+
+
+class AddressState(Strict):
+    """One address in the kernel: with prefix length, its scope and its flags (tentative, dadfailed, ...)."""
+
+    address: str
+    prefix_length: int
+    scope: str
+    flags: tuple[str, ...] = ()
+
+
+class InterfaceState(Strict):
+    """One interface as the kernel shows it."""
+
+    name: str
+    index: int
+    kind: str = ""
+    mac: str = ""
+    mtu: int = 0
+    up: bool = False
+    master: str = ""
+    addresses: tuple[AddressState, ...] = ()
+
+
+class Snapshot(Strict):
+    """State of one namespace at a moment, all structured; `where` is a host or an endpoint.
+
+    `routes`, `neighbours`, `forwarding` (the FDB), `rules` (nftables, with counters) and `conntrack` are lists of flat
+    tables; `sysctls` maps names to values; `further` is what an adapter explained.
+    """
+
+    time_ns: int
+    moment: str
+    where: str
+    interfaces: tuple[InterfaceState, ...] = ()
+    routes: tuple[Mapping[str, Any], ...] = ()
+    neighbours: tuple[Mapping[str, Any], ...] = ()
+    forwarding: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[Mapping[str, Any], ...] = ()
+    conntrack: tuple[Mapping[str, Any], ...] = ()
+    sysctls: Mapping[str, str] = {}
+    listeners: tuple[Mapping[str, Any], ...] = ()
+    further: Mapping[str, Any] = {}
+
+
+class EndpointState(Strict):
+    """One endpoint: what the implementation reported of it, and what the kernel shows after attach and DAD's time."""
+
+    name: str
+    host: str
+    interface: str
+    attached_ns: int
+    reported_addresses: tuple[str, ...] = ()
+    reported_mac: str | None = None
+    reported_mtu: int | None = None
+    kernel: InterfaceState
+    tap: str
+    publications: tuple[Mapping[str, Any], ...] = ()
+
+
+class TapState(Strict):
+    """One tap: the pcapng interface `number` (from 0) is `interface` in namespace `where`.
+
+    `role` is uplink (a host's), endpoint, client, rack (a port of the top-of-rack) or inside (other interfaces of a
+    host). `dropped` counts frames that the tap lost: what rests on it is then inconclusive.
+    """
+
+    number: int
+    name: str
+    where: str
+    interface: str
+    role: Literal["uplink", "endpoint", "client", "rack", "inside"]
+    mac: str = ""
+    captured: int
+    dropped: int
+
+
+class Canary(Strict):
+    """A frame sent by the lab on purpose, with a nonce, to prove that its path and the tap there carry such frames."""
+
+    nonce: str
+    form: str
+    where: str
+    tap: str
+    time_ns: int
+    seen: bool
+
+
+class Window(Strict):
+    """A time in which something is watched for; absence holds only if canaries before and after it were seen."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    canaries: tuple[Canary, ...] = ()
+
+
+class IdentityState(Strict):
+    """What the implementation reported of itself."""
+
+    product: str
+    version: str
+    details: Mapping[str, str] = {}
+
+
+class Record(Strict):
+    """One scenario, done once to one implementation on one testbed."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    suite: str
+    scenario: str
+    variant: Literal["fast", "thorough"] = "fast"
+    attempt: int = 1
+    fault: str | None = None
+    profile: Profile
+    identity: IdentityState
+    testbed: Testbed
+    kernel: str
+    processors: int
+    load: tuple[float, float, float]
+    rootless: bool
+    started_ns: int
+    finished_ns: int
+    problem: str | None = None
+    """A precondition that failed, in one sentence: what rests on this recording is inconclusive."""
+    endpoints: tuple[EndpointState, ...] = ()
+    flows: tuple[Flow, ...] = ()
+    events: tuple[Event, ...] = ()
+    windows: tuple[Window, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    taps: tuple[TapState, ...] = ()
+    figures: Mapping[str, float] = {}
+    logs: tuple[str, ...] = ()

@@ -1,0 +1,128 @@
+"""Testbeds: the shape of a lab as data, one TOML file each (hosts, segments, addresses, underlay limits)."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from conformance.errors import UsageError
+from conformance.places import TESTBEDS
+from conformance.profile import NAME, Strict, explain
+
+Mtu = Annotated[int, Field(ge=1280, le=9000)]
+"""Bytes; not below 1280, which every IPv6 link must carry (RFC 8200 §5)."""
+
+
+class Segment(Strict):
+    """One subnet of the underlay: a bridge of the top-of-rack, which is not the implementation's.
+
+    Where there is more than one segment, `router_ipv4` and `router_ipv6` are the router's addresses in it.
+    """
+
+    ipv4: IPv4Network
+    ipv6: IPv6Network
+    router_ipv4: IPv4Address | None = None
+    router_ipv6: IPv6Address | None = None
+    mtu: Mtu | None = None
+
+
+class Station(Strict):
+    """A station on a segment: a host of the implementation, or the external client."""
+
+    segment: str
+    ipv4: IPv4Address
+    ipv6: IPv6Address
+
+
+class HostStation(Station):
+    """A host that the implementation runs on.
+
+    `workload_ipv4` and `workload_ipv6` are routed to this host by everybody else, as an ordinary IP route.
+    `pool_ipv4` and `pool_ipv6` are addresses of the segment itself, for endpoints that live on it.
+    """
+
+    workload_ipv4: IPv4Network
+    workload_ipv6: IPv6Network
+    pool_ipv4: IPv4Network
+    pool_ipv6: IPv6Network
+
+
+class Overlay(Strict):
+    """A prefix that spans all hosts and that nobody outside has a route to, for implementations that are overlays."""
+
+    ipv4: IPv4Network
+    ipv6: IPv6Network
+
+
+class Underlay(Strict):
+    """Limits of the underlay: MTU in bytes of every link, and whether multicast beyond ND, MLD and IGMP passes."""
+
+    mtu: Mtu = 1500
+    multicast: bool = True
+
+
+class Testbed(Strict):
+    """The shape of a lab."""
+
+    __test__ = False
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    name: Annotated[str, Field(pattern=NAME)]
+    title: str
+    underlay: Underlay = Underlay()
+    overlay: Overlay
+    segments: Annotated[Mapping[str, Segment], Field(min_length=1)]
+    hosts: Annotated[Mapping[str, HostStation], Field(min_length=1)]
+    client: Station
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Testbed:
+        for name, station in [*self.hosts.items(), ("client", self.client)]:
+            segment = self.segments.get(station.segment)
+            if segment is None:
+                raise ValueError(f"{name}.segment: there is no segment {station.segment!r}")
+            if station.ipv4 not in segment.ipv4 or station.ipv6 not in segment.ipv6:
+                raise ValueError(f"{name}: its addresses are not in segment {station.segment!r}")
+        if self.routed and any(s.router_ipv4 is None or s.router_ipv6 is None for s in self.segments.values()):
+            raise ValueError("segments: with more than one, each needs router_ipv4 and router_ipv6")
+        return self
+
+    @property
+    def routed(self) -> bool:
+        """Whether a router joins several segments."""
+        return len(self.segments) > 1
+
+    def segment_mtu(self, segment: str) -> int:
+        """MTU in bytes of one segment."""
+        return self.segments[segment].mtu or self.underlay.mtu
+
+    def hops_between(self, one: Station, other: Station) -> int:
+        """Routed hops of the underlay between two stations: 0 in one segment, else 1 (one router joins all)."""
+        return 0 if one.segment == other.segment else 1
+
+
+def available() -> dict[str, Path]:
+    """The testbeds that ship with the suite, by name."""
+    return {path.stem: path for path in sorted(TESTBEDS.glob("*.toml"))}
+
+
+def load(reference: str) -> Testbed:
+    """Read a testbed by name or path. Raises UsageError: one line naming the file, the key and the fix."""
+    shipped = available()
+    path = shipped.get(reference, Path(reference))
+    if path.suffix != ".toml" or not path.is_file():
+        near = difflib.get_close_matches(reference, shipped, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(shipped)}"
+        raise UsageError(f"--testbed {reference}: no testbed of that name; {hint}")
+    try:
+        return Testbed.model_validate(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{path.name}: not valid TOML: {problem}") from problem
+    except ValidationError as problem:
+        raise UsageError(explain(problem, path.name, Testbed)) from None

@@ -1,0 +1,114 @@
+"""Verdicts and outcomes: what a check says of one requirement, and the exit code that follows from many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """The words of ISO/IEC 9646, with error for a fault of the suite itself."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    UNSUPPORTED = "unsupported"
+    NOT_APPLICABLE = "not-applicable"
+    ERROR = "error"
+
+
+SEVERITY = (
+    Verdict.NOT_APPLICABLE,
+    Verdict.UNSUPPORTED,
+    Verdict.PASS,
+    Verdict.INCONCLUSIVE,
+    Verdict.ERROR,
+    Verdict.FAIL,
+)
+"""From the least to the most severe; a cell of the matrix shows the most severe of its outcomes."""
+
+GATING_LEVELS = frozenset({"MUST", "SUITE"})
+"""Levels whose failures end a run with exit code 1."""
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The most severe of `verdicts`; not-applicable if there is none."""
+    return max(verdicts, key=SEVERITY.index, default=Verdict.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where to look: frame numbers (from 1, as Wireshark counts) in one pcapng, each deciding frame in one line."""
+
+    recording: str
+    frames: tuple[int, ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a check decided. `expected` and `seen` are one sentence each; `figures` maps a name with unit to a number."""
+
+    verdict: Verdict
+    expected: str = ""
+    seen: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    notes: tuple[str, ...] = ()
+    figures: tuple[tuple[str, int | float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One judged attempt of a scenario."""
+
+    number: int
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One requirement, with its parameters, judged over all attempts.
+
+    `parameters` is sorted by name. The verdict is the most severe of the attempts; `flaky` tells that they differ.
+    """
+
+    requirement: str
+    level: str
+    parameters: tuple[tuple[str, str], ...]
+    attempts: tuple[Attempt, ...]
+    deviation: str | None = None
+    informational: bool = False
+    extra_notes: tuple[str, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst(attempt.judgement.verdict for attempt in self.attempts)
+
+    @property
+    def flaky(self) -> bool:
+        return len({attempt.judgement.verdict for attempt in self.attempts}) > 1
+
+    @property
+    def deciding(self) -> Judgement:
+        """The judgement of the attempt that gave the verdict."""
+        return next(a.judgement for a in self.attempts if a.judgement.verdict is self.verdict)
+
+    @property
+    def gates(self) -> bool:
+        """Whether this outcome can end a run with 1 or 3: MUST or SUITE, deciding, and no live deviation."""
+        return self.level in GATING_LEVELS and not self.informational and self.deviation is None
+
+
+def exit_code(outcomes: Iterable[Outcome], *, complete: bool) -> int:
+    """0 conforms, 1 a MUST or SUITE requirement fails, 3 inconclusive, an error of ours or an incomplete run.
+
+    1 outranks 3 (design: "Gates"). A live deviation does not fail the run; unsupported never fails. An error of ours
+    ends 3 whatever its level.
+    """
+    listed = list(outcomes)
+    if any(o.gates and o.verdict is Verdict.FAIL for o in listed):
+        return 1
+    if not complete or not listed or any(o.verdict is Verdict.ERROR for o in listed):
+        return 3
+    return 3 if any(o.gates and o.verdict is Verdict.INCONCLUSIVE for o in listed) else 0
