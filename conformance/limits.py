@@ -49,5 +49,7 @@ COMMAND: Final = 60.0
 ATTACH: Final = 90.0
 CANARY: Final = 5.0
 LINK_UP: Final = 10.0
-RECORDING: Final = 600.0
-"""A recording that takes longer than this is an error of ours (thorough recordings add their own waits)."""
+TAP_FLUSH: Final = 10.0
+"""The kernel hands over a block of frames within tens of milliseconds; this bounds a machine that stands still."""
+RUN: Final = 6 * 3600.0
+"""Nothing that a run waits for takes longer: thorough recordings of many implementations, one after another."""

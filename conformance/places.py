@@ -14,3 +14,4 @@ def _find(name: str) -> Path:
 PROFILES: Final = _find("profiles")
 FIXTURES: Final = _find("fixtures")
 TESTBEDS: Final = FIXTURES / "testbeds"
+CHECKS: Final = Path(__file__).parent / "checks"

@@ -114,6 +114,8 @@ class Adapter(Protocol):
 
     weight: int
     """How much of a machine one deployment takes, in units of a kernel-only lab (1); recordings are packed by it."""
+    needs_root: bool
+    """Whether it works only as root of the machine (container engines), not in a user namespace."""
 
     def identify(self) -> Identity | Unavailable:
         """Ask the implementation itself for its version; no side effects, no lab, no root."""

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from conformance.lab import link
+from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.namespace import Namespace
 from conformance.lab.process import Daemon
 from conformance.lab.sysctls import pin
 from conformance.testbed import HostStation, Station, Testbed
 
 UPLINK = "eth0"
+BUILDERS = 4
+"""Stations built at the same time: making a namespace and its mounts waits for the kernel most of the time."""
+BRIDGE_SNOOPING = 23
+"""IFLA_BR_MCAST_SNOOPING."""
 
 
 def documentation_mac(number: int) -> str:
@@ -28,7 +33,7 @@ def documentation_mac(number: int) -> str:
 class Node:
     """A station of the lab: a namespace with an uplink into one segment."""
 
-    def __init__(self, name: str, namespace: Namespace, station: Station, testbed: Testbed, logs: Path) -> None:
+    def __init__(self, name: str, namespace: Namespace, station: Station, testbed: Testbed, *, logs: Path) -> None:
         segment = testbed.segments[station.segment]
         self.name = name
         self.namespace = namespace
@@ -67,31 +72,37 @@ class Host(Node):
     station: HostStation
 
     def __init__(
-        self, name: str, namespace: Namespace, station: HostStation, testbed: Testbed, logs: Path, folder: Path
+        self, name: str, namespace: Namespace, station: HostStation, testbed: Testbed, *, logs: Path, folder: Path
     ) -> None:
-        super().__init__(name, namespace, station, testbed, logs)
+        super().__init__(name, namespace, station, testbed, logs=logs)
         self.workload_ipv4 = station.workload_ipv4
         self.workload_ipv6 = station.workload_ipv6
         self.pool_ipv4 = station.pool_ipv4
         self.pool_ipv6 = station.pool_ipv6
         self.folder = folder
-        self._pools: dict[tuple[str, int], Iterator[Any]] = {}
+        self._pools: dict[int, Iterator[Any]] = {}
+        self._lock = threading.Lock()
 
     def next_pool_address(self, version: int) -> IPv4Interface | IPv6Interface:
-        """The next free address of the segment for an endpoint that lives on the segment itself."""
+        """The next free address of the segment for an endpoint that lives on the segment itself. Raises LookupError."""
         network = self.pool_ipv4 if version == 4 else self.pool_ipv6
         length = (self.ipv4 if version == 4 else self.ipv6).network.prefixlen
-        pool = self._pools.setdefault(("pool", version), islice(network.hosts(), 0, None))
-        return ip_interface(f"{next(pool)}/{length}")
+        with self._lock:
+            pool = self._pools.setdefault(version, iter(network.hosts()))
+            found = next(pool, None)
+        if found is None:
+            raise LookupError(f"{self.name}: the pool {network} has no address left")
+        return ip_interface(f"{found}/{length}")
 
 
 class Lab:
     """The stations of one testbed, ready to send. Make it inside a sandbox; use it as a context manager."""
 
-    def __init__(self, testbed: Testbed, folder: Path) -> None:
+    def __init__(self, testbed: Testbed, folder: Path, *, logs: Path | None = None) -> None:
         self.testbed = testbed
         self.folder = folder
-        self.logs = folder / "logs"
+        self.logs = logs or folder / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
         self._resources = ExitStack()
         self.hosts: dict[str, Host] = {}
@@ -102,10 +113,13 @@ class Lab:
             raise
 
     def namespace(self, name: str, *, mounts: bool = False) -> Namespace:
-        """A further namespace of the lab (for an endpoint), with pinned sysctls and loopback up, closed with the lab."""
+        """A further namespace (for an endpoint), with pinned sysctls and loopback up, closed with the lab.
+
+        May be called from several threads.
+        """
         namespace = self._resources.enter_context(Namespace.create(name, mounts=mounts))
         pin(namespace)
-        link.change(namespace, "lo", state="up")
+        netlink.transact(namespace, [rtnetlink.up("lo")])
         return namespace
 
     def keep(self, namespace: Namespace) -> Namespace:
@@ -114,68 +128,89 @@ class Lab:
 
     def _build(self) -> None:
         self.rack = self.namespace("rack")
-        for number, name in enumerate(self.testbed.segments):
-            link.add(
-                self.rack, name, "bridge", address=documentation_mac(0xF0 + number), mtu=self.testbed.segment_mtu(name),
-                br_mcast_snooping=0,
-            )  # fmt: skip
-            link.quiet(self.rack, name)
-            link.change(self.rack, name, state="up")
+        self.rack.sysctl("net.ipv6.conf.default.addr_gen_mode", rtnetlink.NO_LINK_LOCAL)
+        netlink.transact(self.rack, [self._bridge(number, name) for number, name in enumerate(self.testbed.segments)])
         self.router = self._router() if self.testbed.routed else None
-        for number, (name, station) in enumerate(self.testbed.hosts.items(), start=1):
-            folder = self.folder / name
-            folder.mkdir(exist_ok=True)
-            namespace = self.namespace(name, mounts=True)
-            host = Host(name, namespace, station, self.testbed, self.logs, folder)
-            self._connect(host, number)
-            self.hosts[name] = host
-        self.client = Node("client", self.namespace("client"), self.testbed.client, self.testbed, self.logs)
-        self._connect(self.client, 0x0C)
-        self._route()
+        with ThreadPoolExecutor(BUILDERS, thread_name_prefix="lab") as builders:
+            client = builders.submit(self._client)
+            self.hosts = {host.name: host for host in builders.map(self._host, self.testbed.hosts)}
+            self.client = client.result()
         if not self.testbed.underlay.multicast:
             from conformance.lab.nftables import block_underlay_multicast
 
             block_underlay_multicast(self.rack)
+
+    def _bridge(self, number: int, segment: str) -> netlink.Request:
+        return rtnetlink.link(
+            segment, "bridge", data={BRIDGE_SNOOPING: b"\0"}, mtu=self.testbed.segment_mtu(segment),
+            mac=documentation_mac(0xF0 + number), up=True,
+        )  # fmt: skip
 
     def _router(self) -> Namespace:
         router = self.namespace("router")
         router.sysctl("net.ipv4.ip_forward", 1)
         router.sysctl("net.ipv6.conf.all.forwarding", 1)
         for number, (name, segment) in enumerate(self.testbed.segments.items()):
-            self.plug(router, name, name, "router", mac=documentation_mac(0xE0 + number))
-            assert segment.router_ipv4 and segment.router_ipv6
-            link.address(router, name, IPv4Interface((segment.router_ipv4, segment.ipv4.prefixlen)))
-            link.address(router, name, IPv6Interface((segment.router_ipv6, segment.ipv6.prefixlen)), dad=False)
+            assert segment.router_ipv4 is not None
+            assert segment.router_ipv6 is not None
+            addresses = (
+                IPv4Interface((segment.router_ipv4, segment.ipv4.prefixlen)),
+                IPv6Interface((segment.router_ipv6, segment.ipv6.prefixlen)),
+            )
+            self.plug(router, name, name, "router", mac=documentation_mac(0xE0 + number), addresses=addresses)
+        netlink.transact(router, self._workload_routes())
         return router
 
-    def plug(self, namespace: Namespace, interface: str, segment: str, port: str, *, mac: str | None = None) -> None:
-        """Cable `interface` of a namespace to a new port ``port.segment`` of the top-of-rack; both ends are up."""
+    def plug(
+        self, namespace: Namespace, interface: str, segment: str, port: str, *, mac: str | None = None,
+        addresses: Sequence[IPv4Interface | IPv6Interface] = (), routes: Sequence[netlink.Request] = (),
+    ) -> None:  # fmt: skip
+        """Cable `interface` of a namespace to a new port ``port.segment`` of the top-of-rack; both ends are up.
+
+        `addresses` are set without duplicate address detection, `routes` behind them.
+        """
         mtu = self.testbed.segment_mtu(segment)
         rack_port = f"{port}.{segment}"[:15]
-        link.veth(self.rack, rack_port, namespace, interface, mtu=mtu, far_mac=mac)
-        link.quiet(self.rack, rack_port)
-        link.change(self.rack, rack_port, master=link.index(self.rack, segment), state="up")
-        link.change(namespace, interface, state="up")
+        cable = rtnetlink.veth(
+            rack_port, interface, namespace.descriptor, mtu=mtu, far_mac=mac, master=segment, up=True
+        )
+        netlink.transact(self.rack, [cable])
+        own = [rtnetlink.address(interface, one, dad=False) for one in addresses]
+        netlink.transact(namespace, [rtnetlink.up(interface), *own, *routes])
+
+    def _host(self, name: str) -> Host:
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        station = self.testbed.hosts[name]
+        namespace = self.namespace(name, mounts=True)
+        host = Host(name, namespace, station, self.testbed, logs=self.logs, folder=folder)
+        self._connect(host, list(self.testbed.hosts).index(name) + 1)
+        return host
+
+    def _client(self) -> Node:
+        client = Node("client", self.namespace("client"), self.testbed.client, self.testbed, logs=self.logs)
+        self._connect(client, 0x0C)
+        return client
 
     def _connect(self, node: Node, number: int) -> None:
-        self.plug(node.namespace, UPLINK, node.station.segment, node.name, mac=documentation_mac(number))
-        link.address(node.namespace, UPLINK, node.ipv4)
-        link.address(node.namespace, UPLINK, node.ipv6, dad=False)
+        self.plug(
+            node.namespace, UPLINK, node.station.segment, node.name, mac=documentation_mac(number),
+            addresses=(node.ipv4, node.ipv6), routes=self._routes(node),
+        )  # fmt: skip
 
-    def _route(self) -> None:
+    def _routes(self, node: Node) -> list[netlink.Request]:
         """Ordinary routes: everybody reaches every host's workload prefixes through that host."""
-        for node in [*self.hosts.values(), self.client]:
-            for gateway in (node.gateway_ipv4, node.gateway_ipv6):
-                if gateway is not None:
-                    link.default_route(node.namespace, str(gateway))
-        for host in self.hosts.values():
-            if self.router is not None:
-                users = [self.router]
-            else:
-                users = [n.namespace for n in [*self.hosts.values(), self.client] if n is not host]
-            for user in users:
-                link.route(user, host.workload_ipv4, via=str(host.ipv4.ip))
-                link.route(user, host.workload_ipv6, via=str(host.ipv6.ip))
+        gateways = [str(gateway) for gateway in (node.gateway_ipv4, node.gateway_ipv6) if gateway is not None]
+        routes = [rtnetlink.route(link.everything(gateway), via=gateway) for gateway in gateways]
+        return routes if self.testbed.routed else routes + self._workload_routes(besides=node.name)
+
+    def _workload_routes(self, *, besides: str = "") -> list[netlink.Request]:
+        return [
+            rtnetlink.route(prefix, via=str(via))
+            for name, host in self.testbed.hosts.items()
+            if name != besides
+            for prefix, via in ((host.workload_ipv4, host.ipv4), (host.workload_ipv6, host.ipv6))
+        ]
 
     def gateway(self, version: int, host: Host) -> IPv4Address | IPv6Address | None:
         """The router's address in the host's segment, None where there is no router."""

@@ -1,4 +1,4 @@
-"""Links, addresses and routes through rtnetlink: thin, typed calls of pyroute2, one kernel object each.
+"""Links, addresses and routes through rtnetlink: thin, typed calls, one kernel object each.
 
 Names are interface names in the given namespace. Every call raises pyroute2's NetlinkError when the kernel refuses.
 """
@@ -8,16 +8,20 @@ from __future__ import annotations
 import errno
 import select
 import socket
+import sys
 import time
-from collections.abc import Mapping
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_network
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_network
+from typing import Any, Final
 
+from conformance.lab import netlink, rtnetlink
 from conformance.lab.namespace import Namespace
+from conformance.lab.rtnetlink import NO_LINK_LOCAL
 
-IFA_F_NODAD = 0x02
-NO_LINK_LOCAL = 1
-"""IN6_ADDR_GEN_MODE_NONE: the kernel makes no link-local address of its own."""
+RTMGRP_LINK: Final = 0x001
+RTMGRP_IPV6_ADDRESS: Final = 0x100
+TENTATIVE, DAD_FAILED = 0x40, 0x08
 
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
@@ -25,10 +29,7 @@ Network = IPv4Network | IPv6Network
 
 def index(namespace: Namespace, name: str) -> int:
     """The interface index of `name`. Raises LookupError."""
-    found = namespace.netlink("link_lookup", ifname=name)
-    if not found:
-        raise LookupError(f"{namespace.name}: no interface {name}")
-    return int(found[0])
+    return namespace.call(netlink.index, name)
 
 
 def add(namespace: Namespace, name: str, kind: str, **attributes: Any) -> int:
@@ -46,16 +47,10 @@ def veth(
     mtu: int = 1500,
     near_mac: str | None = None,
     far_mac: str | None = None,
-    near_attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """A cable from `near` to `far`; both ends are down. MTU in bytes."""
-    peer: dict[str, Any] = {"ifname": far_name, "net_ns_fd": far.descriptor, "mtu": mtu}
-    if far_mac:
-        peer["address"] = far_mac
-    own: dict[str, Any] = {"mtu": mtu, **(near_attributes or {})}
-    if near_mac:
-        own["address"] = near_mac
-    near.netlink("link", "add", ifname=near_name, kind="veth", peer=peer, **own)
+    cable = rtnetlink.veth(near_name, far_name, far.descriptor, mtu=mtu, near_mac=near_mac, far_mac=far_mac)
+    netlink.transact(near, [cable])
 
 
 def change(namespace: Namespace, name: str, **attributes: Any) -> None:
@@ -76,34 +71,22 @@ def quiet(namespace: Namespace, name: str) -> None:
 
 def address(namespace: Namespace, name: str, interface: Interface, *, dad: bool = True) -> None:
     """Add an address; `dad` false marks an IPv6 one as already checked (for the lab's own addresses)."""
-    flags = {} if dad or interface.version == 4 else {"flags": IFA_F_NODAD}
-    namespace.netlink(
-        "addr",
-        "add",
-        index=index(namespace, name),
-        address=str(interface.ip),
-        prefixlen=interface.network.prefixlen,
-        **flags,
-    )
+    netlink.transact(namespace, [rtnetlink.address(name, interface, dad=dad)])
 
 
-def route(
-    namespace: Namespace, destination: Network, *, via: str | None = None, link: str | None = None, **attributes: Any
-) -> None:
+def route(namespace: Namespace, destination: Network, *, via: str | None = None, link: str | None = None) -> None:
     """Add a route to `destination` through the gateway `via` and/or the link `link`."""
-    target: dict[str, Any] = dict(attributes)
-    if via is not None:
-        target["gateway"] = str(ip_address(via))
-    if link is not None:
-        target["oif"] = index(namespace, link)
-    family = socket.AF_INET if destination.version == 4 else socket.AF_INET6
-    namespace.netlink("route", "add", dst=str(destination), family=family, **target)
+    netlink.transact(namespace, [rtnetlink.route(destination, via=via, link=link)])
 
 
 def default_route(namespace: Namespace, gateway: str, *, link: str | None = None) -> None:
     """Add the default route of the gateway's family."""
-    everything = ip_network("0.0.0.0/0" if ip_address(gateway).version == 4 else "::/0")
-    route(namespace, everything, via=gateway, link=link)
+    route(namespace, everything(gateway), via=gateway, link=link)
+
+
+def everything(gateway: str) -> Network:
+    """The destination of a default route through `gateway`."""
+    return ip_network("0.0.0.0/0" if ip_address(gateway).version == 4 else "::/0")
 
 
 def await_link(namespace: Namespace, name: str, deadline: float) -> None:
@@ -111,21 +94,37 @@ def await_link(namespace: Namespace, name: str, deadline: float) -> None:
 
     The kernel's own notifications are waited for (RTMGRP_LINK), nothing is polled.
     """
-    from socket import AF_NETLINK, SOCK_RAW
-
-    listener = namespace.socket(AF_NETLINK, SOCK_RAW, 0)
-    try:
-        listener.bind((0, 1))
+    with announcements(namespace, RTMGRP_LINK) as wait:
         until = time.monotonic() + deadline
         while not _is_up(namespace, name):
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([listener], [], [], left)[0]:
+            if not wait(until - time.monotonic()):
                 raise TimeoutError(f"{namespace.name}: {name} has not come up within {deadline} s")
-            try:
-                listener.recv(65536)
-            except OSError as problem:
-                if problem.errno != errno.ENOBUFS:
-                    raise
+
+
+@contextmanager
+def announcements(namespace: Namespace, groups: int) -> Iterator[Callable[[float], bool]]:
+    """Listen to what rtnetlink announces to `groups` (a mask of RTMGRP) from now on.
+
+    Yields a function that waits at most so many seconds and tells whether there was anything; what it was is for the
+    caller to look up.
+    """
+    listener = namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    try:
+        listener.bind((0, groups))
+
+        def wait(seconds: float) -> bool:
+            if seconds <= 0 or not select.select([listener], [], [], seconds)[0]:
+                return False
+            with suppress(BlockingIOError):
+                while True:
+                    try:
+                        listener.recv(1 << 16, socket.MSG_DONTWAIT)
+                    except OSError as problem:
+                        if problem.errno != errno.ENOBUFS:
+                            raise
+            return True
+
+        yield wait
     finally:
         listener.close()
 
@@ -133,3 +132,30 @@ def await_link(namespace: Namespace, name: str, deadline: float) -> None:
 def _is_up(namespace: Namespace, name: str) -> bool:
     found = namespace.netlink("link", "get", ifname=name)
     return bool(found) and found[0].get_attr("IFLA_OPERSTATE") == "UP"
+
+
+def await_dad(namespace: Namespace, name: str, deadline: float) -> list[IPv6Address]:
+    """Wait until duplicate address detection of every IPv6 address of `name` is over; `deadline` in seconds.
+
+    Returns the addresses that failed it: somebody else has them. Raises TimeoutError where one is still tentative.
+    """
+    with announcements(namespace, RTMGRP_IPV6_ADDRESS) as wait:
+        until = time.monotonic() + deadline
+        while True:
+            states = _ipv6_flags(namespace, name)
+            if not any(flags & TENTATIVE and not flags & DAD_FAILED for flags in states.values()):
+                return [found for found, flags in states.items() if flags & DAD_FAILED]
+            if not wait(until - time.monotonic()):
+                raise TimeoutError(f"{namespace.name}: {name} has a tentative address after {deadline} s")
+
+
+def _ipv6_flags(namespace: Namespace, name: str) -> dict[IPv6Address, int]:
+    """Flags (IFA_F) of every IPv6 address of an interface."""
+    number = index(namespace, name)
+    request = netlink.message(rtnetlink.GET_ADDRESS, netlink.DUMP, rtnetlink.ADDRESS.pack(socket.AF_INET6, 0, 0, 0, 0))
+    found = {}
+    for body in netlink.dump(namespace, [request])[0]:
+        if rtnetlink.ADDRESS.unpack_from(body)[4] == number:
+            parts = netlink.attributes(body, rtnetlink.ADDRESS.size)
+            found[IPv6Address(parts[1])] = int.from_bytes(parts[8], sys.byteorder)
+    return found

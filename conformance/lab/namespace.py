@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from conformance.lab.mounts import private_mounts
-from conformance.lab.process import Daemon, finish, start_daemon
+from conformance.lab.process import Daemon, begin, complete, start_daemon
 
 CLONE_FS = 0x0000_0200
 CLONE_NEWNS = 0x0002_0000
@@ -134,9 +134,10 @@ class Namespace:
         """Run a program here to its end, with `text` as its standard input; output is captured.
 
         `timeout` is in seconds: a deadline of `conformance.limits`. Raises subprocess.TimeoutExpired. The exit code is
-        the caller's to judge.
+        the caller's to judge. The program is started by the namespace's thread and waited for by the calling one, so
+        that several may run at the same time.
         """
-        return self.call(finish, command, text=text, timeout=timeout, environment=environment)
+        return complete(self.call(begin, command, environment), text, timeout)
 
     def start(self, command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> Daemon:
         """Start a program here in the foreground; its output goes to the file `log` (kept in the recording)."""

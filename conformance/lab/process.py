@@ -12,20 +12,38 @@ from pathlib import Path
 from conformance.limits import DAEMON_STOP
 
 
+def begin(command: Sequence[str], environment: Mapping[str, str] | None) -> subprocess.Popen[str]:
+    """Start a program with captured text output, in the namespace of the calling thread. Raises OSError."""
+    return subprocess.Popen(
+        list(command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=None if environment is None else {**os.environ, **environment},
+    )
+
+
+def complete(process: subprocess.Popen[str], text: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    """Feed `text` to a program that `begin` started and wait for its end, from any thread.
+
+    `timeout` is in seconds; the program is killed when it is over. Raises subprocess.TimeoutExpired.
+    """
+    with process:
+        try:
+            output, errors = process.communicate(text, timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
 def finish(
     command: Sequence[str], *, text: str, timeout: float, environment: Mapping[str, str] | None
 ) -> subprocess.CompletedProcess[str]:
-    """subprocess.run with captured text output, in the namespace of the calling thread."""
-    return subprocess.run(
-        list(command),
-        input=text,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=timeout,
-        env=None if environment is None else {**os.environ, **environment},
-        check=False,
-    )
+    """Run a program to its end with captured text output, in the namespace of the calling thread."""
+    return complete(begin(command, environment), text, timeout)
 
 
 class Daemon:

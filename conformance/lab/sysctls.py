@@ -7,7 +7,8 @@ for a host that does not forward; what an implementation needs beyond them it mu
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
+import os
 from typing import Final
 
 from conformance.lab.namespace import Namespace
@@ -67,18 +68,28 @@ PINNED: Final[dict[str, str]] = {
 def pin(namespace: Namespace) -> dict[str, str]:
     """Write the pinned sysctls that differ; returns what is in force afterwards (a missing one is not in it)."""
 
-    def write() -> dict[str, str]:
-        found: dict[str, str] = {}
-        for key, value in PINNED.items():
-            place = Path("/proc/sys", *key.split("."))
-            try:
-                present = place.read_text().strip()
-                if present != value:
-                    place.write_text(value)
-                    present = place.read_text().strip()
-            except OSError:
-                continue
-            found[key] = present
-        return found
+    return namespace.call(_write)
 
-    return namespace.call(write)
+
+_PLACES: Final = {key: f"/proc/sys/{key.replace('.', '/')}" for key in PINNED}
+
+
+def _write() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in PINNED.items():
+        with contextlib.suppress(OSError):
+            found[key] = _settle(_PLACES[key], value)
+    return found
+
+
+def _settle(place: str, value: str) -> str:
+    """Write where the value differs, and return what is in force; plain descriptors, since every namespace needs 46."""
+    descriptor = os.open(place, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        present = os.pread(descriptor, 64, 0).decode().strip()
+        if present != value:
+            os.write(descriptor, value.encode())
+            present = os.pread(descriptor, 64, 0).decode().strip()
+        return present
+    finally:
+        os.close(descriptor)

@@ -180,7 +180,6 @@ class Canary(Strict):
     where: str
     tap: str
     time_ns: int
-    seen: bool
 
 
 class Window(Strict):

@@ -1,0 +1,165 @@
+"""Probes: all ordered pairs of 100 endpoints, three ports, TCP and UDP, from one process (``python -m bench.probes``).
+
+Prints the time with everything answered, the time with one port of three dropped, and the ratio to one process for
+each probe, of which a sample is taken in the same run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from ipaddress import IPv4Interface
+from itertools import count, permutations
+from pathlib import Path
+from struct import Struct
+from typing import Any, Final
+
+from conformance.lab import link, sandbox
+from conformance.lab.flow import Engine, Probe, Server
+from conformance.lab.lab import documentation_mac
+from conformance.lab.namespace import Namespace
+from conformance.lab.sysctls import pin
+from conformance.limits import ANSWER, COMMAND
+from conformance.recording.model import Flow, FlowProtocol
+
+ENDPOINTS: Final = 100
+PORTS: Final = (53, 80, 8080)
+DROPPED: Final = 8080
+SAMPLE: Final = 150
+PREFIX: Final = 24
+_NEIGHBOUR: Final = Struct("=IHHII BxxxiHH HH4s HH6sxx")
+"""nlmsghdr, ndmsg, and the attributes for address and link-layer address."""
+_RTM_NEWNEIGH, _REQUEST_CREATE, _PERMANENT = 28, 0x401, 0x80
+_DESTINATION, _LINK_ADDRESS = 1, 2
+PROTOCOLS: Final[tuple[FlowProtocol, ...]] = ("tcp", "udp")
+
+
+def address(number: int) -> str:
+    """The IPv4 address of endpoint `number` (from 0)."""
+    return f"10.1.0.{number + 1}"
+
+
+def endpoints(resources: ExitStack) -> list[Namespace]:
+    """The endpoints on one bridge, each knowing all neighbours for good (so the kernel's limit of 1024 stays away)."""
+    rack = resources.enter_context(Namespace.create("rack"))
+    pin(rack)
+    link.add(rack, "br", "bridge", br_mcast_snooping=0)
+    link.change(rack, "br", state="up")
+    found = []
+    for number in range(ENDPOINTS):
+        namespace = resources.enter_context(Namespace.create(f"e{number}"))
+        pin(namespace)
+        link.veth(rack, f"p{number}", namespace, "eth0", far_mac=documentation_mac(number))
+        link.change(rack, f"p{number}", master=link.index(rack, "br"), state="up")
+        link.change(namespace, "lo", state="up")
+        link.change(namespace, "eth0", state="up")
+        link.address(namespace, "eth0", IPv4Interface(f"{address(number)}/{PREFIX}"))
+        namespace.call(_neighbours, number, link.index(namespace, "eth0"))
+        found.append(namespace)
+    return found
+
+
+def _neighbours(own: int, interface: int) -> None:
+    """Install a permanent entry for every other endpoint, in one rtnetlink message train (rtnetlink(7))."""
+    train = b"".join(
+        _NEIGHBOUR.pack(
+            _NEIGHBOUR.size, _RTM_NEWNEIGH, _REQUEST_CREATE, 0, 0, socket.AF_INET, interface, _PERMANENT, 0,
+            8, _DESTINATION, socket.inet_aton(address(number)),
+            10, _LINK_ADDRESS, bytes.fromhex(documentation_mac(number).replace(":", "")),
+        )
+        for number in range(ENDPOINTS)
+        if number != own
+    )  # fmt: skip
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as rtnetlink:
+        rtnetlink.send(train)
+
+
+def mesh(namespaces: list[Namespace], identifiers: Any) -> list[Probe]:
+    """A probe for every ordered pair, port and protocol."""
+    return [
+        Probe(
+            id=next(identifiers), purpose="bench", path="same-host", protocol=protocol, family="ipv4",
+            source=f"e{one}", namespace=namespaces[one], target=f"e{other}", destination=address(other), port=port,
+        )
+        for protocol in PROTOCOLS
+        for one, other in permutations(range(ENDPOINTS), 2)
+        for port in PORTS
+    ]  # fmt: skip
+
+
+def verify(flows: list[Flow], *, silent: int | None) -> None:
+    """Every pair answered by its own target with the true 5-tuple, except on the port `silent`, which times out."""
+    for flow in flows:
+        if flow.dialled.port == silent:
+            assert flow.status == "timeout", flow
+            assert flow.arrival is None, flow
+        else:
+            assert flow.status == "answered", flow
+            assert flow.answer is not None, flow
+            assert flow.answer == flow.arrival, flow
+            assert (flow.answer.server, flow.answer.peer, flow.answer.local) == (
+                flow.target, flow.local, flow.dialled,
+            ), flow  # fmt: skip
+
+
+def processes(namespaces: list[Namespace]) -> tuple[str, float]:
+    """The cheapest process for each probe that this machine has, and how many of them run in a second."""
+    tool, command = "python3 -S", [sys.executable, "-I", "-S", "-c", "import socket,sys;socket.create_connection(sys.argv[1:])"]
+    for name in ("nc", "busybox"):
+        if shutil.which(name):
+            tool, command = f"{name} -z", [name] if name == "nc" else [name, "nc"]
+            command += ["-z"]
+            break
+    begun = time.perf_counter()
+    for number in range(SAMPLE):
+        result = namespaces[number % ENDPOINTS].run(
+            [*command, address((number + 7) % ENDPOINTS), "80"], timeout=COMMAND
+        )  # fmt: skip
+        assert result.returncode == 0, result
+    return tool, SAMPLE / (time.perf_counter() - begun)
+
+
+def drop(namespace: Namespace) -> None:
+    """Drop what comes to the port `DROPPED`: an unreachable-less policy, made of an unanswering queue."""
+    raise NotImplementedError(namespace)
+
+
+def body() -> int:
+    """The whole benchmark, inside the sandbox."""
+    with ExitStack() as resources:
+        begun = time.perf_counter()
+        namespaces = endpoints(resources)
+        print(f"lab: {ENDPOINTS} endpoints with permanent neighbours in {time.perf_counter() - begun:.2f} s")
+        engine = resources.enter_context(Engine())
+        for number, namespace in enumerate(namespaces):
+            engine.serve(Server(name=f"e{number}", namespace=namespace, tcp_ports=PORTS, udp_ports=PORTS))
+        identifiers = count(1)
+        best = 1e9
+        for _ in range(3):
+            probes = mesh(namespaces, identifiers)
+            begun = time.perf_counter()
+            flows = engine.run(probes, ANSWER, bulk=True)
+            took = time.perf_counter() - begun
+            verify(flows, silent=None)
+            print(f"answered: {len(flows)} probes in {took:.2f} s, {len(flows) / took:,.0f} a second (target: 3 s)")
+            best = min(best, took)
+    return 0
+
+
+def main() -> int:
+    """Run the benchmark in a sandbox of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        import os
+
+        pid = sandbox.spawn(body, scratch=Path(scratch))
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""One dockerd on one host of the lab, in the foreground, and the client of its API."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final
+
+import docker
+import requests
+from docker.errors import DockerException
+
+from conformance import limits
+from conformance.adapters.docker.image import REPOSITORY, TAG, image_archive
+from conformance.adapters.docker.mounts import STATE, prepare_mounts
+from conformance.adapters.docker.networks import daemon_flags
+from conformance.adapters.docker.settings import SEARCH, Settings, find_program
+from conformance.adapters.interface import AdapterError
+
+if TYPE_CHECKING:
+    from conformance.lab.lab import Host, Lab
+    from conformance.lab.process import Daemon
+
+SOCKET: Final = STATE / "docker.sock"
+READY: Final = b"READY=1"
+"""sd_notify(3): the service has finished its start-up."""
+LOG_LINES: Final = 8
+
+
+@contextmanager
+def own_words(doing: str) -> Iterator[None]:
+    """Turn what the API answers or fails to answer into an AdapterError that says what was being done."""
+    try:
+        yield
+    except (DockerException, requests.RequestException) as problem:
+        words = getattr(problem, "explanation", None) or str(problem)
+        raise AdapterError(f"{doing}: {words}") from problem
+
+
+class Engine:
+    """A running dockerd; `client` speaks to its socket, which lies in the host's private mounts."""
+
+    def __init__(self, host: Host, daemon: Daemon, client: docker.APIClient) -> None:
+        self.host = host
+        self.daemon = daemon
+        self.client = client
+
+    @contextmanager
+    def asked(self, doing: str) -> Iterator[docker.APIClient]:
+        """The client, for requests whose failure is an AdapterError: host, what was asked, docker's own words."""
+        try:
+            with own_words(f"{self.host.name}: {doing}"):
+                yield self.client
+        except AdapterError as problem:
+            if self.daemon.alive():
+                raise
+            raise AdapterError(f"{problem}; dockerd has died: {self.daemon.tail(LOG_LINES)}") from problem
+
+
+def start_engines(lab: Lab, settings: Settings, resources: ExitStack) -> dict[str, Engine]:
+    """An engine with its image on every host, all started at the same time; ended with `resources`.
+
+    Raises AdapterError with the end of dockerd's log where one does not come up.
+    """
+    archive = image_archive(settings.busybox)
+
+    def start(host: Host) -> Engine:
+        daemon = _start_daemon(host, settings)
+        resources.callback(_kill, daemon)
+        with own_words(f"{host.name}: connect to dockerd"):
+            client = docker.APIClient(
+                base_url=f"unix:///proc/{daemon.pid}/root{SOCKET}", version="auto", timeout=int(limits.ATTACH)
+            )
+        resources.callback(client.close)
+        engine = Engine(host, daemon, client)
+        with engine.asked("import the image"):
+            client.import_image_from_data(archive, repository=REPOSITORY, tag=TAG)
+        return engine
+
+    hosts = list(lab.hosts.values())
+    with ThreadPoolExecutor(len(hosts)) as threads:
+        return {engine.host.name: engine for engine in threads.map(start, hosts)}
+
+
+def _start_daemon(host: Host, settings: Settings) -> Daemon:
+    """Start dockerd and wait until it says that it is ready."""
+    try:
+        host.namespace.call(prepare_mounts, host.logs)
+    except OSError as problem:
+        raise AdapterError(f"{host.name}: no private mounts for an engine: {problem}") from problem
+    with host.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notices:
+        notices.bind("")
+        place = "@" + notices.getsockname()[1:].decode()
+        command = [
+            find_program(settings.dockerd) or settings.dockerd,
+            *_fixed_flags(),
+            *daemon_flags(host, settings),
+            *settings.flags,
+        ]
+        try:
+            daemon = host.start(command, log="dockerd", environment={"NOTIFY_SOCKET": place, "PATH": SEARCH})
+        except OSError as problem:
+            raise AdapterError(f"{host.name}: {settings.dockerd} does not start: {problem}") from problem
+        try:
+            _await_ready(daemon, notices)
+        except AdapterError as problem:
+            _kill(daemon)
+            raise AdapterError(f"{host.name}: {problem}: {daemon.tail(LOG_LINES)}") from None
+    return daemon
+
+
+def _fixed_flags() -> Sequence[str]:
+    return (
+        f"--config-file={STATE / 'daemon.json'}",
+        f"--data-root={STATE / 'data'}",
+        f"--exec-root={STATE / 'exec'}",
+        f"--pidfile={STATE / 'docker.pid'}",
+        f"--host=unix://{SOCKET}",
+        "--storage-driver=overlay2",
+        "--exec-opt=native.cgroupdriver=cgroupfs",
+        "--log-driver=none",
+    )
+
+
+def _await_ready(daemon: Daemon, notices: socket.socket) -> None:
+    """Wait for READY=1 or for the end of the program, whichever comes first, within `limits.DAEMON_START`."""
+    until = time.monotonic() + limits.DAEMON_START
+    notice, process = notices.fileno(), os.pidfd_open(daemon.pid)
+    try:
+        while (left := until - time.monotonic()) > 0:
+            happened = select.select([notice, process], [], [], left)[0]
+            if notice in happened and READY in notices.recv(4096).splitlines():
+                return
+            if process in happened:
+                raise AdapterError(f"dockerd ended with exit code {daemon.wait(0)}")
+    finally:
+        os.close(process)
+    raise AdapterError(f"dockerd was not ready within {limits.DAEMON_START:g} s")
+
+
+def _kill(daemon: Daemon) -> None:
+    """End dockerd at once: an orderly end would wait for every container, and the lab goes away with them."""
+    daemon.stop(signal.SIGKILL)

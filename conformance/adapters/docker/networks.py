@@ -1,0 +1,134 @@
+"""The network of a profile: dockerd's arguments for it, and how it is made through the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Any, Final
+
+from docker.types import IPAMConfig, IPAMPool
+
+from conformance.adapters.docker import swarm
+from conformance.adapters.docker.settings import Settings
+
+if TYPE_CHECKING:
+    from conformance.adapters.docker.engine import Engine
+    from conformance.lab.lab import Host, Lab
+
+NETWORK: Final = "plugfest"
+DEFAULT_BRIDGE: Final = "bridge"
+MTU_OPTION: Final = "com.docker.network.driver.mtu"
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One family's part of a network; None leaves the choice to Docker."""
+
+    subnet: IPv4Network | IPv6Network
+    range: IPv4Network | IPv6Network | None = None
+    gateway: str | None = None
+
+
+def daemon_flags(host: Host, settings: Settings) -> tuple[str, ...]:
+    """Arguments of dockerd that belong to the network; everything else keeps the engine's defaults."""
+    flags = []
+    if settings.cgroup_parent is not None:
+        flags.append(f"--cgroup-parent={settings.cgroup_parent}")
+    if settings.network != "default-bridge":
+        return (*flags, "--bridge=none")
+    flags.append(f"--bip={host.workload_ipv4[1]}/{host.workload_ipv4.prefixlen}")
+    if settings.ipv6:
+        flags += ["--ipv6", f"--fixed-cidr-v6={host.workload_ipv6}"]
+    if settings.mtu is not None:
+        flags.append(f"--mtu={settings.mtu}")
+    return tuple(flags)
+
+
+def make_network(engines: Mapping[str, Engine], lab: Lab, settings: Settings) -> str:
+    """Make the network on every host (an overlay: in the Swarm) and return its name. Raises AdapterError."""
+    if settings.network == "default-bridge":
+        return DEFAULT_BRIDGE
+    if settings.network == "overlay":
+        swarm.form(list(engines.values()))
+        manager = next(iter(engines.values()))
+        _create(manager, _overlay_pools(lab, settings), settings, scope="swarm", attachable=True)
+        return NETWORK
+    for engine in engines.values():
+        pools = _bridge_pools(engine.host, settings)
+        options = {}
+        if settings.network == "macvlan":
+            pools = _macvlan_pools(engine.host, settings)
+            options["parent"] = engine.host.uplink
+        _create(engine, pools, settings, options)
+    return NETWORK
+
+
+def _create(
+    engine: Engine, pools: list[Pool], settings: Settings, options: Mapping[str, str] | None = None, **further: Any
+) -> None:
+    """Create one network on one engine; `further` are arguments of the SDK's create_network."""
+    wanted = {**(options or {}), **settings.driver_options}
+    if settings.mtu is not None:
+        wanted[MTU_OPTION] = str(settings.mtu)
+    with engine.asked(f"create the {settings.network} network") as client:
+        client.create_network(
+            NETWORK,
+            driver=settings.network,
+            options=wanted,
+            ipam=IPAMConfig(
+                pool_configs=[
+                    IPAMPool(
+                        subnet=str(pool.subnet),
+                        iprange=None if pool.range is None else str(pool.range),
+                        gateway=pool.gateway,
+                    )
+                    for pool in pools
+                ]
+            ),
+            internal=settings.internal,
+            enable_ipv6=settings.ipv6,
+            **further,
+        )
+
+
+def _bridge_pools(host: Host, settings: Settings) -> list[Pool]:
+    """The prefixes that everybody routes to this host."""
+    return [Pool(host.workload_ipv4), *([Pool(host.workload_ipv6)] if settings.ipv6 else [])]
+
+
+def _macvlan_pools(host: Host, settings: Settings) -> list[Pool]:
+    """The segment's own subnets, of which this host gives out its pool.
+
+    Where the segment has no router, a gateway is named all the same, the last address but one of the pool: Docker would
+    take the first one for it, and needs one for the containers' default route. Nobody answers there.
+    """
+    gateway_ipv4 = host.gateway_ipv4 or host.pool_ipv4[-2]
+    pools = [Pool(host.ipv4.network, host.pool_ipv4, str(gateway_ipv4))]
+    if settings.ipv6:
+        gateway_ipv6 = host.gateway_ipv6 or host.pool_ipv6[-2]
+        pools.append(Pool(host.ipv6.network, host.pool_ipv6, str(gateway_ipv6)))
+    return pools
+
+
+def _overlay_pools(lab: Lab, settings: Settings) -> list[Pool]:
+    overlay = lab.testbed.overlay
+    return [Pool(overlay.ipv4), *([Pool(overlay.ipv6)] if settings.ipv6 else [])]
+
+
+def plan_lines(settings: Settings) -> tuple[str, ...]:
+    """What `daemon_flags` and `make_network` do, one step a line."""
+    families = "IPv4 and IPv6" if settings.ipv6 else "IPv4"
+    inside = " internal" if settings.internal else ""
+    match settings.network:
+        case "default-bridge":
+            return (f"on every host: dockerd's default bridge docker0, {families} of the host's workload prefixes",)
+        case "bridge":
+            return (f"on every host: a{inside} bridge network, {families} of the host's workload prefixes",)
+        case "macvlan":
+            return (f"on every host: a macvlan network on the uplink, {families} of the segment, from the host's pool",)
+        case "overlay":
+            return (
+                "a Swarm: the first host is its manager, the others join as workers",
+                f"on the manager: an attachable{inside} overlay network, {families} of the testbed's overlay prefixes",
+            )

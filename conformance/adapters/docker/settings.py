@@ -1,0 +1,57 @@
+"""The settings of a Docker profile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from conformance.errors import UsageError
+from conformance.profile import Profile, Strict, explain
+
+SEARCH: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+"""Where programs are looked for: root's PATH may lack the folders that Debian puts dockerd and iptables into."""
+
+
+def find_program(name: str) -> str | None:
+    """The path of a program by name or path, None where it is not installed."""
+    return shutil.which(name, path=SEARCH)
+
+
+class Settings(Strict):
+    """The table `[adapter]` of a Docker profile.
+
+    `network` is ``default-bridge`` (docker0, with the host's workload prefix), ``bridge`` (user-defined, with the
+    host's workload prefixes), ``macvlan`` (on the uplink, with the segment's subnet) or ``overlay`` (a Swarm of all
+    hosts, with the testbed's overlay prefix). `ipv6` adds the IPv6 prefix, `internal` cuts off the outside, `mtu` is
+    in bytes, `driver_options` are passed on as they are. `dockerd` names another engine, by name or path; `flags` are
+    further arguments of it, `cgroup_parent` is the cgroup below which it puts containers. `busybox` must be statically
+    linked.
+    """
+
+    network: Literal["default-bridge", "bridge", "macvlan", "overlay"]
+    ipv6: bool = False
+    internal: bool = False
+    mtu: Annotated[int | None, Field(ge=68, le=65535)] = None
+    driver_options: Mapping[str, str] = {}
+    dockerd: Annotated[str, Field(min_length=1)] = "dockerd"
+    flags: tuple[str, ...] = ()
+    cgroup_parent: str | None = None
+    busybox: Annotated[str, Field(min_length=1)] = "busybox"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Settings:
+        if self.network == "default-bridge" and (self.internal or self.driver_options):
+            raise ValueError("internal and driver_options are of user-defined networks; the default bridge has `flags`")
+        return self
+
+
+def settings_of(profile: Profile) -> Settings:
+    """The checked settings of a profile. Raises UsageError: one line naming profile, key and fix."""
+    try:
+        return Settings.model_validate(profile.adapter)
+    except ValidationError as problem:
+        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None

@@ -1,0 +1,146 @@
+"""Containers as endpoints: create, start, inspect, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
+from typing import TYPE_CHECKING, Any, Final
+
+from docker.errors import DockerException
+
+from conformance.adapters.docker.image import IDLE, IMAGE
+from conformance.adapters.interface import (
+    AdapterError,
+    Address,
+    Attachment,
+    Endpoint,
+    Interface,
+    Publication,
+    Reported,
+)
+from conformance.lab.namespace import Namespace
+
+if TYPE_CHECKING:
+    import docker
+
+    from conformance.adapters.docker.engine import Engine
+    from conformance.lab.lab import Host, Lab
+
+FIRST_INTERFACE: Final = "eth0"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What an endpoint's `handle` holds."""
+
+    id: str
+    pid: int
+
+
+class DockerSubject:
+    """Docker Engine, running on every host of the lab with one network."""
+
+    def __init__(self, lab: Lab, engines: Mapping[str, Engine], network: str) -> None:
+        self._lab = lab
+        self._engines = engines
+        self._network = network
+
+    def prepare(self, host: Host, name: str) -> Namespace | None:  # noqa: ARG002 - the interface's
+        """None: Docker makes the namespace."""
+        return None
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Create and start a container on the network. Raises AdapterError with Docker's own words."""
+        if request.extra_addresses:
+            raise AdapterError(f"{request.name}: Docker gives one address of a family to an endpoint")
+        engine = self._engines[host.name]
+        with engine.asked(f"attach {request.name}") as client:
+            identifier = self._create(client, request)
+            try:
+                client.start(identifier)
+            except DockerException:
+                client.remove_container(identifier, force=True)
+                raise
+            state = client.inspect_container(identifier)
+        if not state["State"]["Running"]:
+            raise AdapterError(f"{host.name}: {request.name} does not run: {state['State']}")
+        pid = int(state["State"]["Pid"])
+        namespace = self._lab.keep(Namespace.adopt(request.name, f"/proc/{pid}/ns/net"))
+        reported = reported_of(state["NetworkSettings"]["Networks"][self._network])
+        return Endpoint(
+            name=request.name,
+            host=host.name,
+            namespace=namespace,
+            interface=_interface(namespace, reported),
+            reported=reported,
+            publications=tuple(_publications(host, state["NetworkSettings"]["Ports"])),
+            handle=Container(identifier, pid),
+        )
+
+    def _create(self, client: docker.APIClient, request: Attachment) -> str:
+        wanted: dict[str, Any] = {}
+        for address in request.addresses:
+            wanted["ipv4_address" if address.version == 4 else "ipv6_address"] = str(address.ip)
+        networking: Any = {"EndpointsConfig": {self._network: client.create_endpoint_config(**wanted)}}
+        made = client.create_container(
+            IMAGE,
+            command=list(IDLE),
+            name=request.name,
+            hostname=request.name,
+            ports=[(port, protocol) for protocol, port in request.publish],
+            host_config=client.create_host_config(
+                network_mode=self._network,
+                port_bindings={f"{port}/{protocol}": None for protocol, port in request.publish},
+            ),
+            networking_config=networking,
+        )
+        return str(made["Id"])
+
+    def detach(self, endpoint: Endpoint) -> None:
+        """Kill and remove the container. Raises AdapterError."""
+        engine = self._engines[endpoint.host]
+        with engine.asked(f"detach {endpoint.name}") as client:
+            client.remove_container(endpoint.handle.id, force=True)
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """The engine's own view of the network, and of itself."""
+        with self._engines[host.name].asked("explain the network") as client:
+            network = client.inspect_network(self._network)
+            about = client.info()
+        kept = ("Driver", "CgroupVersion", "Warnings", "KernelVersion", "SecurityOptions")
+        return {"docker-network": network, "docker-info": {key: about.get(key) for key in kept}}
+
+
+def reported_of(network: Mapping[str, Any]) -> Reported:
+    """What ``docker inspect`` says of an endpoint (an EndpointSettings of the API); it reports no MTU."""
+    addresses: list[Interface] = []
+    for key, length in (("IPAddress", "IPPrefixLen"), ("GlobalIPv6Address", "GlobalIPv6PrefixLen")):
+        if network.get(key):
+            addresses.append(ip_interface(f"{network[key]}/{network[length]}"))
+    gateways: tuple[Address, ...] = tuple(
+        ip_address(network[key]) for key in ("Gateway", "IPv6Gateway") if network.get(key)
+    )
+    return Reported(tuple(addresses), network.get("MacAddress") or None, None, gateways)
+
+
+def _interface(namespace: Namespace, reported: Reported) -> str:
+    """The interface that carries a reported address: a container on an overlay has a second one, to the outside."""
+    named = {m["index"]: str(m.get_attr("IFLA_IFNAME")) for m in namespace.netlink("get_links")}
+    for message in namespace.netlink("get_addr"):
+        text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+        if any(ip_address(text) == address.ip for address in reported.addresses):
+            return named[message["index"]]
+    return FIRST_INTERFACE
+
+
+def _publications(host: Host, ports: Mapping[str, list[Mapping[str, str]] | None]) -> Iterator[Publication]:
+    """Where published ports are reached from outside: at the host's underlay addresses of the bound families."""
+    underlay: tuple[IPv4Interface | IPv6Interface, ...] = (host.ipv4, host.ipv6)
+    for target, bindings in ports.items():
+        port, _, protocol = target.partition("/")
+        for binding in bindings or ():
+            bound = ip_address(binding["HostIp"])
+            for own in underlay:
+                if own.version == bound.version and (bound.is_unspecified or bound == own.ip):
+                    yield Publication(protocol, own.ip, int(binding["HostPort"]), int(port))

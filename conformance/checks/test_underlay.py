@@ -1,0 +1,47 @@
+"""The underlay: nothing that an implementation does may need multicast in it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.judging.case import Case
+from conformance.judging.register import check
+
+ALLOWED_IPV6 = (0x3333_FF00_0000, 0xFFFF_FF00_0000)
+"""Solicited-node groups: 33:33:ff and three bytes."""
+ALLOWED_MACS = (0x3333_0000_0001, 0x3333_0000_0002, 0x3333_0000_0016)
+"""All nodes, all routers, and the group of MLDv2 reports."""
+
+
+@check("underlay.no-multicast", scenario="reachability")
+def test_no_multicast_in_underlay(case: Case) -> None:
+    """Everything works without multicast in the underlay, and the implementation neither joins nor sends any.
+
+    Endpoints that live on the underlay's own segment do so as stations: their neighbour discovery is allowed.
+    """
+    case.window("reachability")
+    record = case.recording.record
+    index = case.recording.frames
+    for host in record.testbed.hosts:
+        tap = case.tap(f"{host}:eth0")
+        rows = np.flatnonzero((index.tap == tap.number) & index.outbound)
+        macs = index.destination_mac[rows]
+        group = (macs >> np.uint64(40)) & np.uint64(1) == 1
+        allowed = (macs == 0xFFFF_FFFF_FFFF) | np.isin(macs, np.array(ALLOWED_MACS, dtype=np.uint64))
+        allowed |= (macs & np.uint64(ALLOWED_IPV6[1])) == ALLOWED_IPV6[0]
+        allowed |= index.ethertype[rows] == 0x88B5
+        strange = rows[group & ~allowed]
+        case.expect(
+            not len(strange),
+            expected="no multicast but neighbour discovery and MLD leaves a host's uplink",
+            seen=f"{host} sent {len(strange)} multicast frames",
+            frames=[int(row) + 1 for row in strange],
+        )
+    if "multi-host" in record.profile.features and not record.testbed.underlay.multicast:
+        for flow in case.flows(purpose="reach", path="cross-host"):
+            case.expect_flow(
+                flow,
+                flow.status == "answered",
+                expected="hosts reach each other's endpoints although the underlay carries no multicast",
+                seen=flow.status,
+            )

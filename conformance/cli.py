@@ -1,0 +1,151 @@
+"""The command line: parse and call. No logic here, and no heavy import before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn, Optional
+
+import typer
+
+from conformance import __version__
+from conformance.errors import UsageError
+
+app = typer.Typer(
+    name="plugfest",
+    help="An unattended plugfest: network implementations in a lab, recorded on every wire, judged against standards.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Listing(StrEnum):
+    """What can be listed."""
+
+    profiles = "profiles"
+    requirements = "requirements"
+    adapters = "adapters"
+    scenarios = "scenarios"
+    testbeds = "testbeds"
+
+
+class Schema(StrEnum):
+    """What has a published JSON Schema."""
+
+    profile = "profile"
+    testbed = "testbed"
+    recording = "recording"
+    report = "report"
+
+
+Names = Annotated[Optional[list[str]], typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.")]
+Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", exists=True, file_okay=False, help="Folders of a run.")]
+Only = Annotated[Optional[list[str]], typer.Option("--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.")]
+Testbeds = Annotated[Optional[list[str]], typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).")]
+Out = Annotated[Optional[Path], typer.Option("--out", metavar="DIR", help="Where recordings and reports go.")]
+Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Override a profile's key.")]
+Rename = Annotated[Optional[str], typer.Option("--as", metavar="NAME", help="Name of the one profile in the matrix.")]
+
+
+@app.command()
+def run(
+    profiles: Names = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every profile that ships with the suite.")] = False,
+    only: Only = None,
+    testbed: Testbeds = None,
+    out: Out = None,
+    settings: Settings = None,
+    rename: Rename = None,
+    attempts: Annotated[int, typer.Option(min=1, help="Record every scenario that many times.")] = 1,
+    thorough: Annotated[bool, typer.Option("--thorough", help="The long windows (hours).")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print what would be started, sent and judged; do nothing.")] = False,
+    matrix_only: Annotated[
+        bool, typer.Option("--matrix", help="End 0 when the matrix is complete, whatever its verdicts.")
+    ] = False,
+) -> None:
+    """Record the profiles in labs (the kernel-only set if none is named), judge, and print the matrix."""
+    from conformance.commands import run_profiles
+    from conformance.run import Wish
+
+    wish = Wish(
+        profiles=tuple(profiles or ()),
+        testbeds=tuple(testbed or ()),
+        only=tuple(only or ()),
+        settings=tuple(settings or ()),
+        rename=rename,
+        attempts=attempts,
+        thorough=thorough,
+        out=out,
+        command=("plugfest", *sys.argv[1:]),
+    )
+    raise typer.Exit(run_profiles(wish, everything=everything, plan=plan, matrix_only=matrix_only))
+
+
+@app.command()
+def judge(folders: Folders, out: Out = None) -> None:
+    """Judge stored recordings again: no lab, no root, the same outcomes."""
+    from conformance.commands import judge_folders
+
+    raise typer.Exit(judge_folders(folders, out))
+
+
+@app.command()
+def matrix(folders: Folders) -> None:
+    """Print the reports of one or more runs side by side."""
+    from conformance.commands import show_matrix
+
+    raise typer.Exit(show_matrix(folders))
+
+
+@app.command("list")
+def list_(what: Listing) -> None:
+    """List what there is: profiles, requirements, adapters, scenarios or testbeds."""
+    from conformance import listing
+
+    for line in getattr(listing, what.value)():
+        typer.echo(line)
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine can run, what is missing, and which package has it."""
+    from conformance.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+@app.command()
+def schema(what: Schema) -> None:
+    """Print the JSON Schema of a profile, a testbed, a recording or a report."""
+    from conformance.schemas import schema_of
+
+    typer.echo(schema_of(what.value))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"plugfest {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """An unattended plugfest."""
+
+
+def main() -> NoReturn:
+    """The command ``plugfest``. Exit codes: 0 conforms, 1 fails, 2 bad usage, 3 inconclusive, 130 interrupted."""
+    try:
+        app()
+    except UsageError as problem:
+        print(f"plugfest: {problem}", file=sys.stderr)  # noqa: T201 - the one line of a usage error
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)

@@ -1,0 +1,126 @@
+"""Neighbor Discovery messages (RFC 4861 §4.3, §4.4) as small typed views: parsed from frames, and built as stimuli.
+
+Plain struct on purpose: scenarios build a handful of them in every sandbox, where importing scapy would cost more than
+everything else, and checks look through all of them.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import Final
+
+SOLICITATION: Final = 135
+ADVERTISEMENT: Final = 136
+SOURCE_OPTION: Final = 1
+TARGET_OPTION: Final = 2
+NONCE_OPTION: Final = 14
+UNSPECIFIED: Final = IPv6Address("::")
+ALL_NODES: Final = IPv6Address("ff02::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A Neighbor Solicitation or Advertisement with its addresses; options by type, MAC addresses as text."""
+
+    type: int
+    source: IPv6Address
+    destination: IPv6Address
+    hop_limit: int
+    target: IPv6Address
+    ethernet_source: str
+    ethernet_destination: str
+    router: bool = False
+    solicited: bool = False
+    override: bool = False
+    options: tuple[tuple[int, bytes], ...] = ()
+
+    def link_layer(self, option: int) -> str | None:
+        """The MAC address in the source (1) or target (2) link-layer address option, None without one."""
+        return next((mac_text(body[:6]) for kind, body in self.options if kind == option and len(body) >= 6), None)
+
+    @property
+    def probes(self) -> bool:
+        """Whether it is a solicitation of Duplicate Address Detection (RFC 4862 §5.4.2)."""
+        return self.type == SOLICITATION and self.source == UNSPECIFIED
+
+
+def mac_text(raw: bytes) -> str:
+    """Six bytes as aa:bb:cc:dd:ee:ff."""
+    return raw.hex(":")
+
+
+def solicited_node(target: IPv6Address) -> IPv6Address:
+    """The solicited-node multicast address of `target` (RFC 4291 §2.7.1)."""
+    return IPv6Address(int(IPv6Address("ff02::1:ff00:0")) | int(target) & 0xFFFFFF)
+
+
+def multicast_mac(group: IPv6Address) -> str:
+    """The Ethernet address of an IPv6 multicast group (RFC 2464 §7)."""
+    return mac_text(b"\x33\x33" + group.packed[12:])
+
+
+def parse(frame: bytes) -> Neighbor | None:
+    """The message in an untagged Ethernet frame, None if it is none or is cut short."""
+    if (
+        len(frame) < 78
+        or frame[12:14] != b"\x86\xdd"
+        or frame[20] != 58
+        or frame[54] not in (SOLICITATION, ADVERTISEMENT)
+    ):
+        return None
+    flags = frame[58] if frame[54] == ADVERTISEMENT else 0
+    return Neighbor(
+        type=frame[54],
+        source=IPv6Address(frame[22:38]),
+        destination=IPv6Address(frame[38:54]),
+        hop_limit=frame[21],
+        target=IPv6Address(frame[62:78]),
+        ethernet_source=mac_text(frame[6:12]),
+        ethernet_destination=mac_text(frame[:6]),
+        router=bool(flags & 0x80),
+        solicited=bool(flags & 0x40),
+        override=bool(flags & 0x20),
+        options=tuple(_options(frame[78 : 54 + struct.unpack_from("!H", frame, 18)[0]])),
+    )
+
+
+def _options(raw: bytes) -> list[tuple[int, bytes]]:
+    options = []
+    while len(raw) >= 8 and raw[1]:
+        options.append((raw[0], raw[2 : raw[1] * 8]))
+        raw = raw[raw[1] * 8 :]
+    return options
+
+
+def solicitation(
+    target: IPv6Address,
+    source: IPv6Address,
+    mac: str,
+    *,
+    destination: IPv6Address | None = None,
+    to_mac: str | None = None,
+) -> bytes:
+    """A solicitation as a whole Ethernet frame, to the solicited-node group unless `destination` and `to_mac` are given.
+
+    With the unspecified source it carries no option, as in Duplicate Address Detection.
+    """
+    group = destination or solicited_node(target)
+    ethernet = bytes.fromhex((to_mac or multicast_mac(group)).replace(":", "")) + bytes.fromhex(mac.replace(":", ""))
+    option = b"" if source == UNSPECIFIED else bytes((SOURCE_OPTION, 1)) + ethernet[6:12]
+    body = bytes((SOLICITATION, 0, 0, 0, 0, 0, 0, 0)) + target.packed + option
+    pseudo = source.packed + group.packed + struct.pack("!II", len(body), 58)
+    message = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    header = struct.pack("!IHBB", 0x6000_0000, len(message), 58, 255) + source.packed + group.packed
+    return ethernet + b"\x86\xdd" + header + message
+
+
+def checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF

@@ -1,0 +1,128 @@
+"""What the frames of a recording show of a flow: where it was seen, with which addresses, hop limits and TCP options."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.judging.case import Case
+from conformance.recording.model import Flow, Socket
+from conformance.recording.store import Recording
+
+SYN = 0x02
+ACK = 0x10
+
+
+@dataclass(frozen=True)
+class Tuple:
+    """Addresses and ports (echo identifier for ICMP) that frames of one flow carried, and the first such frame."""
+
+    source: Socket
+    destination: Socket
+    frame: int
+    tap: str
+
+
+def rows_of(recording: Recording, flow: int) -> NDArray[np.int64]:
+    """Rows of the frames that carry the flow's marker, on all taps."""
+    return recording.flow_rows.get(flow, np.empty(0, dtype=np.int64))
+
+
+def tuples(recording: Recording, flow: Flow) -> list[Tuple]:
+    """Every distinct pair of sockets that frames of the flow carried on any tap, each with its first frame.
+
+    An ICMP echo reply carries the identifier of its request: it stands for the port on the requester's side.
+    """
+    index = recording.frames
+    found: dict[tuple[Socket, Socket], Tuple] = {}
+    for row in rows_of(recording, flow.id).tolist():
+        if index.fragment_offset[row]:
+            continue
+        source, destination = index.address(row, "source"), index.address(row, "destination")
+        if source is None or destination is None:
+            continue
+        kind = int(index.icmp_type[row])
+        if kind in (8, 128, 0, 129):
+            request = kind in (8, 128)
+            ports = (int(index.icmp_id[row]), 0) if request else (0, int(index.icmp_id[row]))
+        else:
+            ports = int(index.source_port[row]), int(index.destination_port[row])
+        pair = Socket(address=str(source), port=ports[0]), Socket(address=str(destination), port=ports[1])
+        if pair not in found:
+            found[pair] = Tuple(*pair, row + 1, index.taps[index.tap[row]])
+    return list(found.values())
+
+
+def foreign(recording: Recording, flow: Flow) -> list[Tuple]:
+    """The tuples of a flow that are neither what its source sent nor the exact reverse: the marks of translation."""
+    if flow.local is None:
+        return []
+    local, dialled = _bare(flow.local), _bare(flow.dialled)
+    allowed = {(local, dialled), (dialled, local)}
+    return [seen for seen in tuples(recording, flow) if (_bare(seen.source), _bare(seen.destination)) not in allowed]
+
+
+def _bare(socket: Socket) -> tuple[str, int]:
+    return str(ip_address(socket.address)), socket.port
+
+
+def tap_of(case: Case, name: str) -> str:
+    """The tap of an endpoint or of a station, by its name."""
+    for endpoint in case.endpoints:
+        if endpoint.name == name:
+            return endpoint.tap
+    return f"{name}:eth0"
+
+
+def hop_limits_at_target(case: Case, flow: Flow) -> set[int]:
+    """The hop limits with which packets of the flow arrived at the target's own interface."""
+    tap = case.tap(tap_of(case, flow.target))
+    index = case.recording.frames
+    rows = rows_of(case.recording, flow.id)
+    rows = rows[(index.tap[rows] == tap.number) & ~index.outbound[rows]]
+    return {int(ttl) for ttl in index.ttl[rows]}
+
+
+def listeners(case: Case, host: str, moment: str) -> set[str]:
+    """What a host listens on at a moment: ``protocol port``."""
+    return {
+        f"{listener['protocol']} {listener['port']}"
+        for snapshot in case.snapshots(host, moment)
+        for listener in snapshot.listeners
+    }
+
+
+def handshake(case: Case, flow: Flow) -> tuple[list[str], list[str]]:
+    """SYN and SYN/ACK of a flow as seen at its source and at its target: sequence number and options of each."""
+    assert flow.local is not None
+    assert flow.arrival is not None
+    near = _syns(case, tap_of(case, flow.source), flow.local, flow.dialled)
+    far = _syns(case, tap_of(case, flow.target), flow.arrival.peer, flow.arrival.local)
+    return near, far
+
+
+def _syns(case: Case, tap_name: str, client: Socket, server: Socket) -> list[str]:
+    index = case.recording.frames
+    tap = case.tap(tap_name)
+    seen: dict[str, None] = {}
+    for name, one, other, flags in (("SYN", client, server, SYN), ("SYN/ACK", server, client, SYN | ACK)):
+        rows = index.select(
+            tap=tap.number,
+            protocol=6,
+            source=one.address,
+            destination=other.address,
+            source_port=one.port,
+            destination_port=other.port,
+        )
+        for row in rows.tolist():
+            if index.tcp_flags[row] & (SYN | ACK) == flags:
+                frame = index.frame(row)
+                start = int(index.l4_offset[row])
+                end = start + (frame[start + 12] >> 4) * 4
+                sequence = struct.unpack_from("!I", frame, start + 4)[0]
+                seen[f"{name} sequence {sequence:#010x} options {frame[start + 20 : end].hex()}"] = None
+    return list(seen)

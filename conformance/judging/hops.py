@@ -1,0 +1,45 @@
+"""Which routed hops a path has by declaration, and from which addresses each may report."""
+
+from __future__ import annotations
+
+from conformance.recording.model import Flow, Record
+
+
+def hops_of(record: Record, flow: Flow) -> list[str]:
+    """The routed hops from the flow's source to its target, in order: names of hosts, or ``router``.
+
+    The testbed declares its own hops, the profile those of the implementation; what is inside an overlay's
+    encapsulation is not on the path.
+    """
+    profile, testbed = record.profile, record.testbed
+    hosts = {endpoint.name: endpoint.host for endpoint in record.endpoints}
+    source, target = hosts.get(flow.source), hosts.get(flow.target)
+    if source is not None and source == target:
+        return [source] * profile.same_host_hops
+    if source is not None and target is not None and "encapsulation" in profile.features:
+        return []
+    one = testbed.hosts[source] if source is not None else testbed.client
+    other = testbed.hosts[target] if target is not None else testbed.client
+    own = [source] * profile.hops if source is not None else []
+    far = [target] * profile.hops if target is not None else []
+    return [*own, *["router"] * testbed.hops_between(one, other), *far]
+
+
+def expected_hops(record: Record, flow: Flow) -> int:
+    """How many routed hops the path of a flow has."""
+    return len(hops_of(record, flow))
+
+
+def reporters(record: Record, flow: Flow) -> set[str]:
+    """Every address of the hop at which a flow with its small hop limit ends."""
+    name = hops_of(record, flow)[flow.ttl - 1]
+    if name == "router":
+        segments = record.testbed.segments.values()
+        return {str(address) for segment in segments for address in (segment.router_ipv4, segment.router_ipv6)}
+    return {
+        address.address
+        for snapshot in record.snapshots
+        if snapshot.where == name
+        for interface in snapshot.interfaces
+        for address in interface.addresses
+    }

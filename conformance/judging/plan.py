@@ -1,0 +1,85 @@
+"""The plan of a run: every outcome that must be there at its end, known before anything is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from conformance.judging.register import Check
+from conformance.profile import Profile
+
+CONTROL = "plain-wire"
+"""The profile of the plain wire, which is judged first in every run."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One check, on one profile and testbed, with one set of parameters: one outcome."""
+
+    check: Check
+    profile: Profile
+    testbed: str
+    parameters: Mapping[str, str]
+
+    @property
+    def key(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        """What identifies the outcome within its report."""
+        return self.check.requirement.id, self.testbed, tuple(sorted(self.parameters.items()))
+
+    @property
+    def outcome_parameters(self) -> tuple[tuple[str, str], ...]:
+        """The parameters as reports show them: those of the check, and the testbed."""
+        return tuple(sorted({**self.parameters, "testbed": self.testbed}.items()))
+
+    @property
+    def id(self) -> str:
+        """The name of the test case."""
+        return "-".join([self.profile.name, self.testbed, *self.parameters.values()])
+
+    def recorded(self) -> bool:
+        """Whether a recording is needed to decide it (else the profile declared it out of its claims)."""
+        return self.check.applies(self.profile) and self.check.undeclared(self.profile, self.parameters) is None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run covers. `only` are requirement ids, aliases or families; empty: everything."""
+
+    profiles: tuple[Profile, ...]
+    testbeds: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    attempts: int = 1
+
+    def wants(self, check: Check) -> bool:
+        """Whether the check is part of the run."""
+        row = check.requirement
+        return not self.only or bool({row.id, row.family, *row.alias} & set(self.only))
+
+    def instances(self, check: Check) -> Iterator[Instance]:
+        """Every outcome that this check owes."""
+        if self.wants(check):
+            for profile in self.profiles:
+                for testbed in self.testbeds:
+                    for parameters in check.instances(profile):
+                        yield Instance(check, profile, testbed, parameters)
+
+
+@dataclass(frozen=True)
+class RecordingKey:
+    """One recording of the run."""
+
+    profile: str
+    testbed: str
+    scenario: str
+    attempt: int
+
+
+def recordings(instances: Iterable[Instance], attempts: int) -> list[RecordingKey]:
+    """The recordings that these outcomes need, the control's first, each once."""
+    found: dict[RecordingKey, None] = {}
+    for instance in instances:
+        if instance.recorded():
+            for attempt in range(1, attempts + 1):
+                found[RecordingKey(instance.profile.name, instance.testbed, instance.check.scenario, attempt)] = None
+    return sorted(found, key=lambda key: key.profile != CONTROL)
+

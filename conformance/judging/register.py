@@ -1,0 +1,78 @@
+"""The register of checks: which requirement each decides, on which scenario, and over which parameters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from conformance.requirement import Requirement, find
+
+if TYPE_CHECKING:
+    from conformance.judging.case import Case
+    from conformance.profile import Profile
+
+Function = TypeVar("Function", bound=Callable[["Case"], None])
+
+FAMILIES = ("ipv4", "ipv6")
+PROTOCOLS = ("tcp", "udp", "icmp")
+NEEDS: Mapping[tuple[str, str], str] = {
+    ("family", "ipv4"): "ipv4",
+    ("family", "ipv6"): "ipv6",
+    ("path", "cross-host"): "multi-host",
+}
+"""A parameter's value that a profile can only be judged by when it claims the feature."""
+ONLY_WITH: Mapping[tuple[str, str], str] = {
+    ("path", "published"): "publish",
+    ("path", "published-hairpin"): "publish",
+}
+"""A parameter's value that exists only for profiles that claim the feature: no row for others."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check and the parameters over which it is repeated: name to values."""
+
+    requirement: Requirement
+    scenario: str
+    axes: Mapping[str, tuple[str, ...]]
+    function: Callable[[Case], None]
+
+    def instances(self, profile: Profile) -> Iterator[dict[str, str]]:
+        """Every combination of parameters that this check has for a profile."""
+        for values in itertools.product(*self.axes.values()):
+            parameters = dict(zip(self.axes, values, strict=True))
+            wanted = [ONLY_WITH[item] for item in parameters.items() if item in ONLY_WITH]
+            if all(feature in profile.features for feature in wanted):
+                yield parameters
+
+    def undeclared(self, profile: Profile, parameters: Mapping[str, str]) -> str | None:
+        """Why the profile is not judged by this instance, as it declared before the run; None where it is."""
+        needed = [*self.requirement.features, *(NEEDS[item] for item in parameters.items() if item in NEEDS)]
+        missing = [feature for feature in dict.fromkeys(needed) if feature not in profile.features]
+        return f"the profile does not claim {', '.join(missing)}" if missing else None
+
+    def applies(self, profile: Profile) -> bool:
+        """Whether the profile has one of the roles that the requirement binds."""
+        return bool(set(self.requirement.roles) & set(profile.roles))
+
+
+def check(requirement: str, *, scenario: str, **axes: tuple[str, ...]) -> Callable[[Function], Function]:
+    """Mark a pytest function as the check of `requirement` on recordings of `scenario`, repeated over `axes`.
+
+    Raises UnknownRequirement when imported with an id that the catalogue does not have.
+    """
+
+    def mark(function: Function) -> Function:
+        marked: Any = function
+        marked.check = Check(find(requirement), scenario, axes, function)
+        return function
+
+    return mark
+
+
+def check_of(function: Any) -> Check | None:
+    """The check that a function was marked as."""
+    found = getattr(function, "check", None)
+    return found if isinstance(found, Check) else None

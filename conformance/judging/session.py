@@ -1,0 +1,105 @@
+"""A session: from the plan and a source of recordings to outcomes, each judged against the plain wire as control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from conformance.judging.case import Case, judge
+from conformance.judging.plan import CONTROL, Instance, Selection
+from conformance.profile import Profile
+from conformance.recording.source import Missing, Source
+from conformance.recording.store import Recording
+from conformance.verdict import Attempt, Judgement, Outcome, Verdict
+
+SOUND = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE, Verdict.UNSUPPORTED})
+"""Verdicts of the plain wire under which an implementation can be judged."""
+
+Key = tuple[str, str, tuple[tuple[str, str], ...]]
+
+
+@dataclass
+class Session:
+    """Judges instances, each once; keeps the outcomes by profile."""
+
+    selection: Selection
+    source: Source
+    control: Profile | None
+    outcomes: dict[str, dict[Key, Outcome]] = field(default_factory=dict)
+
+    def outcome(self, instance: Instance) -> Outcome:
+        """The outcome of one instance; judged when first asked for."""
+        known = self.outcomes.setdefault(instance.profile.name, {})
+        if instance.key not in known:
+            known[instance.key] = self._judge(instance)
+        return known[instance.key]
+
+    def _judge(self, instance: Instance) -> Outcome:
+        row = instance.check.requirement
+        attempts = tuple(
+            Attempt(number, self._attempt(instance, number)) for number in range(1, self.selection.attempts + 1)
+        )
+        return Outcome(
+            requirement=row.id,
+            level=row.level.value,
+            parameters=instance.outcome_parameters,
+            attempts=attempts,
+            informational=row.informational,
+        )
+
+    def _attempt(self, instance: Instance, number: int) -> Judgement:
+        check, profile = instance.check, instance.profile
+        if not check.applies(profile):
+            return Judgement(Verdict.NOT_APPLICABLE, seen=f"it binds {', '.join(check.requirement.roles)}")
+        undeclared = check.undeclared(profile, instance.parameters)
+        if undeclared is not None:
+            return self._declared_out(instance, undeclared, number)
+        try:
+            recording = self.source.get(profile.name, instance.testbed, check.scenario, number)
+        except Missing as reason:
+            return Judgement(Verdict.ERROR, seen=str(reason))
+        unsound = self._unsound(instance)
+        if unsound is not None:
+            return Judgement(Verdict.INCONCLUSIVE, seen=unsound)
+        return judge(check.function, Case(recording, instance.parameters))
+
+    def _declared_out(self, instance: Instance, reason: str, number: int) -> Judgement:
+        """Unsupported by declaration; where a recording shows that it is there after all, the profile is wrong."""
+        if instance.parameters.get("family") != "ipv6" and "ipv6" not in instance.check.requirement.features:
+            return Judgement(Verdict.UNSUPPORTED, seen=reason)
+        try:
+            recording = self.source.get(instance.profile.name, instance.testbed, instance.check.scenario, number)
+        except Missing:
+            return Judgement(Verdict.UNSUPPORTED, seen=reason)
+        found = ipv6_of_endpoints(recording) if "ipv6" not in instance.profile.features else []
+        if found:
+            return Judgement(
+                Verdict.INCONCLUSIVE, seen=f"{reason}, yet an endpoint has {found[0]}: mend the profile's features"
+            )
+        probed = "; no endpoint has a global IPv6 address" if "ipv6" not in instance.profile.features else ""
+        return Judgement(Verdict.UNSUPPORTED, seen=reason + probed)
+
+    def _unsound(self, instance: Instance) -> str | None:
+        """Why the same scenario, testbed and check do not even pass on a plain wire; None where they do."""
+        if self.control is None or instance.profile.name == CONTROL:
+            return None
+        if instance.parameters not in list(instance.check.instances(self.control)):
+            return None
+        outcome = self.outcome(Instance(instance.check, self.control, instance.testbed, instance.parameters))
+        if outcome.verdict in SOUND:
+            return None
+        return f"the plain wire does not pass this ({outcome.verdict}: {outcome.deciding.seen})"
+
+    def listed(self, profile: str) -> list[Outcome]:
+        """The outcomes of one profile so far."""
+        return list(self.outcomes.get(profile, {}).values())
+
+
+def ipv6_of_endpoints(recording: Recording) -> list[str]:
+    """Every global IPv6 address that the kernel shows on an endpoint."""
+    return [
+        address.address
+        for endpoint in recording.record.endpoints
+        for address in endpoint.kernel.addresses
+        if ":" in address.address and address.scope == "global"
+    ]
+

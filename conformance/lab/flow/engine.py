@@ -1,0 +1,152 @@
+"""The engine: servers, probes and held flows of a whole lab, driven by one process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from conformance.lab.flow.datagram import DatagramExchange
+from conformance.lab.flow.exchange import Exchange
+from conformance.lab.flow.forms import SOURCE_PORT
+from conformance.lab.flow.held import Held, HeldTcp, HeldUdp, Resumed, resumption
+from conformance.lab.flow.ledger import Ledger
+from conformance.lab.flow.loop import Loop, descriptors
+from conformance.lab.flow.probe import UDP_LITE, Probe, Server
+from conformance.lab.flow.run import Run
+from conformance.lab.flow.server import open_server, quiet_udp_lite
+from conformance.lab.flow.shared import SharedExchange, Source
+from conformance.lab.flow.tcp import TcpExchange
+from conformance.recording.model import Answer, Flow
+
+
+class Engine:
+    """Serves and probes; a context manager. Servers and what arrived at them persist until `close`.
+
+    Everything happens in the calls of `run`, `hold` and `resume`: between them nobody is served.
+    """
+
+    def __init__(self) -> None:
+        self._loop = Loop()
+        self._ledger = Ledger()
+        self._silent: list[socket.socket] = []
+        self._sources: dict[tuple[int, str, str | None], Source] = {}
+        self._held_sources: list[Source] = []
+        self._used: set[int] = set()
+        self._quiet: set[tuple[int, str]] = set()
+
+    def serve(self, server: Server) -> None:
+        """Listen on everything that `server` names. Raises OSError naming a port that is taken."""
+        with descriptors():
+            self._silent.extend(open_server(server, self._loop, self._ledger))
+
+    def run(self, probes: Sequence[Probe], deadline: float, *, bulk: bool = False) -> list[Flow]:
+        """Run all probes at once and return their flows in the same order.
+
+        Each has at least `deadline` seconds, the last of them exactly so many: one wait for all that stay unanswered.
+        With `bulk`, UDP probes without a wish (source port, TTL, size, DF) share one socket for each source. Raises
+        ValueError for a flow id that was used before.
+        """
+        self._claim([probe.id for probe in probes])
+        with descriptors() as room:
+            run = Run(self._loop, self._ledger)
+            exchanges = [self._exchange(probe, run, bulk=bulk) for probe in probes]
+            run.go(exchanges, deadline, room + len(self._loop))
+        return [exchange.record() for exchange in exchanges]
+
+    def hold(self, probes: Sequence[Probe], deadline: float) -> list[Held]:
+        """Open the TCP and UDP flows of `probes` and keep them open; `Held.flow` tells of the opening.
+
+        Raises ValueError for another protocol or a flow id that was used before.
+        """
+        if any(probe.protocol not in {"tcp", "udp"} for probe in probes):
+            raise ValueError("only TCP and UDP flows can be held")
+        self._claim([probe.id for probe in probes])
+        with descriptors() as room:
+            run = Run(self._loop, self._ledger)
+            exchanges = [self._held(probe, run) for probe in probes]
+            run.go(exchanges, deadline, room + len(self._loop))
+        ends = self._ledger.ends
+        return [
+            Held(probe, exchange.record(), exchange.near, ends.get(probe.id))
+            for probe, exchange in zip(probes, exchanges, strict=True)
+        ]
+
+    def resume(self, held: Mapping[int, Held], deadline: float, *, from_server: bool = True) -> list[Flow]:
+        """Send one packet through each held flow (by the id of the new flow), from the side of the server first.
+
+        The flows returned run from the side that sends: `local` and `dialled` are the 5-tuple as the sender's socket
+        has it, `arrival` is the one that the other end saw. A flow that was never established ends in "error". Raises
+        ValueError for a flow id that was used before.
+        """
+        self._claim(list(held))
+        run = Run(self._loop, self._ledger)
+        exchanges: list[Exchange | None] = []
+        for flow, one in held.items():
+            found = resumption(one, flow, from_server=from_server)
+            exchanges.append(Resumed(found[0], run, found[1]) if found is not None else None)
+        with descriptors() as room:
+            run.go([one for one in exchanges if one is not None], deadline, room + len(self._loop))
+        return [
+            exchange.record() if exchange is not None else _never(flow, one.flow)
+            for exchange, (flow, one) in zip(exchanges, held.items(), strict=True)
+        ]
+
+    def arrival(self, flow: int) -> Answer | None:
+        """What the destination has seen of a flow by now, None where nothing arrived."""
+        return self._ledger.arrival(flow)
+
+    def close(self) -> None:
+        """Close every socket."""
+        for source in [*self._sources.values(), *self._held_sources]:
+            source.close()
+        for one in self._silent:
+            one.close()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _claim(self, flows: Sequence[int]) -> None:
+        fresh = set(flows)
+        if len(fresh) != len(flows) or not fresh.isdisjoint(self._used):
+            raise ValueError("a flow id is used twice")
+        self._used |= fresh
+
+    def _exchange(self, probe: Probe, run: Run, *, bulk: bool) -> Exchange:
+        if probe.protocol == "tcp":
+            return TcpExchange(probe, run)
+        plain = not (probe.source_port or probe.ttl or probe.size or probe.dont_fragment)
+        if bulk and plain and probe.protocol == "udp":
+            key = (id(probe.namespace), probe.family, probe.source_address)
+            source = self._sources.get(key)
+            if source is None:
+                source = self._sources[key] = Source(probe, self._loop, self._ledger)
+            return SharedExchange(probe, run, source)
+        if probe.number == UDP_LITE:
+            self._quiet_source(probe)
+        return DatagramExchange(probe, run)
+
+    def _quiet_source(self, probe: Probe) -> None:
+        """Keep the source's kernel from refusing the answer of a UDP-Lite flow."""
+        key = (id(probe.namespace), probe.family)
+        if key not in self._quiet:
+            self._quiet.add(key)
+            self._silent.extend(quiet_udp_lite(probe.namespace, probe.family, probe.source_port or SOURCE_PORT))
+
+    def _held(self, probe: Probe, run: Run) -> HeldTcp | HeldUdp:
+        if probe.protocol == "tcp":
+            return HeldTcp(probe, run)
+        source = Source(probe, self._loop, self._ledger)
+        self._held_sources.append(source)
+        return HeldUdp(probe, run, source)
+
+
+def _never(flow: int, opening: Flow) -> Flow:
+    return opening.model_copy(update={
+        "id": flow, "status": "error", "detail": "the flow was never established", "report": None, "arrival": None,
+        "answer": None,
+    })  # fmt: skip

@@ -1,0 +1,123 @@
+"""Flows that are kept open, and used again from either side."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from conformance.lab.flow import payload
+from conformance.lab.flow.datagram_end import DatagramPeer
+from conformance.lab.flow.exchange import Course, Exchange
+from conformance.lab.flow.ledger import End
+from conformance.lab.flow.payload import HOLD
+from conformance.lab.flow.probe import Probe
+from conformance.lab.flow.shared import SharedExchange, Source
+from conformance.lab.flow.stream_end import StreamEnd
+from conformance.lab.flow.tcp import TcpExchange
+from conformance.recording.model import Flow, Path
+
+_OTHER_WAY: Final[dict[Path, Path]] = {"inbound": "outbound", "outbound": "inbound"}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A flow that was opened and stays open: the record of its opening, and both ends (None where not established)."""
+
+    probe: Probe
+    flow: Flow
+    near: End | None
+    far: End | None
+
+
+class HeldTcp(TcpExchange):
+    """A connection that stays open behind the answer; from then on its near end answers like the far one."""
+
+    __slots__ = ("near",)
+
+    def __init__(self, probe: Probe, course: Course) -> None:
+        super().__init__(probe, course, flags=HOLD)
+        self.near: End | None = None
+
+    def release(self) -> None:
+        """Keep the socket if the flow was answered."""
+        if self.status != "answered" or self.socket is None:
+            super().release()
+            return
+        self.course.loop.forget(self.socket)
+        end = StreamEnd(self.probe.source, self.socket, self.course.loop, self.course.ledger, held=True)
+        end.watch()
+        self.near = end
+
+
+class HeldUdp(SharedExchange):
+    """A UDP flow through a socket of its own that stays open, unconnected: it hears whatever comes to its port."""
+
+    __slots__ = ()
+
+    def __init__(self, probe: Probe, course: Course, source: Source) -> None:
+        super().__init__(probe, course, source, flags=HOLD)
+
+    @property
+    def near(self) -> End | None:
+        """The near end, None where there is no route."""
+        if self.local is None:
+            return None
+        return DatagramPeer(self.source.end, self.probe.destination, self.probe.port, payload.packed(self.local[0]))
+
+
+class Resumed(Exchange):
+    """One query through a held flow, from the end `sender`; one try."""
+
+    __slots__ = ("_sender",)
+    kind = None
+
+    def __init__(self, probe: Probe, course: Course, sender: End) -> None:
+        super().__init__(probe, course)
+        self._sender = sender
+
+    def begin(self, opened: socket.socket | None) -> None:  # noqa: ARG002
+        """Send the query."""
+        self.course.ledger.waiting[self.probe.id] = self
+        self.sent_ns = time.time_ns()
+        self.tries = 1
+        self.local = (self._sender.local.address, self._sender.local.port)
+        try:
+            self._sender.send(payload.query(self.probe.id))
+        except OSError as problem:
+            self.failed(problem)
+
+    def again(self) -> None:
+        """There is no second try: the first packet after the silence is what counts."""
+
+    def answered(self, message: bytes) -> None:
+        """The answer came."""
+        self.answer = message
+        self.finish("answered")
+
+    def release(self) -> None:
+        """Wait no more."""
+        self.course.ledger.waiting.pop(self.probe.id, None)
+
+
+def resumption(held: Held, flow: int, *, from_server: bool) -> tuple[Probe, End] | None:
+    """The probe `flow` through a held flow and the end that sends it; None where the flow was never established."""
+    sender, receiver = (held.far, held.near) if from_server else (held.near, held.far)
+    if sender is None or receiver is None:
+        return None
+    old = held.probe
+    probe = Probe(
+        id=flow,
+        purpose=old.purpose,
+        path=_OTHER_WAY.get(old.path, old.path) if from_server else old.path,
+        protocol=old.protocol,
+        family=old.family,
+        source=sender.name,
+        namespace=old.namespace,
+        target=receiver.name,
+        destination=sender.peer.address,
+        port=sender.peer.port,
+        tries=1,
+    )
+    return probe, sender

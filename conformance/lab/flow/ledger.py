@@ -1,0 +1,65 @@
+"""What arrived where, written down inside the destinations, by flow id."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from conformance.lab.flow import payload
+from conformance.lab.flow.payload import Head, Seen
+from conformance.lab.flow.reports import Report
+from conformance.recording.model import Answer, Socket
+
+
+class Arrival(NamedTuple):
+    """The first arrival of a flow: the answer that it deserves, and whether its payload was unchanged."""
+
+    answer: bytes
+    intact: bool | None
+
+
+class Waiter(Protocol):
+    """A flow that waits for an answer on a socket that it shares with others."""
+
+    def answered(self, message: bytes) -> None:
+        """The answer came."""
+
+    def reported(self, report: Report) -> None:
+        """An ICMP error that quotes this flow came."""
+
+
+class End(Protocol):
+    """One end of a flow that is kept open."""
+
+    name: str
+
+    @property
+    def peer(self) -> Socket:
+        """The other end, as this one sees it."""
+
+    @property
+    def local(self) -> Socket:
+        """This end's own address and port."""
+
+    def send(self, message: bytes) -> None:
+        """Send to the other end. Raises OSError."""
+
+
+class Ledger:
+    """Arrivals of all flows, the ends kept open, and who waits for an answer on a shared socket."""
+
+    def __init__(self) -> None:
+        self.arrivals: dict[int, Arrival] = {}
+        self.ends: dict[int, End] = {}
+        self.waiting: dict[int, Waiter] = {}
+
+    def arrived(self, head: Head, message: bytes, seen: Seen) -> bytes:
+        """Write down that a query arrived; returns the answer to it. Only the first arrival of a flow is kept."""
+        answer = payload.answer(head.flow, seen)
+        if head.flow not in self.arrivals:
+            self.arrivals[head.flow] = Arrival(answer, payload.intact(message, head.flow))
+        return answer
+
+    def arrival(self, flow: int) -> Answer | None:
+        """What the destination saw of `flow`, None where nothing arrived."""
+        found = self.arrivals.get(flow)
+        return payload.decode_answer(found.answer) if found is not None else None

@@ -1,0 +1,95 @@
+"""UDP through one socket for many flows: for the mesh of all pairs, and for flows that are kept open."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from conformance.lab.flow import payload, sockets
+from conformance.lab.flow.datagram_end import DatagramEnd
+from conformance.lab.flow.exchange import Course, Exchange
+from conformance.lab.flow.ledger import Ledger
+from conformance.lab.flow.loop import Loop
+from conformance.lab.flow.probe import Probe
+
+
+class Source:
+    """An unconnected UDP socket of a source, and what it would be called towards each destination."""
+
+    def __init__(self, probe: Probe, loop: Loop, ledger: Ledger) -> None:
+        kind = sockets.udp_kind(probe.family)
+        opened, self._asker = probe.namespace.call(sockets.open_sockets, [kind, kind])
+        sockets.report_errors(opened, probe.family)
+        try:
+            sockets.bind_source(opened, probe, probe.source_port)
+        except OSError:
+            opened.close()
+            self._asker.close()
+            raise
+        if not opened.getsockname()[1]:
+            opened.bind((sockets.wildcard(probe.family), 0))
+        self.end = DatagramEnd(probe.source, opened, probe.family, loop, ledger)
+        self._addresses: dict[str, str] = {}
+
+    def local(self, destination: str) -> tuple[str, int]:
+        """The address and port that flows to `destination` have. Raises OSError where there is no route."""
+        address = self._addresses.get(destination)
+        if address is None:
+            bound = str(self.end.socket.getsockname()[0])
+            unspecified = bound in {"0.0.0.0", "::"}  # noqa: S104
+            address = sockets.local_address(self._asker, destination) if unspecified else bound
+            self._addresses[destination] = address
+        return address, self.end.port
+
+    def close(self) -> None:
+        """Close the socket that only asks; the loop closes the other."""
+        self._asker.close()
+
+
+class SharedExchange(Exchange):
+    """One query through a shared socket."""
+
+    __slots__ = ("_message", "source")
+    kind = None
+
+    def __init__(self, probe: Probe, course: Course, source: Source, *, flags: int = 0) -> None:
+        super().__init__(probe, course)
+        self.source = source
+        self._message = payload.query(probe.id, flags=flags)
+
+    def begin(self, opened: socket.socket | None) -> None:  # noqa: ARG002
+        """Wait for the answer, and send."""
+        self.course.ledger.waiting[self.probe.id] = self
+        self.sent_ns = time.time_ns()
+        self.again()
+
+    def again(self) -> None:
+        """Send (once more)."""
+        self.tries += 1
+        probe = self.probe
+        try:
+            self.local = self.source.local(probe.destination)
+            self._send((probe.destination, probe.port))
+        except OSError as problem:
+            self.failed(problem)
+        if self.status is None and self.tries < probe.tries:
+            self.course.later(self)
+
+    def _send(self, destination: tuple[str, int]) -> None:
+        end = self.source.end
+        try:
+            end.socket.sendto(self._message, destination)
+        except OSError:
+            if not end.take_errors():  # any flow of this socket may have caused it
+                raise
+            if self.status is None:
+                end.socket.sendto(self._message, destination)
+
+    def answered(self, message: bytes) -> None:
+        """The answer came."""
+        self.answer = message
+        self.finish("answered", self.detail)
+
+    def release(self) -> None:
+        """Wait no more."""
+        self.course.ledger.waiting.pop(self.probe.id, None)

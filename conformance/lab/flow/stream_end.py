@@ -1,0 +1,117 @@
+"""The far end of TCP flows: a listener, and connections that answer with what they saw."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Final
+
+from conformance.lab.flow import payload
+from conformance.lab.flow.ledger import Ledger
+from conformance.lab.flow.loop import Loop
+from conformance.lab.flow.payload import ANSWER, HOLD, Seen
+from conformance.recording import model
+
+_TURN: Final = 64
+
+
+class StreamEnd:
+    """One TCP connection that answers queries; it closes behind the answer unless the query asks to hold it."""
+
+    def __init__(self, name: str, opened: socket.socket, loop: Loop, ledger: Ledger, *, held: bool = False) -> None:
+        self.name = name
+        self.socket = opened
+        self._loop = loop
+        self._ledger = ledger
+        self._held = held
+        self._watched = False
+        self._received = b""
+        self._peer = opened.getpeername()
+        self._local = opened.getsockname()
+
+    @property
+    def peer(self) -> model.Socket:
+        """The far end, as accept or connect gave it."""
+        return payload.end(self._peer[0], self._peer[1])
+
+    @property
+    def local(self) -> model.Socket:
+        """The near end: getsockname."""
+        return payload.end(self._local[0], self._local[1])
+
+    def send(self, message: bytes) -> None:
+        """Send a message of a few bytes at once. Raises OSError."""
+        if self.socket.fileno() < 0:
+            raise ConnectionResetError(errno.ECONNRESET, "")
+        self.socket.send(message, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+    def ready(self, _events: int = 0) -> None:
+        """Read what is there; watch the connection only while something is missing."""
+        try:
+            data = self.socket.recv(65536 if self._received else 4096, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            self.watch()
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.drop(self.socket)
+            return
+        self._received = self._received + data if self._received else data
+        while (head := payload.head(self._received)) is not None and len(self._received) >= head.length:
+            message, self._received = self._received[: head.length], self._received[head.length :]
+            if not self._take(head, message):
+                self._loop.drop(self.socket)
+                return
+        self.watch()
+
+    def _take(self, head: payload.Head, message: bytes) -> bool:
+        """Deal with one message; false when the connection has served."""
+        if head.kind == ANSWER:
+            waiter = self._ledger.waiting.get(head.flow)
+            if waiter is not None:
+                waiter.answered(message)
+            return True
+        peer, local = self._peer, self._local
+        seen = Seen(self.name, peer[0].partition("%")[0], peer[1], local[0].partition("%")[0], local[1])
+        answer = self._ledger.arrived(head, message, seen)
+        if head.flags & HOLD:
+            self._held = True
+            self._ledger.ends.setdefault(head.flow, self)
+        try:
+            self.send(answer)
+        except OSError:
+            return False
+        return self._held
+
+    def watch(self) -> None:
+        """Have `ready` called when there is more."""
+        if not self._watched:
+            self._watched = True
+            self._loop.watch(self.socket, self.ready)
+
+
+class Listener:
+    """A TCP port on every address of one family."""
+
+    def __init__(self, name: str, opened: socket.socket, loop: Loop, ledger: Ledger) -> None:
+        self.name = name
+        self.socket = opened
+        self._loop = loop
+        self._ledger = ledger
+        loop.watch(opened, self._ready)
+
+    def _ready(self, _events: int) -> None:
+        for _ in range(_TURN):
+            try:
+                accepted = self.socket.accept()[0]
+            except OSError as problem:
+                if problem.errno == errno.ECONNABORTED:
+                    continue
+                return
+            try:
+                end = StreamEnd(self.name, accepted, self._loop, self._ledger)
+            except OSError:  # the peer has gone since
+                accepted.close()
+                continue
+            end.ready()

@@ -1,0 +1,77 @@
+"""Waiting for one frame on one interface: a plain packet socket, which answers at once; a ring waits for a block."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import time
+from collections.abc import Callable
+from struct import Struct
+from typing import Final, Self
+
+from conformance.lab.namespace import Namespace
+from conformance.lab.ring import ETH_P_ALL, VLAN_TYPE_VALID, VLAN_VALID
+
+_SOL_PACKET: Final = 263
+_PACKET_AUXDATA: Final = 8
+_AUXDATA: Final = Struct("=IIIHHHH")
+"""tpacket_auxdata of linux/if_packet.h: status, length, captured, mac, net, tag, tag type."""
+_LARGEST: Final = 1 << 17
+
+
+class Listener:
+    """Hears every frame of one interface, in and out, from its making on; make it before the stimulus."""
+
+    def __init__(self, namespace: Namespace, interface: str) -> None:
+        self._socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        self._place = f"{namespace.name}:{interface}"
+        try:
+            self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+            self._socket.bind((interface, ETH_P_ALL))
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def wait(self, predicate: Callable[[bytes], bool], deadline: float) -> bytes:
+        """The first frame that `predicate` is true of. Raises TimeoutError after `deadline` seconds."""
+        until = time.monotonic() + deadline
+        while True:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self._socket], [], [], left)[0]:
+                raise TimeoutError(f"{self._place}: no such frame within {deadline} s")
+            frame = self._receive()
+            if frame is not None and predicate(frame):
+                return frame
+
+    def _receive(self) -> bytes | None:
+        frame: bytes
+        try:
+            frame, ancillary, _, _ = self._socket.recvmsg(_LARGEST, socket.CMSG_SPACE(_AUXDATA.size))
+        except OSError as problem:
+            if problem.errno in (errno.ENETDOWN, errno.EAGAIN):  # once after an interface was down
+                return None
+            raise
+        for _, kind, data in ancillary:
+            if kind == _PACKET_AUXDATA and len(data) >= _AUXDATA.size:
+                status, _, _, _, _, tag, tag_type = _AUXDATA.unpack_from(data)
+                if status & VLAN_VALID:
+                    tag_type = tag_type if status & VLAN_TYPE_VALID else 0x8100
+                    return frame[:12] + tag_type.to_bytes(2, "big") + tag.to_bytes(2, "big") + frame[12:]
+        return frame
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def wait_for_frame(namespace: Namespace, interface: str, predicate: Callable[[bytes], bool], deadline: float) -> bytes:
+    """Wait for one frame that comes of itself (see `Listener` for one that a stimulus brings). Raises TimeoutError."""
+    with Listener(namespace, interface) as listener:
+        return listener.wait(predicate, deadline)

@@ -1,0 +1,113 @@
+"""Recordings made now: every job in a sandbox of its own, as many at the same time as the machine bears."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from conformance import limits
+from conformance.judging.plan import RecordingKey
+from conformance.lab.pool import JobError, Pool
+from conformance.profile import Profile
+from conformance.record import Job
+from conformance.recording.source import Missing
+from conformance.recording.store import Recording, folder_name, load
+from conformance.testbed import Testbed
+
+CAPACITY = 12
+"""Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What can be recorded: the profiles with their weights, the testbeds, and where the recordings go."""
+
+    profiles: Mapping[str, Profile]
+    weights: Mapping[str, int]
+    testbeds: Mapping[str, Testbed]
+    out: Path
+    variant: Literal["fast", "thorough"] = "fast"
+
+
+class Live:
+    """Records what is asked for in `start`, and hands it out as it comes in."""
+
+    def __init__(self, order: Order, progress: Callable[[str, RecordingKey, str | None], None]) -> None:
+        self._order = order
+        self._progress = progress
+        self._futures: dict[RecordingKey, Future[Recording]] = {}
+        self._room = threading.Condition()
+        self._used = 0
+        self._closing = False
+        self._pool = Pool()
+        self._feeder: threading.Thread | None = None
+
+    def start(self, keys: list[RecordingKey]) -> None:
+        """Begin to record, in this order."""
+        for key in keys:
+            self._futures[key] = Future()
+            self._progress("planned", key, None)
+        self._feeder = threading.Thread(target=self._feed, args=(keys,), name="recording-feeder", daemon=True)
+        self._feeder.start()
+
+    def _feed(self, keys: list[RecordingKey]) -> None:
+        for key in keys:
+            weight = min(self._order.weights[key.profile], CAPACITY)
+            with self._room:
+                self._room.wait_for(lambda weight=weight: self._closing or self._used + weight <= CAPACITY)  # type: ignore[misc]
+                if self._closing:
+                    return
+                self._used += weight
+            self._submit(key, weight)
+
+    def _submit(self, key: RecordingKey, weight: int) -> None:
+        self._progress("started", key, None)
+        destination = self._order.out / key.profile / folder_name(key.testbed, key.scenario, key.attempt)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        job = Job(
+            profile=self._order.profiles[key.profile].model_dump(mode="json", by_alias=True),
+            testbed=self._order.testbeds[key.testbed].model_dump(mode="json", by_alias=True),
+            scenario=key.scenario,
+            attempt=key.attempt,
+            variant=self._order.variant,
+            destination=str(destination.resolve()),
+        )
+        future = self._pool.submit("conformance.record:record", asdict(job))
+        future.add_done_callback(lambda done: self._done(key, weight, destination, done))
+
+    def _done(self, key: RecordingKey, weight: int, destination: Path, job: Future[Any]) -> None:
+        with self._room:
+            self._used -= weight
+            self._room.notify_all()
+        problem = job.exception()
+        result = self._futures[key]
+        if problem is None:
+            self._progress("finished", key, job.result())
+            result.set_result(load(destination))
+            return
+        trace = problem.trace if isinstance(problem, JobError) else ""
+        self._progress("finished", key, str(problem))
+        result.set_exception(Missing(f"recording failed: {problem}", trace))
+
+    def get(self, profile: str, testbed: str, scenario: str, attempt: int) -> Recording:
+        """The recording, when it is there. Raises Missing."""
+        key = RecordingKey(profile, testbed, scenario, attempt)
+        if key not in self._futures:
+            raise Missing(f"{scenario} on {testbed} was not planned")
+        try:
+            return self._futures[key].result(limits.RUN)
+        except TimeoutError:
+            raise Missing(f"the recording did not end within {limits.RUN:.0f} s") from None
+
+    def close(self) -> None:
+        """Stop recording: what runs is killed with its sandbox."""
+        with self._room:
+            self._closing = True
+            self._room.notify_all()
+        self._pool.close()
+        if self._feeder is not None:
+            self._feeder.join()

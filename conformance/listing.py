@@ -1,0 +1,66 @@
+"""What ``plugfest list`` prints. Reads only what it lists: no adapter, no pydantic, no pytest."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Any
+
+from conformance.places import PROFILES, TESTBEDS
+from conformance.requirement import catalogue, clause_text, families
+
+
+def profiles() -> Iterator[str]:
+    """Name, kind and title of every profile that ships, with the packages that provide it."""
+    for path in sorted(PROFILES.glob("*.toml")):
+        data = tomllib.loads(path.read_text())
+        packages = f"  [{', '.join(data['packages'])}]" if data.get("packages") else ""
+        yield f"{path.stem:22} {data['kind']:8} {data['title']}{packages}"
+
+
+def requirements() -> Iterator[str]:
+    """Every requirement: id, level, whether a check decides it, statement and source."""
+    decided = checked()
+    for family in families():
+        for row in catalogue().values():
+            if row.family == family:
+                mark = "checked" if row.id in decided else "not yet checked"
+                alias = f" ({', '.join(row.alias)})" if row.alias else ""
+                yield f"{row.id}{alias}  {row.level}  {mark}{'  informational' if row.informational else ''}"
+                yield f"    {row.statement}"
+                yield f"    {clause_text(row)}"
+
+
+def checked() -> set[str]:
+    """The ids of the requirements that a check decides, read from the checks' source without running any."""
+    import ast
+
+    from conformance.places import CHECKS
+
+    found = set()
+    for path in CHECKS.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "check" and node.args:
+                found.add(ast.literal_eval(node.args[0]))
+    return found
+
+
+def adapters() -> Iterator[str]:
+    """Every kind of implementation that can be driven, with its module."""
+    for entry in sorted(entry_points(group="conformance.adapters")):
+        yield f"{entry.name:12} {entry.value}"
+
+
+def scenarios() -> Iterator[str]:
+    """Every scenario."""
+    known: dict[str, Any] = importlib.import_module("conformance.scenarios.catalogue").SCENARIOS
+    for scenario in known.values():
+        yield f"{scenario.name:14} {scenario.title}"
+
+
+def testbeds() -> Iterator[str]:
+    """Every testbed that ships."""
+    for path in sorted(TESTBEDS.glob("*.toml")):
+        yield f"{path.stem:14} {tomllib.loads(path.read_text())['title']}"

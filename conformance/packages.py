@@ -1,0 +1,53 @@
+"""The Debian packages that the profiles name: ``python3 -m conformance.packages [--install]``.
+
+Needs nothing but the standard library: it runs before the virtual environment exists.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+
+from conformance.places import PROFILES
+
+
+def wanted() -> list[str]:
+    """Every package that a shipped profile names, sorted, each once."""
+    found = set()
+    for path in PROFILES.glob("*.toml"):
+        found.update(tomllib.loads(path.read_text()).get("packages", []))
+    return sorted(found)
+
+
+def missing(packages: list[str]) -> list[str]:
+    """Those that dpkg does not know as installed."""
+    query = ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\n", *packages]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    installed = {line.split()[1] for line in answer.splitlines() if line.startswith("installed ")}
+    return [package for package in packages if package not in installed]
+
+
+def install(packages: list[str]) -> int:
+    """Install packages with apt-get, without starting their services. Returns apt-get's exit code."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    update = subprocess.run(["apt-get", "update"], env=environment, check=False)
+    if update.returncode:
+        return update.returncode
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def main() -> int:
+    """Print the list, or install what is missing."""
+    packages = wanted()
+    if "--install" not in sys.argv[1:]:
+        print("\n".join(packages))  # noqa: T201 - this is the list
+        return 0
+    needed = missing(packages)
+    return install(needed) if needed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Making one recording: the whole act, from an empty sandbox to a folder that can be judged anywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import conformance
+from conformance import testbed as testbeds
+from conformance.adapters.interface import AdapterError, Identity, Unavailable
+from conformance.adapters.registry import adapter_for
+from conformance.lab.flow import Engine
+from conformance.lab.lab import Lab
+from conformance.lab.tap import Recorder
+from conformance.profile import Profile
+from conformance.recording.model import IdentityState, Record
+from conformance.recording.store import FRAMES, LOGS, finish
+from conformance.scenarios.catalogue import SCENARIOS
+from conformance.scenarios.stage import Stage, machine_load
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to record, as JSON values: it crosses from the command's process into the sandbox."""
+
+    profile: Mapping[str, Any]
+    testbed: Mapping[str, Any]
+    scenario: str
+    attempt: int
+    variant: Literal["fast", "thorough"]
+    destination: str
+
+
+def record(scratch: Path, **job: Any) -> str | None:
+    """Record one scenario into `destination`; runs inside a sandbox, `scratch` is its tmpfs.
+
+    Returns the precondition that failed in one sentence, or None. Whatever else goes wrong is an error of ours and
+    is raised; then there is no recording.
+    """
+    wanted = Job(**job)
+    destination = Path(wanted.destination)
+    partial = destination.parent / f".partial-{destination.name}"
+    if partial.exists():
+        shutil.rmtree(partial)
+    (partial / LOGS).mkdir(parents=True)
+    try:
+        made = _act(wanted, scratch, partial)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    finish(partial, destination, made)
+    return made.problem
+
+
+def _act(job: Job, scratch: Path, partial: Path) -> Record:
+    profile = Profile.model_validate(job.profile)
+    scenario = SCENARIOS[job.scenario]
+    testbed = scenario.shape(testbeds.Testbed.model_validate(job.testbed))
+    adapter = adapter_for(profile)
+    identity = adapter.identify()
+    if isinstance(identity, Unavailable):
+        raise AdapterError(identity.reason)
+    started = time.time_ns()
+    problem = None
+    with Lab(testbed, scratch / "lab", logs=partial / LOGS) as lab, Recorder() as recorder, Engine() as engine:
+        _watch(lab, recorder)
+        try:
+            with adapter.deploy(lab) as subject:
+                stage = Stage(lab, subject, recorder, engine, job.variant, profile)
+                try:
+                    scenario.act(stage)
+                except AdapterError as refusal:
+                    problem = f"the implementation could not be brought up: {refusal}"
+                taps = recorder.stop(partial / FRAMES)
+        except AdapterError as refusal:
+            problem = f"the implementation could not be deployed: {refusal}"
+            stage = None
+            taps = recorder.stop(partial / FRAMES)
+    seen = {} if stage is None else _seen(stage)
+    return Record(
+        suite=conformance.__version__,
+        scenario=job.scenario,
+        variant=job.variant,
+        attempt=job.attempt,
+        profile=profile,
+        identity=_identity(identity),
+        testbed=testbed,
+        kernel=os.uname().release,
+        processors=os.cpu_count() or 1,
+        load=machine_load(),
+        rootless=_rootless(),
+        started_ns=started,
+        finished_ns=time.time_ns(),
+        problem=problem,
+        taps=taps,
+        logs=tuple(sorted(path.name for path in (partial / LOGS).iterdir())),
+        **seen,
+    )
+
+
+def _watch(lab: Lab, recorder: Recorder) -> None:
+    """Taps on every station before anything else happens."""
+    recorder.watch(lab.rack, "rack", "rack")
+    for host in lab.hosts.values():
+        recorder.watch(host.namespace, host.name, "uplink")
+    recorder.watch(lab.client.namespace, lab.client.name, "client")
+
+
+def _seen(stage: Stage) -> dict[str, Any]:
+    return {
+        "endpoints": tuple(stage.states.values()),
+        "flows": tuple(sorted(stage.flows, key=lambda flow: flow.id)),
+        "events": tuple(stage.events),
+        "windows": tuple(stage.windows),
+        "snapshots": tuple(stage.snapshots),
+        "figures": stage.figures,
+    }
+
+
+def _identity(identity: Identity) -> IdentityState:
+    return IdentityState(product=identity.product, version=identity.version, details=dict(identity.details))
+
+
+def _rootless() -> bool:
+    """Whether this sandbox maps another user to root."""
+    inside, outside, _ = Path("/proc/self/uid_map").read_text().split()[:3]
+    return inside != outside

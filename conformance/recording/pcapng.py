@@ -1,0 +1,123 @@
+"""pcapng files: a writer of streamed blocks, and `read` for pcapng and classic pcap (draft-ietf-opsawg-pcapng).
+
+`read` never fails on garbage other than by `NotACapture` and `TruncatedCapture`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.recording import bulk, classic, sections
+from conformance.recording.capture import (
+    FLAG_CHECKSUM_NOT_READY,
+    FLAG_CHECKSUM_VALID,
+    FLAG_INBOUND,
+    FLAG_OUTBOUND,
+    FLAG_SEGMENTATION_OFFLOADED,
+    LINK_ETHERNET,
+    LINK_RAW,
+    Capture,
+    NotACapture,
+    Tap,
+    TruncatedCapture,
+)
+
+__all__ = [
+    "FLAG_CHECKSUM_NOT_READY",
+    "FLAG_CHECKSUM_VALID",
+    "FLAG_INBOUND",
+    "FLAG_OUTBOUND",
+    "FLAG_SEGMENTATION_OFFLOADED",
+    "LINK_ETHERNET",
+    "LINK_RAW",
+    "Capture",
+    "NotACapture",
+    "Tap",
+    "TruncatedCapture",
+    "Writer",
+    "read",
+]
+
+_PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
+_PACKET: Final = Struct("<IIIIIII")
+_FLAGS: Final = Struct("<HHIHHI")
+_OPTION: Final = Struct("<HH")
+
+
+def read(data: bytes) -> Capture:
+    """Everything in a capture file of either format and either byte order.
+
+    Raises NotACapture, or TruncatedCapture which carries what could be read.
+    """
+    if sections.is_pcapng(data):
+        return sections.read(data)
+    if classic.is_pcap(data):
+        return classic.read(data)
+    raise NotACapture("neither pcapng nor pcap: no such magic number at the start")
+
+
+class Writer:
+    """Writes one section, little-endian, timestamps in nanoseconds. The stream stays the caller's to close."""
+
+    def __init__(self, stream: BinaryIO, *, application: str = "") -> None:
+        self._write = stream.write
+        self._taps = 0
+        body = Struct("<IHHq").pack(sections.BYTE_ORDER, 1, 0, -1)
+        self._block(sections.SECTION, body + _options([(4, application.encode())] if application else []))
+
+    def _block(self, kind: int, body: bytes) -> None:
+        size = Struct("<I").pack(len(body) + 12)
+        self._write(Struct("<I").pack(kind) + size + body + size)
+
+    def interface(self, name: str, *, link_type: int = LINK_ETHERNET, mac: bytes = b"", description: str = "") -> int:
+        """Describe a tap; returns its number, from 0."""
+        options = [(2, name.encode())]
+        if description:
+            options.append((3, description.encode()))
+        if len(mac) == 6:
+            options.append((6, mac))
+        options.append((9, b"\x09"))
+        self._block(sections.INTERFACE, Struct("<HHI").pack(link_type, 0, 0) + _options(options))
+        self._taps += 1
+        return self._taps - 1
+
+    def frame(self, tap: int, time_ns: int, frame: bytes, *, original: int | None = None, flags: int = 0) -> None:
+        """One frame of tap number `tap`; `original` is its length on the wire where it was cut."""
+        captured = len(frame)
+        size = 44 + (captured + 3 & ~3)
+        self._write(
+            _PACKET.pack(
+                sections.PACKET,
+                size,
+                tap,
+                time_ns >> 32,
+                time_ns & 0xFFFF_FFFF,
+                captured,
+                captured if original is None else original,
+            )
+            + frame
+            + _PADDING[captured & 3]
+            + _FLAGS.pack(2, 4, flags, 0, 0, size)
+        )
+
+    def frames(self, frames: Capture, tag: NDArray[np.uint32]) -> None:
+        """All of `frames` at once, in their order; `tag` has VLAN tags to be put in (see `bulk.packets`)."""
+        self._write(bulk.packets(frames, tag).data)
+
+    def statistics(self, tap: int, time_ns: int, *, received: int, dropped: int) -> None:
+        """How many frames of a tap are in the file, and how many it lost."""
+        options = [(4, received.to_bytes(8, "little")), (5, dropped.to_bytes(8, "little"))]
+        body = Struct("<III").pack(tap, time_ns >> 32, time_ns & 0xFFFF_FFFF)
+        self._block(sections.STATISTICS, body + _options(options))
+
+
+def _options(options: Sequence[tuple[int, bytes]]) -> bytes:
+    if not options:
+        return b""
+    packed = [_OPTION.pack(code, len(value)) + value + _PADDING[len(value) & 3] for code, value in options]
+    return b"".join(packed) + _OPTION.pack(0, 0)

@@ -1,0 +1,102 @@
+"""Recordings as folders: ``recording.json``, ``frames.pcapng`` and ``logs/``; written whole or not at all."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from conformance.errors import UsageError
+from conformance.profile import explain
+from conformance.recording.model import Flow, Record
+
+if TYPE_CHECKING:
+    from conformance.recording.index import FrameIndex
+
+RECORD: Final = "recording.json"
+FRAMES: Final = "frames.pcapng"
+LOGS: Final = "logs"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A stored recording. The frames are read and indexed when first asked for."""
+
+    folder: Path
+    record: Record
+
+    @functools.cached_property
+    def frames(self) -> FrameIndex:
+        """Index of all frames. Raises conformance.recording.pcapng.NotACapture or TruncatedCapture."""
+        from conformance.recording.index import FrameIndex
+
+        return FrameIndex((self.folder / FRAMES).read_bytes())
+
+    @functools.cached_property
+    def flow_rows(self) -> dict[int, Any]:
+        """Rows of the frame index (ascending arrays) by the id of the flow whose marker the frames carry."""
+        import numpy as np
+
+        ids = self.frames.flow
+        order = np.argsort(ids, kind="stable")
+        values, starts = np.unique(ids[order], return_index=True)
+        return {int(flow): rows for flow, rows in zip(values, np.split(order, starts[1:]), strict=True) if flow}
+
+    @property
+    def name(self) -> str:
+        """How reports refer to it: the same on every machine, whatever folder it lies in."""
+        record = self.record
+        return folder_name(record.testbed.name, record.scenario, record.attempt)
+
+    @functools.cached_property
+    def flows_by_id(self) -> dict[int, Flow]:
+        """Every flow by its id."""
+        return {flow.id: flow for flow in self.record.flows}
+
+
+def folder_name(testbed: str, scenario: str, attempt: int) -> str:
+    """The folder of one recording below the folder of its implementation."""
+    return f"recordings/{testbed}-{scenario}-{attempt}"
+
+
+def finish(partial: Path, final: Path, record: Record) -> None:
+    """Write the record into the folder `partial`, which holds frames and logs already, and move it into place.
+
+    Whoever finds `final` finds it whole: the move is the last step.
+    """
+    text = record.model_dump_json(by_alias=True, exclude_defaults=True, indent=0)
+    temporary = partial / f".{RECORD}"
+    with temporary.open("w") as output:
+        output.write(text + "\n")
+        output.flush()
+        os.fsync(output.fileno())
+    temporary.rename(partial / RECORD)
+    if final.exists():
+        shutil.rmtree(final)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    partial.rename(final)
+
+
+def load(folder: Path) -> Recording:
+    """Read a recording. Raises UsageError: one line naming the file, the key and the fix."""
+    path = folder / RECORD
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such file; name a folder that holds a recording") from None
+    except ValidationError as problem:
+        raise UsageError(explain(problem, str(path), Record)) from None
+    if not (folder / FRAMES).is_file():
+        raise UsageError(f"{folder / FRAMES}: there is no such file; the recording is not whole")
+    return Recording(folder, record)
+
+
+def find(folder: Path) -> list[Path]:
+    """Every whole recording at or below `folder`, sorted."""
+    found = [path.parent for path in folder.rglob(RECORD)]
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))

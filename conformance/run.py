@@ -1,0 +1,205 @@
+"""A run: what was wished for, the implementations that are there, the recordings, the outcomes, and the reports."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from conformance import profile as profiles
+from conformance import testbed as testbeds
+from conformance.errors import UsageError
+from conformance.judging.plan import CONTROL, Instance, RecordingKey, Selection, recordings
+from conformance.judging.session import Session
+from conformance.profile import Profile
+from conformance.recording.source import Missing, Source, Stored
+from conformance.requirement import UnknownRequirement, families, find
+from conformance.verdict import Outcome
+
+if TYPE_CHECKING:
+    from conformance.adapters.interface import Identity, Unavailable
+    from conformance.lab.live import Live
+    from conformance.report.progress import Progress
+
+KERNEL_ONLY = ("nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan")
+"""What runs when no profile is named: needs the kernel and nothing else."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a command or pytest was asked for; everything as the user wrote it."""
+
+    profiles: tuple[str, ...] = ()
+    testbeds: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    rename: str | None = None
+    attempts: int = 1
+    thorough: bool = False
+    out: Path | None = None
+    recordings: Path | None = None
+    command: tuple[str, ...] = ()
+
+
+@dataclass
+class Run:
+    """One run of several implementations. Raises UsageError when made from a wish that cannot be understood."""
+
+    wish: Wish
+    progress: Progress | None = None
+    unavailable: dict[str, Unavailable] = field(default_factory=dict)
+    identities: dict[str, Identity] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_only(self.wish.only)
+        if self.wish.attempts < 1:
+            raise UsageError(f"--attempts {self.wish.attempts}: at least 1")
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._live: Live | None = None
+        self._planned: list[Instance] = []
+        self._stored = None if self.wish.recordings is None else Stored(self.wish.recordings)
+        self._profiles = self._load_stored(self._stored) if self._stored is not None else self._load()
+        self._testbeds = self._load_testbeds()
+        attempts = self.wish.attempts
+        if self._stored is not None:
+            attempts = max(recording.record.attempt for recording in self._stored.all)
+        self.selection = Selection(tuple(self._profiles.values()), tuple(self._testbeds), self.wish.only, attempts)
+        self.session: Session | None = None
+
+    # --- what is wished for -------------------------------------------------------------------------------------
+    @property
+    def names(self) -> list[str]:
+        """The implementations that were asked for, in that order, without the control."""
+        return [name for name in self._profiles if name != CONTROL]
+
+    @property
+    def variant(self) -> Literal["fast", "thorough"]:
+        """Which windows are used."""
+        return "thorough" if self.wish.thorough else "fast"
+
+    def _load(self) -> dict[str, Profile]:
+        references = self.wish.profiles or KERNEL_ONLY
+        if (self.wish.rename or self.wish.settings) and len(references) != 1:
+            raise UsageError("--set and --as: name exactly one profile with them")
+        loaded = {CONTROL: profiles.load(CONTROL)}
+        for reference in references:
+            made = profiles.load(reference, settings=self.wish.settings, rename=self.wish.rename)
+            if made.name in loaded and made.name != CONTROL:
+                raise UsageError(f"{reference}: the profile {made.name} is named twice; use --as in a run of its own")
+            loaded[made.name] = made
+        return loaded
+
+    @staticmethod
+    def _load_stored(stored: Stored) -> dict[str, Profile]:
+        if not len(stored):
+            raise UsageError("there is no recording in that folder; name one that `plugfest run --out` wrote")
+        found = {recording.record.profile.name: recording.record.profile for recording in stored.all}
+        return dict(sorted(found.items(), key=lambda item: (item[0] != CONTROL, item[0])))
+
+    def _load_testbeds(self) -> dict[str, testbeds.Testbed]:
+        if self._stored is not None:
+            return {recording.record.testbed.name: recording.record.testbed for recording in self._stored.all}
+        loaded = [testbeds.load(reference) for reference in self.wish.testbeds or testbeds.available()]
+        return {testbed.name: testbed for testbed in loaded}
+
+    # --- recording and judging ----------------------------------------------------------------------------------
+    def start(self, planned: list[Instance]) -> None:
+        """Begin to record what the planned outcomes need (or open what is stored)."""
+        self._planned = planned
+        source: Source = self._stored if self._stored is not None else self._record(planned)
+        self.session = Session(self.selection, source, self._profiles.get(CONTROL))
+
+    def _record(self, planned: list[Instance]) -> Source:
+        from conformance.adapters.interface import Unavailable
+        from conformance.adapters.registry import adapter_for
+        from conformance.lab.live import Live, Order
+
+        weights: dict[str, int] = {}
+        for name, profile in self._profiles.items():
+            adapter = adapter_for(profile)
+            weights[name] = adapter.weight
+            identity = adapter.identify()
+            if adapter.needs_root and os.geteuid() != 0 and not isinstance(identity, Unavailable):
+                identity = Unavailable("it needs root", ())
+            if isinstance(identity, Unavailable):
+                self.unavailable[name] = identity
+            else:
+                self.identities[name] = identity
+        order = Order(self._profiles, weights, self._testbeds, self.out, self.variant)
+        keys = recordings((i for i in planned if i.profile.name not in self.unavailable), self.selection.attempts)
+        self._live = Live(order, self._tell)
+        self._live.start(keys)
+        return self._live
+
+    @property
+    def out(self) -> Path:
+        """Where recordings and reports go: the folder that was named, else a temporary one that goes with the run."""
+        if self.wish.out is not None:
+            self.wish.out.mkdir(parents=True, exist_ok=True)
+            return self.wish.out
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="plugfest-out-")
+        return Path(self._temporary.name)
+
+    def _tell(self, what: str, key: RecordingKey, problem: str | None) -> None:
+        if self.progress is not None:
+            self.progress.recording(what, key.profile, key.scenario, key.testbed, problem)
+
+    def judge(self, instance: Instance) -> Outcome | None:
+        """The outcome of one planned instance; None where its implementation is not available."""
+        assert self.session is not None
+        if instance.profile.name in self.unavailable:
+            return None
+        return self.session.outcome(instance)
+
+    # --- the end ------------------------------------------------------------------------------------------------
+    def finish(self, *, complete: bool) -> None:
+        """Write the reports below `out`, if a folder was named."""
+        if self.wish.out is not None and self.session is not None:
+            from conformance.reporting import write_reports
+
+            write_reports(self, self._planned, complete=complete)
+
+    def details(self) -> Mapping[str, Any]:
+        """What the header of every report says of this run."""
+        return {
+            "testbeds": list(self._testbeds),
+            "scenarios": sorted({instance.check.scenario for instance in self._planned}),
+            "variant": self.variant,
+            "attempts": self.selection.attempts,
+            "command": " ".join(self.wish.command),
+            "kernel": os.uname().release,
+        }
+
+    def recorded(self, profile: str) -> list[Any]:
+        """The recordings of one implementation that are there."""
+        found = []
+        for key in recordings((i for i in self._planned if i.profile.name == profile), self.selection.attempts):
+            try:
+                assert self.session is not None
+                found.append(self.session.source.get(key.profile, key.testbed, key.scenario, key.attempt))
+            except Missing:
+                continue
+        return found
+
+    def close(self) -> None:
+        """End what still records, and remove the temporary folder."""
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
+
+
+def _check_only(only: tuple[str, ...]) -> None:
+    for word in only:
+        if word in families():
+            continue
+        try:
+            find(word)
+        except UnknownRequirement as problem:
+            raise UsageError(f"--only {word}: {problem}") from None

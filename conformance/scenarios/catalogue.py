@@ -1,0 +1,42 @@
+"""The scenarios that there are, by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from conformance.scenarios.stage import Stage
+    from conformance.testbed import Testbed
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is done to an implementation, once. `waits` is its longest chain of waits that protocols ask for, in s."""
+
+    name: str
+    title: str
+    waits: float
+
+    def shape(self, testbed: Testbed) -> Testbed:
+        """The testbed as this scenario wants it."""
+        module = importlib.import_module(f"conformance.scenarios.{self.name}")
+        shape: Callable[[Testbed], Testbed] | None = getattr(module, "shape", None)
+        return testbed if shape is None else shape(testbed)
+
+    def act(self, stage: Stage) -> None:
+        """Do it."""
+        importlib.import_module(f"conformance.scenarios.{self.name}").act(stage)
+
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("reachability", "Everybody talks to everybody: protocols, ports, hop limits, absent addresses", 6.0),
+        Scenario("mtu", "A narrow underlay, probed with DF set and with fragments, both ways", 6.0),
+        Scenario("discovery", "IPv6 neighbours: DAD, a duplicate, solicitations, and IPv6 without IPv4", 8.0),
+        Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 8.0),
+    )
+}

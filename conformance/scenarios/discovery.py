@@ -1,0 +1,151 @@
+"""Neighbour discovery: addresses are tried before use, duplicates refused, solicitations answered, IPv6 alone works.
+
+The frames are the result; this scenario only provokes them. Solicitations are sent from the endpoint's own link: by a
+neighbour on it where there is one, else by the host's end of the cable.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Interface
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint
+from conformance.frames.ndp import UNSPECIFIED, solicitation
+from conformance.lab import link
+from conformance.lab.namespace import Namespace
+from conformance.scenarios.paths import ways
+from conformance.scenarios.reachability import PORT, probe
+from conformance.scenarios.silence import keep_silent
+from conformance.scenarios.stage import Stage
+
+
+def act(stage: Stage) -> None:
+    """Attach, solicit, duplicate, and take IPv4 away."""
+    first = stage.hosts[0]
+    with stage.window("attach"):
+        stage.attach_all([(host, Attachment(f"{host.name}{letter}")) for host in stage.hosts for letter in "ab"])
+    if "ipv6" not in stage.claims:
+        stage.snapshot("after")
+        return
+    target, neighbour = (stage.endpoints[f"{first.name}{letter}"] for letter in "ab")
+    addresses = [address for address in stage.addresses(target, "ipv6") if isinstance(address, IPv6Address)]
+    with stage.window("solicit"):
+        place = _vantage(stage, target, neighbour)
+        for address in addresses:
+            _solicit(stage, target, place, address)
+        keep_silent(limits.SOLICITATION_ANSWER)
+    with stage.window("duplicate"):
+        _duplicate(stage, neighbour)
+    with stage.window("ipv6-only"):
+        _without_ipv4(stage)
+    stage.snapshot("after")
+
+
+@dataclass(frozen=True)
+class Vantage:
+    """From where solicitations are sent: a namespace, its interface on the endpoint's link, its MAC and link-local."""
+
+    namespace: Namespace
+    interface: str
+    mac: str
+    address: IPv6Address
+
+
+def _vantage(stage: Stage, target: Endpoint, neighbour: Endpoint) -> Vantage | None:
+    """A station on the target's own link, None where none can be found."""
+    peer = _cable_end(stage, target)
+    other = stage.states[neighbour.name].kernel
+    if peer is not None and stage.profile.same_host_hops:
+        return peer
+    local = [IPv6Address(a.address) for a in other.addresses if a.scope == "link" and ":" in a.address]
+    return Vantage(neighbour.namespace, neighbour.interface, other.mac, local[0]) if local else peer
+
+
+def _cable_end(stage: Stage, endpoint: Endpoint) -> Vantage | None:
+    """The host's end of the endpoint's veth cable, None where it has none there."""
+    host = stage.lab.hosts[endpoint.host]
+    own = endpoint.namespace.netlink("link", "get", ifname=endpoint.interface)[0]
+    far = own.get_attr("IFLA_LINK")
+    for candidate in host.netlink("get_links"):
+        if candidate["index"] == far and candidate.get_attr("IFLA_LINK") == own["index"]:
+            mac = str(candidate.get_attr("IFLA_ADDRESS"))
+            name = str(candidate.get_attr("IFLA_IFNAME"))
+            return Vantage(host.namespace, name, mac, IPv6Address("fe80::5300"))
+    return None
+
+
+def _solicit(stage: Stage, target: Endpoint, place: Vantage | None, address: IPv6Address) -> None:
+    """Solicit an own address in each of the three ways, and an address that nobody has."""
+    if place is None:
+        stage.event("solicit-impossible", target.name)
+        return
+    mac = stage.states[target.name].kernel.mac
+    foreign = address + 0x1000 if int(address) & 0xFFFF < 0xE000 else address - 0x1000
+    frames = {
+        "multicast": (address, solicitation(address, place.address, place.mac)),
+        "unicast": (address, solicitation(address, place.address, place.mac, destination=address, to_mac=mac)),
+        "unspecified": (address, solicitation(address, UNSPECIFIED, place.mac)),
+        "foreign": (foreign, solicitation(foreign, place.address, place.mac)),
+    }
+    with place.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+        for form, (asked, frame) in frames.items():
+            stage.event("solicit", target.name, form=form, target=str(asked), sender=str(place.address), mac=place.mac)
+            sender.sendto(frame, (place.interface, 0))
+
+
+def _duplicate(stage: Stage, holder: Endpoint) -> None:
+    """Someone on the network already uses the address that a new endpoint asks for."""
+    host = stage.lab.hosts[holder.host]
+    wanted = _wish(stage, holder)
+    if wanted is None:
+        stage.event("duplicate-impossible", holder.name)
+        return
+    if not stage.profile.same_host_hops:
+        link.address(holder.namespace, holder.interface, wanted, dad=False)
+    name = f"{host.name}d"
+    stage.event("duplicate", name, address=str(wanted.ip), holder=holder.name)
+    try:
+        endpoint = stage.attach(host, Attachment(name, addresses=(wanted,)))
+    except AdapterError as problem:
+        stage.event("duplicate-refused", name, problem=str(problem))
+        return
+    kernel = stage.interface(endpoint)
+    stage.event(
+        "duplicate-attached",
+        name,
+        addresses=[address.model_dump() for address in kernel.addresses],
+        reported=[str(address) for address in endpoint.reported.addresses],
+    )
+    stage.endpoints.pop(name)
+    stage.states.pop(name)
+
+
+def _wish(stage: Stage, holder: Endpoint) -> IPv6Interface | None:
+    """The address to ask for twice: on a shared link a free one of the prefix, which somebody there has taken without
+    asking anybody; where every endpoint has a link to itself, the one that the implementation gave to the holder."""
+    for state in stage.states[holder.name].kernel.addresses:
+        if state.scope == "global" and ":" in state.address:
+            own = IPv6Interface(f"{state.address}/{state.prefix_length}")
+            if stage.profile.same_host_hops:
+                return own
+            return IPv6Interface(f"{IPv6Address((int(own.ip) & ~0xFF) + 0xD0)}/{state.prefix_length}")
+    return None
+
+
+def _without_ipv4(stage: Stage) -> None:
+    """Take every IPv4 address from every endpoint; IPv6 must not notice."""
+    for endpoint in stage.endpoints.values():
+        for state in stage.states[endpoint.name].kernel.addresses:
+            if ":" not in state.address:
+                index = stage.states[endpoint.name].kernel.index
+                endpoint.namespace.netlink(
+                    "addr", "del", index=index, address=state.address, prefixlen=state.prefix_length
+                )
+        stage.event("ipv4-removed", endpoint.name)
+    stage.serve(tcp=(PORT,), udp=(PORT,))
+    used = [way for way in ways(stage, "ipv6") if way.path in ("same-host", "cross-host", "inbound", "outbound")]
+    stage.run(
+        [probe(stage, way, "ipv6-only", protocol, PORT) for way in used for protocol in ("tcp", "udp")], limits.ANSWER
+    )

@@ -1,0 +1,61 @@
+"""Idle: flows stay silent for longer than any state of the path may live, then the outer side speaks first.
+
+The fast variant lowers the lifetime of every connection-tracking state of the hosts (the same lever that an operator
+has) and is silent for twice that; the thorough one leaves the hosts as they are and is silent for 2 h 5 min.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from conformance import limits
+from conformance.adapters.interface import Attachment
+from conformance.lab.flow import Probe
+from conformance.lab.lab import Host
+from conformance.scenarios.paths import ways
+from conformance.scenarios.reachability import PORT, probe
+from conformance.scenarios.silence import keep_silent
+from conformance.scenarios.stage import Stage
+
+STATE_LIFETIMES = (
+    "nf_conntrack_generic_timeout",
+    "nf_conntrack_icmp_timeout",
+    "nf_conntrack_icmpv6_timeout",
+    "nf_conntrack_tcp_timeout_established",
+    "nf_conntrack_tcp_timeout_unacknowledged",
+    "nf_conntrack_udp_timeout",
+    "nf_conntrack_udp_timeout_stream",
+)
+
+
+def act(stage: Stage) -> None:
+    """Open flows of every path and protocol, be silent, and let the side that did not open them speak first."""
+    stage.attach_all([(host, Attachment(f"{host.name}a")) for host in stage.hosts])
+    if stage.variant == "fast":
+        for host in stage.hosts:
+            _shorten(host)
+    stage.serve(tcp=(PORT,), udp=(PORT,))
+    opened = stage.engine.hold(list(_held(stage)), limits.ANSWER)
+    stage.event("silent")
+    keep_silent(limits.IDLE_FAST if stage.variant == "fast" else limits.IDLE_THOROUGH)
+    stage.event("speaking")
+    with stage.window("idle"):
+        again = {stage.number(): held for held in opened}
+        stage.flows.extend(stage.engine.resume(again, limits.ANSWER, from_server=True))
+    stage.snapshot("after")
+
+
+def _held(stage: Stage) -> Iterator[Probe]:
+    for family in stage.families:
+        for way in ways(stage, family):
+            if way.path in ("cross-host", "inbound", "outbound"):
+                for protocol in ("tcp", "udp"):
+                    yield probe(stage, way, "idle", protocol, PORT)
+
+
+def _shorten(host: Host) -> None:
+    """Give every connection-tracking state of the host the short lifetime of the fast variant."""
+    for key in STATE_LIFETIMES:
+        with contextlib.suppress(OSError):
+            host.namespace.sysctl(f"net.netfilter.{key}", limits.IDLE_STATE_FAST)

@@ -1,0 +1,83 @@
+"""Path MTU: an underlay of 1400 bytes and an outside of 1360, probed with DF set, both ways, and with fragments.
+
+The implementation is a router of the path wherever its endpoints' MTU is larger than the underlay's; the testbed's
+router is the next one on the way to the outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance import limits
+from conformance.adapters.interface import Attachment
+from conformance.lab.flow import Probe
+from conformance.scenarios.paths import Way, ways
+from conformance.scenarios.reachability import PORT, probe
+from conformance.scenarios.stage import Stage
+from conformance.testbed import Testbed
+
+UNDERLAY = 1400
+OUTSIDE = 1360
+BURST = 100
+FRAGMENTED = (577, 1500, 9000, 65_000)
+"""IP packet sizes in bytes of MTU-06: just above what all must take, what IPv6 must reassemble, and larger ones."""
+PATHS = ("same-host", "cross-host", "inbound", "outbound")
+
+
+def shape(testbed: Testbed) -> Testbed:
+    """The testbed with a narrow underlay and, where it is routed, a still narrower outside."""
+    segments = {
+        name: segment.model_copy(update={"mtu": OUTSIDE if testbed.routed and name == testbed.client.segment else UNDERLAY})
+        for name, segment in testbed.segments.items()
+    }
+    return testbed.model_copy(update={"segments": segments})
+
+
+def act(stage: Stage) -> None:
+    """One endpoint on each host and a second one on the first; every size at once."""
+    requests = [(host, Attachment(f"{host.name}a")) for host in stage.hosts]
+    requests.append((stage.hosts[0], Attachment(f"{stage.hosts[0].name}b")))
+    stage.attach_all(requests)
+    stage.serve(tcp=(PORT,), udp=(PORT,))
+    stage.snapshot("before")
+    with stage.window("mtu"):
+        stage.run(list(_resolve(stage)), limits.ANSWER)
+        stage.run(list(_sized(stage)), limits.ANSWER)
+        stage.run(list(_fragmented(stage)), limits.ANSWER)
+    stage.snapshot("after")
+
+
+def _ways(stage: Stage) -> Iterator[Way]:
+    for family in stage.families:
+        for way in ways(stage, family):
+            if way.path in PATHS:
+                yield way
+
+
+def _resolve(stage: Stage) -> Iterator[Probe]:
+    """One small datagram each way first: whether the path carries anything at all, and neighbours are resolved."""
+    for way in _ways(stage):
+        yield probe(stage, way, "small", "udp", PORT)
+
+
+def _sized(stage: Stage) -> Iterator[Probe]:
+    """DF set: the sender's own MTU, the MTU of each part of the path, and one byte to either side of them."""
+    for way in _ways(stage):
+        own = _mtu(stage, way.source)
+        wanted = {own, *(size + step for size in (OUTSIDE, UNDERLAY) for step in (-1, 0, 1, 2, 100))}
+        for size in sorted(size for size in wanted if size <= own):
+            yield probe(stage, way, "sized", "udp", PORT, size=size, dont_fragment=True)
+        if way.path == "outbound" and way.source == next(iter(stage.endpoints)):
+            for _ in range(BURST):
+                yield probe(stage, way, "burst", "udp", PORT, size=own, dont_fragment=True, tries=1)
+
+
+def _fragmented(stage: Stage) -> Iterator[Probe]:
+    for way in _ways(stage):
+        for size in FRAGMENTED:
+            yield probe(stage, way, "fragments", "udp", PORT, size=size)
+
+
+def _mtu(stage: Stage, name: str) -> int:
+    """MTU in bytes of the interface that `name` sends from."""
+    return stage.states[name].kernel.mtu if name in stage.states else stage.lab.client.mtu

@@ -1,0 +1,216 @@
+"""Reachability: everybody talks to everybody at the address that is reported, by every protocol and port class.
+
+One batch of probes, all in flight at the same time under one deadline. Nothing is primed: the first packet of every
+pair is a probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Address, Attachment
+from conformance.lab.flow import Probe
+from conformance.recording.model import Family, FlowProtocol
+from conformance.scenarios.paths import Way, own_addresses, published, ways
+from conformance.scenarios.stage import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Stage
+
+PORT = 8080
+EDGE_PORTS = (1, 32768, 65535)
+RAW_PROTOCOLS = (132, 47, 136, 253)
+"""SCTP (RFC 9260), GRE (RFC 2784), UDP-Lite (RFC 3828) and an experimental number (RFC 3692)."""
+IDENTITY_FLOWS = 1000
+ODD_MSS = 1217
+SHARED_SOURCE_PORT = 40_001
+
+
+def act(stage: Stage) -> None:
+    """Attach two endpoints on each host, release a third, and send everything."""
+    requests = [
+        (host, Attachment(f"{host.name}{letter}", _publish(stage), extra_addresses=_extra(stage, letter)))
+        for host in stage.hosts
+        for letter in "ab"
+    ]
+    stage.attach_all(requests)
+    released = _release(stage)
+    stage.serve(tcp=TCP_PORTS, udp=(*UDP_PORTS, *EDGE_PORTS, PORT), numbers=RAW_PROTOCOLS)
+    stage.snapshot("before")
+    with stage.window("reachability"):
+        stage.run(list(probes(stage, released)), limits.ANSWER)
+    stage.snapshot("after")
+
+
+def _publish(stage: Stage) -> tuple[tuple[str, int], ...]:
+    return (("tcp", PORT), ("udp", PORT)) if "publish" in stage.claims else ()
+
+
+def _extra(stage: Stage, letter: str) -> int:
+    return 1 if letter == "a" and "multi-address" in stage.claims else 0
+
+
+def _release(stage: Stage) -> dict[Family, list[Address]]:
+    """Attach and detach one more endpoint; returns the addresses that it had, and that nobody has now."""
+    host = stage.hosts[0]
+    name = f"{host.name}x"
+    try:
+        endpoint = stage.attach(host, Attachment(name))
+        addresses = {family: stage.addresses(endpoint, family)[:1] for family in stage.families}
+        stage.subject.detach(endpoint)
+    except AdapterError as problem:
+        stage.event("release-failed", name, problem=str(problem))
+        addresses = {}
+    stage.event("released", name)
+    stage.endpoints.pop(name, None)
+    stage.states.pop(name, None)
+    return addresses
+
+
+def probes(stage: Stage, released: dict[Family, list[Address]]) -> Iterator[Probe]:
+    """All probes of this scenario."""
+    for family in stage.families:
+        everyone = list(ways(stage, family))
+        yield from _reach(stage, [*everyone, *published(stage, family)])
+        yield from _ports(stage, everyone)
+        yield from _identity(stage, everyone)
+        yield from _hop_limits(stage, everyone)
+        yield from _closed(stage, everyone)
+        yield from _raw(stage, everyone)
+        yield from _transport(stage, everyone)
+        yield from _every_address(stage, family)
+        yield from _absent(stage, family, released.get(family, []))
+
+
+def probe(stage: Stage, way: Way, purpose: str, protocol: FlowProtocol, port: int, **further: object) -> Probe:
+    """One probe along a way."""
+    made = Probe(
+        id=stage.number(),
+        purpose=purpose,
+        path=way.path,
+        protocol=protocol,
+        family=way.family,
+        source=way.source,
+        namespace=way.namespace,
+        target=way.target,
+        destination=str(way.address),
+        port=port if way.port is None else way.port,
+    )
+    return replace(made, **further) if further else made  # type: ignore[arg-type]
+
+
+def _reach(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+    for way in everyone:
+        for protocol in ("tcp", "udp", "icmp"):
+            if protocol in way.protocols:
+                yield probe(stage, way, "reach", protocol, 0 if protocol == "icmp" else PORT)
+
+
+def _first_of_host(stage: Stage, way: Way) -> bool:
+    """Whether the endpoints of this way are the first ones of their hosts: one pair stands for its class."""
+    first = {endpoint.host: endpoint.name for endpoint in reversed(stage.endpoints.values())}.values()
+    return all(name in first for name in (way.source, way.target) if name in stage.endpoints)
+
+
+def _ports(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+    """Every well-known port of every endpoint from outside; and bound to the same port at both ends, both ways."""
+    for way in everyone:
+        if way.path == "inbound":
+            for port in TCP_PORTS:
+                yield probe(stage, way, "ports", "tcp", port)
+            for port in UDP_PORTS:
+                yield probe(stage, way, "ports", "udp", port)
+        if way.path in ("inbound", "outbound", "cross-host") and _first_of_host(stage, way):
+            for port in (*UDP_PORTS, *EDGE_PORTS):
+                yield probe(stage, way, "bound-ports", "udp", port, source_port=port)
+
+
+def _identity(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+    """Many flows in parallel, some of them with one source port for several sources of the same host."""
+    users = [way for way in everyone if way.path in ("same-host", "cross-host", "inbound", "outbound")]
+    if not users:
+        return
+    share = -(-IDENTITY_FLOWS // (2 * len(users) * len(stage.families)))
+    for way in users:
+        for protocol in ("tcp", "udp"):
+            for _ in range(share):
+                yield probe(stage, way, "identity", protocol, PORT)
+        if way.path == "outbound":
+            yield probe(stage, way, "identity", "tcp", PORT, source_port=SHARED_SOURCE_PORT)
+            yield probe(stage, way, "identity", "udp", PORT, source_port=SHARED_SOURCE_PORT)
+
+
+def _hop_limits(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+    for way in everyone:
+        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _first_source(stage, way):
+            for ttl in (1, 2, 3, 4):
+                yield probe(stage, way, "hop-limit", "udp", PORT, ttl=ttl)
+
+
+def _first_source(stage: Stage, way: Way) -> bool:
+    """One way of each class: between hosts only the first endpoints; on one host from the first to the others."""
+    if way.path == "same-host":
+        return way.source == next(iter(stage.endpoints))
+    return _first_of_host(stage, way)
+
+
+def _closed(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+    for way in everyone:
+        if way.path in ("same-host", "cross-host", "inbound") and _first_source(stage, way):
+            yield probe(stage, way, "closed-port", "udp", CLOSED_PORT)
+
+
+def _raw(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+    for way in everyone:
+        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _first_source(stage, way):
+            for number in RAW_PROTOCOLS:
+                yield probe(stage, way, "any-protocol", "ip", 0, number=number)
+
+
+def _transport(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+    for way in everyone:
+        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _first_source(stage, way):
+            yield probe(stage, way, "transport", "tcp", PORT, maxseg=ODD_MSS)
+
+
+def _every_address(stage: Stage, family: Family) -> Iterator[Probe]:
+    """Each address of an endpoint with several, dialled from outside: the answer must come from that address."""
+    client = stage.lab.client
+    for endpoint in stage.endpoints.values():
+        addresses = stage.addresses(endpoint, family)
+        for address in addresses if len(addresses) > 1 else []:
+            way = Way("inbound", family, "client", client.namespace, endpoint.name, address)
+            for protocol in ("tcp", "udp"):
+                yield probe(stage, way, "every-address", protocol, PORT)
+
+
+def _absent(stage: Stage, family: Family, released: list[Address]) -> Iterator[Probe]:
+    """From outside to an address that was never given and to one that was just released."""
+    client = stage.lab.client
+    places = [("absent", address) for address in _unused(stage, family)]
+    places += [("released", address) for address in released]
+    for purpose, address in places:
+        way = Way("inbound", family, "client", client.namespace, "nobody", address)
+        for protocol in ("tcp", "udp", "icmp"):
+            yield probe(stage, way, purpose, protocol, 0 if protocol == "icmp" else PORT)
+
+
+def _unused(stage: Stage, family: Family) -> list[Address]:
+    """An address of the network that endpoints get theirs from, high in the prefix, which nobody was given."""
+    pairs = own_addresses(stage, family)
+    if not pairs:
+        return []
+    endpoint, address = pairs[0]
+    host = stage.lab.hosts[endpoint.host]
+    overlay = stage.lab.testbed.overlay
+    networks: tuple[IPv4Network | IPv6Network, ...] = (
+        (host.workload_ipv4, overlay.ipv4, host.pool_ipv4)
+        if family == "ipv4"
+        else (host.workload_ipv6, overlay.ipv6, host.pool_ipv6)
+    )
+    for network in networks:
+        if address in network:
+            return [network[min(network.num_addresses, 256) - 3]]
+    return []
+
+

@@ -1,0 +1,196 @@
+"""The stage on which a scenario acts: lab, implementation, taps and flows, and the record that grows meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_interface
+from typing import Any, Literal
+
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Explaining, Subject
+from conformance.lab import snapshot
+from conformance.lab.canary import send_canary
+from conformance.lab.flow import Engine, Probe, Server
+from conformance.lab.lab import Host, Lab, Node
+from conformance.lab.namespace import Namespace
+from conformance.lab.tap import Recorder
+from conformance.profile import Profile
+from conformance.recording.model import Canary, EndpointState, Event, Family, Flow, InterfaceState, Snapshot, Window
+
+TCP_PORTS = (22, 53, 80, 179, 443, 8080)
+UDP_PORTS = (53, 67, 123, 443, 500, 4500, 4789, 8472)
+CLOSED_PORT = 47
+"""A UDP port on which no server of the suite listens."""
+
+FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+
+
+@dataclass
+class Stage:
+    """What a scenario works with. Everything that it does through the stage is recorded."""
+
+    lab: Lab
+    subject: Subject
+    recorder: Recorder
+    engine: Engine
+    variant: Literal["fast", "thorough"]
+    profile: Profile
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    states: dict[str, EndpointState] = field(default_factory=dict)
+    flows: list[Flow] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The features that the profile claims."""
+        return self.profile.features
+
+    @property
+    def hosts(self) -> list[Host]:
+        """The hosts of the testbed, in its order."""
+        return list(self.lab.hosts.values())
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The address families that the profile claims."""
+        return tuple(family for family in FAMILIES if family in self.claims)
+
+    def event(self, kind: str, where: str = "", **detail: Any) -> None:
+        """Write down that something happened now."""
+        self.events.append(Event(time_ns=time.time_ns(), kind=kind, where=where, detail=detail))
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Attach one endpoint, watched from its first frame where the implementation allows it."""
+        namespace = self.subject.prepare(host, request.name)
+        if namespace is not None:
+            self.recorder.watch(namespace, request.name, "endpoint")
+        self.event("watched", request.name, from_start=namespace is not None)
+        self.event("attach", request.name, host=host.name)
+        endpoint = self.subject.attach(host, request)
+        attached = time.time_ns()
+        self.event("attached", request.name, host=host.name)
+        if namespace is None:
+            self.recorder.watch(endpoint.namespace, request.name, "endpoint")
+        self.endpoints[endpoint.name] = endpoint
+        self.states[endpoint.name] = self._state(endpoint, attached)
+        return endpoint
+
+    def attach_all(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
+        """Attach several endpoints at the same time; the first refusal is raised when all are done."""
+        with ThreadPoolExecutor(max(1, len(requests))) as threads:
+            pending = [threads.submit(self.attach, host, request) for host, request in requests]
+        return [future.result() for future in pending]
+
+    def _state(self, endpoint: Endpoint, attached: int) -> EndpointState:
+        reported = endpoint.reported
+        return EndpointState(
+            name=endpoint.name,
+            host=endpoint.host,
+            interface=endpoint.interface,
+            attached_ns=attached,
+            reported_addresses=tuple(str(address) for address in reported.addresses),
+            reported_mac=reported.mac,
+            reported_mtu=reported.mtu,
+            kernel=self.interface(endpoint),
+            tap=f"{endpoint.name}:{endpoint.interface}",
+            publications=tuple(
+                {"protocol": p.protocol, "address": str(p.address), "port": p.port, "target_port": p.target_port}
+                for p in endpoint.publications
+            ),
+        )
+
+    def interface(self, endpoint: Endpoint) -> InterfaceState:
+        """The endpoint's interface as the kernel shows it now. Raises AdapterError where there is none."""
+        for state in snapshot.interfaces(endpoint.namespace):
+            if state.name == endpoint.interface:
+                return state
+        raise AdapterError(f"{endpoint.name}: the kernel shows no interface {endpoint.interface}")
+
+    def addresses(self, endpoint: Endpoint, family: Family) -> list[Address]:
+        """The endpoint's own addresses of one family in the kernel: global scope, usable (not tentative)."""
+        found = []
+        for state in self.states[endpoint.name].kernel.addresses:
+            interface = ip_interface(f"{state.address}/{state.prefix_length}")
+            right_family = interface.version == (4 if family == "ipv4" else 6)
+            if right_family and state.scope == "global" and "dadfailed" not in state.flags:
+                found.append(interface.ip)
+        return found
+
+    def node_address(self, node: Node, family: Family) -> Address:
+        """The underlay address of a host or of the client."""
+        return node.ipv4.ip if family == "ipv4" else node.ipv6.ip
+
+    def serve(
+        self,
+        *,
+        tcp: Iterable[int],
+        udp: Iterable[int],
+        numbers: Iterable[int] = (),
+    ) -> None:
+        """Answer probes in every endpoint and at the client, each under its own name."""
+        client = self.lab.client
+        places = [(endpoint.name, endpoint.namespace) for endpoint in self.endpoints.values()]
+        for name, namespace in [*places, (client.name, client.namespace)]:
+            self.engine.serve(
+                Server(
+                    name=name,
+                    namespace=namespace,
+                    tcp_ports=tuple(tcp),
+                    udp_ports=tuple(udp),
+                    numbers=tuple(numbers),
+                )
+            )
+
+    def number(self) -> int:
+        """The next flow id of this recording."""
+        return next(self._numbers)
+
+    def run(self, probes: Sequence[Probe], deadline: float) -> list[Flow]:
+        """Send all probes at the same time; what became of each is recorded. `deadline` in seconds."""
+        done = self.engine.run(probes, deadline)
+        self.flows.extend(done)
+        return done
+
+    @contextmanager
+    def window(self, name: str, form: str = "experimental") -> Iterator[None]:
+        """A time that is watched: canaries on every uplink and the client's link before and after it."""
+        canaries = self._canaries(form)
+        start = time.time_ns()
+        yield
+        end = time.time_ns()
+        canaries += self._canaries(form)
+        self.windows.append(Window(name=name, start_ns=start, end_ns=end, canaries=tuple(canaries)))
+
+    def _canaries(self, form: str) -> list[Canary]:
+        sent = []
+        for node in [*self.hosts, self.lab.client]:
+            nonce, moment = send_canary(node.namespace, node.uplink, form)
+            rack = f"rack:{node.name}.{node.station.segment}"
+            for tap in (f"{node.name}:{node.uplink}", rack):
+                sent.append(
+                    Canary(nonce=nonce.hex(), form=form, where=node.name, tap=tap, time_ns=moment)
+                )
+        return sent
+
+    def snapshot(self, moment: str) -> None:
+        """Write down the state of every host, endpoint and of the client."""
+        for host in self.hosts:
+            further = self.subject.explain(host) if isinstance(self.subject, Explaining) else None
+            self.snapshots.append(snapshot.take(host.namespace, host.name, moment, further=further))
+        for endpoint in self.endpoints.values():
+            self.snapshots.append(snapshot.take(endpoint.namespace, endpoint.name, moment, rules=False))
+        self.snapshots.append(snapshot.take(self.lab.client.namespace, "client", moment, rules=False))
+
+
+def machine_load() -> tuple[float, float, float]:
+    """The load averages of 1, 5 and 15 minutes under which a recording was made."""
+    return os.getloadavg()

@@ -1,0 +1,24 @@
+"""The published JSON Schemas, made from the models themselves."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import BaseModel
+
+
+def schema_of(what: str) -> str:
+    """The JSON Schema of ``profile``, ``testbed``, ``recording`` or ``report``, indented and sorted."""
+    from conformance.profile import Profile
+    from conformance.recording.model import Record
+    from conformance.report.model import Report
+    from conformance.testbed import Testbed
+
+    models: dict[str, type[BaseModel]] = {
+        "profile": Profile,
+        "testbed": Testbed,
+        "recording": Record,
+        "report": Report,
+    }
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **models[what].model_json_schema(by_alias=True)}
+    return json.dumps(schema, indent=2, sort_keys=True)

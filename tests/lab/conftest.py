@@ -1,0 +1,79 @@
+"""Every lab test runs in a sandbox of its own: what it makes dies with it, and the machine is never touched."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.lab import sandbox
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Call the test function in a sandbox, unless it brings its own (marker ``outside``)."""
+    if HERE not in pyfuncitem.path.parents or pyfuncitem.get_closest_marker("outside"):
+        return None
+    if pyfuncitem.get_closest_marker("peers") and os.geteuid() != 0:
+        pytest.skip("real peers need root")
+    base = pyfuncitem.config.stash.setdefault(FOLDER, Path(os.environ.get("TMPDIR", "/tmp")))
+    place = base / f"plugfest-test-{os.getpid()}-{abs(hash(pyfuncitem.nodeid)):x}"
+    (place / "scratch").mkdir(parents=True)
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    try:
+        pid = sandbox.spawn(
+            lambda: _inside(pyfuncitem.obj, arguments, place / "said.json"), scratch=place / "scratch", group=place.name
+        )
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        said = json.loads((place / "said.json").read_text()) if (place / "said.json").exists() else {}
+    finally:
+        (place / "said.json").unlink(missing_ok=True)
+        (place / "scratch").rmdir()
+        place.rmdir()
+        _remove_group(place.name)
+    if "skip" in said:
+        pytest.skip(said["skip"])
+    if code != 0:
+        pytest.fail(said.get("text", f"the sandbox ended with exit code {code}"), pytrace=False)
+    return True
+
+
+FOLDER = pytest.StashKey[Path]()
+
+
+def _remove_group(name: str) -> None:
+    if os.geteuid() == 0:
+        from conformance.lab import cgroups
+
+        cgroups.remove(name)
+
+
+def _inside(function: Any, arguments: dict[str, Any], said: Path) -> int:
+    left: list[str] = []
+    sys.unraisablehook = lambda problem: left.append(f"unraisable: {problem.exc_value!r} in {problem.object!r}")
+    try:
+        function(**arguments)
+        gc.collect()
+    except pytest.skip.Exception as reason:
+        said.write_text(json.dumps({"skip": str(reason)}))
+        return 0
+    except BaseException as problem:
+        said.write_text(json.dumps({"text": "".join(traceback.format_exception(problem))}))
+        return 1
+    if left:
+        said.write_text(json.dumps({"text": "\n".join(left)}))
+    return 1 if left else 0
