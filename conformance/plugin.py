@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conformance import run
+from conformance.driver import Driver
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL, Instance
 from conformance.judging.register import check_of
@@ -37,21 +38,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read profiles and testbeds; bad input ends here, with one line."""
+    """Take the run of the command that drives pytest, or make one of the options; bad input ends with one line."""
+    drivers = [plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, Driver)]
+    if drivers:
+        config.stash[RUN] = drivers[0].run
+        return
     get = config.getoption
-    wish = run.Wish(
-        profiles=tuple(get("--profile")),
-        testbeds=tuple(get("--testbed")),
-        only=tuple(get("--only")),
-        settings=tuple(get("settings")),
-        rename=get("rename"),
-        attempts=get("--attempts"),
-        thorough=get("--thorough"),
-        out=None if get("--out") is None else Path(get("--out")),
-        recordings=None if get("--recordings") is None else Path(get("--recordings")),
-    )
     try:
-        config.stash[RUN] = run.Run(wish, config.pluginmanager.get_plugin("plugfest-progress"))
+        wish = run.Wish(
+            profiles=tuple(get("--profile")),
+            testbeds=tuple(get("--testbed")),
+            only=tuple(get("--only")),
+            settings=tuple(get("settings")),
+            rename=get("rename"),
+            attempts=get("--attempts"),
+            thorough=get("--thorough"),
+            out=None if get("--out") is None else Path(get("--out")),
+            recordings=None if get("--recordings") is None else Path(get("--recordings")),
+            command=("pytest", *map(str, config.invocation_params.args)),
+        )
+        config.stash[RUN] = run.Run(wish)
     except UsageError as problem:
         raise pytest.UsageError(str(problem)) from None
 
@@ -91,6 +97,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if instance is None:
         return None
     outcome = pyfuncitem.config.stash[RUN].judge(instance)
+    if outcome is None:
+        pytest.skip(f"{instance.profile.name} is not available here")
     pyfuncitem.stash[OUTCOME] = outcome
     said = outcome.deciding
     text = "\n".join(_text(outcome))

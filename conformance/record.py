@@ -16,7 +16,7 @@ from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.lab.flow import Engine
 from conformance.lab.lab import Lab
-from conformance.lab.tap import Recorder
+from conformance.lab.tap import Recorder, Watch
 from conformance.profile import Profile
 from conformance.recording.model import IdentityState, Record
 from conformance.recording.store import FRAMES, LOGS, finish
@@ -105,10 +105,10 @@ def _act(job: Job, scratch: Path, partial: Path) -> Record:
 
 def _watch(lab: Lab, recorder: Recorder) -> None:
     """Taps on every station before anything else happens."""
-    recorder.watch(lab.rack, "rack", "rack")
-    for host in lab.hosts.values():
-        recorder.watch(host.namespace, host.name, "uplink")
-    recorder.watch(lab.client.namespace, lab.client.name, "client")
+    stations = [Watch(host.namespace, host.name, "inside", roles={host.uplink: "uplink"}) for host in lab.hosts.values()]
+    recorder.watch_all(
+        [*stations, Watch(lab.rack, "rack", "rack"), Watch(lab.client.namespace, lab.client.name, "client")]
+    )
 
 
 def _seen(stage: Stage) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from conformance import profile as profiles
 from conformance import testbed as testbeds
@@ -16,6 +16,7 @@ from conformance.judging.plan import CONTROL, Instance, RecordingKey, Selection,
 from conformance.judging.session import Session
 from conformance.profile import Profile
 from conformance.recording.source import Missing, Source, Stored
+from conformance.recording.store import Recording
 from conformance.requirement import UnknownRequirement, families, find
 from conformance.verdict import Outcome
 
@@ -44,6 +45,18 @@ class Wish:
     command: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class About:
+    """What all reports of a run have in common."""
+
+    testbeds: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    variant: Literal["fast", "thorough"]
+    attempts: int
+    command: str
+    kernel: str
+
+
 @dataclass
 class Run:
     """One run of several implementations. Raises UsageError when made from a wish that cannot be understood."""
@@ -61,19 +74,21 @@ class Run:
         self._live: Live | None = None
         self._planned: list[Instance] = []
         self._stored = None if self.wish.recordings is None else Stored(self.wish.recordings)
-        self._profiles = self._load_stored(self._stored) if self._stored is not None else self._load()
+        if self.wish.recordings is not None:
+            self.wish = remembered(self.wish, self.wish.recordings)
+        self.profiles = self._load_stored(self._stored) if self._stored is not None else self._load()
         self._testbeds = self._load_testbeds()
         attempts = self.wish.attempts
         if self._stored is not None:
             attempts = max(recording.record.attempt for recording in self._stored.all)
-        self.selection = Selection(tuple(self._profiles.values()), tuple(self._testbeds), self.wish.only, attempts)
+        self.selection = Selection(tuple(self.profiles.values()), tuple(self._testbeds), self.wish.only, attempts)
         self.session: Session | None = None
 
     # --- what is wished for -------------------------------------------------------------------------------------
     @property
     def names(self) -> list[str]:
         """The implementations that were asked for, in that order, without the control."""
-        return [name for name in self._profiles if name != CONTROL]
+        return [name for name in self.profiles if name != CONTROL]
 
     @property
     def variant(self) -> Literal["fast", "thorough"]:
@@ -110,7 +125,7 @@ class Run:
         """Begin to record what the planned outcomes need (or open what is stored)."""
         self._planned = planned
         source: Source = self._stored if self._stored is not None else self._record(planned)
-        self.session = Session(self.selection, source, self._profiles.get(CONTROL))
+        self.session = Session(self.selection, source, self.profiles.get(CONTROL))
 
     def _record(self, planned: list[Instance]) -> Source:
         from conformance.adapters.interface import Unavailable
@@ -118,7 +133,7 @@ class Run:
         from conformance.lab.live import Live, Order
 
         weights: dict[str, int] = {}
-        for name, profile in self._profiles.items():
+        for name, profile in self.profiles.items():
             adapter = adapter_for(profile)
             weights[name] = adapter.weight
             identity = adapter.identify()
@@ -128,7 +143,8 @@ class Run:
                 self.unavailable[name] = identity
             else:
                 self.identities[name] = identity
-        order = Order(self._profiles, weights, self._testbeds, self.out, self.variant)
+        remember(self.wish, self.out)
+        order = Order(self.profiles, weights, self._testbeds, self.out, self.variant)
         keys = recordings((i for i in planned if i.profile.name not in self.unavailable), self.selection.attempts)
         self._live = Live(order, self._tell)
         self._live.start(keys)
@@ -146,7 +162,12 @@ class Run:
 
     def _tell(self, what: str, key: RecordingKey, problem: str | None) -> None:
         if self.progress is not None:
-            self.progress.recording(what, key.profile, key.scenario, key.testbed, problem)
+            if what == "planned":
+                self.progress.planned(key.profile, key.scenario, key.testbed)
+            elif what == "started":
+                self.progress.started(key.profile, key.scenario, key.testbed)
+            else:
+                self.progress.finished(key.profile, key.scenario, key.testbed, problem)
 
     def judge(self, instance: Instance) -> Outcome | None:
         """The outcome of one planned instance; None where its implementation is not available."""
@@ -163,18 +184,18 @@ class Run:
 
             write_reports(self, self._planned, complete=complete)
 
-    def details(self) -> Mapping[str, Any]:
+    def about(self) -> About:
         """What the header of every report says of this run."""
-        return {
-            "testbeds": list(self._testbeds),
-            "scenarios": sorted({instance.check.scenario for instance in self._planned}),
-            "variant": self.variant,
-            "attempts": self.selection.attempts,
-            "command": " ".join(self.wish.command),
-            "kernel": os.uname().release,
-        }
+        return About(
+            testbeds=tuple(self._testbeds),
+            scenarios=tuple(sorted({instance.check.scenario for instance in self._planned})),
+            variant=self.variant,
+            attempts=self.selection.attempts,
+            command=" ".join(self.wish.command),
+            kernel=os.uname().release,
+        )
 
-    def recorded(self, profile: str) -> list[Any]:
+    def recorded(self, profile: str) -> list[Recording]:
         """The recordings of one implementation that are there."""
         found = []
         for key in recordings((i for i in self._planned if i.profile.name == profile), self.selection.attempts):
@@ -193,6 +214,27 @@ class Run:
         if self._temporary is not None:
             self._temporary.cleanup()
             self._temporary = None
+
+
+MEMORY = "run.json"
+"""What a run's folder remembers of the wish: what it covered, so that judging it again covers the same."""
+
+
+def remember(wish: Wish, folder: Path) -> None:
+    """Write down what the run covers."""
+    text = json.dumps({"schema": 1, "only": wish.only, "command": wish.command}, indent=1)
+    (folder / MEMORY).write_text(text + "\n")
+
+
+def remembered(wish: Wish, folder: Path) -> Wish:
+    """The wish with what the run of that folder covered; unchanged where it says nothing."""
+    try:
+        memory = json.loads((folder / MEMORY).read_text())
+        return replace(wish, only=wish.only or tuple(memory["only"]), command=wish.command or tuple(memory["command"]))
+    except FileNotFoundError:
+        return wish
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{MEMORY}: not what `plugfest run` writes; remove it to judge everything") from None
 
 
 def _check_only(only: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ from ipaddress import IPv6Interface, ip_address, ip_interface
 
 from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
+from conformance.recording.model import AddressState
 
 
 @check("addr.unique", scenario="reachability", family=FAMILIES)
@@ -67,16 +68,25 @@ def test_ipv6_is_present(case: Case) -> None:
 
 @check("addr.dad-finished", scenario="reachability")
 def test_dad_is_finished(case: Case) -> None:
-    """No address is tentative or duplicated once attach has returned."""
+    """No global address is tentative once attach has returned, and none at all is when DAD's time is over."""
     for endpoint in case.endpoints:
         for address in endpoint.kernel.addresses:
-            if ":" in address.address:
-                wrong = {"tentative", "dadfailed"} & set(address.flags)
-                case.expect(
-                    not wrong,
-                    expected="when attach has returned, Duplicate Address Detection is over, and found nothing",
-                    seen=f"{endpoint.name}: {address.address} is {', '.join(sorted(wrong)) or 'usable'}",
-                )
+            if ":" in address.address and address.scope == "global":
+                _usable(case, endpoint.name, address, "when attach has returned")
+        for snapshot in case.snapshots(endpoint.name, "after"):
+            for interface in snapshot.interfaces:
+                for address in interface.addresses:
+                    if ":" in address.address:
+                        _usable(case, endpoint.name, address, "when the scenario was over")
+
+
+def _usable(case: Case, name: str, address: AddressState, moment: str) -> None:
+    wrong = sorted({"tentative", "dadfailed"} & set(address.flags))
+    case.expect(
+        not wrong,
+        expected="Duplicate Address Detection is over when attach has returned, and found nothing",
+        seen=f"{name}: {address.address} is {', '.join(wrong) or 'usable'} {moment}",
+    )
 
 
 @check("addr.mac-valid", scenario="reachability")

@@ -38,10 +38,9 @@ def test_no_multicast_in_underlay(case: Case) -> None:
             frames=[int(row) + 1 for row in strange],
         )
     if "multi-host" in record.profile.features and not record.testbed.underlay.multicast:
-        for flow in case.flows(purpose="reach", path="cross-host"):
-            case.expect_flow(
-                flow,
-                flow.status == "answered",
-                expected="hosts reach each other's endpoints although the underlay carries no multicast",
-                seen=flow.status,
-            )
+        silent = [flow for flow in case.flows(purpose="reach", path="cross-host") if flow.status != "answered"]
+        blocked = any(not observation.holds for observation in case.observations)
+        case.require(
+            not silent or blocked,
+            "hosts do not reach each other's endpoints on this underlay, and no multicast shows why",
+        )

@@ -13,6 +13,8 @@ from conformance.judging.case import Case
 from conformance.recording.model import Flow, Socket
 from conformance.recording.store import Recording
 
+ECHO = (0, 8, 128, 129)
+"""ICMP and ICMPv6 types of echo request and reply (RFC 792, RFC 4443 §4)."""
 SYN = 0x02
 ACK = 0x10
 
@@ -35,7 +37,7 @@ def rows_of(recording: Recording, flow: int) -> NDArray[np.int64]:
 def tuples(recording: Recording, flow: Flow) -> list[Tuple]:
     """Every distinct pair of sockets that frames of the flow carried on any tap, each with its first frame.
 
-    An ICMP echo reply carries the identifier of its request: it stands for the port on the requester's side.
+    ICMP echo has one identifier for both directions: it stands for the port at both ends.
     """
     index = recording.frames
     found: dict[tuple[Socket, Socket], Tuple] = {}
@@ -46,9 +48,8 @@ def tuples(recording: Recording, flow: Flow) -> list[Tuple]:
         if source is None or destination is None:
             continue
         kind = int(index.icmp_type[row])
-        if kind in (8, 128, 0, 129):
-            request = kind in (8, 128)
-            ports = (int(index.icmp_id[row]), 0) if request else (0, int(index.icmp_id[row]))
+        if kind in ECHO:
+            ports = int(index.icmp_id[row]), int(index.icmp_id[row])
         else:
             ports = int(index.source_port[row]), int(index.destination_port[row])
         pair = Socket(address=str(source), port=ports[0]), Socket(address=str(destination), port=ports[1])
@@ -96,8 +97,16 @@ def listeners(case: Case, host: str, moment: str) -> set[str]:
     }
 
 
-def handshake(case: Case, flow: Flow) -> tuple[list[str], list[str]]:
-    """SYN and SYN/ACK of a flow as seen at its source and at its target: sequence number and options of each."""
+@dataclass(frozen=True)
+class Handshake:
+    """The SYNs and SYN/ACKs of a flow at one end: sequence number and options of each, in words."""
+
+    opening: frozenset[str]
+    answer: frozenset[str]
+
+
+def handshake(case: Case, flow: Flow) -> tuple[Handshake, Handshake]:
+    """What opened a TCP flow, as seen at its source and at its target."""
     assert flow.local is not None
     assert flow.arrival is not None
     near = _syns(case, tap_of(case, flow.source), flow.local, flow.dialled)
@@ -105,24 +114,28 @@ def handshake(case: Case, flow: Flow) -> tuple[list[str], list[str]]:
     return near, far
 
 
-def _syns(case: Case, tap_name: str, client: Socket, server: Socket) -> list[str]:
-    index = case.recording.frames
+def _syns(case: Case, tap_name: str, client: Socket, server: Socket) -> Handshake:
     tap = case.tap(tap_name)
-    seen: dict[str, None] = {}
-    for name, one, other, flags in (("SYN", client, server, SYN), ("SYN/ACK", server, client, SYN | ACK)):
-        rows = index.select(
-            tap=tap.number,
-            protocol=6,
-            source=one.address,
-            destination=other.address,
-            source_port=one.port,
-            destination_port=other.port,
-        )
-        for row in rows.tolist():
-            if index.tcp_flags[row] & (SYN | ACK) == flags:
-                frame = index.frame(row)
-                start = int(index.l4_offset[row])
-                end = start + (frame[start + 12] >> 4) * 4
-                sequence = struct.unpack_from("!I", frame, start + 4)[0]
-                seen[f"{name} sequence {sequence:#010x} options {frame[start + 20 : end].hex()}"] = None
-    return list(seen)
+    opening = _segments(case, tap.number, client, server, SYN)
+    return Handshake(opening, _segments(case, tap.number, server, client, SYN | ACK))
+
+
+def _segments(case: Case, tap: int, one: Socket, other: Socket, flags: int) -> frozenset[str]:
+    index = case.recording.frames
+    rows = index.select(
+        tap=tap,
+        protocol=6,
+        source=one.address,
+        destination=other.address,
+        source_port=one.port,
+        destination_port=other.port,
+    )
+    seen = set()
+    for row in rows.tolist():
+        if index.tcp_flags[row] & (SYN | ACK) == flags:
+            frame = index.frame(row)
+            start = int(index.l4_offset[row])
+            end = start + (frame[start + 12] >> 4) * 4
+            sequence = struct.unpack_from("!I", frame, start + 4)[0]
+            seen.add(f"{sequence:#010x} options {frame[start + 20 : end].hex()}")
+    return frozenset(seen)

@@ -158,16 +158,17 @@ class Lab:
                 IPv6Interface((segment.router_ipv6, segment.ipv6.prefixlen)),
             )
             self.plug(router, name, name, "router", mac=documentation_mac(0xE0 + number), addresses=addresses)
-        netlink.transact(router, self._workload_routes())
+        behind = [rtnetlink.route(destination, via=gateway) for destination, gateway in self._workload_routes()]
+        netlink.transact(router, behind)
         return router
 
     def plug(
         self, namespace: Namespace, interface: str, segment: str, port: str, *, mac: str | None = None,
-        addresses: Sequence[IPv4Interface | IPv6Interface] = (), routes: Sequence[netlink.Request] = (),
+        addresses: Sequence[IPv4Interface | IPv6Interface] = (), routes: Sequence[tuple[link.Network, str]] = (),
     ) -> None:  # fmt: skip
         """Cable `interface` of a namespace to a new port ``port.segment`` of the top-of-rack; both ends are up.
 
-        `addresses` are set without duplicate address detection, `routes` behind them.
+        `addresses` are set without duplicate address detection, `routes` are (destination, gateway).
         """
         mtu = self.testbed.segment_mtu(segment)
         rack_port = f"{port}.{segment}"[:15]
@@ -176,7 +177,8 @@ class Lab:
         )
         netlink.transact(self.rack, [cable])
         own = [rtnetlink.address(interface, one, dad=False) for one in addresses]
-        netlink.transact(namespace, [rtnetlink.up(interface), *own, *routes])
+        behind = [rtnetlink.route(destination, via=gateway) for destination, gateway in routes]
+        netlink.transact(namespace, [rtnetlink.up(interface), *own, *behind])
 
     def _host(self, name: str) -> Host:
         folder = self.folder / name
@@ -195,18 +197,19 @@ class Lab:
     def _connect(self, node: Node, number: int) -> None:
         self.plug(
             node.namespace, UPLINK, node.station.segment, node.name, mac=documentation_mac(number),
-            addresses=(node.ipv4, node.ipv6), routes=self._routes(node),
+            addresses=(node.ipv4, node.ipv6), routes=self.routes(node),
         )  # fmt: skip
 
-    def _routes(self, node: Node) -> list[netlink.Request]:
-        """Ordinary routes: everybody reaches every host's workload prefixes through that host."""
+    def routes(self, node: Node) -> list[tuple[link.Network, str]]:
+        """Ordinary routes of a station, as (destination, gateway): everybody reaches every host's workload prefixes
+        through that host, and everything else through the router, where there is one."""
         gateways = [str(gateway) for gateway in (node.gateway_ipv4, node.gateway_ipv6) if gateway is not None]
-        routes = [rtnetlink.route(link.everything(gateway), via=gateway) for gateway in gateways]
+        routes = [(link.everything(gateway), gateway) for gateway in gateways]
         return routes if self.testbed.routed else routes + self._workload_routes(besides=node.name)
 
-    def _workload_routes(self, *, besides: str = "") -> list[netlink.Request]:
+    def _workload_routes(self, *, besides: str = "") -> list[tuple[link.Network, str]]:
         return [
-            rtnetlink.route(prefix, via=str(via))
+            (prefix, str(via))
             for name, host in self.testbed.hosts.items()
             if name != besides
             for prefix, via in ((host.workload_ipv4, host.ipv4), (host.workload_ipv6, host.ipv6))

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from conformance.lab import netlink, rtnetlink
 from conformance.lab.namespace import Namespace
-from conformance.lab.rtnetlink import NO_LINK_LOCAL
 
 RTMGRP_LINK: Final = 0x001
 RTMGRP_IPV6_ADDRESS: Final = 0x100
@@ -65,8 +64,7 @@ def delete(namespace: Namespace, name: str) -> None:
 
 def quiet(namespace: Namespace, name: str) -> None:
     """No link-local address on this link, before it goes up: the lab's own bridge ports stay silent."""
-    attributes = {"attrs": [["AF_INET6", {"attrs": [["IFLA_INET6_ADDR_GEN_MODE", NO_LINK_LOCAL]]}]]}
-    namespace.netlink("link", "set", index=index(namespace, name), IFLA_AF_SPEC=attributes)
+    netlink.transact(namespace, [rtnetlink.quiet(name)])
 
 
 def address(namespace: Namespace, name: str, interface: Interface, *, dad: bool = True) -> None:

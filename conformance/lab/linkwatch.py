@@ -25,7 +25,10 @@ _ATTRIBUTE: Final = Struct("=HH")
 
 @dataclass(slots=True)
 class Link:
-    """What is known of one interface: its latest name and MAC address, whether it has ever been up."""
+    """What is known of one interface: whether it has ever been up, its name and MAC address when it last was.
+
+    A container engine takes an interface down and renames it before it takes it away: that name counts no more.
+    """
 
     index: int
     name: str
@@ -65,8 +68,8 @@ class LinkWatch:
                 continue
             for link in links_of(data):
                 known = self.links.get(link.index)
-                link.was_up |= known is not None and known.was_up
-                self.links[link.index] = link
+                if link.was_up or known is None or not known.was_up:
+                    self.links[link.index] = link
 
     def close(self) -> None:
         """Stop listening; what is known stays."""

@@ -45,7 +45,6 @@ class Listener:
                 return frame
 
     def _receive(self) -> bytes | None:
-        frame: bytes
         try:
             frame, ancillary, _, _ = self._socket.recvmsg(_LARGEST, socket.CMSG_SPACE(_AUXDATA.size))
         except OSError as problem:
@@ -57,8 +56,8 @@ class Listener:
                 status, _, _, _, _, tag, tag_type = _AUXDATA.unpack_from(data)
                 if status & VLAN_VALID:
                     tag_type = tag_type if status & VLAN_TYPE_VALID else 0x8100
-                    return frame[:12] + tag_type.to_bytes(2, "big") + tag.to_bytes(2, "big") + frame[12:]
-        return frame
+                    return bytes(frame[:12] + tag_type.to_bytes(2, "big") + tag.to_bytes(2, "big") + frame[12:])
+        return bytes(frame)
 
     def close(self) -> None:
         """Stop listening."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import socket
 from collections.abc import Sequence
 from struct import pack, unpack
@@ -55,6 +56,8 @@ PACKET_OUTGOING: Final = 4
 LOOPBACK_INDEX: Final = 1
 """The loopback interface is the first of every network namespace."""
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
 Instruction = tuple[int, int, int, int]
 """One instruction of classic BPF: code, jump if true, jump if false, operand."""
 _SKIP_LOOPBACK: Final[tuple[Instruction, ...]] = (
@@ -85,7 +88,7 @@ class Ring:
             self.socket.setsockopt(_SOL_PACKET, _PACKET_VERSION, _TPACKET_V3)
             frames = self._blocks * (BLOCK // 2048)
             request = pack("=7I", BLOCK, self._blocks, 2048, frames, RETIRE_MS, 0, 0)
-            self.socket.setsockopt(_SOL_PACKET, _PACKET_RX_RING, request)
+            _set_patiently(self.socket, _PACKET_RX_RING, request)
             attach(self.socket, [*(() if loopback else _SKIP_LOOPBACK), *(program or _TAKE_ALL)])
             self._memory = mmap.mmap(self.socket.fileno(), self._blocks * BLOCK)
             self._view = memoryview(self._memory)
@@ -149,9 +152,16 @@ def attach(packet_socket: socket.socket, program: Sequence[Instruction]) -> None
     packet_socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pack("@HP", len(program), ctypes.addressof(buffer)))
 
 
+def _set_patiently(packet_socket: socket.socket, option: int, value: bytes) -> None:
+    """setsockopt(2) with other threads running: this option waits for a grace period, Python's own call stops them."""
+    if _libc.setsockopt(packet_socket.fileno(), _SOL_PACKET, option, value, len(value)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"packet socket option {option}: {os.strerror(number)}")
+
+
 def _bind_everywhere(packet_socket: socket.socket) -> None:
     """bind(2) to all protocols of all interfaces, which Python's own bind cannot say (it wants an interface)."""
     address = pack("=HHiHBB8s", socket.AF_PACKET, socket.htons(ETH_P_ALL), 0, 0, 0, 0, bytes(8))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.bind(packet_socket.fileno(), address, len(address)) != 0:
-        raise OSError(ctypes.get_errno(), "bind of a packet socket")
+    if _libc.bind(packet_socket.fileno(), address, len(address)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"bind of a packet socket: {os.strerror(number)}")

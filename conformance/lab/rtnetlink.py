@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from functools import partial
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address
 from socket import AF_BRIDGE, AF_INET, AF_INET6
 from typing import Final
 
@@ -42,6 +42,11 @@ _NUD_PERMANENT, _NTF_SELF = 0x80, 0x02
 def mac_bytes(mac: str) -> bytes:
     """A MAC address as its six bytes."""
     return bytes.fromhex(mac.replace(":", ""))
+
+
+def single(address: IPv4Address | IPv6Address) -> Interface:
+    """An address as a prefix of its own: /32 or /128."""
+    return IPv4Interface(address) if isinstance(address, IPv4Address) else IPv6Interface(address)
 
 
 def u32(kind: int, value: int) -> bytes:
@@ -99,18 +104,20 @@ def link(
     return build
 
 
-def up(name: str, *, master: str | None = None, quiet: bool = False) -> Request:
-    """Set a link up, as a port of `master` if given; `quiet` leaves it without a link-local address."""
+def up(name: str, *, master: str | None = None) -> Request:
+    """Set a link up, as a port of `master` if given."""
 
     def build() -> bytes:
-        parts = [text(_IFLA_NAME, name)]
-        if master:
-            parts.append(u32(_IFLA_MASTER, index(master)))
-        if quiet:
-            parts.append(nested(_IFLA_AF_SPEC, nested(AF_INET6, attribute(8, bytes((NO_LINK_LOCAL,))))))
-        return message(SET_LINK, ACK, LINK.pack(0, 0, 0, UP, UP), *parts)
+        enslaved = u32(_IFLA_MASTER, index(master)) if master else b""
+        return message(SET_LINK, ACK, LINK.pack(0, 0, 0, UP, UP), text(_IFLA_NAME, name), enslaved)
 
     return build
+
+
+def quiet(name: str) -> Request:
+    """No link-local address on this link, before it goes up."""
+    mode = nested(_IFLA_AF_SPEC, nested(AF_INET6, attribute(8, bytes((NO_LINK_LOCAL,)))))
+    return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), mode)
 
 
 def delete_link(name: str) -> Request:

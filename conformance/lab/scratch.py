@@ -43,14 +43,16 @@ def sweep() -> list[str]:
                 continue
             with (folder / LOCK).open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(folder)
-                removed.append(folder.name)
+                if _remove(folder):
+                    removed.append(folder.name)
         except OSError:
             continue
     return removed
 
 
-def _remove(folder: Path) -> None:
-    if os.geteuid() == 0:
-        cgroups.remove(folder.name)
+def _remove(folder: Path) -> bool:
+    """Cgroups first: while one is busy the folder stays, so that the next sweep knows of it."""
+    if os.geteuid() == 0 and cgroups.remove(folder.name):
+        return False
     shutil.rmtree(folder, ignore_errors=True)
+    return True

@@ -74,6 +74,20 @@ class _Tap:
 
 def write(path: Path, traffic: Sequence[Traffic]) -> tuple[TapState, ...]:
     """Write all of `traffic` to `path`, which appears whole or not at all; returns the taps in the file's order."""
+    frames, tags, taps = _collect(traffic)
+    captured = np.bincount(frames.tap, minlength=len(taps)).tolist()
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as stream:
+            _write(Writer(stream, application=f"plugfest {__version__}"), taps, frames, tags, captured)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return tuple(_state(number, tap, captured[number]) for number, tap in enumerate(taps))
+
+
+def _collect(traffic: Sequence[Traffic]) -> tuple[Capture, NDArray[np.uint32], list[_Tap]]:
+    """All kept frames in order of time, their VLAN tags, and the taps."""
     data = b"".join(block for one in traffic for block in one.blocks)
     taps: list[_Tap] = []
     heads, places, numbers, base = [], [], [], 0
@@ -89,7 +103,7 @@ def write(path: Path, traffic: Sequence[Traffic]) -> tuple[TapState, ...]:
     order = np.argsort(time_ns, kind="stable")
     order = order[number[order] >= 0]
     head, place, number, time_ns = head[order], place[order], number[order], time_ns[order]
-    frames = Capture(
+    capture = Capture(
         data=data,
         taps=(),
         tap=number,
@@ -99,15 +113,7 @@ def write(path: Path, traffic: Sequence[Traffic]) -> tuple[TapState, ...]:
         original=head["original"].astype(np.int64),
         flags=_flags(head),
     )
-    captured = np.bincount(number, minlength=len(taps)).tolist()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as stream:
-            _write(Writer(stream, application=f"plugfest {__version__}"), taps, frames, _tags(head), captured)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return tuple(_state(number, tap, captured[number]) for number, tap in enumerate(taps))
+    return capture, _tags(head), taps
 
 
 def _joined(parts: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:

@@ -64,6 +64,7 @@ class Zygote:
         pid, job = self._jobs.pop(descriptor)
         os.close(descriptor)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self._bury_orphans()
         place = self._scratch.folder / str(job["id"])
         answer: dict[str, Any] = {"id": job["id"], "code": code}
         with contextlib.suppress(OSError, ValueError):
@@ -73,13 +74,21 @@ class Zygote:
         with contextlib.suppress(OSError):
             self._control.send(json.dumps(answer).encode())
 
+    def _bury_orphans(self) -> None:
+        """Wait for the init of a sandbox whose outer process was killed: it ends when all its processes have."""
+        known = {pid for pid, _ in self._jobs.values()}
+        children = Path("/proc/thread-self/children").read_text().split()
+        for pid in {int(child) for child in children} - known:
+            os.waitpid(pid, 0)
+
     def end(self) -> None:
-        """Kill every sandbox and wait until each is gone."""
+        """Kill every sandbox and wait until each is gone, with all that ran in it."""
         for descriptor, (pid, _) in self._jobs.items():
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             os.waitpid(pid, 0)
             os.close(descriptor)
         self._jobs.clear()
+        self._bury_orphans()
 
 
 def perform(job: dict[str, Any], place: Path) -> int:
@@ -101,6 +110,7 @@ def main() -> None:
     """Serve the socket whose descriptor is the first argument; further arguments are modules to import beforehand."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    sandbox.adopt_orphans()
     for module in sys.argv[2:]:
         importlib.import_module(module)
     with Scratch() as scratch, socket.socket(fileno=int(sys.argv[1])) as control:

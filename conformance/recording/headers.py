@@ -61,7 +61,9 @@ def decode(data: bytes, start: Positions, end: Positions, link_type: NDArray[Any
     `icmp_type`, `icmp_code` and `vni`. `l3_offset` and `l4_offset` are positions in `data`, 0 where there is none.
     `inner` says that these frames come out of a tunnel: no further one is looked into.
     """
-    columns = {name: np.full(len(start), _ABSENT.get(name, 0), dtype=kind) for name, kind in KINDS.items()}
+    columns: Columns = {name: np.zeros(len(start), dtype=kind) for name, kind in KINDS.items()}
+    for name, absent in _ABSENT.items():
+        columns[name].fill(absent)
     if not len(start):
         return columns
     _ethernet(data, start, end, link_type, columns)

@@ -93,18 +93,10 @@ class FrameIndex:
         """The captured bytes of one frame. Raises IndexError."""
         return self.capture.frame(row)
 
-    def frames_of(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
+    def frames(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
         """(row, bytes) of every row of `rows`."""
         for row in rows.tolist():
             yield row, self.capture.frame(row)
-
-    def frame_numbered(self, number: int) -> bytes:
-        """The captured bytes of the frame that Wireshark calls `number` (from 1)."""
-        return self.capture.frame(number - 1)
-
-    def tap_name(self, number: int) -> str:
-        """The tap of the frame with this number (from 1)."""
-        return self.taps[int(self.tap[number - 1])]
 
     @functools.cached_property
     def _flow_rows(self) -> tuple[NDArray[np.uint64], Rows]:
@@ -120,11 +112,6 @@ class FrameIndex:
         ids, rows = self._flow_rows
         wanted = np.uint64(flow)
         return rows[np.searchsorted(ids, wanted, "left") : np.searchsorted(ids, wanted, "right")]
-
-    def of_flow(self, flow: int) -> list[int]:
-        """Numbers (from 1) of the frames that carry this flow's marker, also inside VXLAN."""
-        numbers: list[int] = (self.rows_of_flow(flow) + 1).tolist()
-        return numbers
 
     def address(self, row: int, which: str) -> Address | None:
         """The IP address of a frame, `which` being "source" or "destination"; None where it has none."""

@@ -88,7 +88,12 @@ class Stage:
         """Attach several endpoints at the same time; the first refusal is raised when all are done."""
         with ThreadPoolExecutor(max(1, len(requests))) as threads:
             pending = [threads.submit(self.attach, host, request) for host, request in requests]
-        return [future.result() for future in pending]
+        made = [future.result() for future in pending]
+        for known in (self.endpoints, self.states):
+            ordered = sorted(known.items())
+            known.clear()
+            known.update(ordered)  # type: ignore[arg-type]
+        return made
 
     def _state(self, endpoint: Endpoint, attached: int) -> EndpointState:
         reported = endpoint.reported

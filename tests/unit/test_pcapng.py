@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from typing import Any
@@ -86,7 +87,9 @@ def test_what_is_written_is_read(frames: list[tuple[int, int, bytes, int]]) -> N
 def test_many_frames_at_once_are_the_same_as_one_by_one(
     frames: list[tuple[int, int, bytes, int]], data: st.DataObject
 ) -> None:
-    tags = data.draw(st.lists(st.sampled_from((0, 0x8100_0005, 0x88A8_0FFF)), min_size=len(frames), max_size=len(frames)))
+    tags = data.draw(
+        st.lists(st.sampled_from((0, 0x8100_0005, 0x88A8_0FFF)), min_size=len(frames), max_size=len(frames))
+    )
     one, many = io.BytesIO(), io.BytesIO()
     writer = Writer(one)
     for (tap, stamp, frame, flags), tag in zip(frames, tags, strict=True):
@@ -196,7 +199,6 @@ def test_a_cut_file_gives_what_is_before_the_cut() -> None:
             capture = read(data[:cut])
         except TruncatedCapture as problem:
             capture = problem.capture
-            assert "whole frames" in str(problem)
         except NotACapture:
             assert cut < 28
             continue
@@ -217,7 +219,7 @@ def test_a_cut_file_gives_what_is_before_the_cut() -> None:
     ],
 )
 def test_a_block_that_contradicts_itself_ends_the_reading(broken: bytes) -> None:
-    with pytest.raises(TruncatedCapture) as caught:
+    with pytest.raises(TruncatedCapture, match="; 1 whole frames before it") as caught:
         read(section() + interface() + packet("<", 1, b"good") + broken + packet("<", 2, b"after"))
     assert [row[2] for row in rows(caught.value.capture)] == [b"good"]
 
@@ -237,10 +239,8 @@ def test_garbage_never_gives_another_error(garbage: bytes, start: str) -> None:
         "old<": struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1),
         "old>": struct.pack(">IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1),
     }
-    try:
+    with contextlib.suppress(NotACapture, TruncatedCapture):
         read(heads[start] + garbage)
-    except (NotACapture, TruncatedCapture):
-        pass
 
 
 @given(st.data())

@@ -41,8 +41,8 @@ def arp(op: int, psrc: str, pdst: str) -> Any:
         (arp(1, "192.0.2.1", "192.0.2.9"), "ARP who-has 192.0.2.9 tell 192.0.2.1"),
         (arp(2, "192.0.2.9", "192.0.2.1"), f"ARP 192.0.2.9 is-at {A}"),
         (arp(1, "192.0.2.1", "192.0.2.1"), f"ARP announcement (request) 192.0.2.1 is-at {A}"),
-        (arp(1, "0.0.0.0", "192.0.2.1"), f"ARP probe for 192.0.2.1 by {A}"),  # noqa: S104
-        (arp(3, "0.0.0.0", "0.0.0.0"), f"RARP request for {B} from {A}"),  # noqa: S104
+        (arp(1, "0.0.0.0", "192.0.2.1"), f"ARP probe for 192.0.2.1 by {A}"),
+        (arp(3, "0.0.0.0", "0.0.0.0"), f"RARP request for {B} from {A}"),
         (Ether(src=A, dst=B, type=0x8035) / bytes(ARP(op=3, hwsrc=A, hwdst=A)), f"RARP request for {A} from {A}"),
         (ETHERNET / Dot1Q(vlan=5) / V4 / UDP(sport=1, dport=2) / mark(3), "vlan 5 UDP 192.0.2.1:1 > 198.51.100.2:2"),
         (ETHERNET / V4 / UDP(sport=1, dport=2) / mark(3), "data 16 flow 3 ttl 9, 58 bytes"),
@@ -112,6 +112,7 @@ def test_arbitrary_bytes_never_raise(start: bytes, rest: bytes, cut: int, raw: b
 @pytest.mark.parametrize(("network", "far"), [(V4, IPv4Address("198.51.100.2")), (V6, IPv6Address("2001:db8::2"))])
 def test_what_an_error_quotes(network: Any, far: Any) -> None:
     inner = network / UDP(sport=1000, dport=53) / mark(77)
+    outer: Any
     if network is V4:
         outer = IP(src="192.0.2.254", dst="192.0.2.1") / ICMP(type=3, code=4, nexthopmtu=1400)
     else:

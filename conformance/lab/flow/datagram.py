@@ -126,7 +126,7 @@ class DatagramExchange(Exchange):
             if head.kind == ANSWER:
                 self.answer = message
             elif self.probe.protocol == "icmp":
-                self.unchanged = payload.intact(message, head.flow)
+                self.unchanged = payload.intact(head, message)
             else:
                 continue
             self.finish("answered", self.detail)

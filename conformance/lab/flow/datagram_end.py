@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from typing import Final
 
 from conformance.frames.marker import flow_of
 from conformance.lab.flow import payload, reports, sockets
@@ -11,9 +10,6 @@ from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import ERROR, Loop
 from conformance.lab.flow.payload import ANSWER, HOLD, QUERY, Seen
 from conformance.recording.model import Family
-
-TURN: Final = 64
-"""Datagrams read from one socket before the others have their turn."""
 
 
 def receive(opened: socket.socket, family: Family, scratch: memoryview) -> tuple[bytes, bytes | None, str, int]:
@@ -26,15 +22,18 @@ class DatagramEnd:
     """A UDP socket on every address that answers queries from the address that they were sent to.
 
     Answers and errors that reach it go to the flow that waits for them, so that it serves as the near end too; only
-    there are errors asked for, since a pending one makes the next answer fail.
+    there are errors asked for, since a pending one makes the next answer fail. `turn` datagrams are read at once.
     """
 
-    def __init__(self, name: str, opened: socket.socket, family: Family, loop: Loop, ledger: Ledger) -> None:
+    def __init__(
+        self, name: str, opened: socket.socket, family: Family, loop: Loop, ledger: Ledger, *, turn: int = 1
+    ) -> None:
         self.name = name
         self.socket = opened
         self.family: Family = family
         self._loop = loop
         self._ledger = ledger
+        self._turn = turn
         sockets.report_destinations(opened, family)
         sockets.allow_fragments(opened, family)
         self.port = int(opened.getsockname()[1])
@@ -43,7 +42,7 @@ class DatagramEnd:
     def _ready(self, events: int) -> None:
         if events & ERROR:
             self.take_errors()
-        for _ in range(TURN):
+        for _ in range(self._turn):
             try:
                 message, address, peer, port = receive(self.socket, self.family, self._loop.scratch)
             except OSError:

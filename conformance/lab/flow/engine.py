@@ -13,7 +13,7 @@ from conformance.lab.flow.held import Held, HeldTcp, HeldUdp, Resumed, resumptio
 from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import Loop, descriptors
 from conformance.lab.flow.probe import UDP_LITE, Probe, Server
-from conformance.lab.flow.run import Run
+from conformance.lab.flow.run import Run, undisturbed
 from conformance.lab.flow.server import open_server, quiet_udp_lite
 from conformance.lab.flow.shared import SharedExchange, Source
 from conformance.lab.flow.tcp import TcpExchange
@@ -44,15 +44,16 @@ class Engine:
         """Run all probes at once and return their flows in the same order.
 
         Each has at least `deadline` seconds, the last of them exactly so many: one wait for all that stay unanswered.
-        With `bulk`, UDP probes without a wish (source port, TTL, size, DF) share one socket for each source. Raises
+        With `bulk`, made for thousands of reachability probes, UDP probes without a wish (source port, TTL, size, DF)
+        share one socket for each source, and TCP connections end with RST, which leaves no port in TIME-WAIT. Raises
         ValueError for a flow id that was used before.
         """
         self._claim([probe.id for probe in probes])
-        with descriptors() as room:
+        with undisturbed(), descriptors() as room:
             run = Run(self._loop, self._ledger)
             exchanges = [self._exchange(probe, run, bulk=bulk) for probe in probes]
             run.go(exchanges, deadline, room + len(self._loop))
-        return [exchange.record() for exchange in exchanges]
+            return [exchange.record() for exchange in exchanges]
 
     def hold(self, probes: Sequence[Probe], deadline: float) -> list[Held]:
         """Open the TCP and UDP flows of `probes` and keep them open; `Held.flow` tells of the opening.
@@ -118,7 +119,7 @@ class Engine:
 
     def _exchange(self, probe: Probe, run: Run, *, bulk: bool) -> Exchange:
         if probe.protocol == "tcp":
-            return TcpExchange(probe, run)
+            return TcpExchange(probe, run, hasty=bulk)
         plain = not (probe.source_port or probe.ttl or probe.size or probe.dont_fragment)
         if bulk and plain and probe.protocol == "udp":
             key = (id(probe.namespace), probe.family, probe.source_address)

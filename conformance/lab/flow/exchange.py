@@ -13,7 +13,7 @@ from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.probe import Probe
 from conformance.lab.flow.reports import Report
 from conformance.lab.flow.sockets import SOFT, Kind, local_failure
-from conformance.recording.model import Flow, IcmpReport, Socket, Status
+from conformance.recording.model import Flow, IcmpReport, Status
 
 
 class Course(Protocol):
@@ -110,10 +110,15 @@ class Exchange(ABC):
     def record(self) -> Flow:
         """The flow as the recording keeps it."""
         probe = self.probe
-        ledger = self.course.ledger
-        arrival = ledger.arrivals.get(probe.id)
-        arrived = payload.decode_answer(arrival.answer) if arrival is not None else None
-        same = arrival is not None and arrival.answer == self.answer
+        arrival = self.course.ledger.arrivals.get(probe.id)
+        arrived = answered = None
+        if arrival is not None:
+            arrived = payload.told(arrival.seen)
+        if self.answer is not None:
+            if arrival is not None and arrival.answer == self.answer:
+                answered = arrived
+            elif (seen := payload.decode_answer(self.answer)) is not None:
+                answered = payload.told(seen)
         return Flow(
             id=probe.id,
             purpose=probe.purpose,
@@ -123,7 +128,7 @@ class Exchange(ABC):
             source=probe.source,
             target=probe.target,
             dialled=payload.end(probe.destination, self.dialled_port),
-            local=Socket(address=self.local[0].partition("%")[0], port=self.local[1]) if self.local else None,
+            local=payload.end(*self.local) if self.local else None,
             number=probe.number,
             ttl=probe.ttl,
             size=probe.size,
@@ -132,7 +137,7 @@ class Exchange(ABC):
             detail=self.detail,
             report=self.report,
             arrival=arrived,
-            answer=arrived if same else payload.decode_answer(self.answer or b""),
+            answer=answered,
             intact=arrival.intact if arrival is not None else self.unchanged,
             tries=max(self.tries, 1),
             sent_ns=self.sent_ns,

@@ -45,8 +45,9 @@ class HeldTcp(TcpExchange):
         if self.status != "answered" or self.socket is None:
             super().release()
             return
-        self.course.loop.forget(self.socket)
-        end = StreamEnd(self.probe.source, self.socket, self.course.loop, self.course.ledger, held=True)
+        loop, ledger = self.course.loop, self.course.ledger
+        loop.forget(self.socket)
+        end = StreamEnd(self.probe.source, self.socket, self.socket.getpeername(), loop, ledger, held=True)
         end.watch()
         self.near = end
 

@@ -11,8 +11,9 @@ from conformance.recording.model import Answer, Socket
 
 
 class Arrival(NamedTuple):
-    """The first arrival of a flow: the answer that it deserves, and whether its payload was unchanged."""
+    """The first arrival of a flow: what was seen, the answer that says it, and whether the payload was unchanged."""
 
+    seen: Seen
     answer: bytes
     intact: bool | None
 
@@ -56,10 +57,10 @@ class Ledger:
         """Write down that a query arrived; returns the answer to it. Only the first arrival of a flow is kept."""
         answer = payload.answer(head.flow, seen)
         if head.flow not in self.arrivals:
-            self.arrivals[head.flow] = Arrival(answer, payload.intact(message, head.flow))
+            self.arrivals[head.flow] = Arrival(seen, answer, payload.intact(head, message))
         return answer
 
     def arrival(self, flow: int) -> Answer | None:
         """What the destination saw of `flow`, None where nothing arrived."""
         found = self.arrivals.get(flow)
-        return payload.decode_answer(found.answer) if found is not None else None
+        return payload.told(found.seen) if found is not None else None

@@ -64,14 +64,13 @@ def head(message: bytes) -> Head | None:
     return Head(flow, kind, flags, length) if magic == MAGIC else None
 
 
-def intact(message: bytes, flow: int) -> bool | None:
-    """Whether a query arrived as it was sent; None for one that carries no pattern."""
-    found = head(message)
-    if found is None or found.length != len(message):
+def intact(found: Head, message: bytes) -> bool | None:
+    """Whether a query with the head `found` arrived as it was sent; None for one that carries no pattern."""
+    if found.length != len(message):
         return False
     if found.length == HEAD.size:
         return None
-    return message[HEAD.size :] == pattern(flow, found.length - HEAD.size)
+    return message[HEAD.size :] == pattern(found.flow, found.length - HEAD.size)
 
 
 def answer(flow: int, seen: Seen) -> bytes:
@@ -84,8 +83,8 @@ def answer(flow: int, seen: Seen) -> bytes:
     return HEAD.pack(MAGIC, flow, ANSWER, 0, family, length) + body
 
 
-def decode_answer(message: bytes) -> model.Answer | None:
-    """The answer in `message` as the recording keeps it, None where it holds none."""
+def decode_answer(message: bytes) -> Seen | None:
+    """What the far end saw, by its answer; None where `message` holds none."""
     if len(message) < HEAD.size + _SEEN.size:
         return None
     magic, _, kind, _, family, _ = HEAD.unpack_from(message)
@@ -93,11 +92,12 @@ def decode_answer(message: bytes) -> model.Answer | None:
         return None
     peer_port, local_port, peer, local, length = _SEEN.unpack_from(message, HEAD.size)
     name = message[HEAD.size + _SEEN.size :][:length].decode(errors="replace")
-    return model.Answer(
-        server=name,
-        peer=model.Socket(address=unpacked(peer, family), port=peer_port),
-        local=end(unpacked(local, family), local_port),
-    )
+    return Seen(name, unpacked(peer, family), peer_port, unpacked(local, family), local_port)
+
+
+def told(seen: Seen) -> model.Answer:
+    """What one end saw, as the recording keeps it."""
+    return model.Answer(server=seen.name, peer=end(seen.peer, seen.peer_port), local=end(seen.local, seen.local_port))
 
 
 @lru_cache(maxsize=65536)

@@ -7,13 +7,15 @@ from struct import Struct
 from typing import Final
 
 from conformance.lab.flow import payload, sockets
-from conformance.lab.flow.datagram_end import TURN, receive
+from conformance.lab.flow.datagram_end import receive
 from conformance.lab.flow.forms import ECHO_REQUEST, ICMP, Bare, behind_ip
 from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.payload import QUERY, Seen
 from conformance.recording.model import Family
 
+_TURN: Final = 64
+"""Packets read from one socket before the others have their turn."""
 _ICMP_FILTER: Final = 1
 """Option of both SOL_RAW and IPPROTO_ICMPV6 (linux/icmp.h; RFC 3542 §3.2)."""
 _SOL_RAW: Final = 255
@@ -33,7 +35,7 @@ class BareEnd:
         loop.watch(opened, self._ready)
 
     def _ready(self, _events: int) -> None:
-        for _ in range(TURN):
+        for _ in range(_TURN):
             try:
                 data, address, peer, _ = receive(self.socket, self._form.family, self._loop.scratch)
             except OSError:
@@ -66,7 +68,7 @@ class EchoWitness:
         loop.watch(opened, self._ready)
 
     def _ready(self, _events: int) -> None:
-        for _ in range(TURN):
+        for _ in range(_TURN):
             try:
                 data, address, peer, _ = receive(self.socket, self._family, self._loop.scratch)
             except OSError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Iterator
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -62,8 +61,9 @@ class Report(NamedTuple):
         }  # fmt: skip
 
 
-def take(opened: socket.socket) -> Iterator[Report]:
-    """Empty the error queue of `opened`, and clear its pending error."""
+def take(opened: socket.socket) -> list[Report]:
+    """Empty the error queue of `opened`, and clear its pending error. All at once: who reads them may close it."""
+    reports: list[Report] = []
     while True:
         try:
             quote, ancillary, _, _ = opened.recvmsg(4096, _ROOM, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
@@ -71,8 +71,9 @@ def take(opened: socket.socket) -> Iterator[Report]:
             break
         for level, kind, data in ancillary:
             if (level, kind) in _LEVELS:
-                yield _parse(bytes(data), quote)
+                reports.append(_parse(bytes(data), quote))
     opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return reports
 
 
 def _parse(data: bytes, quote: bytes) -> Report:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Final, TypeVar
@@ -25,6 +27,18 @@ _BURST: Final = 64
 _BURST_BYTES: Final = 65536
 
 T = TypeVar("T")
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile: thousands of young objects would start it again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Run:

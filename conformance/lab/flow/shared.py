@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Final
 
 from conformance.lab.flow import payload, sockets
 from conformance.lab.flow.datagram_end import DatagramEnd
@@ -11,6 +12,9 @@ from conformance.lab.flow.exchange import Course, Exchange
 from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.probe import Probe
+
+_TURN: Final = 64
+"""Answers read at once: as many as are begun at once."""
 
 
 class Source:
@@ -28,7 +32,7 @@ class Source:
             raise
         if not opened.getsockname()[1]:
             opened.bind((sockets.wildcard(probe.family), 0))
-        self.end = DatagramEnd(probe.source, opened, probe.family, loop, ledger)
+        self.end = DatagramEnd(probe.source, opened, probe.family, loop, ledger, turn=_TURN)
         self._addresses: dict[str, str] = {}
 
     def local(self, destination: str) -> tuple[str, int]:

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
+from functools import lru_cache
 from struct import Struct
 from typing import Final
 
@@ -99,6 +100,7 @@ def wildcard(family: Family) -> str:
     return "0.0.0.0" if family == "ipv4" else "::"  # noqa: S104 - a lab's namespace
 
 
+@lru_cache(maxsize=4096)
 def sender(address: bytes, family: Family) -> tuple[int, int, bytes]:
     """Ancillary data that has a datagram sent from the local `address` (packed), by the route of its destination."""
     if family == "ipv4":

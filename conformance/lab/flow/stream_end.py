@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Final
+from typing import Any, Final
 
 from conformance.lab.flow import payload
 from conformance.lab.flow.ledger import Ledger
@@ -12,13 +12,19 @@ from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.payload import ANSWER, HOLD, Seen
 from conformance.recording import model
 
-_TURN: Final = 64
+NOW: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+"""Neither wait nor raise a signal (as a plain number: flags of the socket module are slow to combine)."""
+MORE: Final = int(socket.MSG_MORE)
 
 
 class StreamEnd:
     """One TCP connection that answers queries; it closes behind the answer unless the query asks to hold it."""
 
-    def __init__(self, name: str, opened: socket.socket, loop: Loop, ledger: Ledger, *, held: bool = False) -> None:
+    __slots__ = ("_held", "_ledger", "_local", "_loop", "_peer", "_received", "_watched", "name", "socket")
+
+    def __init__(
+        self, name: str, opened: socket.socket, peer: tuple[Any, ...], loop: Loop, ledger: Ledger, *, held: bool = False
+    ) -> None:
         self.name = name
         self.socket = opened
         self._loop = loop
@@ -26,7 +32,7 @@ class StreamEnd:
         self._held = held
         self._watched = False
         self._received = b""
-        self._peer = opened.getpeername()
+        self._peer = peer
         self._local = opened.getsockname()
 
     @property
@@ -39,16 +45,16 @@ class StreamEnd:
         """The near end: getsockname."""
         return payload.end(self._local[0], self._local[1])
 
-    def send(self, message: bytes) -> None:
+    def send(self, message: bytes, flags: int = 0) -> None:
         """Send a message of a few bytes at once. Raises OSError."""
         if self.socket.fileno() < 0:
             raise ConnectionResetError(errno.ECONNRESET, "")
-        self.socket.send(message, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        self.socket.send(message, flags | NOW)
 
     def ready(self, _events: int = 0) -> None:
         """Read what is there; watch the connection only while something is missing."""
         try:
-            data = self.socket.recv(65536 if self._received else 4096, socket.MSG_DONTWAIT)
+            data = self.socket.recv(65536 if self._received else 4096, NOW)
         except BlockingIOError:
             self.watch()
             return
@@ -79,7 +85,7 @@ class StreamEnd:
             self._held = True
             self._ledger.ends.setdefault(head.flow, self)
         try:
-            self.send(answer)
+            self.send(answer, 0 if self._held else MORE)  # the answer and the FIN in one segment
         except OSError:
             return False
         return self._held
@@ -102,16 +108,13 @@ class Listener:
         loop.watch(opened, self._ready)
 
     def _ready(self, _events: int) -> None:
-        for _ in range(_TURN):
-            try:
-                accepted = self.socket.accept()[0]
-            except OSError as problem:
-                if problem.errno == errno.ECONNABORTED:
-                    continue
-                return
-            try:
-                end = StreamEnd(self.name, accepted, self._loop, self._ledger)
-            except OSError:  # the peer has gone since
-                accepted.close()
-                continue
-            end.ready()
+        try:
+            accepted, peer = self.socket.accept()
+        except OSError:
+            return
+        try:
+            end = StreamEnd(self.name, accepted, peer, self._loop, self._ledger)
+        except OSError:  # the peer has gone since
+            accepted.close()
+            return
+        end.ready()

@@ -12,6 +12,7 @@ from conformance.lab.flow import payload, reports, sockets
 from conformance.lab.flow.exchange import Course, Exchange
 from conformance.lab.flow.loop import ERROR, READ, WRITE
 from conformance.lab.flow.probe import FAMILY, IP_HEADER, Probe
+from conformance.lab.flow.stream_end import NOW
 from conformance.limits import RETRY
 
 _HEADER: Final = 20
@@ -19,17 +20,23 @@ _INFO_LENGTH: Final = 104
 _TOTAL_RETRANSMITS: Final = 100
 """Offset of tcpi_total_retrans in struct tcp_info (linux/tcp.h)."""
 _COUNT: Final = Struct("=I")
+_ABORT: Final = Struct("=ii").pack(1, 0)
+"""struct linger: close with RST."""
 _CONNECTING: Final = frozenset({0, errno.EINPROGRESS})
 
 
 class TcpExchange(Exchange):
-    """One connection."""
+    """One connection.
 
-    __slots__ = ("_received", "_rest", "_watching", "kind")
+    A `hasty` one spares packets: the handshake's last ACK goes with the query, and RST instead of FIN ends it.
+    """
 
-    def __init__(self, probe: Probe, course: Course, *, flags: int = 0) -> None:
+    __slots__ = ("_hasty", "_received", "_rest", "_watching", "kind")
+
+    def __init__(self, probe: Probe, course: Course, *, flags: int = 0, hasty: bool = False) -> None:
         super().__init__(probe, course)
         self.kind = (FAMILY[probe.family], socket.SOCK_STREAM, 0)
+        self._hasty = hasty
         self._received = b""
         length = probe.size - IP_HEADER[probe.family] - _HEADER if probe.size else 0
         self._rest: bytes | memoryview = payload.query(probe.id, length, flags=flags)
@@ -60,6 +67,9 @@ class TcpExchange(Exchange):
         sockets.set_ttl(opened, probe)
         if probe.maxseg:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, probe.maxseg)
+        if self._hasty:
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
         sockets.bind_source(opened, probe, probe.source_port)
 
     def again(self) -> None:
@@ -87,7 +97,7 @@ class TcpExchange(Exchange):
 
     def _send(self, opened: socket.socket) -> None:
         try:
-            sent = opened.send(self._rest, socket.MSG_NOSIGNAL)
+            sent = opened.send(self._rest, NOW)
         except BlockingIOError:
             self._watch(opened, READ | WRITE)
             return

@@ -2,55 +2,56 @@
 
 ::
 
-    masquerade = Rule(Masquerade(), (Source(prefix), OutInterface("br0", negate=True)))
-    chain = Chain("postrouting", (masquerade,), type="nat", hook="postrouting", priority=100)
+    outbound = Rule(masquerade(), (source(prefix), out_interface("br0", negate=True)))
+    chain = Chain("postrouting", (outbound,), type="nat", hook="postrouting", priority=100)
     install(host.namespace, Table("ip", "example", (chain,)))
 """
 
 from conformance.lab.nftables.action import (
-    Accept,
     Action,
-    Count,
-    DestinationNat,
-    Drop,
-    Jump,
-    Masquerade,
-    Redirect,
-    Reject,
-    Rewrite,
-    SourceNat,
-    SynProxy,
-    Untrack,
+    accept,
+    count,
+    destination_nat,
+    drop,
+    jump,
+    masquerade,
+    redirect,
+    reject,
+    reset,
+    rewrite,
     set_hop_limit,
     set_ttl,
+    source_nat,
+    synproxy,
+    untrack,
 )
 from conformance.lab.nftables.decode import dump
 from conformance.lab.nftables.match import (
-    Destination,
-    DestinationPort,
-    EtherDestination,
-    EtherSource,
-    EtherType,
-    Fragment,
-    Icmp,
-    InInterface,
-    Length,
     Match,
-    OutInterface,
-    Payload,
-    Reply,
-    Source,
-    SourcePort,
-    State,
-    Transport,
+    destination,
+    destination_port,
+    ether_destination,
+    ether_source,
+    ether_type,
+    fragment,
+    icmp,
+    in_interface,
+    length,
+    out_interface,
+    payload,
+    reply,
+    source,
+    source_port,
+    state,
+    transport,
 )
 from conformance.lab.nftables.table import Chain, Rule, Table, install, remove
 from conformance.lab.nftables.underlay import block_underlay_multicast
 
 __all__ = [
-    "Accept", "Action", "Chain", "Count", "Destination", "DestinationNat", "DestinationPort", "Drop",
-    "EtherDestination", "EtherSource", "EtherType", "Fragment", "Icmp", "InInterface", "Jump", "Length", "Masquerade",
-    "Match", "OutInterface", "Payload", "Redirect", "Reject", "Reply", "Rewrite", "Rule", "Source", "SourceNat",
-    "SourcePort", "State", "SynProxy", "Table", "Transport", "Untrack", "block_underlay_multicast", "dump", "install",
-    "remove", "set_hop_limit", "set_ttl",
+    "Action", "Chain", "Match", "Rule", "Table", "accept", "block_underlay_multicast", "count", "destination",
+    "destination_nat", "destination_port", "drop", "dump", "ether_destination", "ether_source", "ether_type",
+    "fragment", "icmp", "in_interface", "install", "jump", "length", "masquerade", "out_interface", "payload",
+    "redirect", "reject", "remove", "reply", "reset", "rewrite", "set_hop_limit", "set_ttl", "source", "source_nat",
+    "source_port", "state", "synproxy", "transport", "untrack",
 ]  # fmt: skip

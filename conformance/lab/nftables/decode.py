@@ -35,6 +35,11 @@ _FIELDS: Final = {
     ("network", 7, 1): "ip6 hoplimit",
 }  # fmt: skip
 
+TRANSLATIONS: Final = frozenset(
+    {"masquerade", "snat", "dnat", "redirect", "MASQUERADE", "SNAT", "DNAT", "REDIRECT", "NETMAP", "tproxy", "TPROXY"}
+)
+"""Actions that rewrite an address or a port, or hand the packet to another socket than it was meant for."""
+
 Flat = dict[str, Any]
 
 
@@ -42,7 +47,8 @@ def dump(namespace: Namespace) -> list[Flat]:
     """Every table, chain and rule: `kind` tells which, rules come in the order in which the kernel walks them.
 
     A rule has `action` (what it does: accept, drop, masquerade, snat, dnat, redirect, reject, an xt target's name ...),
-    `expressions` in their order, and its counter as `packets` and `bytes`. Empty where the kernel has no nftables.
+    `translates` (whether that is address translation), `expressions` in their order, and its counter as `packets` and
+    `bytes`. Empty where the kernel has no nftables.
     """
     header = struct.pack(">BBH", 0, 0, 0)
     requests = [message(SUBSYSTEM << 8 | kind, DUMP, header) for kind in (GET_TABLE, GET_CHAIN, GET_RULE)]
@@ -97,6 +103,7 @@ def _rule(body: bytes) -> Flat:
         loaded = decoded.get("field", loaded)
         rule["action"] = decoded.pop("action", rule["action"])
         rule["expressions"].append({"name": name, **decoded})
+    rule["translates"] = rule["action"] in TRANSLATIONS
     if 7 in parts and (words := _comment(parts[7])):
         rule["comment"] = words
     return rule
@@ -141,6 +148,11 @@ def _payload(inner: dict[int, bytes], _: str) -> Flat:
     place = (_BASES.get(_number(inner[2]), ""), _number(inner[3]), _number(inner[4]))
     field = _FIELDS.get(place, f"{place[0]} offset {place[1]} length {place[2]}")
     return {"action": "rewrite", "written": field} if 5 in inner else {"field": field}
+
+
+def _extension_header(inner: dict[int, bytes], _: str) -> Flat:
+    place = f"offset {_number(inner[3])} length {_number(inner[4])}"
+    return {"action": "rewrite"} if 8 in inner else {"field": f"extension header {_number(inner[2])} {place}"}
 
 
 def _compare(inner: dict[int, bytes], field: str) -> Flat:
@@ -189,8 +201,8 @@ def _named(action: str) -> Callable[[dict[int, bytes], str], Flat]:
 
 
 _EXPRESSIONS: Final[dict[str, Callable[[dict[int, bytes], str], Flat]]] = {
-    "meta": _load_meta, "ct": _load_connection, "payload": _payload, "cmp": _compare, "range": _range,
-    "bitwise": _bitwise, "immediate": _immediate, "nat": _nat, "match": _extension, "target": _target,
+    "exthdr": _extension_header, "meta": _load_meta, "ct": _load_connection, "payload": _payload, "cmp": _compare,
+    "range": _range, "bitwise": _bitwise, "immediate": _immediate, "nat": _nat, "match": _extension, "target": _target,
     "masq": _named("masquerade"), "redir": _named("redirect"), "reject": _named("reject"),
     "synproxy": _named("synproxy"), "notrack": _named("untrack"), "queue": _named("queue"), "tproxy": _named("tproxy"),
     "fwd": _named("forward"), "dup": _named("duplicate"),

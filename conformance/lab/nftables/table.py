@@ -66,7 +66,7 @@ def install(namespace: Namespace, *tables: Table) -> None:
     """Add the tables, all or none. Raises pyroute2's NetlinkError naming the rule that the kernel refuses."""
     steps = [step for table in tables for step in _steps(table)]
     names = ["begin", *(name for name, _ in steps), "end"]
-    requests = [_edge(_BEGIN), *(partial(bytes, request) for _, request in steps), _edge(_END)]
+    requests: list[Request] = [_edge(_BEGIN), *(partial(bytes, request) for _, request in steps), _edge(_END)]
     from pyroute2.netlink.exceptions import NetlinkError
 
     try:
@@ -118,7 +118,7 @@ def _chain(table: Table, chain: Chain) -> bytes:
 
 def _rule(table: Table, chain: Chain, rule: Rule) -> bytes:
     made = [part for match in rule.matches for part in match.expressions(table.family)]
-    made += [nft.counter(), *rule.action.expressions(table.family)]
+    made += [nft.counter(), *rule.action.parts]
     parts = [text(1, table.name), text(2, chain.name), nested(4, *made)]
     if rule.comment:
         words = rule.comment.encode()[:250] + b"\0"

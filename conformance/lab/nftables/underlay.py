@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from conformance.lab.namespace import Namespace
-from conformance.lab.nftables.action import Accept, Drop
-from conformance.lab.nftables.match import EtherDestination
+from conformance.lab.nftables.action import accept, drop
+from conformance.lab.nftables.match import ether_destination
 from conformance.lab.nftables.table import Chain, Rule, Table, install
 
-_PASSING: Final = (
-    Rule(Accept(), (EtherDestination("ff:ff:ff:ff:ff:ff"),), "broadcast"),
-    Rule(Accept(), (EtherDestination("33:33:ff:00:00:00", "ff:ff:ff:00:00:00"),), "solicited node"),
-    Rule(Accept(), (EtherDestination("33:33:00:00:00:01"),), "all nodes"),
-    Rule(Accept(), (EtherDestination("33:33:00:00:00:02"),), "all routers"),
-    Rule(Accept(), (EtherDestination("33:33:00:00:00:16"),), "MLD"),
-)
-_BLOCKED: Final = (
-    Rule(Drop(), (EtherDestination("01:00:5e:00:00:00", "ff:ff:ff:80:00:00"),), "IPv4 multicast"),
-    Rule(Drop(), (EtherDestination("33:33:00:00:00:00", "ff:ff:00:00:00:00"),), "IPv6 multicast"),
-)
+_PASSING: Final = {
+    "broadcast": ether_destination("ff:ff:ff:ff:ff:ff"),
+    "solicited node": ether_destination("33:33:ff:00:00:00", "ff:ff:ff:00:00:00"),
+    "all nodes": ether_destination("33:33:00:00:00:01"),
+    "all routers": ether_destination("33:33:00:00:00:02"),
+    "MLD": ether_destination("33:33:00:00:00:16"),
+}
+_BLOCKED: Final = {
+    "IPv4 multicast": ether_destination("01:00:5e:00:00:00", "ff:ff:ff:80:00:00"),
+    "IPv6 multicast": ether_destination("33:33:00:00:00:00", "ff:ff:00:00:00:00"),
+}
 
 
 def block_underlay_multicast(rack: Namespace) -> None:
@@ -27,5 +27,6 @@ def block_underlay_multicast(rack: Namespace) -> None:
 
     Broadcast (ARP, DHCP) and groups that are neither IPv4 nor IPv6 pass.
     """
-    chain = Chain("forward", (*_PASSING, *_BLOCKED), hook="forward")
-    install(rack, Table("bridge", "underlay", (chain,)))
+    passing = [Rule(accept(), (match,), comment) for comment, match in _PASSING.items()]
+    blocked = [Rule(drop(), (match,), comment) for comment, match in _BLOCKED.items()]
+    install(rack, Table("bridge", "underlay", (Chain("forward", (*passing, *blocked), hook="forward"),)))

@@ -1,0 +1,86 @@
+"""Networks of nothing but the kernel: each design is an archetype that products are built on. No root is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Literal
+
+from pydantic import ValidationError, model_validator
+
+from conformance.adapters.interface import Identity
+from conformance.adapters.linux.flat_bridge import FlatBridge
+from conformance.adapters.linux.macvlan import SHIM, Macvlan
+from conformance.adapters.linux.nat_bridge import NatBridge
+from conformance.adapters.linux.network import Network, refusals
+from conformance.adapters.linux.routed import Routed
+from conformance.adapters.linux.vxlan import Vxlan
+from conformance.errors import UsageError
+from conformance.lab.lab import Lab
+from conformance.profile import Profile, Strict, explain
+
+Design = Literal["nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan"]
+
+
+class Settings(Strict):
+    """The table `[adapter]`: which design, and for macvlan whether the host gets an interface towards its endpoints."""
+
+    network: Design
+    host_shim: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> Settings:
+        if self.host_shim and self.network != "macvlan":
+            raise ValueError("host_shim is for network = 'macvlan'; remove it")
+        return self
+
+
+DESIGNS: Final[dict[Design, type[Network]]] = {
+    "nat-bridge": NatBridge,
+    "flat-bridge": FlatBridge,
+    "macvlan": Macvlan,
+    "routed-64": Routed,
+    "vxlan": Vxlan,
+}
+
+
+def adapter(profile: Profile) -> LinuxAdapter:
+    """The adapter of a kernel-only profile. Raises UsageError for wrong settings."""
+    try:
+        return LinuxAdapter(Settings.model_validate(profile.adapter))
+    except ValidationError as problem:
+        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+
+
+class LinuxAdapter:
+    """One design, configured through netlink."""
+
+    weight = 1
+    needs_root = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def identify(self) -> Identity:
+        """The running kernel."""
+        return Identity("Linux kernel", os.uname().release)
+
+    def plan(self) -> tuple[str, ...]:
+        """What the design configures."""
+        shim = (f"{SHIM} on each host: macvlan with an address of the pool and routes to the pool",)
+        return (*(shim if self._settings.host_shim else ()), *DESIGNS[self._settings.network].steps)
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[Network]:
+        """The hosts configured; what is configured goes with the lab. Raises AdapterError."""
+        with refusals(self._settings.network):
+            network = self._make(lab)
+            network.start()
+        yield network
+
+    def _make(self, lab: Lab) -> Network:
+        if self._settings.network == "macvlan":
+            return Macvlan(lab, shim=self._settings.host_shim)
+        made: Callable[[Lab], Network] = DESIGNS[self._settings.network]
+        return made(lab)

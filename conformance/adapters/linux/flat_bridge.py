@@ -1,0 +1,43 @@
+"""flat-bridge: endpoints on the underlay's own segment; the host's uplink is a port of the same bridge as they are."""
+
+from __future__ import annotations
+
+from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
+from conformance.adapters.linux.pool import Pool
+from conformance.lab import netlink, rtnetlink
+from conformance.lab.lab import Host
+from conformance.lab.snapshot import interfaces
+
+
+class FlatBridge(BridgeNetwork):
+    """The bridge takes over the uplink's MAC, addresses and routes."""
+
+    steps = (
+        f"bridge {BRIDGE} on each host takes over the uplink's MAC, addresses and routes; the uplink is its port",
+        f"per endpoint: veth from {BRIDGE} to eth0, addresses of the segment, default routes to its router, if any",
+    )
+
+    def pool(self, host: Host, version: int) -> Pool:
+        """Addresses of the segment that are set aside for this host."""
+        return Pool.on_segment(host, version)
+
+    def start(self) -> None:
+        """Move every host's uplink behind a bridge."""
+        for host in self.lab.hosts.values():
+            self._enslave(host)
+
+    def _enslave(self, host: Host) -> None:
+        """The uplink loses its IPv4 address, and with it its routes, and IPv6 altogether; the bridge gets all of it."""
+        mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
+        host.namespace.sysctl(f"net.ipv6.conf.{host.uplink}.disable_ipv6", 1)
+        netlink.transact(
+            host.namespace,
+            [
+                rtnetlink.address(host.uplink, host.ipv4, remove=True),
+                rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac),
+            ],
+        )
+        own = [rtnetlink.address(BRIDGE, address, dad=False) for address in (host.ipv4, host.ipv6)]
+        routes = [rtnetlink.route(destination, via=gateway) for destination, gateway in self.lab.routes(host)]
+        steps = [rtnetlink.up(host.uplink, master=BRIDGE), rtnetlink.up(BRIDGE), *own, *routes]
+        netlink.transact(host.namespace, steps)

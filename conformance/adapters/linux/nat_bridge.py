@@ -1,0 +1,84 @@
+"""nat-bridge: a bridge on each host that is a network to itself, and masquerade of everything that leaves it.
+
+The archetype of a container engine's default: the host is the gateway, new connections from outside are dropped.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Interface, IPv6Interface
+
+from conformance.adapters.interface import Address, Interface
+from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
+from conformance.adapters.linux.network import mac_of
+from conformance.adapters.linux.pool import Pool
+from conformance.lab import netlink, rtnetlink
+from conformance.lab.lab import Host
+from conformance.lab.nftables import (
+    Chain,
+    Match,
+    Rule,
+    Table,
+    accept,
+    in_interface,
+    install,
+    masquerade,
+    out_interface,
+    source,
+    state,
+)
+
+
+class NatBridge(BridgeNetwork):
+    """Masquerade for IPv4 and for IPv6 alike."""
+
+    steps = (
+        f"bridge {BRIDGE} on each host, with the first address of the host's workload prefixes as the gateway",
+        "net.ipv4.ip_forward = 1, net.ipv6.conf.all.forwarding = 1",
+        f"nftables: forward policy drop, accept what {BRIDGE} opened; masquerade what leaves {BRIDGE}, IPv4 and IPv6",
+        f"per endpoint: veth from {BRIDGE} to eth0, addresses of the workload prefixes, default routes to the gateway",
+    )
+
+    def pool(self, host: Host, version: int) -> Pool:
+        """The host's workload prefix, without the gateway's address."""
+        prefix = host.workload_ipv4 if version == 4 else host.workload_ipv6
+        return Pool.of(prefix, prefix.prefixlen, skip=1)
+
+    def gateways(self, host: Host) -> tuple[Address, ...]:
+        """The bridge's own addresses."""
+        return tuple(address.ip for address in _own(host))
+
+    def start(self) -> None:
+        """Make bridge, forwarding and rules on every host."""
+        for host in self.lab.hosts.values():
+            netlink.transact(
+                host.namespace, [rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac_of(f"{host.name} {BRIDGE}"))]
+            )
+            addresses = [rtnetlink.address(BRIDGE, address, dad=False) for address in _own(host)]
+            netlink.transact(host.namespace, [rtnetlink.up(BRIDGE), *addresses])
+            host.namespace.sysctl("net.ipv4.ip_forward", 1)
+            host.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
+            install(host.namespace, _rules(host))
+
+
+def _own(host: Host) -> tuple[Interface, ...]:
+    four, six = host.workload_ipv4, host.workload_ipv6
+    return IPv4Interface((four[1], four.prefixlen)), IPv6Interface((six[1], six.prefixlen))
+
+
+def _rules(host: Host) -> Table:
+    def leaving(match: Match) -> Rule:
+        return Rule(masquerade(), (match, out_interface(BRIDGE, negate=True)), "what leaves the bridge")
+
+    outbound = tuple(leaving(source(prefix)) for prefix in (host.workload_ipv4, host.workload_ipv6))
+    forward = (
+        Rule(accept(), (state("established", "related"),), "answers"),
+        Rule(accept(), (in_interface(BRIDGE),), "opened from inside"),
+    )
+    return Table(
+        "inet",
+        "nat-bridge",
+        (
+            Chain("forward", forward, hook="forward", policy="drop"),
+            Chain("postrouting", outbound, type="nat", hook="postrouting", priority=100),
+        ),
+    )

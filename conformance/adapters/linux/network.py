@@ -1,0 +1,182 @@
+"""What the kernel-only networks have in common: an endpoint's namespace, its addresses, and their detection."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import ClassVar
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Reported
+from conformance.adapters.linux.pool import Pool
+from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.lab import Host, Lab
+from conformance.lab.namespace import Namespace
+
+INTERFACE = "eth0"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What one endpoint gets: `port` names the host's end of its link, `mtu` is in bytes."""
+
+    name: str
+    host: Host
+    namespace: Namespace
+    port: str
+    mac: str
+    addresses: tuple[Interface, ...]
+    mtu: int
+
+
+class Network(ABC):
+    """One design of a network, on all hosts of a lab. A subclass says how an endpoint is cabled and routed.
+
+    Safe to use from several threads: endpoints that attach at the same time wait for their duplicate address
+    detection at the same time.
+    """
+
+    steps: ClassVar[tuple[str, ...]] = ()
+    """What the design configures, one step a line."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._namespaces: dict[str, Namespace] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self.pools = {
+            (host.name, version): self.pool(host, version) for host in lab.hosts.values() for version in (4, 6)
+        }
+
+    # --- what a design says -----------------------------------------------------------------------------------
+    @abstractmethod
+    def pool(self, host: Host, version: int) -> Pool:
+        """Where the addresses of `host`'s endpoints come from."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Configure the hosts, before the first endpoint."""
+
+    def mtu(self, host: Host) -> int:
+        """MTU in bytes of an endpoint's link."""
+        return host.mtu
+
+    @abstractmethod
+    def connect(self, lease: Lease) -> None:
+        """Cable the endpoint: its namespace has the interface afterwards."""
+
+    def disconnect(self, lease: Lease) -> None:
+        """Take the endpoint's interface away; the other end of a cable goes with it."""
+        netlink.transact(lease.namespace, [rtnetlink.delete_link(INTERFACE)])
+
+    def gateways(self, host: Host) -> tuple[Address, ...]:
+        """Where the endpoints of `host` send what is not on their link; none of a family without a default route."""
+        return tuple(address for address in (host.gateway_ipv4, host.gateway_ipv6) if address is not None)
+
+    def routes(self, lease: Lease) -> list[netlink.Request]:
+        """The endpoint's own routes: by default the default routes, through the gateways."""
+        versions = {address.version for address in lease.addresses}
+        gateways = [str(one) for one in self.gateways(lease.host) if one.version in versions]
+        return [rtnetlink.route(link.everything(one), via=one, link=INTERFACE) for one in gateways]
+
+    # --- what a scenario asks ---------------------------------------------------------------------------------
+    def prepare(self, host: Host, name: str) -> Namespace:
+        """The endpoint's namespace, empty but for a loopback that is up."""
+        del host
+        with self._lock:
+            if name not in self._namespaces:
+                self._namespaces[name] = self.lab.namespace(name)
+            return self._namespaces[name]
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Cable the endpoint, give it its addresses and wait until none is tentative.
+
+        Raises AdapterError where an address is taken, by the pool's books or by duplicate address detection; the
+        endpoint is then not attached.
+        """
+        namespace = self.prepare(host, request.name)
+        if request.publish:
+            raise AdapterError(f"{request.name}: this network publishes no ports; dial the endpoint's own address")
+        addresses = self._take(host, request)
+        lease = Lease(
+            name=request.name,
+            host=host,
+            namespace=namespace,
+            port=f"ep{next(self._numbers)}",
+            mac=mac_of(request.name),
+            addresses=addresses,
+            mtu=self.mtu(host),
+        )
+        try:
+            self._configure(lease)
+        except BaseException:
+            self._release(lease)
+            raise
+        used = {address.version for address in addresses}
+        gateways = tuple(one for one in self.gateways(host) if one.version in used)
+        reported = Reported(addresses=addresses, mac=lease.mac, mtu=lease.mtu, gateways=gateways)
+        return Endpoint(request.name, host.name, namespace, INTERFACE, reported, handle=lease)
+
+    def detach(self, endpoint: Endpoint) -> None:
+        """Take the endpoint's interface away and give its addresses back. Raises AdapterError."""
+        with refusals(endpoint.name):
+            self.disconnect(endpoint.handle)
+        self._give_back(endpoint.handle.host, endpoint.handle.addresses)
+
+    # --- how it is done ---------------------------------------------------------------------------------------
+    def _take(self, host: Host, request: Attachment) -> tuple[Interface, ...]:
+        taken: list[Interface] = []
+        try:
+            taken.extend(self.pools[host.name, wish.version].take(wish.ip) for wish in request.addresses)
+            versions = {wish.version for wish in request.addresses} or {4, 6}
+            own = 0 if request.addresses else 1
+            for version in sorted(versions):
+                pool = self.pools[host.name, version]
+                taken.extend(pool.take() for _ in range(own + request.extra_addresses))
+        except AdapterError as problem:
+            self._give_back(host, taken)
+            raise AdapterError(f"{request.name}: {problem}") from None
+        return tuple(taken)
+
+    def _give_back(self, host: Host, addresses: Sequence[Interface]) -> None:
+        for address in addresses:
+            self.pools[host.name, address.version].give_back(address.ip)
+
+    def _configure(self, lease: Lease) -> None:
+        with refusals(lease.name):
+            self.connect(lease)
+            addresses = [rtnetlink.address(INTERFACE, address) for address in lease.addresses]
+            netlink.transact(lease.namespace, [rtnetlink.up(INTERFACE), *addresses, *self.routes(lease)])
+            failed = link.await_dad(lease.namespace, INTERFACE, limits.DAD_SETTLED)
+        if failed:
+            taken = ", ".join(str(address) for address in failed)
+            raise AdapterError(f"{lease.name}: duplicate address detection failed: {taken} is in use")
+
+    def _release(self, lease: Lease) -> None:
+        with suppress(Exception):
+            self.disconnect(lease)
+        self._give_back(lease.host, lease.addresses)
+
+
+def mac_of(name: str) -> str:
+    """A locally administered unicast MAC address (IEEE 802 §8.2) that depends on the endpoint's name alone."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return bytes((0x02, *digest[:5])).hex(":")
+
+
+@contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Turn the kernel's refusal into an AdapterError about `what`, with the kernel's words."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        yield
+    except NetlinkError as problem:
+        raise AdapterError(f"{what}: the kernel refused: {problem.args[1]}") from problem
+    except (OSError, LookupError, TimeoutError) as problem:
+        raise AdapterError(f"{what}: {problem}") from problem

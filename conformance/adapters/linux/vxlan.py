@@ -1,0 +1,91 @@
+"""vxlan: an overlay over the hosts' IPv4 addresses (RFC 7348), unicast only, with a static forwarding database."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from conformance.adapters.interface import Address
+from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
+from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.pool import Pool
+from conformance.lab import netlink, rtnetlink
+from conformance.lab.lab import Host, Lab
+
+TUNNEL: Final = "vxlan0"
+VNI: Final = 42
+PORT: Final = 4789
+"""RFC 7348 §5: the UDP port that is assigned to VXLAN."""
+ROOM: Final = 50
+"""Bytes that VXLAN over IPv4 takes: inner Ethernet 14, VXLAN 8, UDP 8, IPv4 20 (RFC 7348 §5)."""
+EVERYBODY: Final = "00:00:00:00:00:00"
+"""The FDB entry for flooded frames: a copy goes to each of its tunnel ends (head-end replication)."""
+_ID, _LOCAL, _LEARNING, _PORT = 1, 4, 7, 15
+"""IFLA_VXLAN attributes."""
+
+
+class Vxlan(BridgeNetwork):
+    """A prefix that spans all hosts; nothing is routed into or out of it."""
+
+    steps = (
+        f"bridge {BRIDGE} and {TUNNEL} (VNI {VNI}, UDP {PORT}, no learning) on each host; MTU {ROOM} below the underlay",
+        f"static FDB of {TUNNEL}: flooded frames to every other host, each endpoint's MAC to its host",
+        f"per endpoint: veth from {BRIDGE} to eth0, addresses of the overlay, no default route",
+    )
+
+    def __init__(self, lab: Lab) -> None:
+        overlay = lab.testbed.overlay
+        self._shared = {
+            4: Pool.of(overlay.ipv4, overlay.ipv4.prefixlen),
+            6: Pool.of(overlay.ipv6, overlay.ipv6.prefixlen),
+        }
+        super().__init__(lab)
+
+    def pool(self, host: Host, version: int) -> Pool:
+        """One pool for all hosts."""
+        del host
+        return self._shared[version]
+
+    def mtu(self, host: Host) -> int:
+        """What is left of the smallest underlay link: the overlay is one link, and both ends must agree."""
+        del host
+        return min(host.mtu for host in self.lab.hosts.values()) - ROOM
+
+    def gateways(self, host: Host) -> tuple[Address, ...]:
+        """None."""
+        del host
+        return ()
+
+    def start(self) -> None:
+        """Bridge, tunnel and replication list on every host."""
+        for host in self.lab.hosts.values():
+            data = {
+                _ID: struct.pack("=I", VNI), _LOCAL: host.ipv4.ip.packed, _LEARNING: b"\0",
+                _PORT: struct.pack(">H", PORT),
+            }  # fmt: skip
+            mtu = self.mtu(host)
+            bridge = rtnetlink.link(BRIDGE, "bridge", mtu=mtu)
+            tunnel = rtnetlink.link(TUNNEL, "vxlan", data=data, mtu=mtu)
+            netlink.transact(host.namespace, [bridge, tunnel, rtnetlink.quiet(BRIDGE), rtnetlink.quiet(TUNNEL)])
+            copies = [rtnetlink.forwarding_entry(TUNNEL, EVERYBODY, end, append=True) for end in self._others(host)]
+            steps = [rtnetlink.up(TUNNEL, master=BRIDGE), rtnetlink.up(BRIDGE), *copies]
+            netlink.transact(host.namespace, steps)
+
+    def _others(self, host: Host) -> list[str]:
+        return [str(other.ipv4.ip) for other in self.lab.hosts.values() if other is not host]
+
+    def connect(self, lease: Lease) -> None:
+        """Cable the endpoint, and tell the other hosts where it is."""
+        super().connect(lease)
+        self._tell(lease)
+
+    def disconnect(self, lease: Lease) -> None:
+        """Take the endpoint away, and its entries from the other hosts."""
+        netlink.transact(lease.namespace, [rtnetlink.delete_link(INTERFACE)])
+        self._tell(lease, remove=True)
+
+    def _tell(self, lease: Lease, *, remove: bool = False) -> None:
+        entry = rtnetlink.forwarding_entry(TUNNEL, lease.mac, str(lease.host.ipv4.ip), remove=remove)
+        for other in self.lab.hosts.values():
+            if other is not lease.host:
+                netlink.transact(other.namespace, [entry])

@@ -1,0 +1,82 @@
+"""What the commands do, each returning its exit code: 0 conforms, 1 fails, 3 inconclusive or ours, 130 interrupted."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conformance.driver import drive
+from conformance.errors import UsageError
+from conformance.judging.plan import CONTROL
+from conformance.profile import available
+from conformance.report import gate, junit, matrix, store
+from conformance.report.atomic import write_atomically
+from conformance.report.model import Report
+from conformance.report.progress import Progress
+from conformance.run import Run, Wish
+
+INTERRUPTED = 130
+
+
+def run_profiles(wish: Wish, *, everything: bool, plan: bool, matrix_only: bool) -> int:
+    """Record, judge and show the matrix; or only say what would be done."""
+    if everything:
+        if wish.profiles:
+            raise UsageError("--all: name no profile with it")
+        wish = replace(wish, profiles=tuple(name for name in available() if name != CONTROL))
+    if plan:
+        from conformance.planning import lines
+
+        print("\n".join(lines(Run(wish))))  # noqa: T201 - what was asked for
+        return 0
+    out = wish.out or Path(datetime.datetime.now(datetime.UTC).strftime("plugfest-%Y%m%d-%H%M%S"))
+    wish = replace(wish, out=out)
+    return _drive(wish, [out], out, matrix_only=matrix_only)
+
+
+def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
+    """Judge the recordings of each folder again; reports go to `out`, or beside the recordings."""
+    code = 0
+    for folder in folders:
+        place = (out / folder.name if len(folders) > 1 else out) if out is not None else folder
+        code = max(code, _drive(Wish(recordings=folder, out=place), [place], place, matrix_only=False), key=_rank)
+    return code
+
+
+def show_matrix(folders: Sequence[Path]) -> int:
+    """Print the reports of these folders side by side."""
+    reports = store.collect(folders)
+    _show(reports)
+    return gate.exit_code(reports)
+
+
+def _drive(wish: Wish, folders: Sequence[Path], out: Path, *, matrix_only: bool) -> int:
+    with Progress() as progress:
+        ended = drive(Run(wish, progress))
+    if ended is pytest.ExitCode.INTERNAL_ERROR or ended is pytest.ExitCode.USAGE_ERROR:
+        return 3
+    if ended is pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise UsageError("--only: no check decides any of these requirements yet; `plugfest list requirements` says which")
+    reports = store.collect(folders)
+    _show(reports)
+    write_atomically(out / "matrix.md", matrix.render_markdown(matrix.build(reports)))
+    junit.write(reports, out / "junit.xml")
+    print(f"\nreports and recordings: {out}")  # noqa: T201 - where to look
+    if ended is pytest.ExitCode.INTERRUPTED:
+        return INTERRUPTED
+    return gate.matrix_code(reports) if matrix_only else gate.exit_code(reports)
+
+
+def _show(reports: Sequence[Report]) -> None:
+    from rich.console import Console
+
+    matrix.render_terminal(matrix.build(reports), Console())
+
+
+def _rank(code: int) -> int:
+    """The more severe of two exit codes: interrupted, fails, inconclusive, conforms."""
+    return (0, 3, 1, INTERRUPTED).index(code)

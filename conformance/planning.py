@@ -1,0 +1,49 @@
+"""What a run would do, in words: ``plugfest run --plan``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from inspect import getmembers, isfunction
+
+from conformance.adapters.interface import Unavailable
+from conformance.adapters.registry import adapter_for
+from conformance.judging.plan import CONTROL
+from conformance.judging.register import Check, check_of
+from conformance.places import CHECKS
+from conformance.run import Run
+from conformance.scenarios.catalogue import SCENARIOS
+
+
+def checks() -> list[Check]:
+    """Every check that ships, by requirement id."""
+    found = []
+    for path in sorted(CHECKS.glob("test_*.py")):
+        for _, function in getmembers(import_module(f"conformance.checks.{path.stem}"), isfunction):
+            check = check_of(function)
+            if check is not None:
+                found.append(check)
+    return sorted(found, key=lambda check: check.requirement.id)
+
+
+def lines(run: Run) -> Iterator[str]:
+    """The plan of a run, a step a line: what is started, sent and judged for each implementation."""
+    wanted = [check for check in checks() if run.selection.wants(check)]
+    for name, profile in run.profiles.items():
+        adapter = adapter_for(profile)
+        identity = adapter.identify()
+        gone = isinstance(identity, Unavailable)
+        yield f"{name}: {f'unavailable: {identity.reason}' if gone else f'{identity.product} {identity.version}'}"
+        yield from (f"  start   {line}" for line in adapter.plan())
+        used = {check.scenario for check in wanted if any(i.recorded() for i in run.selection.instances(check))}
+        for scenario in sorted(used):
+            beds = ", ".join(run.selection.testbeds)
+            yield f"  record  {scenario} on {beds}: {SCENARIOS[scenario].title}"
+        if name == CONTROL:
+            yield "  judge   the same as below, as the control of everything else"
+            continue
+        for check in wanted:
+            mine = [i for i in run.selection.instances(check) if i.profile.name == name]
+            out = sum(not instance.recorded() for instance in mine)
+            note = f", {out} of them declared unsupported" if out else ""
+            yield f"  judge   {check.requirement.id}: {len(mine)} outcomes{note}"

@@ -1,0 +1,142 @@
+"""The matrix as Markdown (``matrix.md``): the summary first, then the table, then why things failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from conformance.report.findings import Finding, Kind
+from conformance.report.glyphs import ORDER, UNICODE
+from conformance.report.grid import Matrix, Row
+from conformance.report.wording import (
+    EXPLAIN,
+    by_expectation,
+    deviation_text,
+    evidence_text,
+    note_text,
+    result_text,
+    unchecked_text,
+    unsupported_text,
+    where_text,
+)
+from conformance.verdict import Verdict
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<|~])")
+
+
+def render_markdown(matrix: Matrix) -> str:
+    """The whole page; ends in one line end."""
+    return "\n".join(_lines(matrix)).rstrip("\n") + "\n"
+
+
+def _lines(matrix: Matrix) -> Iterator[str]:
+    yield "# Interoperability matrix"
+    for text in matrix.preface:
+        yield from ("", escaped(text))
+    yield from _summary(matrix)
+    yield from _table(matrix)
+    for kind in Kind:
+        yield from _findings(matrix, kind)
+    yield from _list("Notes", [note_text(note, len(matrix.columns)) for note in matrix.notes])
+    yield from _list("Unsupported, as declared", [unsupported_text(each) for each in matrix.unsupported])
+    unchecked = unchecked_text(matrix)
+    if unchecked:
+        yield from ("", "## Not yet checked", "", escaped(unchecked) + ".")
+
+
+def _summary(matrix: Matrix) -> Iterator[str]:
+    shown = [verdict for verdict in ORDER if any(column.counts.get(verdict) for column in matrix.columns)]
+    yield from ("", "## Summary", "")
+    heads = [f"{UNICODE.verdicts[verdict]} {verdict.value}" for verdict in shown]
+    yield _cells(["implementation", "version", "result", *heads, "remarks"])
+    yield _cells([*["---"] * 3, *["--:"] * len(heads), "---"])
+    for column in matrix.columns:
+        result = result_text(column)
+        yield _cells(
+            [
+                f"**{escaped(column.label)}**<br>{escaped(column.title)}",
+                escaped(f"{column.product} {column.version}".strip()),
+                f"**{result}**" if column.standing.value != "conforms" else result,
+                *(str(column.counts.get(verdict, 0) or "") for verdict in shown),
+                "<br>".join(map(escaped, column.remarks)),
+            ]
+        )
+    yield from ("", "Counts are requirements by their most severe verdict.")
+
+
+def _table(matrix: Matrix) -> Iterator[str]:
+    if not matrix.rows:
+        return
+    yield from ("", "## Requirements", "")
+    heads = [
+        f"{escaped(column.label)}<br>{escaped(column.version)}"
+        + (f"<br>**{column.state.value}**" if column.state.value != "complete" else "")
+        for column in matrix.columns
+    ]
+    yield _cells(["requirement", "level", *heads])
+    yield _cells(["---", "---", *["---"] * len(heads)])
+    for rows in matrix.families().values():
+        for row in rows:
+            yield from _row(row)
+    legend = UNICODE.legend([cell for row in matrix.rows for cell in row.cells])
+    yield from ("", escaped("; ".join(legend)) + ".")
+
+
+def _row(row: Row) -> Iterator[str]:
+    name = f"{row.requirement} (fast)" if row.fast else row.requirement
+    level = f"{row.level}, informational" if row.informational else row.level
+    texts = []
+    for cell in row.cells:
+        text = escaped(UNICODE.cell(cell))
+        texts.append(f"**{text}**" if cell.verdict in (Verdict.FAIL, Verdict.ERROR) else text)
+    yield _cells([escaped(name), level, *texts])
+    for figure, values in row.figures.items():
+        yield _cells([f"— {escaped(figure)}", "", *map(escaped, values)])
+
+
+def _findings(matrix: Matrix, kind: Kind) -> Iterator[str]:
+    found = matrix.of_kind(kind)
+    if not found:
+        return
+    yield from (
+        "",
+        f"## {kind.value}",
+        "",
+        f"{EXPLAIN[kind][0].upper()}{EXPLAIN[kind][1:]}.",
+    )
+    for name, findings in found.items():
+        clause = "" if kind in (Kind.ERROR, Kind.INCONCLUSIVE) else f" — {escaped(matrix.clause(name))}"
+        yield from ("", f"**{escaped(name)}** {findings[0].level}{clause}", "")
+        for expected, alike in by_expectation(findings).items():
+            if expected:
+                yield f"- expected: {escaped(expected)}"
+            yield from (f"{'  ' if expected else ''}- {_finding(finding)}" for finding in alike)
+
+
+def _finding(finding: Finding) -> str:
+    where = where_text(finding)
+    text = f"**{escaped(finding.label)}**{f', {escaped(where)}' if where else ''}: {escaped(finding.seen)}"
+    if finding.kind is Kind.DEVIATION:
+        text += f" — deviation: {escaped(deviation_text(finding))}"
+    evidence = evidence_text(finding)
+    return f"{text} — {_code(evidence)}" if evidence else text
+
+
+def _code(evidence: str) -> str:
+    place, _, frames = evidence.partition(" ")
+    return f"`{place}` {escaped(frames)}".rstrip()
+
+
+def _list(title: str, texts: Sequence[str]) -> Iterator[str]:
+    if texts:
+        yield from ("", f"## {title}", "")
+        yield from (f"- {escaped(text)}" for text in texts)
+
+
+def _cells(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def escaped(text: str) -> str:
+    """`text` with a backslash before everything that Markdown would take for markup."""
+    return _SPECIAL.sub(r"\\\1", text)

@@ -1,0 +1,215 @@
+"""The report of one run of one implementation, as data; its JSON Schema is published by ``plugfest schema report``.
+
+Outcomes are canonical: sorted, nothing in them of when, where or how long it was judged, so that judging the same
+recordings again gives the same bytes. A report without a footer is partial.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+from conformance.requirement import families
+from conformance.verdict import GATING_LEVELS, Verdict, worst
+
+Level = Literal["MUST", "SHOULD", "MAY", "SUITE", "MEASURE"]
+Figures = Mapping[str, int | FiniteFloat]
+Counts = Mapping[Verdict, Annotated[int, Field(ge=0)]]
+
+
+class Frozen(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Implementation(Frozen):
+    """What the implementation said of itself; `details` are further versions (kernel modules, plugins)."""
+
+    product: str
+    version: str
+    details: Mapping[str, str] = {}
+
+
+class Absence(Frozen):
+    """Why an implementation was not there to be judged, and the packages that provide it."""
+
+    reason: str
+    packages: tuple[str, ...] = ()
+
+
+class Header(Frozen):
+    """What was judged, with what, where and when.
+
+    Exactly one of `implementation` and `unavailable` is given. `catalogue` is the hash of the requirements. `date` is
+    when it was recorded: the expiry of deviations is looked at on that day, whenever the report is read.
+    """
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    suite: str = "plugfest"
+    version: str
+    catalogue: str
+    profile: str
+    title: str
+    implementation: Implementation | None = None
+    unavailable: Absence | None = None
+    kernel: str
+    testbeds: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    date: AwareDatetime
+    command: str
+    variant: Literal["fast", "thorough"] = "fast"
+    attempts: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Header:
+        if (self.implementation is None) is (self.unavailable is None):
+            raise ValueError("give either implementation or unavailable")
+        return self
+
+
+class ReportedEvidence(Frozen):
+    """Frame numbers (from 1) in the pcapng of one recording, and the deciding ones decoded in one line each."""
+
+    recording: str
+    frames: tuple[int, ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+class ReportedJudgement(Frozen):
+    """What one judgement says."""
+
+    verdict: Verdict
+    expected: str = ""
+    seen: str = ""
+    notes: tuple[str, ...] = ()
+    evidence: tuple[ReportedEvidence, ...] = ()
+    figures: Figures = {}
+
+
+class ReportedAttempt(ReportedJudgement):
+    """The judgement of one attempt of a scenario."""
+
+    number: Annotated[int, Field(ge=1)]
+
+
+class KnownDeviation(Frozen):
+    """A known failure, as the profile declares it. Live up to and including the day `expires`."""
+
+    reason: str
+    issue: str
+    owner: str
+    expires: datetime.date
+
+
+class ReportedOutcome(ReportedJudgement):
+    """One requirement with its parameters: the judgement that decided, and those of all attempts.
+
+    `gates` tells that it is a MUST or SUITE requirement that decides; whether a deviation excuses it is for the gate
+    to say (conformance.report.gate), since that depends on the day of the run.
+    """
+
+    requirement: str
+    family: str
+    level: Level
+    informational: bool = False
+    parameters: Mapping[str, str] = {}
+    flaky: bool = False
+    gates: bool
+    attempts: Annotated[tuple[ReportedAttempt, ...], Field(min_length=1)]
+    deviation: KnownDeviation | None = None
+
+    @property
+    def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """What identifies the outcome within its report."""
+        return self.requirement, tuple(sorted(self.parameters.items()))
+
+    @model_validator(mode="after")
+    def _follows_from_attempts(self) -> ReportedOutcome:
+        verdicts = {attempt.verdict for attempt in self.attempts}
+        if self.verdict is not worst(verdicts) or self.flaky is not (len(verdicts) > 1):
+            raise ValueError("verdict and flaky do not follow from the attempts")
+        if self.gates is not (self.level in GATING_LEVELS and not self.informational):
+            raise ValueError("gates does not follow from level and informational")
+        if self.family != self.requirement.partition(".")[0]:
+            raise ValueError("family is not that of the requirement")
+        return self
+
+
+class ControlProblem(Frozen):
+    """One outcome of the plain wire that was not sound."""
+
+    requirement: str
+    level: Level
+    parameters: Mapping[str, str]
+    verdict: Verdict
+    seen: str
+
+
+class Control(Frozen):
+    """The plain wire, judged first: counts of its outcomes by verdict, and those that were not sound."""
+
+    counts: Counts
+    problems: tuple[ControlProblem, ...] = ()
+
+
+class Footer(Frozen):
+    """The end of a complete report: counts of outcomes by verdict, and the exit code of this report alone."""
+
+    complete: Literal[True] = True
+    counts: Counts
+    exit_code: Literal[0, 1, 3]
+
+
+class Report(Frozen):
+    """All outcomes of one run of one implementation. `control` is None where no plain wire was judged."""
+
+    header: Header
+    outcomes: tuple[ReportedOutcome, ...] = ()
+    control: Control | None = None
+    footer: Footer | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether the run was cut short: outcomes may be missing."""
+        return self.footer is None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Report:
+        keys = Counter(outcome.key for outcome in self.outcomes)
+        twice = [key for key, count in keys.items() if count > 1]
+        if twice:
+            raise ValueError(f"two outcomes for {twice[0][0]} {dict(twice[0][1])}; there is one for each")
+        if self.header.unavailable is not None and self.outcomes:
+            raise ValueError("an implementation that was unavailable has no outcomes")
+        if self.footer is not None and dict(self.footer.counts) != counted(o.verdict for o in self.outcomes):
+            raise ValueError("the footer's counts are not those of the outcomes; some were lost or added")
+        return self
+
+
+def counted(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
+    """How often each verdict is there; every verdict has an entry."""
+    found = Counter(verdicts)
+    return {verdict: found[verdict] for verdict in Verdict}
+
+
+def order(outcome: ReportedOutcome) -> tuple[int, str, tuple[tuple[str, str], ...]]:
+    """The key by which outcomes are sorted: order of families, requirement id, parameters."""
+    known = families()
+    return known.index(outcome.family) if outcome.family in known else len(known), *outcome.key
+
+
+def canonical_outcomes(report: Report) -> bytes:
+    """The outcomes alone, as UTF-8 JSON: byte for byte the same however and whenever the recordings are judged."""
+    rows = [outcome.model_dump(mode="json") for outcome in sorted(report.outcomes, key=order)]
+    return as_json(rows).encode()
+
+
+def as_json(data: Any) -> str:
+    """The one form of JSON of all report files: sorted keys, indented by one, a line end at the end."""
+    return json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,75 @@
+"""From a run to its reports: one folder per implementation, and the matrix over all of them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import conformance
+from conformance.judging.plan import CONTROL, Instance
+from conformance.report.assemble import control_of, from_outcomes
+from conformance.report.model import Absence, Header, Implementation, Report
+from conformance.report.store import write, write_partial
+from conformance.requirement import catalogue_hash
+
+if TYPE_CHECKING:
+    from conformance.run import Run
+
+
+def write_reports(run: Run, planned: Sequence[Instance], *, complete: bool) -> list[Report]:
+    """Write ``report.json`` of every implementation below the run's folder; partial ones have no footer."""
+    reports = [report_of(run, name, planned, complete=complete) for name in run.names]
+    for report in reports:
+        folder = run.out / report.header.profile
+        if report.partial:
+            write_partial(report, folder)
+        else:
+            write(report, folder)
+    return reports
+
+
+def report_of(run: Run, name: str, planned: Sequence[Instance], *, complete: bool) -> Report:
+    """The report of one implementation of a run, as far as it came."""
+    assert run.session is not None
+    profile = run.profiles[name]
+    control = run.session.listed(CONTROL)
+    owed = [(i.check.requirement.id, i.outcome_parameters) for i in planned if i.profile.name == name]
+    return from_outcomes(
+        header(run, name),
+        run.session.listed(name),
+        profile.deviations,
+        planned=owed,
+        control=control_of(control) if control else None,
+        complete=complete,
+    )
+
+
+def header(run: Run, name: str) -> Header:
+    """What was judged, with what, where and when; of stored recordings, as they were made."""
+    recorded = [recording.record for recording in run.recorded(name)]
+    first = recorded[0] if recorded else None
+    gone = run.unavailable.get(name)
+    identity = run.identities.get(name) or (first.identity if first else None)
+    implementation = None
+    if gone is None:
+        product, version = (identity.product, identity.version) if identity else ("unknown", "unknown")
+        details = dict(identity.details) if identity else {}
+        implementation = Implementation(product=product, version=version, details=details)
+    started = first.started_ns / 1e9 if first else datetime.datetime.now(datetime.UTC).timestamp()
+    about = run.about()
+    return Header(
+        version=first.suite if first else conformance.__version__,
+        catalogue=catalogue_hash(),
+        profile=name,
+        title=run.profiles[name].title,
+        implementation=implementation,
+        unavailable=None if gone is None else Absence(reason=gone.reason, packages=gone.packages),
+        kernel=first.kernel if first else about.kernel,
+        testbeds=about.testbeds,
+        scenarios=about.scenarios,
+        date=datetime.datetime.fromtimestamp(int(started), datetime.UTC),
+        command=about.command,
+        variant=first.variant if first else about.variant,
+        attempts=about.attempts,
+    )

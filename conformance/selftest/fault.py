@@ -1,0 +1,63 @@
+"""A planted fault: one way in which a reference network misbehaves, and the requirements that fail with it.
+
+The network really misbehaves, on the hosts of a lab, and is recorded on taps like any implementation; no recording is
+edited. `fails` is data: exactly these requirements may fail. `witness` proves from another part of the record than the
+checks look at that the fault was there and had its effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from conformance.adapters.interface import Attachment, Endpoint
+from conformance.lab.lab import Host, Lab
+from conformance.lab.nftables import Chain, Rule, Table, install
+from conformance.recording.model import Record
+
+PLANTED = "planted"
+"""Comment of every rule that a fault installs: its counter is the witness."""
+
+Witness = Callable[[Record], str | None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. `labels` are its labels in the draft catalogue; `network` is the reference that it is planted in.
+
+    `on_network` is called once when the network is deployed, `on_request` before and `on_endpoint` after each attach
+    (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
+    """
+
+    name: str
+    title: str
+    fails: frozenset[str]
+    network: str = "routed-64"
+    testbed: str = "same-subnet"
+    labels: tuple[str, ...] = ()
+    settings: tuple[tuple[str, object], ...] = ()
+    on_network: Callable[[Lab], None] | None = None
+    on_request: Callable[[Host, Attachment], Attachment] | None = None
+    on_endpoint: Callable[[Host, Endpoint], Endpoint] | None = None
+    on_detach: Callable[[Host, Endpoint], None] | None = None
+    witness: Witness | None = None
+
+    def __post_init__(self) -> None:
+        if not self.fails:
+            raise ValueError(f"{self.name}: a fault that fails nothing proves nothing")
+
+
+def rule_hit(record: Record) -> str | None:
+    """A planted rule matched packets, as its counter in the kernel says."""
+    for snapshot in record.snapshots:
+        for rule in snapshot.rules:
+            if str(rule.get("comment", "")).startswith(PLANTED) and rule.get("packets"):
+                return f"{snapshot.where}: {rule['packets']} packets hit the planted rule {rule['comment']!r}"
+    return None
+
+
+def planted(host: Host, family: str, chain: Chain) -> None:
+    """Install a chain with planted rules on a host, beside whatever tables the network has."""
+    marked = tuple(Rule(rule.action, rule.matches, f"{PLANTED} {rule.comment}".strip()) for rule in chain.rules)
+    made = Chain(chain.name, marked, chain.type, chain.hook, chain.priority, chain.policy, chain.device)
+    install(host.namespace, Table(family, f"fault-{family}-{chain.name}", (made,)))  # type: ignore[arg-type]

@@ -1,0 +1,94 @@
+"""The reference networks with a fault switched on: an adapter of kind ``selftest``, for the suite's own judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from conformance.adapters import linux
+from conformance.adapters.interface import Adapter, Attachment, Endpoint, Identity, Subject, Unavailable
+from conformance.errors import UsageError
+from conformance.lab.lab import Host, Lab
+from conformance.lab.namespace import Namespace
+from conformance.profile import Profile, load
+from conformance.selftest.fault import Fault
+from conformance.selftest.faults import FAULTS
+
+
+def profile_of(fault: Fault) -> Profile:
+    """The profile of the reference network with that fault: it claims what the sound one claims."""
+    reference = load(fault.network)
+    return reference.model_copy(
+        update={
+            "name": f"fault-{fault.name}",
+            "title": f"{reference.title}, with a fault: {fault.title}",
+            "kind": "selftest",
+            "adapter": {**reference.adapter, **dict(fault.settings), "fault": fault.name, "network": fault.network},
+        }
+    )
+
+
+def adapter(profile: Profile) -> Faulty:
+    """The adapter of a faulty reference network. Raises UsageError for a fault that there is not."""
+    name = profile.adapter.get("fault")
+    if name not in FAULTS:
+        raise UsageError(f"{profile.name}: adapter.fault: there is no fault {name!r}; there are: {', '.join(FAULTS)}")
+    fault = FAULTS[str(name)]
+    settings = {key: value for key, value in profile.adapter.items() if key != "fault"}
+    return Faulty(fault, linux.adapter(profile.model_copy(update={"kind": "linux", "adapter": settings})))
+
+
+class Faulty:
+    """The reference network's adapter, with the fault planted when it is deployed."""
+
+    weight = 1
+    needs_root = False
+
+    def __init__(self, fault: Fault, sound: Adapter) -> None:
+        self._fault = fault
+        self._sound = sound
+
+    def identify(self) -> Identity | Unavailable:
+        """The reference network, named with its fault."""
+        found = self._sound.identify()
+        if isinstance(found, Unavailable):
+            return found
+        return Identity(found.product, found.version, {**found.details, "fault": self._fault.name})
+
+    def plan(self) -> tuple[str, ...]:
+        """The reference network's plan, and the fault."""
+        return (*self._sound.plan(), f"fault: {self._fault.title}")
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[Subject]:
+        """The reference network, with the fault."""
+        with self._sound.deploy(lab) as subject:
+            if self._fault.on_network is not None:
+                self._fault.on_network(lab)
+            yield FaultySubject(self._fault, subject, lab)
+
+
+class FaultySubject:
+    """The reference network, misbehaving as the fault says."""
+
+    def __init__(self, fault: Fault, sound: Subject, lab: Lab) -> None:
+        self._fault = fault
+        self._sound = sound
+        self._lab = lab
+
+    def prepare(self, host: Host, name: str) -> Namespace | None:
+        """As the reference network does."""
+        return self._sound.prepare(host, name)
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """As the reference network does, before and after the fault's own doing."""
+        if self._fault.on_request is not None:
+            request = self._fault.on_request(host, request)
+        endpoint = self._sound.attach(host, request)
+        return endpoint if self._fault.on_endpoint is None else self._fault.on_endpoint(host, endpoint)
+
+    def detach(self, endpoint: Endpoint) -> None:
+        """As the reference network does; then what the fault leaves behind."""
+        self._sound.detach(endpoint)
+        if self._fault.on_detach is not None:
+            self._fault.on_detach(self._lab.hosts[endpoint.host], endpoint)

@@ -1,0 +1,130 @@
+"""The sandbox: isolated, cleaned up by the kernel whatever dies, and the machine's own network never touched."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.lab import cgroups, scratch
+from conformance.lab.pool import JobError, Pool
+
+pytestmark = pytest.mark.outside
+
+HERE = Path(__file__).parent
+PATIENCE = 60_000
+"""Milliseconds; generous, since machines are shared."""
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+    monkeypatch.setenv("PYTHONPATH", f"{HERE}:{HERE.parents[1]}")
+    monkeypatch.setattr("conformance.lab.pool.PRELOAD", ())
+    with Pool() as made:
+        yield made
+
+
+def machine() -> dict[str, object]:
+    """What must be the same before and after: interfaces, addresses, routes, rules, namespaces, cgroups, folders."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as netlink:
+        state: dict[str, object] = {
+            "links": sorted((link["index"], link.get_attr("IFLA_IFNAME"), link["flags"]) for link in netlink.get_links()),
+            "addresses": sorted((a["index"], a.get_attr("IFA_ADDRESS")) for a in netlink.get_addr()),
+            "routes": sorted(str(r.get_attr("RTA_DST")) + str(r.get_attr("RTA_OIF")) for r in netlink.get_routes()),
+        }
+    if Path("/usr/sbin/nft").exists() and os.geteuid() == 0:
+        state["rules"] = subprocess.run(["/usr/sbin/nft", "list", "ruleset"], capture_output=True, check=False).stdout
+    state["mounts"] = Path("/proc/self/mounts").read_text()
+    state["folders"] = sorted(str(path) for path in Path(tempfile.gettempdir()).glob(f"{scratch.PREFIX}*"))
+    state["cgroups"] = sorted(str(p) for h in cgroups.hierarchies() for p in h.glob(f"{scratch.PREFIX}*"))
+    return state
+
+
+def test_a_job_sees_only_its_own_sandbox(pool: Pool) -> None:
+    seen = pool.submit("jobs:look", {}).result(60)
+    assert seen["pid"] == 2
+    assert seen["uid"] == 0
+    assert "lo" in seen["interfaces"]
+    assert "eth0" not in seen["interfaces"]
+    assert seen["scratch_is_mount"]
+    assert seen["processes"] <= 3
+
+
+def test_an_exception_comes_back_with_its_trace(pool: Pool) -> None:
+    with pytest.raises(JobError, match="ValueError: no") as caught:
+        pool.submit("jobs:refuse", {}).result(60)
+    assert "refuse" in caught.value.trace
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    found = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return found + [grandchild for child in found for grandchild in children(child)]
+
+
+def gone(descriptor: int) -> bool:
+    return bool(select.select([descriptor], [], [], PATIENCE / 1000)[0])
+
+
+@pytest.mark.parametrize("victim", ["parent", "server", "sandbox"])
+def test_kill_leaves_nothing(victim: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """SIGKILL of the command, of the recording server or of a sandbox, in the middle of a lab."""
+    before = machine()
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    program = (
+        "from conformance.lab import pool\n"
+        "pool.PRELOAD = ()\n"
+        "made = pool.Pool()\n"
+        f"future = made.submit('jobs:settle', {{'ready': {str(ready)!r}}})\n"
+        "try: future.result()\n"
+        "except pool.JobError: pass\n"
+        "made.close()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parents[1]}"}
+    parent = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    request.addfinalizer(parent.wait)
+    request.addfinalizer(parent.kill)
+    assert ready.read_text() == "ready"
+    family = children(parent.pid)
+    assert len(family) >= 5
+    watched = {pid: os.pidfd_open(pid) for pid in [*family, parent.pid]}
+    target = {"parent": parent.pid, "server": family[0], "sandbox": family[1]}[victim]
+    signal.pidfd_send_signal(watched[target], signal.SIGKILL)
+    parent.wait()
+    for pid, descriptor in watched.items():
+        assert gone(descriptor), f"process {pid} outlived the kill of the {victim}"
+        os.close(descriptor)
+    scratch.sweep()
+    assert machine() == before
+
+
+def test_a_run_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """As a real other user: the same sandbox in a user namespace."""
+    if os.geteuid() != 0:
+        pytest.skip("already without root")
+    program = (
+        "import sys; sys.path[:0] = sys.argv[1].split(':')\n"
+        "import os; os.environ['PYTHONPATH'] = sys.argv[1]\n"
+        "from conformance.lab import pool\n"
+        "pool.PRELOAD = ()\n"
+        "with pool.Pool() as made: print(made.submit('jobs:look', {}).result())\n"
+    )
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    places = f"{HERE}:{HERE.parents[1]}:{packages}"
+    readable = "/usr/bin/python3"
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", readable, "-c", program, places]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env={"PATH": os.environ["PATH"]})
+    if "Permission denied" in done.stderr or "No module named" in done.stderr:
+        pytest.skip(f"this checkout cannot be read by another user: {done.stderr.splitlines()[-1]}")
+    assert "'uid': 0" in done.stdout, done.stderr
+    assert "eth0" not in done.stdout
