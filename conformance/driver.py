@@ -17,7 +17,7 @@ NAME: Final = "plugfest-driver"
 _SCRUBBED: Final = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME", "CI")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Driver:
     """The pytest plugin by which a command hands its run to `conformance.plugin`."""
 

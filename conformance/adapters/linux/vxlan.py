@@ -28,7 +28,7 @@ class Vxlan(BridgeNetwork):
     """A prefix that spans all hosts; nothing is routed into or out of it."""
 
     steps = (
-        f"bridge {BRIDGE} and {TUNNEL} (VNI {VNI}, UDP {PORT}, no learning) on each host; MTU {ROOM} below the underlay",
+        f"bridge {BRIDGE} and {TUNNEL} (VNI {VNI}, UDP {PORT}, no learning) on each host; MTU {ROOM} below underlay",
         f"static FDB of {TUNNEL}: flooded frames to every other host, each endpoint's MAC to its host",
         f"per endpoint: veth from {BRIDGE} to eth0, addresses of the overlay, no default route",
     )
