@@ -221,7 +221,9 @@ MEMORY = "run.json"
 
 
 def remember(wish: Wish, folder: Path) -> None:
-    """Write down what the run covers."""
+    """Write down what the run covers. Raises UsageError where the folder holds an earlier run: nothing is mixed."""
+    if (folder / MEMORY).exists():
+        raise UsageError(f"--out {folder}: holds an earlier run; name a new folder (`plugfest matrix` joins several)")
     text = json.dumps({"schema": 1, "only": wish.only, "command": wish.command}, indent=1)
     (folder / MEMORY).write_text(text + "\n")
 

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 from conformance import limits
 from conformance.frames.ndp import ALL_NODES, TARGET_OPTION, Neighbor
 from conformance.judging.case import Case
-from conformance.judging.neighbours import mld_reports, neighbours, packets_from, seen_from_start
+from conformance.judging.neighbours import advertisements_for, mld_reports, neighbours, packets_from, seen_from_start
 from conformance.judging.register import check
 from conformance.recording.model import EndpointState, Event
 
@@ -80,7 +80,13 @@ def _expect_answer(case: Case, event: Event, endpoint: EndpointState, answers: l
     form = event.detail["form"]
     name = f"{endpoint.name}, solicited ({form}) for {event.detail['target']}"
     if form == "foreign":
-        case.expect(not answers, expected="nobody answers for an address that nobody has", seen=f"{name}: {len(answers)}")
+        claims = advertisements_for(case, event.detail["target"])
+        case.expect(
+            not claims,
+            expected="nobody answers for an address that nobody has",
+            seen=f"{name}: {len(claims)} advertisements",
+            frames=claims,
+        )
         return
     sender = IPv6Address(event.detail["sender"])
     if form == "unspecified":
@@ -110,7 +116,9 @@ def test_ipv6_stands_alone(case: Case) -> None:
         case.expect(
             local, expected="each endpoint has a link-local address", seen=f"{endpoint.name}: {len(usable)} of {len(local)}"
         )
-    for flow in case.flows(purpose="ipv6-only"):
+    before = [flow for flow in case.flows(purpose="dual-stack", family="ipv6") if flow.status == "answered"]
+    case.require(before, "the path does not carry IPv6 even while there is IPv4")
+    for flow in case.flows(purpose="ipv6-only", family="ipv6"):
         case.expect_flow(
             flow, flow.status == "answered", expected="IPv6 works without any IPv4 address", seen=flow.status
         )

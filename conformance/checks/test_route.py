@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.judging.case import Case, socket_text
-from conformance.judging.evidence import handshake, hop_limits_at_target, listeners
+from conformance.judging.evidence import claims_of, handshake, hop_limits_at_target, listeners
 from conformance.judging.hops import expected_hops, reporters
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
 from conformance.recording.model import Flow
@@ -114,6 +114,9 @@ def test_socket_identity(case: Case) -> None:
 @check("route.reply-source", scenario="reachability", family=FAMILIES, protocol=("tcp", "udp"))
 def test_reply_source(case: Case) -> None:
     """A reply leaves with the source address that the request was sent to, on endpoints with several addresses."""
+    case.require(case.flows(purpose="every-address"), "no endpoint has several addresses")
+    arrived = [flow for flow in case.flows(purpose="reach", path="inbound") if flow.arrival is not None]
+    case.require(arrived, "nothing arrives from outside, so nothing can be answered from the right address")
     for flow in case.flows(purpose="every-address"):
         case.expect_flow(
             flow,
@@ -184,7 +187,16 @@ def test_absent_address(case: Case) -> None:
     """An address that was never given, or that was released, is reported or dropped, and never answered."""
     case.window("reachability")
     case.delivered(purpose="reach", path="inbound")
-    for flow in case.flows(purpose=("absent", "released")):
+    absent = case.flows(purpose=("absent", "released"))
+    for address in sorted({flow.dialled.address for flow in absent}):
+        claims = claims_of(case, address)
+        case.expect(
+            not claims,
+            expected="nobody claims an address that no endpoint has, by ARP or neighbour advertisement",
+            seen=f"{address} is claimed by {', '.join(sorted(set(claims.values())))}",
+            frames=claims,
+        )
+    for flow in absent:
         case.expect_flow(
             flow,
             flow.status not in ("answered", "refused"),

@@ -9,10 +9,13 @@ from ipaddress import ip_address
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.frames.ndp import ADVERTISEMENT, parse
 from conformance.judging.case import Case
 from conformance.recording.model import Flow, Socket
 from conformance.recording.store import Recording
 
+ARP = 0x0806
+ARP_REPLY = b"\0\2"
 ECHO = (0, 8, 128, 129)
 """ICMP and ICMPv6 types of echo request and reply (RFC 792, RFC 4443 §4)."""
 SYN = 0x02
@@ -95,6 +98,23 @@ def listeners(case: Case, host: str, moment: str) -> set[str]:
         for snapshot in case.snapshots(host, moment)
         for listener in snapshot.listeners
     }
+
+
+def claims_of(case: Case, address: str) -> dict[int, str]:
+    """Frame numbers of ARP replies and neighbour advertisements within the window `reachability` that say where
+    `address` is, with the MAC address that each names."""
+    index = case.recording.frames
+    window = case.window("reachability")
+    wanted = ip_address(address)
+    found: dict[int, str] = {}
+    span = (window.start_ns, window.end_ns)
+    kinds = {"ethertype": ARP} if wanted.version == 4 else {"icmp_type": ADVERTISEMENT}
+    for row, frame in index.frames(index.select(between=span, **kinds)):
+        if wanted.version == 4 and frame[20:22] == ARP_REPLY and frame[28:32] == wanted.packed:
+            found[row + 1] = frame[22:28].hex(":")
+        if wanted.version == 6 and (message := parse(frame)) is not None and message.target == wanted:
+            found[row + 1] = message.ethernet_source
+    return found
 
 
 @dataclass(frozen=True)

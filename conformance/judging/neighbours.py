@@ -63,3 +63,10 @@ def packets_from(case: Case, endpoint: EndpointState, address: object) -> NDArra
     return case.recording.frames.select(
         tap=vantages(case, endpoint), source=str(address), source_mac=endpoint.kernel.mac
     )
+
+
+def advertisements_for(case: Case, target: str) -> list[int]:
+    """Numbers of the frames, on any tap, in which anybody advertises `target`."""
+    index = case.recording.frames
+    rows = index.frames(index.select(icmp_type=ADVERTISEMENT))
+    return [row + 1 for row, frame in rows if (message := parse(frame)) is not None and str(message.target) == target]

@@ -44,7 +44,6 @@ class Signs:
     unavailable: str
     more: str
     rule: str
-    dash: str
 
     def cell(self, cell: Cell) -> str:
         """A cell: glyph, ``n/m`` where only n of m judged parameters have that verdict, and flags."""
@@ -95,7 +94,6 @@ UNICODE: Final = Signs(
     unavailable="⊘",
     more="…",
     rule="─",
-    dash="—",
 )
 ASCII: Final = Signs(
     {
@@ -109,5 +107,4 @@ ASCII: Final = Signs(
     unavailable="/",
     more="..",
     rule="-",
-    dash="-",
 )

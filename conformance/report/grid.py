@@ -89,9 +89,9 @@ class Matrix:
                 found[finding.requirement].append(finding)
         return {name: listed for name, listed in found.items() if listed}
 
-    def clause(self, requirement: str) -> str:
-        """The clause of one row."""
-        return next(row.clause for row in self.rows if row.requirement == requirement)
+    def row(self, requirement: str) -> Row:
+        """The row of one requirement."""
+        return next(row for row in self.rows if row.requirement == requirement)
 
 
 def build(reports: Sequence[Report]) -> Matrix:

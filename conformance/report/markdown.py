@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from conformance.report.columns import Column, State
 from conformance.report.findings import Finding, Kind
 from conformance.report.glyphs import ORDER, UNICODE
 from conformance.report.grid import Matrix, Row
@@ -13,6 +14,8 @@ from conformance.report.wording import (
     by_expectation,
     deviation_text,
     evidence_text,
+    legend,
+    level_text,
     note_text,
     result_text,
     unchecked_text,
@@ -68,28 +71,27 @@ def _table(matrix: Matrix) -> Iterator[str]:
     if not matrix.rows:
         return
     yield from ("", "## Requirements", "")
-    heads = [
-        f"{escaped(column.label)}<br>{escaped(column.version)}"
-        + (f"<br>**{column.state.value}**" if column.state.value != "complete" else "")
-        for column in matrix.columns
-    ]
-    yield _cells(["requirement", "level", *heads])
-    yield _cells(["---", "---", *["---"] * len(heads)])
+    yield _cells(["requirement", "level", *map(_head, matrix.columns)])
+    yield _cells(["---"] * (2 + len(matrix.columns)))
     for rows in matrix.families().values():
         for row in rows:
             yield from _row(row)
-    legend = UNICODE.legend([cell for row in matrix.rows for cell in row.cells])
-    yield from ("", escaped("; ".join(legend)) + ".")
+    yield from ("", escaped("; ".join(legend(matrix, UNICODE))) + ".")
+
+
+def _head(column: Column) -> str:
+    whole = column.state is State.COMPLETE
+    lines = [escaped(column.label), escaped(column.version), "" if whole else f"**{column.state.value}**"]
+    return "<br>".join(filter(None, lines))
 
 
 def _row(row: Row) -> Iterator[str]:
     name = f"{row.requirement} (fast)" if row.fast else row.requirement
-    level = f"{row.level}, informational" if row.informational else row.level
     texts = []
     for cell in row.cells:
         text = escaped(UNICODE.cell(cell))
         texts.append(f"**{text}**" if cell.verdict in (Verdict.FAIL, Verdict.ERROR) else text)
-    yield _cells([escaped(name), level, *texts])
+    yield _cells([escaped(name), level_text(row), *texts])
     for figure, values in row.figures.items():
         yield _cells([f"— {escaped(figure)}", "", *map(escaped, values)])
 
@@ -105,8 +107,9 @@ def _findings(matrix: Matrix, kind: Kind) -> Iterator[str]:
         f"{EXPLAIN[kind][0].upper()}{EXPLAIN[kind][1:]}.",
     )
     for name, findings in found.items():
-        clause = "" if kind in (Kind.ERROR, Kind.INCONCLUSIVE) else f" — {escaped(matrix.clause(name))}"
-        yield from ("", f"**{escaped(name)}** {findings[0].level}{clause}", "")
+        row = matrix.row(name)
+        clause = "" if kind in (Kind.ERROR, Kind.INCONCLUSIVE) else f" — {escaped(row.clause)}"
+        yield from ("", f"**{escaped(name)}** {level_text(row)}{clause}", "")
         for expected, alike in by_expectation(findings).items():
             if expected:
                 yield f"- expected: {escaped(expected)}"

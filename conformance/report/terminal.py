@@ -17,6 +17,8 @@ from conformance.report.wording import (
     by_expectation,
     deviation_text,
     evidence_text,
+    legend,
+    level_text,
     note_text,
     result_text,
     unchecked_text,
@@ -37,7 +39,8 @@ NARROWEST: Final = 6
 WIDEST: Final = 12
 """Characters of a column of the matrix; longer names are folded."""
 GAP: Final = 2
-LEVEL: Final = 9
+_DASHES: Final = str.maketrans("–—", "--")
+LEVEL: Final = 10
 
 
 def render_terminal(matrix: Matrix, console: Console) -> None:
@@ -46,7 +49,7 @@ def render_terminal(matrix: Matrix, console: Console) -> None:
 
     plain = not console.encoding.lower().startswith("utf")
     lines = Page(matrix, max(console.width, 60), ASCII if plain else UNICODE).lines()
-    text = Text("\n").join(Text.assemble(*segments) for segments in lines)
+    text = Text("\n").join(Text.assemble(*_trimmed(segments)) for segments in lines)
     if plain:
         text = _encodable(text, console.encoding)
     console.print(text, soft_wrap=True)
@@ -55,8 +58,16 @@ def render_terminal(matrix: Matrix, console: Console) -> None:
 def _encodable(text: Text, encoding: str) -> Text:
     """`text` with a question mark for every character that the terminal cannot show; styles stay where they are."""
     shown = text.copy()
-    shown.plain = text.plain.encode(encoding, "replace").decode(encoding)
+    shown.plain = text.plain.translate(_DASHES).encode(encoding, "replace").decode(encoding)
     return shown
+
+
+def _trimmed(line: Line) -> Line:
+    """`line` without blanks at its end."""
+    kept = list(line)
+    while kept and not kept[-1][0].strip():
+        kept.pop()
+    return [*kept[:-1], (kept[-1][0].rstrip(), kept[-1][1])] if kept else []
 
 
 class Page:
@@ -127,7 +138,7 @@ class Page:
         height = max(map(len, stacks))
         padded = [[""] * (height - len(stack)) + stack for stack in stacks]
         for number, texts in enumerate(zip_longest(*padded, fillvalue="")):
-            left = f"{'requirement':{first}} {'level':{LEVEL - 1}}" if number == height - 1 else " " * (first + LEVEL)
+            left = f"{'requirement':{first}}  {'level':{LEVEL - 2}}" if number == height - 1 else " " * (first + LEVEL)
             line: Line = [(left, "bold")]
             for index, text in zip(part, texts, strict=True):
                 line.append((" " * GAP + f"{text:{self._column_width(index)}}", "bold"))
@@ -136,7 +147,7 @@ class Page:
     def _row(self, row: Row, part: Sequence[int], first: int) -> Iterator[Line]:
         name = f"{row.requirement} fast" if row.fast else row.requirement
         level = f"{row.level} i" if row.informational else row.level
-        line: Line = [(f"{name:{first}} ", ""), (f"{level:{LEVEL - 1}}", "dim")]
+        line: Line = [(f"{name:{first}}  ", ""), (f"{level:{LEVEL - 2}}", "dim")]
         for index in part:
             text = self.cells[row.requirement][index]
             line.append((" " * GAP, ""))
@@ -149,7 +160,7 @@ class Page:
 
     def _legend(self) -> Iterator[Line]:
         text = ""
-        for item in self.signs.legend([cell for row in self.matrix.rows for cell in row.cells]):
+        for item in legend(self.matrix, self.signs, "i"):
             if text and len(text) + 3 + len(item) > self.width:
                 yield [(text, "dim")]
                 text = ""
@@ -165,9 +176,13 @@ class Page:
         label = max(len(finding.label) for findings in found.values() for finding in findings)
         for name, findings in found.items():
             first = findings[0]
-            yield [(f"{self.signs.verdicts[first.verdict]} {name}", STYLES[first.verdict]), (f"  {first.level}", "")]
+            row = self.matrix.row(name)
+            yield [
+                (f"{self.signs.verdicts[first.verdict]} {name}", STYLES[first.verdict]),
+                (f"  {level_text(row)}", ""),
+            ]
             if kind not in (Kind.ERROR, Kind.INCONCLUSIVE):
-                yield from self._led([("    clause:   ", "dim")], self.matrix.clause(name), "dim", 14)
+                yield from self._led([("    clause:   ", "dim")], row.clause, "dim", 14)
             for expected, alike in by_expectation(findings).items():
                 if expected:
                     yield from self._led([("    expected: ", "")], expected, "", 14)
@@ -201,7 +216,7 @@ class Page:
     # --- pieces -----------------------------------------------------------------------------------------------------
     def _title(self, title: str, explained: str = "") -> Iterator[Line]:
         yield []
-        yield [(title, "bold"), (f"  {explained}" if explained else "", "dim")]
+        yield from self._led([(title, "bold")], f"  {explained}" if explained else "", "dim")
 
     def _list(self, title: str, texts: Sequence[str]) -> Iterator[Line]:
         if texts:

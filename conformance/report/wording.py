@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from conformance.report.columns import Column, State
 from conformance.report.findings import Finding, Kind, Remark
-from conformance.report.grid import Matrix
+from conformance.report.glyphs import Signs
+from conformance.report.grid import Matrix, Row
 from conformance.report.text import plural
 
 RUNS = 6
@@ -103,9 +104,25 @@ def result_text(column: Column) -> str:
     )
 
 
+def level_text(row: Row) -> str:
+    """The level of a requirement, and whether it decides at all."""
+    return f"{row.level}, informational" if row.informational else row.level
+
+
+def legend(matrix: Matrix, signs: Signs, informational: str = "informational") -> list[str]:
+    """What the signs and words of the table mean; those that do not occur are left out."""
+    words = {
+        "SUITE: demanded by this suite, gates like a MUST": any(row.level == "SUITE" for row in matrix.rows),
+        f"{informational}: decides nothing": any(row.informational for row in matrix.rows),
+        "fast: shorter variant of a nightly check": any(row.fast for row in matrix.rows),
+    }
+    found = signs.legend([cell for row in matrix.rows for cell in row.cells])
+    return [*found, *(text for text, there in words.items() if there)]
+
+
 def unchecked_text(matrix: Matrix) -> str:
     """How many requirements have no outcome, and which; empty where all have."""
     count = len(matrix.unchecked)
     if not count:
         return ""
-    return f"{plural(count, 'requirement')} of these families not yet checked: {', '.join(matrix.unchecked)}"
+    return f"{plural(count, 'requirement')} of these families without an outcome here: {', '.join(matrix.unchecked)}"

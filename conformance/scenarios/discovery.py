@@ -15,7 +15,7 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint
 from conformance.frames.ndp import UNSPECIFIED, solicitation
 from conformance.lab import link
 from conformance.lab.namespace import Namespace
-from conformance.scenarios.paths import ways
+from conformance.scenarios.paths import Way, ways
 from conformance.scenarios.reachability import PORT, probe
 from conformance.scenarios.silence import keep_silent
 from conformance.scenarios.stage import Stage
@@ -135,7 +135,10 @@ def _wish(stage: Stage, holder: Endpoint) -> IPv6Interface | None:
 
 
 def _without_ipv4(stage: Stage) -> None:
-    """Take every IPv4 address from every endpoint; IPv6 must not notice."""
+    """Every path over IPv6 while there is IPv4, then again when it was taken from every endpoint."""
+    stage.serve(tcp=(PORT,), udp=(PORT,))
+    used = [way for way in ways(stage, "ipv6") if way.path in ("same-host", "cross-host", "inbound", "outbound")]
+    _talk(stage, used, "dual-stack")
     for endpoint in stage.endpoints.values():
         for state in stage.states[endpoint.name].kernel.addresses:
             if ":" not in state.address:
@@ -144,8 +147,9 @@ def _without_ipv4(stage: Stage) -> None:
                     "addr", "del", index=index, address=state.address, prefixlen=state.prefix_length
                 )
         stage.event("ipv4-removed", endpoint.name)
-    stage.serve(tcp=(PORT,), udp=(PORT,))
-    used = [way for way in ways(stage, "ipv6") if way.path in ("same-host", "cross-host", "inbound", "outbound")]
-    stage.run(
-        [probe(stage, way, "ipv6-only", protocol, PORT) for way in used for protocol in ("tcp", "udp")], limits.ANSWER
-    )
+    _talk(stage, used, "ipv6-only")
+
+
+def _talk(stage: Stage, used: list[Way], purpose: str) -> None:
+    wanted = [probe(stage, way, purpose, protocol, PORT) for way in used for protocol in ("tcp", "udp")]
+    stage.run(wanted, limits.ANSWER)

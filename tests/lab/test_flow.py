@@ -16,7 +16,7 @@ from conformance.lab import link, nftables
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.namespace import Namespace
 from conformance.lab.sysctls import pin
-from conformance.limits import ANSWER, RETRY
+from conformance.limits import ANSWER, LINK_UP, RETRY
 from conformance.recording.model import Answer, Family, Flow, IcmpReport, Socket
 
 pytestmark = pytest.mark.lab
@@ -88,6 +88,8 @@ def bench(*, mtu: int = 1500) -> Iterator[Bench]:
         for family in FAMILIES:
             link.default_route(left, NEAR_HOP[family])
             link.default_route(right, FAR_HOP[family])
+        for namespace, name in ((left, "eth0"), (router, "left"), (right, "eth0"), (router, "right")):
+            link.await_link(namespace, name, LINK_UP)
         yield Bench(left, right, router, resources.enter_context(Engine()))
 
 

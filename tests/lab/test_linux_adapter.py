@@ -1,4 +1,4 @@
-"""The kernel-only networks: who reaches whom, under which address, as each design promises; duplicates; wrong settings."""
+"""The kernel-only networks: who reaches whom under which address, as each design promises; duplicates; settings."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv6Interface, ip_address
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from conformance import limits, profile, testbed
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Identity
 from conformance.adapters import linux, wire
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Identity
 from conformance.adapters.linux.network import Network
 from conformance.errors import UsageError
-from conformance.lab import snapshot
+from conformance.lab import link, snapshot
 from conformance.lab.lab import Lab
 from conformance.lab.namespace import Namespace
 
@@ -54,7 +56,7 @@ class Place:
 
 
 def made_for(claims: profile.Profile) -> linux.LinuxAdapter | wire.WireAdapter:
-    return (linux if claims.kind == "linux" else wire).adapter(claims)
+    return linux.adapter(claims) if claims.kind == "linux" else wire.adapter(claims)
 
 
 @contextmanager
@@ -84,7 +86,7 @@ def places(lab: Lab, endpoints: list[Endpoint]) -> list[Place]:
 
 def path(source: Place, target: Place) -> str:
     """The class of way between two places; empty between stations, and between an endpoint and a foreign host."""
-    endpoint = [place.name != place.host and place.host != "" for place in (source, target)]
+    endpoint = [place.host not in (place.name, "") for place in (source, target)]
     if all(endpoint):
         return "same-host" if source.host == target.host else "cross-host"
     if any(endpoint) and source.host == target.host:
@@ -104,14 +106,12 @@ def send_everything(everybody: list[Place], expected: set[str]) -> dict[tuple[st
                 server.bind((str(address), PORT))
                 by_socket[server] = (place, address)
         awaited = set()
-        for source in everybody:
-            for target in everybody:
-                for address in target.addresses:
-                    if source is target or not (way := path(source, target)):
-                        continue
-                    _send(source, target, address)
-                    if way in expected:
-                        awaited.add((source.name, target.name, str(address)))
+        for source, target in permutations(everybody, 2):
+            way = path(source, target)
+            for address in target.addresses if way else ():
+                _send(source, target, address)
+                if way in expected:
+                    awaited.add((source.name, target.name, str(address)))
         return _collect(by_socket, awaited)
 
 
@@ -145,20 +145,31 @@ def _collect(
             arrived[source, target, dialled] = peer[0]
 
 
-@pytest.mark.parametrize("bed", ["same-subnet", "routed"])
+def at_the_same_time(*work: Callable[[], None]) -> None:
+    """Labs wait for address detection most of the time: several of them at once, the first failure is raised."""
+    with ThreadPoolExecutor(len(work)) as threads:
+        for future in [threads.submit(one) for one in work]:
+            future.result()
+
+
 @pytest.mark.parametrize("name", sorted(REACHES))
-def test_everybody_is_reached_as_the_design_promises(name: str, bed: str, tmp_path: Path) -> None:
-    with network(name, bed, tmp_path) as (lab, deployed):
+def test_everybody_is_reached_as_the_design_promises(name: str, tmp_path: Path) -> None:
+    at_the_same_time(*(partial(keeps_promise, name, bed, tmp_path / bed) for bed in ("same-subnet", "routed")))
+
+
+def keeps_promise(name: str, bed: str, folder: Path) -> None:
+    with network(name, bed, folder) as (lab, deployed):
         endpoints = attach_all(lab, deployed, extra=1)
+        for endpoint in endpoints:
+            reports_what_the_kernel_has(endpoint, lab.hosts[endpoint.host].mtu - (50 if name == "vxlan" else 0))
         everybody = places(lab, endpoints)
         arrived = send_everything(everybody, REACHES[name])
     by_name = {place.name: place for place in everybody}
-    for source in everybody:
-        for target in everybody:
-            way = path(source, target)
-            for address in target.addresses if way and source is not target else ():
-                peer = arrived.get((source.name, target.name, str(address)))
-                assert (peer is not None) == (way in REACHES[name]), f"{source.name} to {address} of {target.name}"
+    for source, target in permutations(everybody, 2):
+        way = path(source, target)
+        for address in target.addresses if way else ():
+            peer = arrived.get((source.name, target.name, str(address)))
+            assert (peer is not None) == (way in REACHES[name]), f"{bed}: {source.name} to {address} of {target.name}"
     for (source_name, target_name, _), peer in arrived.items():
         source, target = by_name[source_name], by_name[target_name]
         if source.host and source.name == source.host:
@@ -167,33 +178,32 @@ def test_everybody_is_reached_as_the_design_promises(name: str, bed: str, tmp_pa
         assert translated == (path(source, target) in TRANSLATED.get(name, set())), f"{source_name} seen as {peer}"
 
 
-@pytest.mark.parametrize("name", sorted(REACHES))
-def test_what_is_reported_is_what_the_kernel_has(name: str, tmp_path: Path) -> None:
-    with network(name, "same-subnet", tmp_path) as (lab, deployed):
-        endpoint = attach_all(lab, deployed, extra=2)[0]
-        state = next(one for one in snapshot.interfaces(endpoint.namespace) if one.name == endpoint.interface)
-        host = lab.hosts["h1"]
-        assert {f"{one.address}/{one.prefix_length}" for one in state.addresses if one.scope == "global"} == {
-            str(address) for address in endpoint.reported.addresses
-        }
-        assert sorted(address.version for address in endpoint.reported.addresses) == [4, 4, 4, 6, 6, 6]
-        assert not [one for one in state.addresses if {"tentative", "dadfailed"} & set(one.flags)]
-        assert (state.mac, state.mtu) == (endpoint.reported.mac, endpoint.reported.mtu)
-        assert state.mtu == host.mtu - (50 if name == "vxlan" else 0)
-        routes = snapshot.take(endpoint.namespace, endpoint.name, "now").routes
-        default = [route["gateway"] for route in routes if route["destination"] in ("0.0.0.0/0", "::/0")]
-        assert sorted(default) == sorted(str(gateway) for gateway in endpoint.reported.gateways)
+def reports_what_the_kernel_has(endpoint: Endpoint, mtu: int) -> None:
+    state = next(one for one in snapshot.interfaces(endpoint.namespace) if one.name == endpoint.interface)
+    assert {f"{one.address}/{one.prefix_length}" for one in state.addresses if one.scope == "global"} == {
+        str(address) for address in endpoint.reported.addresses
+    }
+    assert sorted(address.version for address in endpoint.reported.addresses) == [4, 4, 6, 6]
+    assert not [one for one in state.addresses if {"tentative", "dadfailed"} & set(one.flags)]
+    assert (state.mac, state.mtu) == (endpoint.reported.mac, endpoint.reported.mtu)
+    assert state.mtu == mtu
+    routes = snapshot.take(endpoint.namespace, endpoint.name, "now").routes
+    default = [route["gateway"] for route in routes if route["destination"] in ("0.0.0.0/0", "::/0")]
+    assert sorted(default) == sorted(str(gateway) for gateway in endpoint.reported.gateways)
 
 
-@pytest.mark.parametrize("name", ["flat-bridge", "macvlan", "plain-wire", "vxlan"])
-def test_an_address_in_use_on_the_segment_is_refused_and_not_kept(name: str, tmp_path: Path) -> None:
-    with network(name, "same-subnet", tmp_path) as (lab, deployed):
+def test_an_address_in_use_on_the_segment_is_refused_and_not_kept(tmp_path: Path) -> None:
+    shared = ("flat-bridge", "macvlan", "plain-wire", "vxlan")
+    at_the_same_time(*(partial(refuses_a_duplicate, name, tmp_path / name) for name in shared))
+
+
+def refuses_a_duplicate(name: str, folder: Path) -> None:
+    with network(name, "same-subnet", folder) as (lab, deployed):
         first, second = lab.hosts.values()
         holder = deployed.attach(first, Attachment("holder"))
         own = next(address for address in holder.reported.addresses if address.version == 6)
         squatted = IPv6Interface(f"{own.ip + 0xD0}/{own.network.prefixlen}")
-        index = holder.namespace.netlink("link_lookup", ifname="eth0")[0]
-        holder.namespace.netlink("addr", "add", index=index, address=str(squatted.ip), prefixlen=64, flags=2)
+        link.address(holder.namespace, "eth0", squatted, dad=False)
         with pytest.raises(AdapterError, match=f"detection failed: {squatted.ip} is in use"):
             deployed.attach(second, Attachment("late", addresses=(squatted,)))
         assert [one.name for one in snapshot.interfaces(deployed.prepare(second, "late"))] == ["lo"]
@@ -202,9 +212,12 @@ def test_an_address_in_use_on_the_segment_is_refused_and_not_kept(name: str, tmp
         assert again.reported.addresses == (free,)
 
 
-@pytest.mark.parametrize("name", ["nat-bridge", "routed-64"])
-def test_an_address_given_to_another_endpoint_is_refused(name: str, tmp_path: Path) -> None:
-    with network(name, "same-subnet", tmp_path) as (lab, deployed):
+def test_an_address_given_to_another_endpoint_is_refused(tmp_path: Path) -> None:
+    at_the_same_time(*(partial(keeps_books, name, tmp_path / name) for name in ("nat-bridge", "routed-64")))
+
+
+def keeps_books(name: str, folder: Path) -> None:
+    with network(name, "same-subnet", folder) as (lab, deployed):
         first, second = lab.hosts.values()
         holder = deployed.attach(first, Attachment("holder"))
         for wish in holder.reported.addresses:

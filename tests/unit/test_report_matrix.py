@@ -37,7 +37,7 @@ class Excuse:
     reason: str = "masquerading is wanted"
     issue: str = "https://example.org/1"
     owner: str = "network team"
-    expires: datetime.date = DAY.date()
+    expires: datetime.date = datetime.date(2026, 11, 21)
 
 
 def requirement(name: str, level: Level, source: str, **changes: Any) -> Requirement:
@@ -105,7 +105,7 @@ def report(*outcomes: Outcome, profile: str = "plain", version: str = "1.0", **c
 
 
 def rewritten(number: int, testbed: str) -> Judgement:
-    seen = f"tcp h1a 10.1.0.{number}:40000 -> client 203.0.113.200:7000: the destination saw 192.0.2.11:40{number} (4 of 4)"
+    seen = f"tcp h1a 10.1.0.{number}:40000 -> client 203.0.113.200:7000: the far end saw 192.0.2.11:40{number} (4 of 4)"
     return Judgement(Verdict.FAIL, SOURCE_KEPT, seen, (Evidence(f"{testbed}-reachability-1", (7, 8, 9, 12)),))
 
 
@@ -245,7 +245,7 @@ def test_deviations_are_shown_live_expired_and_unneeded() -> None:
 def test_what_the_families_have_not_checked_is_counted() -> None:
     matrix = build([report(judged(REACHED, PASS), judged("route.hairpin", PASS))])
     assert matrix.unchecked == ("route.reply-source",)
-    assert "1 requirement of these families not yet checked: route.reply-source" in shown(matrix)
+    assert "1 requirement of these families without an outcome here: route.reply-source" in shown(matrix)
 
 
 @pytest.mark.usefixtures("small")
@@ -326,6 +326,7 @@ def test_nothing_is_wider_than_the_terminal_and_every_column_is_there(width: int
         )
         for each in range(30)
     ]
+    assert max(map(len, shown(build(synthetic()), width).splitlines())) <= width
     page = shown(build(reports), width)
     assert max(map(len, page.splitlines())) <= width
     for each in range(30):
