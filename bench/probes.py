@@ -7,12 +7,10 @@ each probe, of which a sample is taken in the same run.
 from __future__ import annotations
 
 import shutil
-import signal
 import socket
 import sys
 import tempfile
 import time
-from collections import Counter
 from contextlib import ExitStack
 from ipaddress import IPv4Interface
 from itertools import count, permutations
@@ -110,7 +108,10 @@ def verify(flows: list[Flow], *, silent: int | None) -> None:
 
 def processes(namespaces: list[Namespace]) -> tuple[str, float]:
     """The cheapest process for each probe that this machine has, and how many of them run in a second."""
-    tool, command = "python3 -S", [sys.executable, "-I", "-S", "-c", "import socket,sys;socket.create_connection(sys.argv[1:])"]
+    tool, command = (
+        "python3 -S",
+        [sys.executable, "-I", "-S", "-c", "import socket,sys;socket.create_connection(sys.argv[1:])"],
+    )
     for name in ("nc", "busybox"):
         if shutil.which(name):
             tool, command = f"{name} -z", [name] if name == "nc" else [name, "nc"]

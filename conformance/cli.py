@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn, Optional
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -40,17 +40,17 @@ class Schema(StrEnum):
     report = "report"
 
 
-Names = Annotated[Optional[list[str]], typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.")]
-Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", exists=True, file_okay=False, help="Folders of a run.")]
-Only = Annotated[Optional[list[str]], typer.Option("--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.")]
-Testbeds = Annotated[Optional[list[str]], typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).")]
-Out = Annotated[Optional[Path], typer.Option("--out", metavar="DIR", help="Where recordings and reports go.")]
-Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Override a profile's key.")]
-Rename = Annotated[Optional[str], typer.Option("--as", metavar="NAME", help="Name of the one profile in the matrix.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.")]
+Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", exists=True, file_okay=False, help="Folders of runs.")]
+Only = Annotated[list[str] | None, typer.Option("--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.")]
+Testbeds = Annotated[list[str] | None, typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where recordings and reports go.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a profile's key.")]
+Rename = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Name of the one profile in the matrix.")]
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0917 - typer makes each an option of its own
     profiles: Names = None,
     everything: Annotated[bool, typer.Option("--all", help="Every profile that ships with the suite.")] = False,
     only: Only = None,
@@ -60,7 +60,9 @@ def run(
     rename: Rename = None,
     attempts: Annotated[int, typer.Option(min=1, help="Record every scenario that many times.")] = 1,
     thorough: Annotated[bool, typer.Option("--thorough", help="The long windows (hours).")] = False,
-    plan: Annotated[bool, typer.Option("--plan", help="Print what would be started, sent and judged; do nothing.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would be started, sent, judged; do nothing.")
+    ] = False,
     matrix_only: Annotated[
         bool, typer.Option("--matrix", help="End 0 when the matrix is complete, whatever its verdicts.")
     ] = False,

@@ -60,7 +60,7 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, *, matrix_only: bool)
     if ended is pytest.ExitCode.INTERNAL_ERROR or ended is pytest.ExitCode.USAGE_ERROR:
         return 3
     if ended is pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise UsageError("--only: no check decides any of these requirements yet; `plugfest list requirements` says which")
+        raise UsageError("--only: no check decides these requirements yet; `plugfest list requirements` says which")
     reports = store.collect(folders)
     _show(reports)
     write_atomically(out / "matrix.md", matrix.render_markdown(matrix.build(reports)))

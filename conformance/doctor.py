@@ -41,7 +41,7 @@ def kernel() -> Iterator[Finding]:
     who = "as root" if os.geteuid() == 0 else "without root, in a user namespace"
     if not lines:
         reason = tried.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        advice = "needs root, or unprivileged user namespaces (user.max_user_namespaces, AppArmor's restriction of them)"
+        advice = "needs root, or unprivileged user namespaces (user.max_user_namespaces; AppArmor may restrict them)"
         yield Finding(False, f"network namespaces {who}: {reason[0]}", advice)
         return
     yield Finding(True, f"network namespaces {who}")
@@ -53,8 +53,8 @@ def kernel() -> Iterator[Finding]:
 
 def try_links() -> None:
     """In a process of its own: enter a sandbox's namespaces and try what the kernel-only profiles need."""
-    from conformance.lab.sandbox import CLONE_NEWUSER
     from conformance.lab.namespace import CLONE_NEWNET, unshare
+    from conformance.lab.sandbox import CLONE_NEWUSER
 
     uid, gid = os.geteuid(), os.getegid()
     unshare(CLONE_NEWNET | (CLONE_NEWUSER if uid else 0))
@@ -65,9 +65,12 @@ def try_links() -> None:
     from pyroute2 import IPRoute
 
     with IPRoute() as netlink:
-        for number, (kind, further) in enumerate(
-            {"bridge": {}, "veth": {"peer": "try1p"}, "vxlan": {"vxlan_id": 1, "vxlan_port": 4789}}.items()
-        ):
+        kinds: dict[str, dict[str, object]] = {
+            "bridge": {},
+            "veth": {"peer": "try1p"},
+            "vxlan": {"vxlan_id": 1, "vxlan_port": 4789},
+        }
+        for number, (kind, further) in enumerate(kinds.items()):
             try:
                 netlink.link("add", ifname=f"try{number}", kind=kind, **further)
                 print(kind)  # noqa: T201 - read by the parent
@@ -80,7 +83,7 @@ def machine() -> Iterator[Finding]:
     for key, meaning in (
         ("net/ipv4/ip_forward", "dockerd's FORWARD policy follows it at start; labs pin it to 0"),
         ("net/ipv4/conf/all/rp_filter", "drops asymmetric replies; labs pin it to 0"),
-        ("net/bridge/bridge-nf-call-iptables", "br_netfilter is loaded: bridged frames pass iptables; labs pin it to 0"),
+        ("net/bridge/bridge-nf-call-iptables", "br_netfilter: bridged frames pass iptables; labs pin it to 0"),
         ("net/ipv4/neigh/default/gc_thresh3", "neighbour entries over all namespaces together"),
     ):
         path = Path("/proc/sys", key)

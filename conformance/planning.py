@@ -32,8 +32,10 @@ def lines(run: Run) -> Iterator[str]:
     for name, profile in run.profiles.items():
         adapter = adapter_for(profile)
         identity = adapter.identify()
-        gone = isinstance(identity, Unavailable)
-        yield f"{name}: {f'unavailable: {identity.reason}' if gone else f'{identity.product} {identity.version}'}"
+        if isinstance(identity, Unavailable):
+            yield f"{name}: unavailable: {identity.reason}"
+        else:
+            yield f"{name}: {identity.product} {identity.version}"
         yield from (f"  start   {line}" for line in adapter.plan())
         used = {check.scenario for check in wanted if any(i.recorded() for i in run.selection.instances(check))}
         for scenario in sorted(used):

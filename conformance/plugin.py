@@ -26,7 +26,9 @@ OUTCOME = pytest.StashKey[Outcome]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of a run, the same as those of ``plugfest run``."""
     group = parser.getgroup("plugfest", "network interoperability conformance")
-    group.addoption("--profile", action="append", default=[], metavar="NAME", help="profile by name or path; repeatable")
+    group.addoption(
+        "--profile", action="append", default=[], metavar="NAME", help="profile by name or path; repeatable"
+    )
     group.addoption("--testbed", action="append", default=[], metavar="NAME", help="testbed by name or path (all)")
     group.addoption("--only", action="append", default=[], metavar="ID", help="requirement id or family; repeatable")
     group.addoption("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="profile override")

@@ -18,7 +18,15 @@ from conformance.places import PROFILES
 NAME = r"^[a-z0-9][a-z0-9.@_-]*$"
 
 Role = Literal[
-    "workload-network", "ipam", "bridge", "overlay", "migration", "address-mover", "switch", "lldp-agent", "lacp-partner"
+    "workload-network",
+    "ipam",
+    "bridge",
+    "overlay",
+    "migration",
+    "address-mover",
+    "switch",
+    "lldp-agent",
+    "lacp-partner",
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",

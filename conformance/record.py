@@ -105,7 +105,9 @@ def _act(job: Job, scratch: Path, partial: Path) -> Record:
 
 def _watch(lab: Lab, recorder: Recorder) -> None:
     """Taps on every station before anything else happens."""
-    stations = [Watch(host.namespace, host.name, "inside", roles={host.uplink: "uplink"}) for host in lab.hosts.values()]
+    stations = [
+        Watch(host.namespace, host.name, "inside", roles={host.uplink: "uplink"}) for host in lab.hosts.values()
+    ]
     recorder.watch_all(
         [*stations, Watch(lab.rack, "rack", "rack"), Watch(lab.client.namespace, lab.client.name, "client")]
     )

@@ -20,5 +20,8 @@ def schema_of(what: str) -> str:
         "recording": Record,
         "report": Report,
     }
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **models[what].model_json_schema(by_alias=True)}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **models[what].model_json_schema(by_alias=True),
+    }
     return json.dumps(schema, indent=2, sort_keys=True)

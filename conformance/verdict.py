@@ -10,7 +10,7 @@ from enum import StrEnum
 class Verdict(StrEnum):
     """The words of ISO/IEC 9646, with error for a fault of the suite itself."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     UNSUPPORTED = "unsupported"
@@ -48,7 +48,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a check decided. `expected` and `seen` are one sentence each; `figures` maps a name with unit to a number."""
+    """What a check decided. `expected` and `seen` are one sentence each; `figures` are names with unit and number."""
 
     verdict: Verdict
     expected: str = ""
@@ -83,10 +83,12 @@ class Outcome:
 
     @property
     def verdict(self) -> Verdict:
+        """The most severe verdict of the attempts."""
         return worst(attempt.judgement.verdict for attempt in self.attempts)
 
     @property
     def flaky(self) -> bool:
+        """Whether the attempts differ."""
         return len({attempt.judgement.verdict for attempt in self.attempts}) > 1
 
     @property

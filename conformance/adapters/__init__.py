@@ -1,0 +1,1 @@
+"""Adapters: one room per kind of implementation, behind `interface`."""

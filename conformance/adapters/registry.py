@@ -1,4 +1,4 @@
-"""Finding the adapter of a profile: an entry point of the group ``conformance.adapters``, or the profile's own module."""
+"""Finding the adapter of a profile: an entry point of the group ``conformance.adapters``, or a module of its own."""
 
 from __future__ import annotations
 

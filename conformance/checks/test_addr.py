@@ -35,7 +35,7 @@ def test_addresses_are_in_prefix(case: Case) -> None:
             case.expect(
                 any(ip_address(address.address) in prefix for prefix in promised),
                 expected="each address is from a prefix that was given to the network for this host",
-                seen=f"{endpoint.name} on {endpoint.host} has {address.address}, not in {', '.join(map(str, promised))}",
+                seen=f"{endpoint.name} on {endpoint.host}: {address.address}, not in {', '.join(map(str, promised))}",
             )
 
 

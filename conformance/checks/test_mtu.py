@@ -28,7 +28,7 @@ def test_own_mtu_is_usable(case: Case) -> None:
             flow,
             flow.arrival is not None or flow.status == "too-big",
             expected="a packet that the interface's MTU allows arrives, or a too-big message comes back",
-            seen=f"{flow.size} of {sender_mtu(case.recording.record, flow)} bytes vanished: {flow.status} {flow.detail}",
+            seen=f"{flow.size} bytes, MTU {sender_mtu(case.recording.record, flow)}: {flow.status} {flow.detail}".strip(),
         )
 
 
@@ -36,7 +36,9 @@ def _too_big(case: Case, least: int) -> None:
     """Above the path's MTU the sender is told an MTU of a link of the path, and what fits arrives, in one piece."""
     _carried(case)
     case.require(not [t for t in case.recording.record.taps if t.dropped], "a tap lost frames")
-    judged = [flow for flow in case.flows(purpose=("sized", "burst")) if flow.size > path_mtu(case.recording.record, flow)]
+    judged = [
+        flow for flow in case.flows(purpose=("sized", "burst")) if flow.size > path_mtu(case.recording.record, flow)
+    ]
     case.applies(judged, "no packet that the sender's interface takes is too big for this path")
     for flow in judged:
         report = flow.report
@@ -50,7 +52,9 @@ def _too_big(case: Case, least: int) -> None:
         )
         pieces = _fragments(case, flow)
         if pieces:
-            case.expect(False, expected="a packet with DF is never fragmented", seen=f"{flow.size} bytes", frames=pieces)
+            case.expect(
+                False, expected="a packet with DF is never fragmented", seen=f"{flow.size} bytes", frames=pieces
+            )
 
 
 def _fragments(case: Case, flow: Flow) -> list[int]:
@@ -61,7 +65,7 @@ def _fragments(case: Case, flow: Flow) -> list[int]:
 
 @check("mtu.too-big-v4", scenario="mtu", path=PATHS)
 def test_too_big_v4(case: Case) -> None:
-    """A router answers a too-big IPv4 packet with DF by ICMP 3/4 with the next hop's MTU, and never drops it silently."""
+    """A router answers a too-big IPv4 packet with DF by ICMP 3/4 with the next hop's MTU, and drops none silently."""
     case.require("ipv4" in case.profile.features, "the profile has no IPv4")
     _too_big(case.of_family("ipv4"), 68)
 
@@ -116,4 +120,6 @@ def test_room_for_encapsulation(case: Case) -> None:
                 seen=f"{endpoint.name}: reported {endpoint.reported_mtu}, the kernel has {mtu}",
             )
     sizes = {endpoint.kernel.mtu for endpoint in case.endpoints}
-    case.expect(len(sizes) == 1, expected="all endpoints of the network have one MTU", seen=f"there are {sorted(sizes)}")
+    case.expect(
+        len(sizes) == 1, expected="all endpoints of the network have one MTU", seen=f"there are {sorted(sizes)}"
+    )

@@ -50,7 +50,13 @@ def test_icmp_is_not_translated(case: Case) -> None:
     _untranslated(case, case.delivered(protocol="icmp", purpose="reach"))
 
 
-@check("nat.client-address", scenario="reachability", family=FAMILIES, protocol=("tcp", "udp"), path=("inbound", "published"))
+@check(
+    "nat.client-address",
+    scenario="reachability",
+    family=FAMILIES,
+    protocol=("tcp", "udp"),
+    path=("inbound", "published"),
+)
 def test_client_address_is_seen(case: Case) -> None:
     """The endpoint sees the true address of a client outside, and the destination that the client dialled."""
     for flow in case.delivered(purpose="reach"):
@@ -94,7 +100,13 @@ def test_no_translation_state(case: Case) -> None:
             case.note(f"{snapshot.where} has {len(rules)} translation rules that were never hit")
 
 
-@check("nat.idle-flow", scenario="idle", family=FAMILIES, protocol=("tcp", "udp"), path=("cross-host", "inbound", "outbound"))
+@check(
+    "nat.idle-flow",
+    scenario="idle",
+    family=FAMILIES,
+    protocol=("tcp", "udp"),
+    path=("cross-host", "inbound", "outbound"),
+)
 def test_idle_flow_goes_on(case: Case) -> None:
     """A flow goes on untranslated after it was idle, whichever side speaks first, with no keepalive."""
     case.note(f"{case.recording.record.variant} variant of the idle time")

@@ -72,7 +72,9 @@ def test_solicitation_is_answered(case: Case) -> None:
     sent = neighbours(case, endpoint, between=(window.start_ns, window.end_ns + int(limits.SOLICITATION_ANSWER * 1e9)))
     for event in asked:
         target = IPv6Address(event.detail["target"])
-        answers = [message for _, message in sent if not message.probes and message.type == 136 and message.target == target]
+        answers = [
+            message for _, message in sent if not message.probes and message.type == 136 and message.target == target
+        ]
         _expect_answer(case, event, endpoint, answers)
 
 
@@ -96,7 +98,9 @@ def _expect_answer(case: Case, event: Event, endpoint: EndpointState, answers: l
         right = [a for a in answers if a.destination == sender and a.solicited]
         wanted = "a solicitation is answered to its sender, Solicited set, with the link-layer address"
     own = [a for a in right if a.hop_limit == 255 and _own_address(a, endpoint, form)]
-    case.expect(own, expected=wanted, seen=f"{name}: {len(answers)} answers, {len(right)} to the right place, {len(own)} right")
+    case.expect(
+        own, expected=wanted, seen=f"{name}: {len(answers)} answers, {len(right)} to the right place, {len(own)} right"
+    )
 
 
 def _own_address(message: Neighbor, endpoint: EndpointState, form: str) -> bool:
@@ -114,7 +118,9 @@ def test_ipv6_stands_alone(case: Case) -> None:
         local = [a for a in endpoint.kernel.addresses if ":" in a.address and a.scope == "link"]
         usable = [a for a in local if not {"tentative", "dadfailed"} & set(a.flags)]
         case.expect(
-            local, expected="each endpoint has a link-local address", seen=f"{endpoint.name}: {len(usable)} of {len(local)}"
+            local,
+            expected="each endpoint has a link-local address",
+            seen=f"{endpoint.name}: {len(usable)} of {len(local)}",
         )
     before = [flow for flow in case.flows(purpose="dual-stack", family="ipv6") if flow.status == "answered"]
     case.require(before, "the path does not carry IPv6 even while there is IPv4")

@@ -74,10 +74,14 @@ def test_from_host(case: Case) -> None:
     _answered(case, case.flows(purpose="reach", path="from-host"))
 
 
-@check("route.hairpin", scenario="reachability", family=FAMILIES, protocol=PROTOCOLS, path=("self", "published-hairpin"))
+@check(
+    "route.hairpin", scenario="reachability", family=FAMILIES, protocol=PROTOCOLS, path=("self", "published-hairpin")
+)
 def test_hairpin(case: Case) -> None:
     """An endpoint reaches itself at the address under which others reach it."""
-    case.applies(case.parameters["path"] == "self" or case.parameters["protocol"] != "icmp", "ICMP has no ports to publish")
+    case.applies(
+        case.parameters["path"] == "self" or case.parameters["protocol"] != "icmp", "ICMP has no ports to publish"
+    )
     _answered(case, case.flows(purpose="reach"))
 
 
@@ -145,7 +149,7 @@ def test_hop_limit(case: Case) -> None:
         case.expect_flow(
             flow,
             offender is not None and offender in reporters(case.recording.record, flow),
-            expected=f"hop limit {flow.ttl} ends at hop {flow.ttl}, which reports Time Exceeded from an address of its own",
+            expected=f"hop limit {flow.ttl} ends at hop {flow.ttl}, which reports that from an address of its own",
             seen=f"{flow.status} {f'from {offender}' if offender else 'without a report'}",
         )
 
@@ -216,5 +220,6 @@ def test_port_unreachable(case: Case) -> None:
             flow,
             report is not None and (report.type, report.code) == wanted and report.offender == flow.dialled.address,
             expected="port unreachable comes back from the address that was dialled",
-            seen=f"{flow.status}" + (f": type {report.type} code {report.code} from {report.offender}" if report else ""),
+            seen=f"{flow.status}"
+            + (f": type {report.type} code {report.code} from {report.offender}" if report else ""),
         )

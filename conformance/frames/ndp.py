@@ -102,7 +102,7 @@ def solicitation(
     destination: IPv6Address | None = None,
     to_mac: str | None = None,
 ) -> bytes:
-    """A solicitation as a whole Ethernet frame, to the solicited-node group unless `destination` and `to_mac` are given.
+    """A solicitation as a whole Ethernet frame, to the solicited-node group unless `destination`, `to_mac` are given.
 
     With the unspecified source it carries no option, as in Duplicate Address Detection.
     """
@@ -123,4 +123,4 @@ def checksum(data: bytes) -> int:
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return int(~total & 0xFFFF)

@@ -1,4 +1,4 @@
-"""What the frames of a recording show of a flow: where it was seen, with which addresses, hop limits and TCP options."""
+"""What the frames of a recording show of a flow: where, with which addresses, hop limits and TCP options."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Tuple:
 
 def rows_of(recording: Recording, flow: int) -> NDArray[np.int64]:
     """Rows of the frames that carry the flow's marker, on all taps."""
-    return recording.flow_rows.get(flow, np.empty(0, dtype=np.int64))
+    rows: NDArray[np.int64] = recording.flow_rows.get(flow, np.empty(0, dtype=np.int64))
+    return rows
 
 
 def tuples(recording: Recording, flow: Flow) -> list[Tuple]:

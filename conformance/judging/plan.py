@@ -82,4 +82,3 @@ def recordings(instances: Iterable[Instance], attempts: int) -> list[RecordingKe
             for attempt in range(1, attempts + 1):
                 found[RecordingKey(instance.profile.name, instance.testbed, instance.check.scenario, attempt)] = None
     return sorted(found, key=lambda key: key.profile != CONTROL)
-

@@ -102,4 +102,3 @@ def ipv6_of_endpoints(recording: Recording) -> list[str]:
         for address in endpoint.kernel.addresses
         if ":" in address.address and address.scope == "global"
     ]
-

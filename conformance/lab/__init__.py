@@ -1,0 +1,1 @@
+"""The lab: sandbox, namespaces, links, taps, flows and rules."""

@@ -55,6 +55,7 @@ class Daemon:
 
     @property
     def pid(self) -> int:
+        """Its process id."""
         return self._process.pid
 
     def alive(self) -> bool:

@@ -52,7 +52,7 @@ def spawn(body: Callable[[], int], *, scratch: Path, group: str | None = None) -
     pid = os.fork()
     if pid:
         return pid
-    _guarded(lambda: _outer(body, scratch, group, parent))
+    return _guarded(lambda: _outer(body, scratch, group, parent))
 
 
 def _guarded(function: Callable[[], int]) -> NoReturn:

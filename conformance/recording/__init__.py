@@ -1,0 +1,1 @@
+"""Recordings: their model, their frames, and where they come from."""

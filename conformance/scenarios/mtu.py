@@ -27,7 +27,9 @@ PATHS = ("same-host", "cross-host", "inbound", "outbound")
 def shape(testbed: Testbed) -> Testbed:
     """The testbed with a narrow underlay and, where it is routed, a still narrower outside."""
     segments = {
-        name: segment.model_copy(update={"mtu": OUTSIDE if testbed.routed and name == testbed.client.segment else UNDERLAY})
+        name: segment.model_copy(
+            update={"mtu": OUTSIDE if testbed.routed and name == testbed.client.segment else UNDERLAY}
+        )
         for name, segment in testbed.segments.items()
     }
     return testbed.model_copy(update={"segments": segments})

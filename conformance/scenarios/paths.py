@@ -62,7 +62,7 @@ def with_client(stage: Stage, family: Family) -> Iterator[Way]:
 
 
 def published(stage: Stage, family: Family) -> Iterator[Way]:
-    """To every published port: from the client, from another endpoint of the same host, and from the endpoint itself."""
+    """To every published port: from the client, from other endpoints of the same host, and from the endpoint itself."""
     version = 4 if family == "ipv4" else 6
     for target in stage.endpoints.values():
         for place in target.publications:
@@ -70,7 +70,14 @@ def published(stage: Stage, family: Family) -> Iterator[Way]:
                 continue
             protocols = (place.protocol,)
             yield Way(
-                "published", family, "client", stage.lab.client.namespace, target.name, place.address, place.port, protocols
+                "published",
+                family,
+                "client",
+                stage.lab.client.namespace,
+                target.name,
+                place.address,
+                place.port,
+                protocols,
             )
             for source in stage.endpoints.values():
                 if source.host == target.host:

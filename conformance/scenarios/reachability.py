@@ -211,5 +211,3 @@ def _unused(stage: Stage, family: Family) -> list[Address]:
         if address in network:
             return [network[min(network.num_addresses, 256) - 3]]
     return []
-
-

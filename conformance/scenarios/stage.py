@@ -17,7 +17,6 @@ from conformance.lab import snapshot
 from conformance.lab.canary import send_canary
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.lab import Host, Lab, Node
-from conformance.lab.namespace import Namespace
 from conformance.lab.tap import Recorder
 from conformance.profile import Profile
 from conformance.recording.model import Canary, EndpointState, Event, Family, Flow, InterfaceState, Snapshot, Window
@@ -180,10 +179,8 @@ class Stage:
         for node in [*self.hosts, self.lab.client]:
             nonce, moment = send_canary(node.namespace, node.uplink, form)
             rack = f"rack:{node.name}.{node.station.segment}"
-            for tap in (f"{node.name}:{node.uplink}", rack):
-                sent.append(
-                    Canary(nonce=nonce.hex(), form=form, where=node.name, tap=tap, time_ns=moment)
-                )
+            taps = (f"{node.name}:{node.uplink}", rack)
+            sent += [Canary(nonce=nonce.hex(), form=form, where=node.name, tap=tap, time_ns=moment) for tap in taps]
         return sent
 
     def snapshot(self, moment: str) -> None:

@@ -1,0 +1,1 @@
+"""Reference networks with planted faults: the suite judged by itself."""

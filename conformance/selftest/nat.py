@@ -80,7 +80,10 @@ def _route_prefix(lab: Lab) -> None:
 def _source_port(host: Host, lab: Lab) -> Rules:
     """The address is kept, the port is not."""
     return [
-        (source_nat(host.workload_ipv4[number], ports=(50_000, 50_999)), (source(IPv4Network(host.workload_ipv4[number])), transport(kind), *_out(host)))
+        (
+            source_nat(host.workload_ipv4[number], ports=(50_000, 50_999)),
+            (source(IPv4Network(host.workload_ipv4[number])), transport(kind), *_out(host)),
+        )
         for number in range(2, 16)
         for kind in ("tcp", "udp")
     ]
@@ -99,7 +102,10 @@ def _shared_port(host: Host, lab: Lab) -> Rules:
 
 def _dnat_53(host: Host, lab: Lab) -> Rules:
     return [
-        (destination_nat(host.workload_ipv4[1]), (destination(host.workload_ipv4), transport("udp"), destination_port(53), in_interface(host.uplink)))
+        (
+            destination_nat(host.workload_ipv4[1]),
+            (destination(host.workload_ipv4), transport("udp"), destination_port(53), in_interface(host.uplink)),
+        )
     ]
 
 
@@ -113,7 +119,9 @@ FAULTS = (
         name="snat-across-hosts",
         title="source translation of everything that leaves the host, own prefix exempt",
         labels=("F-NAT-01a", "X-01"),
-        fails=frozenset({"nat.tcp-untranslated", "nat.udp-untranslated", "nat.icmp-untranslated", "route.socket-identity"}),
+        fails=frozenset(
+            {"nat.tcp-untranslated", "nat.udp-untranslated", "nat.icmp-untranslated", "route.socket-identity"}
+        ),
         on_network=source_translation("ip", _snat()),
         witness=rule_hit,
     ),
@@ -153,7 +161,15 @@ FAULTS = (
         name="masquerade-inbound",
         title="the gateway appears as the client of what comes in from outside",
         labels=("F-NAT-04a",),
-        fails=frozenset({"nat.tcp-untranslated", "nat.udp-untranslated", "nat.icmp-untranslated", "nat.client-address", "route.socket-identity"}),
+        fails=frozenset(
+            {
+                "nat.tcp-untranslated",
+                "nat.udp-untranslated",
+                "nat.icmp-untranslated",
+                "nat.client-address",
+                "route.socket-identity",
+            }
+        ),
         on_network=source_translation("ip", _inbound_masquerade),
         witness=rule_hit,
     ),
@@ -161,7 +177,15 @@ FAULTS = (
         name="snat-same-host",
         title="hairpin translation also hits direct traffic of one host",
         labels=("F-NAT-05a",),
-        fails=frozenset({"nat.tcp-untranslated", "nat.udp-untranslated", "nat.icmp-untranslated", "nat.same-host", "route.socket-identity"}),
+        fails=frozenset(
+            {
+                "nat.tcp-untranslated",
+                "nat.udp-untranslated",
+                "nat.icmp-untranslated",
+                "nat.same-host",
+                "route.socket-identity",
+            }
+        ),
         on_network=source_translation("ip", _hairpin),
         witness=rule_hit,
     ),
@@ -169,7 +193,15 @@ FAULTS = (
         name="nat66",
         title="IPv4 clean, IPv6 masqueraded",
         labels=("F-NAT-06a",),
-        fails=frozenset({"nat.tcp-untranslated", "nat.udp-untranslated", "nat.icmp-untranslated", "nat.ipv6-untranslated", "route.socket-identity"}),
+        fails=frozenset(
+            {
+                "nat.tcp-untranslated",
+                "nat.udp-untranslated",
+                "nat.icmp-untranslated",
+                "nat.ipv6-untranslated",
+                "route.socket-identity",
+            }
+        ),
         on_network=source_translation("ip6", _nat66),
         witness=rule_hit,
     ),
@@ -177,7 +209,15 @@ FAULTS = (
         name="prefix-translation",
         title="the IPv6 prefix is swapped on the way out and back, the interface identifier kept",
         labels=("F-NAT-06b",),
-        fails=frozenset({"nat.tcp-untranslated", "nat.udp-untranslated", "nat.icmp-untranslated", "nat.ipv6-untranslated", "route.socket-identity"}),
+        fails=frozenset(
+            {
+                "nat.tcp-untranslated",
+                "nat.udp-untranslated",
+                "nat.icmp-untranslated",
+                "nat.ipv6-untranslated",
+                "route.socket-identity",
+            }
+        ),
         on_network=_route_prefix,
         witness=rule_hit,
     ),

@@ -15,7 +15,7 @@ def look(scratch: Path) -> dict[str, Any]:
         "uid": os.geteuid(),
         "interfaces": sorted(name for _, name in socket.if_nameindex()),
         "scratch_is_mount": os.path.ismount(scratch),
-        "processes": sum(name.isdigit() for name in os.listdir("/proc")),
+        "processes": sum(path.name.isdigit() for path in Path("/proc").iterdir()),
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from itertools import count
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -27,7 +29,7 @@ RIGHT = {"ipv4": "198.51.100.1", "ipv6": "2001:db8:0:2::1"}
 NEAR_HOP = {"ipv4": "192.0.2.254", "ipv6": "2001:db8:0:1::fe"}
 FAR_HOP = {"ipv4": "198.51.100.254", "ipv6": "2001:db8:0:2::fe"}
 ABSENT = {"ipv4": "198.51.100.77", "ipv6": "2001:db8:0:2::77"}
-LENGTHS = {"ipv4": 24, "ipv6": 64}
+RTMGRP_IPV6_IFADDR = 0x100
 NUMBERS = (47, 132, 136, 253)
 SHORT = 0.5
 """Enough where an answer or a report comes at once."""
@@ -83,14 +85,24 @@ def bench(*, mtu: int = 1500) -> Iterator[Bench]:
         for namespace, name, addresses in (
             (left, "eth0", LEFT), (router, "left", NEAR_HOP), (right, "eth0", RIGHT), (router, "right", FAR_HOP),
         ):  # fmt: skip
-            link.address(namespace, name, IPv4Interface(f"{addresses['ipv4']}/24"))
-            link.address(namespace, name, IPv6Interface(f"{addresses['ipv6']}/64"), dad=False)
+            address(namespace, name, addresses)
         for family in FAMILIES:
             link.default_route(left, NEAR_HOP[family])
             link.default_route(right, FAR_HOP[family])
         for namespace, name in ((left, "eth0"), (router, "left"), (right, "eth0"), (router, "right")):
             link.await_link(namespace, name, LINK_UP)
         yield Bench(left, right, router, resources.enter_context(Engine()))
+
+
+def address(namespace: Namespace, name: str, addresses: dict[str, str]) -> None:
+    """Add both addresses and wait until the kernel takes the IPv6 one for its own, which it does a little later."""
+    with namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as listener:
+        listener.bind((0, RTMGRP_IPV6_IFADDR))
+        listener.settimeout(LINK_UP)
+        link.address(namespace, name, IPv4Interface(f"{addresses['ipv4']}/24"))
+        link.address(namespace, name, IPv6Interface(f"{addresses['ipv6']}/64"), dad=False)
+        while socket.inet_pton(socket.AF_INET6, addresses["ipv6"]) not in listener.recv(65536):
+            pass
 
 
 def masquerading(bench: Bench) -> None:
@@ -281,8 +293,6 @@ def test_a_route_that_comes_late_is_found_by_a_later_try() -> None:
         nftables.install(lab.router, reject)
         first = lab.run(lab.probe(protocol="tcp", tries=1), lab.probe(tries=1))
         assert [flow.status for flow in first] == ["unreachable"] * 2
-        from threading import Timer
-
         timer = Timer(RETRY / 2, nftables.remove, (lab.router, reject))
         timer.start()
         flows = lab.run(lab.probe(protocol="tcp"), lab.probe(), deadline=3 * RETRY)
@@ -309,8 +319,6 @@ def test_source_translation_is_seen_at_the_far_end() -> None:
 def test_destination_translation_is_seen_at_the_far_end() -> None:
     with bench() as lab:
         lab.serve()
-        from ipaddress import ip_address
-
         rule = nftables.Rule(
             nftables.destination_nat(ip_address(RIGHT["ipv4"]), port=80),
             (nftables.transport("tcp"), nftables.destination_port(8080)),
@@ -356,8 +364,7 @@ def test_answers_come_from_the_address_that_was_dialled() -> None:
     second = {"ipv4": "198.51.100.2", "ipv6": "2001:db8:0:2::2"}
     with bench() as lab:
         lab.serve(numbers=(253,))
-        link.address(lab.right, "eth0", IPv4Interface(f"{second['ipv4']}/24"))
-        link.address(lab.right, "eth0", IPv6Interface(f"{second['ipv6']}/64"), dad=False)
+        address(lab.right, "eth0", second)
         probes = [
             lab.probe(
                 protocol=protocol, number=253 if protocol == "ip" else 0, family=family, destination=place[family]
@@ -376,8 +383,7 @@ def test_chosen_source_address() -> None:
     second = {"ipv4": "192.0.2.2", "ipv6": "2001:db8:0:1::2"}
     with bench() as lab:
         lab.serve(numbers=(253,))
-        link.address(lab.left, "eth0", IPv4Interface(f"{second['ipv4']}/24"))
-        link.address(lab.left, "eth0", IPv6Interface(f"{second['ipv6']}/64"), dad=False)
+        address(lab.left, "eth0", second)
         probes = [
             lab.probe(
                 protocol=protocol, number=253 if protocol == "ip" else 0, family=family, source_address=second[family]
@@ -484,8 +490,6 @@ def test_flow_ids_are_used_once() -> None:
 
 
 def test_taken_port_is_named() -> None:
-    import socket
-
     with bench() as lab, lab.right.socket(socket.AF_INET, socket.SOCK_STREAM) as other:
         other.bind(("0.0.0.0", 80))
         other.listen()

@@ -23,6 +23,8 @@ from conformance.lab.listen import Listener
 from conformance.lab.namespace import Namespace
 
 HERE, THERE, HERE6, THERE6 = "192.0.2.11", "192.0.2.12", "2001:db8:0:1::11", "2001:db8:0:1::12"
+IP_RECVTTL = 12
+"""linux/in.h; Python has no name for it."""
 SILENCE = 0.2
 """Seconds that nothing must arrive in; what arrives on these wires takes less than a millisecond."""
 
@@ -47,7 +49,7 @@ def send(
         if six:
             server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
         else:
-            server.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTTL, 1)
+            server.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
         server.bind(("::" if six else "", at or port))
         server.settimeout(SILENCE)
         sender.bind(("::" if six else "", 5000))
@@ -101,7 +103,7 @@ def test_ipv6_matches_decide(tmp_path: Path) -> None:
         "source": (nft.source(ip_network(f"{HERE6}/128")),),
         "prefix": (nft.source(ip_network("2001:db8::/33")), nft.destination(ip_network("2001:db9::/32"), negate=True)),
         "ethernet": (nft.ether_type("ip6"), nft.ether_source("00:00:5e:00:53:01"), nft.transport("udp")),
-        "part of a MAC": (nft.ether_destination("00:00:5e:00:00:00", "ff:ff:ff:00:00:00"), nft.transport("udp")),
+        "part of a MAC": (nft.ether_destination("00:00:5e:00:00:00", "ff:ff:ff:00:00:00"), nft.ether_type("ip6")),
     }
     with hosts(tmp_path) as (here, there):
         for words, wanted in matches.items():
@@ -131,15 +133,15 @@ def test_fragments_are_told_apart(tmp_path: Path) -> None:
 def test_source_translation(tmp_path: Path) -> None:
     with hosts(tmp_path) as (here, there):
         post = {"type": "nat", "hook": "postrouting", "priority": 100}
-        for action, kept in (
-            (nft.masquerade(), True),
-            (nft.masquerade(fully_random=True), False),
-            (nft.masquerade(random=True), False),
+        for port, action, kept in (
+            (1001, nft.masquerade(), True),
+            (1002, nft.masquerade(fully_random=True), False),
+            (1003, nft.masquerade(random=True), False),
         ):
             translating = table(nft.Rule(action, (nft.out_interface("eth0"), nft.transport("udp"))), **post)
             nft.install(here, translating)
             for address in (THERE, THERE6):
-                arrived = send(here, there, address)
+                arrived = send(here, there, address, port=port)
                 assert arrived is not None
                 assert (arrived[1][1] == 5000) == kept
             assert actions(here) == [("masquerade", 2)]
@@ -285,7 +287,10 @@ def test_an_underlay_without_multicast_carries_what_resolution_needs(tmp_path: P
         here, there = lab.hosts["h1"].namespace, lab.hosts["h2"].namespace
         with Listener(there, "eth0") as ears, here.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as outlet:
             for mac in (*blocked, *passing):
-                outlet.sendto(bytes.fromhex(mac.replace(":", "")) + bytes(6) + b"\x88\xb5" + bytes(46), ("eth0", 0))
+                outlet.sendto(
+                    bytes.fromhex(mac.replace(":", "")) + bytes.fromhex("00005e005301") + b"\x88\xb5" + bytes(46),
+                    ("eth0", 0),
+                )
             seen: list[str] = []
 
             def collect(frame: bytes) -> bool:

@@ -37,7 +37,9 @@ def machine() -> dict[str, object]:
 
     with IPRoute() as netlink:
         state: dict[str, object] = {
-            "links": sorted((link["index"], link.get_attr("IFLA_IFNAME"), link["flags"]) for link in netlink.get_links()),
+            "links": sorted(
+                (link["index"], link.get_attr("IFLA_IFNAME"), link["flags"]) for link in netlink.get_links()
+            ),
             "addresses": sorted((a["index"], a.get_attr("IFA_ADDRESS")) for a in netlink.get_addr()),
             "routes": sorted(str(r.get_attr("RTA_DST")) + str(r.get_attr("RTA_OIF")) for r in netlink.get_routes()),
         }
@@ -123,7 +125,9 @@ def test_a_run_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
     places = f"{HERE}:{HERE.parents[1]}:{packages}"
     readable = "/usr/bin/python3"
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", readable, "-c", program, places]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env={"PATH": os.environ["PATH"]})
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd="/", env={"PATH": os.environ["PATH"]}
+    )
     if "Permission denied" in done.stderr or "No module named" in done.stderr:
         pytest.skip(f"this checkout cannot be read by another user: {done.stderr.splitlines()[-1]}")
     assert "'uid': 0" in done.stdout, done.stderr

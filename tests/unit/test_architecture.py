@@ -31,7 +31,9 @@ def imported(path: Path) -> set[str]:
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names.update([node.module] if node.module != "conformance" else [f"conformance.{a.name}" for a in node.names])
+            names.update(
+                [node.module] if node.module != "conformance" else [f"conformance.{a.name}" for a in node.names]
+            )
         elif isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
     return {name.split(".")[1] for name in names if name.startswith("conformance.")}

@@ -8,6 +8,7 @@ import pytest
 
 from conformance import profile, testbed
 from conformance.errors import UsageError
+from conformance.places import TESTBEDS
 
 GOOD = """
 schema = 1
@@ -80,7 +81,7 @@ def test_settings_and_rename(tmp_path: Path) -> None:
 
 
 def test_testbed_mistakes_get_one_line(tmp_path: Path) -> None:
-    good = (testbed.TESTBEDS / "same-subnet.toml").read_text()
+    good = (TESTBEDS / "same-subnet.toml").read_text()
     for text, message in (
         (good.replace('segment = "lan"', 'segment = "wan"', 1), "there is no segment 'wan'"),
         (good.replace('ipv4 = "192.0.2.11"', 'ipv4 = "198.51.100.11"'), "not in segment 'lan'"),
