@@ -179,6 +179,8 @@ class Lab:
         own = [rtnetlink.address(interface, one, dad=False) for one in addresses]
         behind = [rtnetlink.route(destination, via=gateway) for destination, gateway in routes]
         netlink.transact(namespace, [rtnetlink.up(interface), *own, *behind])
+        link.await_link(namespace, interface)
+        link.await_link(self.rack, rack_port)
 
     def _host(self, name: str) -> Host:
         folder = self.folder / name

@@ -15,12 +15,15 @@ from contextlib import contextmanager, suppress
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
+from conformance import limits
 from conformance.lab import netlink, rtnetlink
 from conformance.lab.namespace import Namespace
 
 RTMGRP_LINK: Final = 0x001
 RTMGRP_IPV6_ADDRESS: Final = 0x100
 TENTATIVE, DAD_FAILED = 0x40, 0x08
+OPERATIONAL: Final = 6
+"""IF_OPER_UP."""
 
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
@@ -87,11 +90,14 @@ def everything(gateway: str) -> Network:
     return ip_network("0.0.0.0/0" if ip_address(gateway).version == 4 else "::/0")
 
 
-def await_link(namespace: Namespace, name: str, deadline: float) -> None:
+def await_link(namespace: Namespace, name: str, deadline: float = limits.LINK_UP) -> None:
     """Wait until `name` has carrier and is operationally up; `deadline` in seconds. Raises TimeoutError.
 
-    The kernel's own notifications are waited for (RTMGRP_LINK), nothing is polled.
+    An interface that was set up a moment ago drops what is sent until the kernel has activated its queue. The kernel's
+    own notifications are waited for (RTMGRP_LINK), nothing is polled.
     """
+    if _is_up(namespace, name):
+        return
     with announcements(namespace, RTMGRP_LINK) as wait:
         until = time.monotonic() + deadline
         while not _is_up(namespace, name):
@@ -128,8 +134,11 @@ def announcements(namespace: Namespace, groups: int) -> Iterator[Callable[[float
 
 
 def _is_up(namespace: Namespace, name: str) -> bool:
-    found = namespace.netlink("link", "get", ifname=name)
-    return bool(found) and found[0].get_attr("IFLA_OPERSTATE") == "UP"
+    """Whether the operational state (RFC 2863) is up."""
+    place = netlink.text(3, name)
+    request = netlink.message(rtnetlink.GET_LINK, 0, rtnetlink.LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0), place)
+    state = netlink.attributes(netlink.ask(namespace, request), rtnetlink.LINK.size)[16]
+    return state[0] == OPERATIONAL
 
 
 def await_dad(namespace: Namespace, name: str, deadline: float) -> list[IPv6Address]:

@@ -103,6 +103,10 @@ class Live:
         except TimeoutError:
             raise Missing(f"the recording did not end within {limits.RUN:.0f} s") from None
 
+    def forget(self, profile: str, testbed: str, scenario: str, attempt: int) -> None:
+        """Let go of a recording that is not needed any more: its frames are large."""
+        self._futures.pop(RecordingKey(profile, testbed, scenario, attempt), None)
+
     def close(self) -> None:
         """Stop recording: what runs is killed with its sandbox."""
         with self._room:

@@ -152,6 +152,21 @@ def string(payload: bytes) -> str:
     return payload.split(b"\0", 1)[0].decode(errors="replace")
 
 
+def ask(namespace: Namespace, request: bytes, protocol: int = ROUTE) -> bytes:
+    """The body of the one message that answers `request`. Raises OSError when the kernel refuses."""
+    return namespace.call(_ask, request, protocol)
+
+
+def _ask(request: bytes, protocol: int) -> bytes:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as link:
+        link.send(_numbered(request, 0))
+        kind, _, _, body = next(_messages(link.recv(1 << 18)))
+    if kind == _ERROR:
+        code = -struct.unpack_from("=i", body)[0]
+        raise OSError(code, os.strerror(code))
+    return body
+
+
 def dump(namespace: Namespace, requests: Sequence[bytes], protocol: int = ROUTE) -> list[list[bytes]]:
     """For each dump request, the bodies of the messages that answer it, each behind its netlink header.
 

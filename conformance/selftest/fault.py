@@ -25,13 +25,16 @@ Witness = Callable[[Record], str | None]
 class Fault:
     """One fault. `labels` are its labels in the draft catalogue; `network` is the reference that it is planted in.
 
+    `fails` are the deciding requirements that fail with it, `notes` those whose outcome says so in a note.
+
     `on_network` is called once when the network is deployed, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
     """
 
     name: str
     title: str
-    fails: frozenset[str]
+    fails: frozenset[str] = frozenset()
+    notes: frozenset[str] = frozenset()
     network: str = "routed-64"
     testbed: str = "same-subnet"
     labels: tuple[str, ...] = ()
@@ -43,8 +46,8 @@ class Fault:
     witness: Witness | None = None
 
     def __post_init__(self) -> None:
-        if not self.fails:
-            raise ValueError(f"{self.name}: a fault that fails nothing proves nothing")
+        if not self.fails and not self.notes:
+            raise ValueError(f"{self.name}: a fault that nothing tells of proves nothing")
 
 
 def rule_hit(record: Record) -> str | None:

@@ -99,7 +99,7 @@ def test_translated_connections_are_told_from_others(tmp_path: Path) -> None:
     assert set(found) == {("ipv4", "udp"), ("ipv6", "udp"), ("ipv4", "tcp"), ("ipv6", "tcp")}
     for (family, protocol), one in found.items():
         assert one["original_destination"] == ("192.0.2.12" if family == "ipv4" else "2001:db8:0:1::12")
-        assert one["translated"] == one["source_translated"] == (protocol == "udp")
+        assert one["translated"] is one["source_translated"] is (protocol == "udp")
         assert not one["destination_translated"]
         assert ("src-nat" in one["status"]) == (protocol == "udp")
         assert (one["reply_destination_port"] in (7000, 7001)) == (protocol == "udp")

@@ -14,7 +14,7 @@ from conformance.lab.nftables.match import Version
 Address = IPv4Address | IPv6Address
 PortRange = tuple[int, int]
 
-PROTO_RANDOM, FULLY_RANDOM = 4, 16
+PROTO_SPECIFIED, PROTO_RANDOM, FULLY_RANDOM = 2, 4, 16
 """NF_NAT_RANGE flags."""
 _NFPROTO: Final = {4: 2, 6: 10}
 _LOW, _HIGH = nft.SECOND, 3
@@ -53,7 +53,7 @@ def masquerade(*, random: bool = False, fully_random: bool = False, ports: PortR
 
     The source port is kept where it is free, unless `random` or `fully_random` chooses another.
     """
-    flags = _nat_flags(random, fully_random)
+    flags = _nat_flags(random, fully_random) | (PROTO_SPECIFIED if ports else 0)
     loads, registers = _ports(ports, 2)
     return Action((*loads, nft.expression("masq", *([nft.be32(1, flags)] if flags else []), *registers)))
 

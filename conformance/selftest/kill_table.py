@@ -1,0 +1,178 @@
+"""The kill table: each planted fault against the requirements that fail with it, and the sound networks beside them.
+
+``python -m conformance.selftest.kill_table [--markdown] [NAME ...]`` records and judges them all (or those named).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from conformance import profile as profiles
+from conformance import testbed as testbeds
+from conformance.judging.plan import Instance, RecordingKey, Selection
+from conformance.judging.register import Check
+from conformance.judging.session import Session
+from conformance.lab.live import Live, Order
+from conformance.planning import checks
+from conformance.profile import Profile
+from conformance.recording.source import Missing
+from conformance.recording.store import Recording, folder_name
+from conformance.selftest.fault import Fault
+from conformance.selftest.faults import FAULTS
+from conformance.selftest.subject import profile_of
+from conformance.verdict import Outcome, Verdict
+
+BY_DESIGN: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
+"""What a sound reference network fails because of what it is; nothing where it is not named."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network, recorded in every scenario and judged by every check.
+
+    `failed` maps each deciding requirement that failed to what was seen first; `noted` are requirements with a note;
+    `broken` is what went wrong with the suite itself; `witness` is None where the fault was not there (or none is due).
+    """
+
+    name: str
+    expected: frozenset[str]
+    failed: Mapping[str, str]
+    noted: frozenset[str]
+    broken: tuple[str, ...]
+    witness: str | None
+    fault: Fault | None = None
+
+    @property
+    def missed(self) -> list[str]:
+        """Requirements that should have failed and did not."""
+        return sorted(self.expected - set(self.failed))
+
+    @property
+    def extra(self) -> list[str]:
+        """Requirements that failed and should not have."""
+        return sorted(set(self.failed) - self.expected)
+
+    @property
+    def verdict(self) -> str:
+        """``killed`` (of a sound network: ``sound``), or in what way it was not."""
+        if self.broken:
+            return "error"
+        if self.fault is not None and self.witness is None:
+            return "no witness"
+        if self.missed or (self.fault is not None and not self.fault.notes <= self.noted):
+            return "missed"
+        if self.extra:
+            return "extra" if self.fault is not None else "false alarm"
+        return "killed" if self.fault is not None else "sound"
+
+
+class Trials:
+    """Records networks with and without faults, all at the same time, below `out`; judges one when it is asked for.
+
+    A recording is deleted as soon as it was judged.
+    """
+
+    def __init__(self, faults: Iterable[Fault], out: Path) -> None:
+        self._checks = checks()
+        self._profiles: dict[str, Profile] = {}
+        beds: dict[str, testbeds.Testbed] = {}
+        cells: dict[tuple[str, str], None] = {}
+        for fault in faults:
+            for one in (profiles.load(fault.network), profile_of(fault)):
+                self._profiles[one.name] = one
+                cells[one.name, fault.testbed] = None
+            beds[fault.testbed] = testbeds.load(fault.testbed)
+        self.sound = [cell for cell in cells if cell[0] in profiles.available()]
+        scenarios = sorted({check.scenario for check in self._checks})
+        self._keys = [RecordingKey(name, bed, scenario, 1) for name, bed in cells for scenario in scenarios]
+        self._out = out
+        self._live = Live(Order(self._profiles, dict.fromkeys(self._profiles, 1), beds, out), lambda *_: None)
+
+    def start(self) -> None:
+        """Begin to record everything."""
+        self._live.start(self._keys)
+
+    def of_fault(self, fault: Fault) -> Trial:
+        """The trial of a faulty network."""
+        name = profile_of(fault).name
+        known = BY_DESIGN.get(fault.network, frozenset())
+        return self._trial(name, fault.testbed, known | fault.fails, fault)
+
+    def of_sound(self, network: str, testbed: str) -> Trial:
+        """The trial of a sound network, on one testbed."""
+        return self._trial(network, testbed, BY_DESIGN.get(network, frozenset()), None)
+
+    def _trial(self, name: str, testbed: str, expected: frozenset[str], fault: Fault | None) -> Trial:
+        selection = Selection((self._profiles[name],), (testbed,))
+        session = Session(selection, self._live, None)
+        outcomes = [session.outcome(one) for one in self._instances(selection)]
+        recordings = list(self._recordings(name, testbed))
+        witness = None if fault is None or fault.witness is None else _witness(fault, recordings)
+        for recording in recordings:
+            shutil.rmtree(recording.folder)
+            self._live.forget(name, testbed, recording.record.scenario, recording.record.attempt)
+        broken = tuple(f"{one.requirement}: {one.deciding.seen}" for one in outcomes if one.verdict is Verdict.ERROR)
+        noted = frozenset(one.requirement for one in outcomes if one.deciding.notes)
+        return Trial(name, expected, _failed(outcomes), noted, broken, witness, fault)
+
+    def _instances(self, selection: Selection) -> Iterator[Instance]:
+        for check in self._checks:
+            yield from selection.instances(check)
+
+    def _recordings(self, name: str, testbed: str) -> Iterator[Recording]:
+        for key in self._keys:
+            if (key.profile, key.testbed) == (name, testbed):
+                try:
+                    yield self._live.get(*_arguments(key))
+                except Missing:
+                    continue
+
+    def close(self) -> None:
+        """Stop recording."""
+        self._live.close()
+
+
+def _arguments(key: RecordingKey) -> tuple[str, str, str, int]:
+    return key.profile, key.testbed, key.scenario, key.attempt
+
+
+def _witness(fault: Fault, recordings: Iterable[Recording]) -> str | None:
+    assert fault.witness is not None
+    found = (fault.witness(recording.record) for recording in recordings)
+    return next((words for words in found if words is not None), None)
+
+
+def _failed(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """Deciding requirements that fail, each with its first reason."""
+    found: dict[str, str] = {}
+    for outcome in outcomes:
+        if outcome.verdict is Verdict.FAIL and not outcome.informational:
+            words = " ".join(value for _, value in outcome.parameters)
+            found.setdefault(outcome.requirement, f"{words}: {outcome.deciding.seen}")
+    return found
+
+
+def undetectable(faults: Iterable[Fault]) -> list[str]:
+    """Requirements that have a check, and that no fault fails: their passes prove nothing."""
+    known = frozenset().union(*(fault.fails for fault in faults))
+    return sorted({one.requirement.id for one in checks() if not one.requirement.informational} - known)
+
+
+@contextmanager
+def trials(faults: Iterable[Fault], out: Path) -> Iterator[Trials]:
+    """Everything being recorded below `out`, until the context ends."""
+    made = Trials(faults, out)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
