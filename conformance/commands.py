@@ -56,7 +56,10 @@ def show_matrix(folders: Sequence[Path]) -> int:
 
 def _drive(wish: Wish, folders: Sequence[Path], out: Path, *, matrix_only: bool) -> int:
     with Progress() as progress:
-        ended = drive(Run(wish, progress))
+        run = Run(wish, progress)
+        ended = drive(run)
+    if run.refused is not None:
+        raise run.refused
     if ended is pytest.ExitCode.INTERNAL_ERROR or ended is pytest.ExitCode.USAGE_ERROR:
         return 3
     if ended is pytest.ExitCode.NO_TESTS_COLLECTED:

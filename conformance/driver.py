@@ -31,7 +31,7 @@ def drive(run: Run) -> pytest.ExitCode:
     """
     arguments = [
         "-c", str(CHECKS / "pytest.ini"), "--rootdir", str(CHECKS), "--noconftest", "--import-mode=importlib",
-        "--assert=plain", "-p", "conformance.plugin", "-p", "no:cacheprovider", "-p", "no:terminal",
+        "--assert=plain", "--capture=no", "-p", "conformance.plugin", "-p", "no:cacheprovider", "-p", "no:terminal",
         "-p", "no:faulthandler", str(CHECKS),
     ]  # fmt: skip
     with _scrubbed():

@@ -89,7 +89,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Everything is known: begin to record."""
     if not session.config.option.collectonly:
         planned = [instance for item in session.items if (instance := _instance(item)) is not None]
-        session.config.stash[RUN].start(planned)
+        wanted = session.config.stash[RUN]
+        try:
+            wanted.start(planned)
+        except UsageError as problem:
+            wanted.refused = problem
+            pytest.exit(str(problem), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 @pytest.hookimpl(tryfirst=True)

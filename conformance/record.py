@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import conformance
 from conformance import testbed as testbeds
@@ -22,6 +22,15 @@ from conformance.recording.model import IdentityState, Record
 from conformance.recording.store import FRAMES, LOGS, finish
 from conformance.scenarios.catalogue import SCENARIOS
 from conformance.scenarios.stage import Stage, machine_load
+
+
+GROUP_FRAMES: Final = (
+    (0x30, 0, 0, 0),  # ldb [0]: the first byte of the destination
+    (0x45, 0, 1, 1),  # jset 1: a group address, broadcast among them
+    (0x06, 0, 0, 0xFFFF),
+    (0x06, 0, 0, 0),
+)
+"""Classic BPF: frames to a group address alone, canaries among them. What is sent to one station its own tap sees."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ def _act(job: Job, scratch: Path, partial: Path) -> Record:
     started = time.time_ns()
     problem = None
     with Lab(testbed, scratch / "lab", logs=partial / LOGS) as lab, Recorder() as recorder, Engine() as engine:
-        _watch(lab, recorder)
+        _watch(lab, recorder, inside=scenario.inside)
         try:
             with adapter.deploy(lab) as subject:
                 stage = Stage(lab, subject, recorder, engine, job.variant, profile)
@@ -103,14 +112,21 @@ def _act(job: Job, scratch: Path, partial: Path) -> Record:
     )
 
 
-def _watch(lab: Lab, recorder: Recorder) -> None:
-    """Taps on every station before anything else happens."""
+def _watch(lab: Lab, recorder: Recorder, *, inside: bool) -> None:
+    """Taps on every station before anything else happens; see `Scenario.inside`."""
     stations = [
-        Watch(host.namespace, host.name, "inside", roles={host.uplink: "uplink"}) for host in lab.hosts.values()
+        Watch(
+            host.namespace,
+            host.name,
+            "inside",
+            roles={host.uplink: "uplink"},
+            only=None if inside else frozenset({host.uplink}),
+        )
+        for host in lab.hosts.values()
     ]
-    recorder.watch_all(
-        [*stations, Watch(lab.rack, "rack", "rack"), Watch(lab.client.namespace, lab.client.name, "client")]
-    )
+    stations.append(Watch(lab.rack, "rack", "rack", program=() if inside else GROUP_FRAMES))
+    stations.append(Watch(lab.client.namespace, lab.client.name, "client"))
+    recorder.watch_all(stations)
 
 
 def _seen(stage: Stage) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def header(run: Run, name: str) -> Header:
         kernel=first.kernel if first else about.kernel,
         testbeds=about.testbeds,
         scenarios=about.scenarios,
+        only=run.wish.only,
         date=datetime.datetime.fromtimestamp(int(started), datetime.UTC),
         command=about.command,
         variant=first.variant if first else about.variant,

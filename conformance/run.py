@@ -21,7 +21,7 @@ from conformance.requirement import UnknownRequirement, families, find
 from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
-    from conformance.adapters.interface import Identity, Unavailable
+    from conformance.adapters.interface import Adapter, Identity, Unavailable
     from conformance.lab.live import Live
     from conformance.report.progress import Progress
 
@@ -72,6 +72,8 @@ class Run:
             raise UsageError(f"--attempts {self.wish.attempts}: at least 1")
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._live: Live | None = None
+        self._adapters: dict[str, Adapter] = {}
+        self.refused: UsageError | None = None
         self._planned: list[Instance] = []
         self._stored = None if self.wish.recordings is None else Stored(self.wish.recordings)
         if self.wish.recordings is not None:
@@ -83,6 +85,8 @@ class Run:
             attempts = max(recording.record.attempt for recording in self._stored.all)
         self.selection = Selection(tuple(self.profiles.values()), tuple(self._testbeds), self.wish.only, attempts)
         self.session: Session | None = None
+        if self._stored is None:
+            self._check_wish()
 
     # --- what is wished for -------------------------------------------------------------------------------------
     @property
@@ -95,8 +99,19 @@ class Run:
         """Which windows are used."""
         return "thorough" if self.wish.thorough else "fast"
 
+    def _check_wish(self) -> None:
+        """Find what is wrong with the wish before anything is started or written. Raises UsageError."""
+        from conformance.adapters.registry import adapter_for
+
+        _check_decided(self.wish.only)
+        self._adapters = {name: adapter_for(profile) for name, profile in self.profiles.items()}
+        if self.wish.out is not None:
+            _check_unused(self.wish.out)
+
     def _load(self) -> dict[str, Profile]:
         references = self.wish.profiles or KERNEL_ONLY
+        if set(references) == {CONTROL}:
+            raise UsageError(f"{CONTROL}: it is the control of every run; name a profile that is to be judged")
         if (self.wish.rename or self.wish.settings) and len(references) != 1:
             raise UsageError("--set and --as: name exactly one profile with them")
         loaded = {CONTROL: profiles.load(CONTROL)}
@@ -129,13 +144,10 @@ class Run:
 
     def _record(self, planned: list[Instance]) -> Source:
         from conformance.adapters.interface import Unavailable
-        from conformance.adapters.registry import adapter_for
         from conformance.lab.live import Live, Order
 
-        weights: dict[str, int] = {}
-        for name, profile in self.profiles.items():
-            adapter = adapter_for(profile)
-            weights[name] = adapter.weight
+        weights = {name: adapter.weight for name, adapter in self._adapters.items()}
+        for name, adapter in self._adapters.items():
             identity = adapter.identify()
             if adapter.needs_root and os.geteuid() != 0 and not isinstance(identity, Unavailable):
                 identity = Unavailable("it needs root", ())
@@ -152,9 +164,15 @@ class Run:
 
     @property
     def out(self) -> Path:
-        """Where recordings and reports go: the folder that was named, else a temporary one that goes with the run."""
+        """Where recordings and reports go: the folder that was named, else a temporary one that goes with the run.
+
+        Raises UsageError where it cannot be made.
+        """
         if self.wish.out is not None:
-            self.wish.out.mkdir(parents=True, exist_ok=True)
+            try:
+                self.wish.out.mkdir(parents=True, exist_ok=True)
+            except OSError as problem:
+                raise UsageError(f"--out {self.wish.out}: cannot be made: {problem.strerror}") from None
             return self.wish.out
         if self._temporary is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="plugfest-out-")
@@ -222,10 +240,17 @@ MEMORY = "run.json"
 
 def remember(wish: Wish, folder: Path) -> None:
     """Write down what the run covers. Raises UsageError where the folder holds an earlier run: nothing is mixed."""
+    _check_unused(folder)
+    text = json.dumps({"schema": 1, "only": wish.only, "command": wish.command}, indent=1)
+    try:
+        (folder / MEMORY).write_text(text + "\n")
+    except OSError as problem:
+        raise UsageError(f"--out {folder}: cannot be written: {problem.strerror}") from None
+
+
+def _check_unused(folder: Path) -> None:
     if (folder / MEMORY).exists():
         raise UsageError(f"--out {folder}: holds an earlier run; name a new folder (`plugfest matrix` joins several)")
-    text = json.dumps({"schema": 1, "only": wish.only, "command": wish.command}, indent=1)
-    (folder / MEMORY).write_text(text + "\n")
 
 
 def remembered(wish: Wish, folder: Path) -> Wish:
@@ -247,3 +272,15 @@ def _check_only(only: tuple[str, ...]) -> None:
             find(word)
         except UnknownRequirement as problem:
             raise UsageError(f"--only {word}: {problem}") from None
+
+
+def _check_decided(only: tuple[str, ...]) -> None:
+    if not only:
+        return
+    from conformance.planning import checks
+
+    rows = [check.requirement for check in checks()]
+    decided = {word for row in rows for word in (row.id, row.family, *row.alias)}
+    for word in only:
+        if word not in decided:
+            raise UsageError(f"--only {word}: no check decides it yet; `plugfest list requirements` names what there is")

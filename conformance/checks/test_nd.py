@@ -115,7 +115,13 @@ def test_ipv6_stands_alone(case: Case) -> None:
     removed = [event for event in case.recording.record.events if event.kind == "ipv4-removed"]
     case.require(removed, "IPv4 was not taken away")
     for endpoint in case.endpoints:
-        local = [a for a in endpoint.kernel.addresses if ":" in a.address and a.scope == "link"]
+        local = [
+            address
+            for snapshot in case.snapshots(endpoint.name, "after")
+            for interface in snapshot.interfaces
+            for address in interface.addresses
+            if interface.name == endpoint.interface and ":" in address.address and address.scope == "link"
+        ]
         usable = [a for a in local if not {"tentative", "dadfailed"} & set(a.flags)]
         case.expect(
             local,

@@ -13,7 +13,7 @@ from typing import Any
 
 from conformance.profile import Profile
 from conformance.recording.model import AddressState, Canary, EndpointState, Flow, Snapshot, TapState, Window
-from conformance.recording.store import Recording
+from conformance.recording.store import FlowGroup, Recording
 from conformance.verdict import Evidence, Judgement, Verdict
 
 SHOWN = 4
@@ -66,13 +66,16 @@ class Case:
         return self.recording.record.endpoints
 
     def flows(self, **wanted: Any) -> list[Flow]:
-        """The flows whose fields equal `wanted` and the case's family, protocol and path, where it has them.
+        """The flows of this purpose, path, protocol and family; the case's parameters say what `wanted` does not.
 
         A wanted value that is a tuple means one of these. Requires that there is one: else undecided.
         """
         axes = {key: self.parameters[key] for key in ("family", "protocol", "path") if key in self.parameters}
         conditions = {**axes, **wanted}
-        found = [flow for flow in self.recording.record.flows if _matches(flow, conditions)]
+        groups = self.recording.flow_groups.items()
+        found = sorted(
+            (flow for group, flows in groups if _matches(group, conditions) for flow in flows), key=lambda flow: flow.id
+        )
         self.require(found, f"the scenario sent no such flow ({_words(conditions)})")
         return found
 
@@ -223,9 +226,9 @@ def socket_text(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _matches(flow: Flow, conditions: Mapping[str, Any]) -> bool:
+def _matches(group: FlowGroup, conditions: Mapping[str, Any]) -> bool:
     for key, wanted in conditions.items():
-        value = getattr(flow, key)
+        value = getattr(group, key)
         if value not in wanted if isinstance(wanted, tuple) else value != wanted:
             return False
     return True

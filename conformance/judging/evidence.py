@@ -12,24 +12,13 @@ from numpy.typing import NDArray
 from conformance.frames.ndp import ADVERTISEMENT, parse
 from conformance.judging.case import Case
 from conformance.recording.model import Flow, Socket
+from conformance.recording.sightings import Sighting
 from conformance.recording.store import Recording
 
 ARP = 0x0806
 ARP_REPLY = b"\0\2"
-ECHO = (0, 8, 128, 129)
-"""ICMP and ICMPv6 types of echo request and reply (RFC 792, RFC 4443 §4)."""
 SYN = 0x02
 ACK = 0x10
-
-
-@dataclass(frozen=True)
-class Tuple:
-    """Addresses and ports (echo identifier for ICMP) that frames of one flow carried, and the first such frame."""
-
-    source: Socket
-    destination: Socket
-    frame: int
-    tap: str
 
 
 def rows_of(recording: Recording, flow: int) -> NDArray[np.int64]:
@@ -38,41 +27,12 @@ def rows_of(recording: Recording, flow: int) -> NDArray[np.int64]:
     return rows
 
 
-def tuples(recording: Recording, flow: Flow) -> list[Tuple]:
-    """Every distinct pair of sockets that frames of the flow carried on any tap, each with its first frame.
-
-    ICMP echo has one identifier for both directions: it stands for the port at both ends.
-    """
-    index = recording.frames
-    found: dict[tuple[Socket, Socket], Tuple] = {}
-    for row in rows_of(recording, flow.id).tolist():
-        if index.fragment_offset[row]:
-            continue
-        source, destination = index.address(row, "source"), index.address(row, "destination")
-        if source is None or destination is None:
-            continue
-        kind = int(index.icmp_type[row])
-        if kind in ECHO:
-            ports = int(index.icmp_id[row]), int(index.icmp_id[row])
-        else:
-            ports = int(index.source_port[row]), int(index.destination_port[row])
-        pair = Socket(address=str(source), port=ports[0]), Socket(address=str(destination), port=ports[1])
-        if pair not in found:
-            found[pair] = Tuple(*pair, row + 1, index.taps[index.tap[row]])
-    return list(found.values())
-
-
-def foreign(recording: Recording, flow: Flow) -> list[Tuple]:
-    """The tuples of a flow that are neither what its source sent nor the exact reverse: the marks of translation."""
+def foreign(recording: Recording, flow: Flow) -> list[Sighting]:
+    """The sightings of a flow that are neither what its source sent nor the exact reverse: marks of translation."""
     if flow.local is None:
         return []
-    local, dialled = _bare(flow.local), _bare(flow.dialled)
-    allowed = {(local, dialled), (dialled, local)}
-    return [seen for seen in tuples(recording, flow) if (_bare(seen.source), _bare(seen.destination)) not in allowed]
-
-
-def _bare(socket: Socket) -> tuple[str, int]:
-    return str(ip_address(socket.address)), socket.port
+    allowed = ((flow.local, flow.dialled), (flow.dialled, flow.local))
+    return [seen for seen in recording.sightings.get(flow.id, ()) if (seen.source, seen.destination) not in allowed]
 
 
 def tap_of(case: Case, name: str) -> str:
@@ -81,6 +41,14 @@ def tap_of(case: Case, name: str) -> str:
         if endpoint.name == name:
             return endpoint.tap
     return f"{name}:eth0"
+
+
+def taps_of(case: Case, name: str) -> list[int]:
+    """Numbers of the taps on every interface of an endpoint or of a station: what leaves it may take any of them."""
+    taps = [tap for tap in case.recording.record.taps if tap.where == name]
+    case.require(taps, f"there was no tap at {name}")
+    case.require(not any(tap.dropped for tap in taps), f"a tap at {name} lost frames")
+    return [tap.number for tap in taps]
 
 
 def hop_limits_at_target(case: Case, flow: Flow) -> set[int]:
@@ -130,21 +98,20 @@ def handshake(case: Case, flow: Flow) -> tuple[Handshake, Handshake]:
     """What opened a TCP flow, as seen at its source and at its target."""
     assert flow.local is not None
     assert flow.arrival is not None
-    near = _syns(case, tap_of(case, flow.source), flow.local, flow.dialled)
-    far = _syns(case, tap_of(case, flow.target), flow.arrival.peer, flow.arrival.local)
+    near = _syns(case, taps_of(case, flow.source), flow.local, flow.dialled)
+    far = _syns(case, taps_of(case, flow.target), flow.arrival.peer, flow.arrival.local)
     return near, far
 
 
-def _syns(case: Case, tap_name: str, client: Socket, server: Socket) -> Handshake:
-    tap = case.tap(tap_name)
-    opening = _segments(case, tap.number, client, server, SYN)
-    return Handshake(opening, _segments(case, tap.number, server, client, SYN | ACK))
+def _syns(case: Case, taps: list[int], client: Socket, server: Socket) -> Handshake:
+    opening = _segments(case, taps, client, server, SYN)
+    return Handshake(opening, _segments(case, taps, server, client, SYN | ACK))
 
 
-def _segments(case: Case, tap: int, one: Socket, other: Socket, flags: int) -> frozenset[str]:
+def _segments(case: Case, taps: list[int], one: Socket, other: Socket, flags: int) -> frozenset[str]:
     index = case.recording.frames
     rows = index.select(
-        tap=tap,
+        tap=taps,
         protocol=6,
         source=one.address,
         destination=other.address,

@@ -38,7 +38,9 @@ class Instance:
 
     def recorded(self) -> bool:
         """Whether a recording is needed to decide it (else the profile declared it out of its claims)."""
-        return self.check.applies(self.profile) and self.check.undeclared(self.profile, self.parameters) is None
+        if self.check.out_of_scope(self.profile) is not None:
+            return False
+        return self.check.undeclared(self.profile, self.parameters) is None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ NEEDS: Mapping[tuple[str, str], str] = {
     ("path", "cross-host"): "multi-host",
 }
 """A parameter's value that a profile can only be judged by when it claims the feature."""
+KINDS = frozenset({"encapsulation"})
+"""Features that are a kind of design, not a service: without one the requirement is not applicable."""
 ONLY_WITH: Mapping[tuple[str, str], str] = {
     ("path", "published"): "publish",
     ("path", "published-hairpin"): "publish",
@@ -53,9 +55,12 @@ class Check:
         missing = [feature for feature in dict.fromkeys(needed) if feature not in profile.features]
         return f"the profile does not claim {', '.join(missing)}" if missing else None
 
-    def applies(self, profile: Profile) -> bool:
-        """Whether the profile has one of the roles that the requirement binds."""
-        return bool(set(self.requirement.roles) & set(profile.roles))
+    def out_of_scope(self, profile: Profile) -> str | None:
+        """Why the requirement says nothing about this kind of implementation; None where it does."""
+        if not set(self.requirement.roles) & set(profile.roles):
+            return f"it binds {', '.join(self.requirement.roles)}"
+        lacking = [word for word in self.requirement.features if word in KINDS and word not in profile.features]
+        return f"it is about {', '.join(lacking)}" if lacking else None
 
 
 def check(requirement: str, *, scenario: str, **axes: tuple[str, ...]) -> Callable[[Function], Function]:

@@ -48,8 +48,9 @@ class Session:
 
     def _attempt(self, instance: Instance, number: int) -> Judgement:
         check, profile = instance.check, instance.profile
-        if not check.applies(profile):
-            return Judgement(Verdict.NOT_APPLICABLE, seen=f"it binds {', '.join(check.requirement.roles)}")
+        elsewhere = check.out_of_scope(profile)
+        if elsewhere is not None:
+            return Judgement(Verdict.NOT_APPLICABLE, seen=elsewhere)
         undeclared = check.undeclared(profile, instance.parameters)
         if undeclared is not None:
             return self._declared_out(instance, undeclared, number)

@@ -19,15 +19,25 @@ from conformance.lab.sysctls import pin
 from conformance.testbed import HostStation, Station, Testbed
 
 UPLINK = "eth0"
-BUILDERS = 4
+BUILDERS = 2
 """Stations built at the same time: making a namespace and its mounts waits for the kernel most of the time."""
 BRIDGE_SNOOPING = 23
 """IFLA_BR_MCAST_SNOOPING."""
+UNLIMITED = ("net.ipv4.icmp_ratelimit", "net.ipv6.icmp.ratelimit")
+"""The lab's own router reports every packet: behind a translator many senders share one address, and the kernel's
+limit for each address (RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f)) would hide what the implementation does with reports."""
 
 
 def documentation_mac(number: int) -> str:
     """The `number`-th (0..255) unicast MAC address reserved for documentation (RFC 7042 §2.1.2)."""
     return f"00:00:5e:00:53:{number:02x}"
+
+
+def link_local(mac: str) -> IPv6Interface:
+    """The link-local address that the kernel makes of a MAC address (RFC 4291 appendix A, modified EUI-64)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes((octets[0] ^ 0x02, *octets[1:3], 0xFF, 0xFE, *octets[3:]))
+    return IPv6Interface((b"\xfe\x80" + bytes(6) + identifier, 64))
 
 
 class Node:
@@ -150,6 +160,8 @@ class Lab:
         router = self.namespace("router")
         router.sysctl("net.ipv4.ip_forward", 1)
         router.sysctl("net.ipv6.conf.all.forwarding", 1)
+        for key in UNLIMITED:
+            router.sysctl(key, 0)
         for number, (name, segment) in enumerate(self.testbed.segments.items()):
             assert segment.router_ipv4 is not None
             assert segment.router_ipv6 is not None
@@ -168,7 +180,8 @@ class Lab:
     ) -> None:  # fmt: skip
         """Cable `interface` of a namespace to a new port ``port.segment`` of the top-of-rack; both ends are up.
 
-        `addresses` are set without duplicate address detection, `routes` are (destination, gateway).
+        `addresses` are set without duplicate address detection, and with them the link-local address, without which a
+        router could not resolve neighbours for two seconds; `routes` are (destination, gateway).
         """
         mtu = self.testbed.segment_mtu(segment)
         rack_port = f"{port}.{segment}"[:15]
@@ -178,7 +191,8 @@ class Lab:
         netlink.transact(self.rack, [cable])
         own = [rtnetlink.address(interface, one, dad=False) for one in addresses]
         behind = [rtnetlink.route(destination, via=gateway) for destination, gateway in routes]
-        netlink.transact(namespace, [rtnetlink.up(interface), *own, *behind])
+        local = [rtnetlink.address(interface, link_local(mac), dad=False)] if addresses and mac else []
+        netlink.transact(namespace, [*local, rtnetlink.up(interface), *own, *behind])
         link.await_link(namespace, interface)
         link.await_link(self.rack, rack_port)
 

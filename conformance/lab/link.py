@@ -10,7 +10,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_network
 from typing import Any, Final
@@ -24,6 +24,10 @@ RTMGRP_IPV6_ADDRESS: Final = 0x100
 TENTATIVE, DAD_FAILED = 0x40, 0x08
 OPERATIONAL: Final = 6
 """IF_OPER_UP."""
+CARRIER: Final = 0x1_0000
+"""IFF_LOWER_UP."""
+GLOBAL: Final = 0
+"""RT_SCOPE_UNIVERSE."""
 
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
@@ -154,6 +158,37 @@ def await_dad(namespace: Namespace, name: str, deadline: float) -> list[IPv6Addr
                 return [found for found, flags in states.items() if flags & DAD_FAILED]
             if not wait(until - time.monotonic()):
                 raise TimeoutError(f"{namespace.name}: {name} has a tentative address after {deadline} s")
+
+
+def await_addresses(namespaces: Iterable[Namespace], deadline: float) -> list[str]:
+    """Wait until no global IPv6 address in these namespaces is tentative any more; `deadline` in seconds, for all.
+
+    Interfaces without carrier are left out: no detection runs there. Returns the names of the namespaces in which one is
+    tentative still.
+    """
+    until = time.monotonic() + deadline
+    late = []
+    for namespace in namespaces:
+        with announcements(namespace, RTMGRP_IPV6_ADDRESS | RTMGRP_LINK) as wait:
+            while _detects(namespace):
+                if not wait(until - time.monotonic()):
+                    late.append(namespace.name)
+                    break
+    return late
+
+
+def _detects(namespace: Namespace) -> bool:
+    """Whether duplicate address detection of a global address is under way on an interface with carrier."""
+    get_links = netlink.message(rtnetlink.GET_LINK, netlink.DUMP, rtnetlink.LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+    get_addresses = netlink.message(
+        rtnetlink.GET_ADDRESS, netlink.DUMP, rtnetlink.ADDRESS.pack(socket.AF_INET6, 0, 0, 0, 0)
+    )
+    links, addresses = netlink.dump(namespace, [get_links, get_addresses])
+    carried = {rtnetlink.LINK.unpack_from(body)[2] for body in links if rtnetlink.LINK.unpack_from(body)[3] & CARRIER}
+    return any(
+        flags & TENTATIVE and not flags & DAD_FAILED and scope == GLOBAL and number in carried
+        for _, _, flags, scope, number in map(rtnetlink.ADDRESS.unpack_from, addresses)
+    )
 
 
 def _ipv6_flags(namespace: Namespace, name: str) -> dict[IPv6Address, int]:

@@ -18,7 +18,7 @@ from conformance.recording.source import Missing
 from conformance.recording.store import Recording, folder_name, load
 from conformance.testbed import Testbed
 
-CAPACITY = 12
+CAPACITY = 24
 """Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting."""
 
 

@@ -45,7 +45,10 @@ class Zygote:
                     poll.unregister(descriptor)
                     self._report(descriptor)
                     continue
-                message = self._control.recv(MESSAGE)
+                try:
+                    message = self._control.recv(MESSAGE)
+                except ConnectionResetError:
+                    message = b""
                 if not message:
                     return
                 poll.register(self._start(json.loads(message)), select.POLLIN)
@@ -114,7 +117,8 @@ def main() -> None:
     for module in sys.argv[2:]:
         importlib.import_module(module)
     with Scratch() as scratch, socket.socket(fileno=int(sys.argv[1])) as control:
-        control.send(b"{}")
+        with contextlib.suppress(BrokenPipeError):
+            control.send(b"{}")
         zygote = Zygote(control, scratch)
         try:
             zygote.serve()

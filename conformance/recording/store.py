@@ -7,7 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -17,10 +17,20 @@ from conformance.recording.model import Flow, Record
 
 if TYPE_CHECKING:
     from conformance.recording.index import FrameIndex
+    from conformance.recording.sightings import Sighting
 
 RECORD: Final = "recording.json"
 FRAMES: Final = "frames.pcapng"
 LOGS: Final = "logs"
+
+
+class FlowGroup(NamedTuple):
+    """What flows are asked for by."""
+
+    purpose: str
+    path: str
+    protocol: str
+    family: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,21 @@ class Recording:
         order = np.argsort(ids, kind="stable")
         values, starts = np.unique(ids[order], return_index=True)
         return {int(flow): rows for flow, rows in zip(values, np.split(order, starts[1:]), strict=True) if flow}
+
+    @functools.cached_property
+    def sightings(self) -> dict[int, list[Sighting]]:
+        """Which pairs of sockets the packets of each flow carried, by flow id."""
+        from conformance.recording.sightings import sightings
+
+        return sightings(self.frames)
+
+    @functools.cached_property
+    def flow_groups(self) -> dict[FlowGroup, list[Flow]]:
+        """The flows by purpose, path, protocol and family, each group in the order of their ids."""
+        groups: dict[FlowGroup, list[Flow]] = {}
+        for flow in self.record.flows:
+            groups.setdefault(FlowGroup(flow.purpose, flow.path, flow.protocol, flow.family), []).append(flow)
+        return groups
 
     @property
     def name(self) -> str:

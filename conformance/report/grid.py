@@ -111,7 +111,7 @@ def build(reports: Sequence[Report]) -> Matrix:
         findings=tuple(told),
         notes=tuple(notes(reports, names)),
         unsupported=tuple(unsupported(reports, names)),
-        unchecked=_unchecked({row.requirement for row in rows}),
+        unchecked=() if any(report.header.only for report in reports) else _unchecked({row.requirement for row in rows}),
         preface=_preface(reports),
     )
 

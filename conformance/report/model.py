@@ -46,7 +46,7 @@ class Absence(Frozen):
 class Header(Frozen):
     """What was judged, with what, where and when.
 
-    Exactly one of `implementation` and `unavailable` is given. `catalogue` is the hash of the requirements. `date` is
+    Exactly one of `implementation` and `unavailable` is given. `only` is what the run was narrowed to, if it was. `catalogue` is the hash of the requirements. `date` is
     when it was recorded: the expiry of deviations is looked at on that day, whenever the report is read.
     """
 
@@ -61,6 +61,7 @@ class Header(Frozen):
     kernel: str
     testbeds: tuple[str, ...]
     scenarios: tuple[str, ...]
+    only: tuple[str, ...] = ()
     date: AwareDatetime
     command: str
     variant: Literal["fast", "thorough"] = "fast"

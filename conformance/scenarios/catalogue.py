@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is done to an implementation, once. `waits` is its longest chain of waits that protocols ask for, in s."""
+    """What is done to an implementation, once. `waits` is its longest chain of waits that protocols ask for, in s.
+
+    `inside` records every interface of the hosts and every frame of the top-of-rack, not the uplinks alone: for
+    scenarios of few frames, in which what happens on an endpoint's link matters.
+    """
 
     name: str
     title: str
     waits: float
+    inside: bool = False
 
     def shape(self, testbed: Testbed) -> Testbed:
         """The testbed as this scenario wants it."""
@@ -36,7 +41,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     for scenario in (
         Scenario("reachability", "Everybody talks to everybody: protocols, ports, hop limits, absent addresses", 6.0),
         Scenario("mtu", "A narrow underlay, probed with DF set and with fragments, both ways", 6.0),
-        Scenario("discovery", "IPv6 neighbours: DAD, a duplicate, solicitations, and IPv6 without IPv4", 8.0),
+        Scenario("discovery", "IPv6 neighbours: DAD, a duplicate, solicitations, and IPv6 without IPv4", 8.0, inside=True),
         Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 8.0),
     )
 }

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Any, Literal
 
+from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Explaining, Subject
-from conformance.lab import snapshot
+from conformance.lab import link, snapshot
 from conformance.lab.canary import send_canary
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.lab import Host, Lab, Node
@@ -84,7 +85,11 @@ class Stage:
         return endpoint
 
     def attach_all(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
-        """Attach several endpoints at the same time; the first refusal is raised when all are done."""
+        """Attach several endpoints at the same time; the first refusal is raised when all are done.
+
+        Then Duplicate Address Detection is waited for, once for all: until it is over on the endpoints and on their
+        hosts' ends, nothing can be reached, and whether attach should have waited is a requirement of its own.
+        """
         with ThreadPoolExecutor(max(1, len(requests))) as threads:
             pending = [threads.submit(self.attach, host, request) for host, request in requests]
         made = [future.result() for future in pending]
@@ -92,6 +97,8 @@ class Stage:
             ordered = sorted(known.items())
             known.clear()
             known.update(ordered)  # type: ignore[arg-type]
+        places = [*(host.namespace for host in self.hosts), *(endpoint.namespace for endpoint in made)]
+        self.event("settled", late=link.await_addresses(places, limits.DAD_SETTLED))
         return made
 
     def _state(self, endpoint: Endpoint, attached: int) -> EndpointState:

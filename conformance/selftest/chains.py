@@ -11,7 +11,10 @@ from conformance.selftest.fault import planted
 RAW = -450
 """Before connection tracking and defragmentation."""
 
-Rules = Callable[[Host, Lab], list[tuple[Action, tuple[Match, ...]]]]
+Planted = list[tuple[Action, tuple[Match, ...]]]
+"""Rules: what is done, and when."""
+Rules = Callable[[Host, Lab], Planted]
+"""The rules of one host."""
 
 
 def _on_every_host(family: str, name: str, kind: str, hook: str, priority: int, rules: Rules) -> Callable[[Lab], None]:

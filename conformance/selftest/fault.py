@@ -59,6 +59,15 @@ def rule_hit(record: Record) -> str | None:
     return None
 
 
+def rule_there(record: Record) -> str | None:
+    """A planted rule is in force, whether or not anything hit it."""
+    for snapshot in record.snapshots:
+        for rule in snapshot.rules:
+            if str(rule.get("comment", "")).startswith(PLANTED):
+                return f"{snapshot.where}: the planted rule {rule['comment']!r} is there"
+    return None
+
+
 def planted(host: Host, family: str, chain: Chain) -> None:
     """Install a chain with planted rules on a host, beside whatever tables the network has."""
     marked = tuple(Rule(rule.action, rule.matches, f"{PLANTED} {rule.comment}".strip()) for rule in chain.rules)

@@ -39,13 +39,15 @@ BY_DESIGN: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 class Trial:
     """One network, recorded in every scenario and judged by every check.
 
-    `failed` maps each deciding requirement that failed to what was seen first; `noted` are requirements with a note;
-    `broken` is what went wrong with the suite itself; `witness` is None where the fault was not there (or none is due).
+    `failed` maps each deciding requirement that failed to what was seen first, `undecided` those that were
+    inconclusive; `noted` are requirements with a note. `broken` is what went wrong with the suite itself, `witness` is
+    None where the fault was not there (or none is due).
     """
 
     name: str
     expected: frozenset[str]
     failed: Mapping[str, str]
+    undecided: Mapping[str, str]
     noted: frozenset[str]
     broken: tuple[str, ...]
     witness: str | None
@@ -120,9 +122,13 @@ class Trials:
         for recording in recordings:
             shutil.rmtree(recording.folder)
             self._live.forget(name, testbed, recording.record.scenario, recording.record.attempt)
-        broken = tuple(f"{one.requirement}: {one.deciding.seen}" for one in outcomes if one.verdict is Verdict.ERROR)
         noted = frozenset(one.requirement for one in outcomes if one.deciding.notes)
-        return Trial(name, expected, _failed(outcomes), noted, broken, witness, fault)
+        failed, undecided, errors = (
+            _first(outcomes, verdict) for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
+        )
+        problems = [f"{one.record.scenario}: {one.record.problem}" for one in recordings if one.record.problem]
+        broken = (*problems, *(f"{requirement}: {seen}" for requirement, seen in errors.items()))
+        return Trial(name, expected, failed, undecided, noted, broken, witness, fault)
 
     def _instances(self, selection: Selection) -> Iterator[Instance]:
         for check in self._checks:
@@ -151,11 +157,11 @@ def _witness(fault: Fault, recordings: Iterable[Recording]) -> str | None:
     return next((words for words in found if words is not None), None)
 
 
-def _failed(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """Deciding requirements that fail, each with its first reason."""
+def _first(outcomes: Iterable[Outcome], verdict: Verdict) -> dict[str, str]:
+    """Deciding requirements that have an outcome with that verdict, each with what was seen first."""
     found: dict[str, str] = {}
     for outcome in outcomes:
-        if outcome.verdict is Verdict.FAIL and not outcome.informational:
+        if outcome.verdict is verdict and not outcome.informational:
             words = " ".join(value for _, value in outcome.parameters)
             found.setdefault(outcome.requirement, f"{words}: {outcome.deciding.seen}")
     return found

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
 
+from conformance.adapters.linux.bridges import BRIDGE
+from conformance.lab import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
-    Action,
     Match,
     destination,
     destination_nat,
@@ -15,7 +16,6 @@ from conformance.lab.nftables import (
     in_interface,
     masquerade,
     out_interface,
-    rewrite,
     source,
     source_nat,
     source_port,
@@ -23,95 +23,117 @@ from conformance.lab.nftables import (
     transport,
 )
 from conformance.scenarios.reachability import PORT, SHARED_SOURCE_PORT
-from conformance.selftest.chains import forwarding, mangling, source_translation, target_translation
-from conformance.selftest.fault import Fault, rule_hit
+from conformance.selftest.chains import Planted, Rules, forwarding, source_translation, target_translation
+from conformance.selftest.fault import Fault, rule_hit, rule_there
 
-Rules = list[tuple[Action, tuple[Match, ...]]]
+TRANSLATED_TCP = frozenset({"nat.tcp-untranslated", "route.socket-identity"})
+"""What fails wherever TCP is translated: both ends compare what they are to each other."""
+TRANSLATED_UDP = frozenset({"nat.udp-untranslated", "route.socket-identity"})
+TRANSLATED = TRANSLATED_TCP | TRANSLATED_UDP | {"nat.icmp-untranslated"}
+IDLE = frozenset({"nat.idle-flow"})
+"""Follows wherever a flow from off the host is translated: once the state is gone, the far end has nobody to speak to
+(RFC 5382 §5 REQ-5 is about that)."""
 
 
-def _leaving(host: Host, _: Lab) -> tuple[Match, ...]:
+def _leaving(host: Host) -> tuple[Match, ...]:
     """What this host's endpoints send off the host."""
     return source(host.workload_ipv4), out_interface(host.uplink)
 
 
-def _snat(*further: Match) -> object:
-    def rules(host: Host, lab: Lab) -> Rules:
-        return [(masquerade(), (*_leaving(host, lab), *further))]
-
-    return rules
+def _snat(*further: Match) -> Rules:
+    return lambda host, _: [(masquerade(), (*_leaving(host), *further))]
 
 
 def _client(lab: Lab, version: int) -> IPv4Network | IPv6Network:
     return IPv4Network(lab.client.ipv4.ip) if version == 4 else IPv6Network(lab.client.ipv6.ip)
 
 
-def _inbound_masquerade(host: Host, lab: Lab) -> Rules:
+def _inbound_masquerade(host: Host, lab: Lab) -> Planted:
     return [(masquerade(), (source(_client(lab, 4)), destination(host.workload_ipv4)))]
 
 
-def _hairpin(host: Host, lab: Lab) -> Rules:
+def _hairpin(host: Host, _: Lab) -> Planted:
     return [(masquerade(), (source(host.workload_ipv4), destination(host.workload_ipv4)))]
 
 
-def _nat66(host: Host, lab: Lab) -> Rules:
+def _bridged_hairpin(host: Host, _: Lab) -> Planted:
+    return [(masquerade(), (source(host.pool_ipv4), destination(host.pool_ipv4), out_interface(BRIDGE)))]
+
+
+def _see_bridged_frames(lab: Lab) -> None:
+    """Rules for IP see what is bridged too, as on a machine where br_netfilter is loaded, and which forwards (else the
+    translated answers do not find back)."""
+    for host in lab.hosts.values():
+        host.namespace.sysctl("net.ipv4.ip_forward", 1)
+        host.namespace.sysctl("net.bridge.bridge-nf-call-iptables", 1)
+    source_translation("ip", _bridged_hairpin)(lab)
+
+
+def _nat66(host: Host, _: Lab) -> Planted:
     return [(masquerade(), (source(host.workload_ipv6), out_interface(host.uplink)))]
 
 
-def _prefix_translation(host: Host, lab: Lab) -> Rules:
-    """Swap the /64 of what leaves for another one and back, interface identifier kept; checksums follow."""
-    inside, outside = host.workload_ipv6, IPv6Network((int(host.workload_ipv6.network_address) + (1 << 72), 64))
-    swap = rewrite("network", 8, outside.network_address.packed[:8], pseudo_header=True)
-    back = rewrite("network", 24, inside.network_address.packed[:8], pseudo_header=True)
-    to_client = destination(_client(lab, 6))
-    return [(swap, (source(inside), to_client)), (back, (destination(outside),))]
+def _other_prefix(host: Host) -> IPv6Network:
+    """The /64 that outsiders see in place of the host's own."""
+    return IPv6Network((int(host.workload_ipv6.network_address) + (1 << 72), 64))
 
 
-def _route_prefix(lab: Lab) -> None:
+def _prefix_translation(host: Host, lab: Lab) -> Planted:
+    """Swap the /64 of what opens a flow to outside for another one, and back: the interface identifier is kept."""
+    inside, outside = host.workload_ipv6, _other_prefix(host)
+    return [
+        (source_nat(outside[number]), (source(IPv6Network(inside[number])), destination(_client(lab, 6))))
+        for number in range(1, 16)
+    ]
+
+
+def _translate_prefix(lab: Lab) -> None:
     """The outside knows the way to the translated prefix."""
-    from conformance.lab import link
-
-    mangling("ip6", "prerouting", _prefix_translation)(lab)
-    user = lab.router or lab.client.namespace
+    source_translation("ip6", _prefix_translation)(lab)
     for host in lab.hosts.values():
-        outside = IPv6Network((int(host.workload_ipv6.network_address) + (1 << 72), 64))
-        link.route(user, outside, via=str(host.ipv6.ip))
+        link.route(lab.router or lab.client.namespace, _other_prefix(host), via=str(host.ipv6.ip))
 
 
-def _source_port(host: Host, lab: Lab) -> Rules:
+def _source_port(host: Host, _: Lab) -> Planted:
     """The address is kept, the port is not."""
     return [
         (
             source_nat(host.workload_ipv4[number], ports=(50_000, 50_999)),
-            (source(IPv4Network(host.workload_ipv4[number])), transport(kind), *_out(host)),
+            (source(IPv4Network(host.workload_ipv4[number])), transport(kind), out_interface(host.uplink)),
         )
-        for number in range(2, 16)
+        for number in range(1, 16)
         for kind in ("tcp", "udp")
     ]
 
 
-def _out(host: Host) -> tuple[Match, ...]:
-    return (out_interface(host.uplink),)
-
-
-def _shared_port(host: Host, lab: Lab) -> Rules:
+def _shared_port(host: Host, _: Lab) -> Planted:
     return [
-        (masquerade(ports=(51_000, 51_999)), (*_leaving(host, lab), transport(kind), source_port(SHARED_SOURCE_PORT)))
+        (masquerade(ports=(51_000, 51_999)), (*_leaving(host), transport(kind), source_port(SHARED_SOURCE_PORT)))
         for kind in ("tcp", "udp")
     ]
 
 
-def _dnat_53(host: Host, lab: Lab) -> Rules:
-    return [
-        (
-            destination_nat(host.workload_ipv4[1]),
-            (destination(host.workload_ipv4), transport("udp"), destination_port(53), in_interface(host.uplink)),
-        )
-    ]
+def _dnat_53(host: Host, _: Lab) -> Planted:
+    arriving = (destination(host.workload_ipv4), transport("udp"), destination_port(53), in_interface(host.uplink))
+    return [(destination_nat(host.workload_ipv4[1]), arriving)]
 
 
-def _late_udp(host: Host, lab: Lab) -> Rules:
+def _late_udp(host: Host, _: Lab) -> Planted:
     """A stateful filter: what comes from a well-known port of the outside passes only while the state lives."""
     return [(drop(), (in_interface(host.uplink), transport("udp"), source_port(PORT), state("new")))]
+
+
+def _late_translation(host: Host, _: Lab) -> Planted:
+    """What an endpoint's server says when the state is gone looks like a new flow, and is translated like one."""
+    return [
+        (masquerade(ports=(52_000, 52_999)), (*_leaving(host), transport(kind), source_port(PORT)))
+        for kind in ("tcp", "udp")
+    ]
+
+
+def _never_hit(host: Host, _: Lab) -> Planted:
+    """A rule that would translate, if anything sent from the port that it waits for."""
+    return [(masquerade(), (*_leaving(host), transport("tcp"), source_port(9)))]
 
 
 FAULTS = (
@@ -119,9 +141,7 @@ FAULTS = (
         name="snat-across-hosts",
         title="source translation of everything that leaves the host, own prefix exempt",
         labels=("F-NAT-01a", "X-01"),
-        fails=frozenset(
-            {"nat.tcp-untranslated", "nat.udp-untranslated", "nat.icmp-untranslated", "route.socket-identity"}
-        ),
+        fails=TRANSLATED | IDLE,
         on_network=source_translation("ip", _snat()),
         witness=rule_hit,
     ),
@@ -129,15 +149,15 @@ FAULTS = (
         name="snat-udp-only",
         title="source translation of UDP only",
         labels=("X-02",),
-        fails=frozenset({"nat.udp-untranslated", "route.socket-identity"}),
+        fails=TRANSLATED_UDP | IDLE,
         on_network=source_translation("ip", _snat(transport("udp"))),
         witness=rule_hit,
     ),
     Fault(
         name="snat-high-ports",
-        title="source translation only of ports above 1024",
+        title="source translation of UDP only where its source port is above 1024",
         labels=("F-NAT-02c",),
-        fails=frozenset({"nat.udp-untranslated", "route.socket-identity"}),
+        fails=TRANSLATED_UDP | IDLE,
         on_network=source_translation("ip", _snat(transport("udp"), source_port(1025, 65535))),
         witness=rule_hit,
     ),
@@ -145,7 +165,7 @@ FAULTS = (
         name="dnat-one-port",
         title="destination translation of one port, 53, only",
         labels=("X-03",),
-        fails=frozenset({"route.well-known-port"}),
+        fails=TRANSLATED_UDP | {"route.well-known-port"},
         on_network=target_translation("ip", _dnat_53),
         witness=rule_hit,
     ),
@@ -161,15 +181,7 @@ FAULTS = (
         name="masquerade-inbound",
         title="the gateway appears as the client of what comes in from outside",
         labels=("F-NAT-04a",),
-        fails=frozenset(
-            {
-                "nat.tcp-untranslated",
-                "nat.udp-untranslated",
-                "nat.icmp-untranslated",
-                "nat.client-address",
-                "route.socket-identity",
-            }
-        ),
+        fails=TRANSLATED | IDLE | {"nat.client-address"},
         on_network=source_translation("ip", _inbound_masquerade),
         witness=rule_hit,
     ),
@@ -177,31 +189,24 @@ FAULTS = (
         name="snat-same-host",
         title="hairpin translation also hits direct traffic of one host",
         labels=("F-NAT-05a",),
-        fails=frozenset(
-            {
-                "nat.tcp-untranslated",
-                "nat.udp-untranslated",
-                "nat.icmp-untranslated",
-                "nat.same-host",
-                "route.socket-identity",
-            }
-        ),
+        fails=TRANSLATED | {"nat.same-host"},
         on_network=source_translation("ip", _hairpin),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="bridged-hairpin",
+        title="a masquerade rule also hits what is bridged between endpoints, since br_netfilter is on",
+        labels=("X-04",),
+        network="flat-bridge",
+        fails=TRANSLATED | {"nat.same-host"},
+        on_network=_see_bridged_frames,
         witness=rule_hit,
     ),
     Fault(
         name="nat66",
         title="IPv4 clean, IPv6 masqueraded",
         labels=("F-NAT-06a",),
-        fails=frozenset(
-            {
-                "nat.tcp-untranslated",
-                "nat.udp-untranslated",
-                "nat.icmp-untranslated",
-                "nat.ipv6-untranslated",
-                "route.socket-identity",
-            }
-        ),
+        fails=TRANSLATED | IDLE | {"nat.ipv6-untranslated"},
         on_network=source_translation("ip6", _nat66),
         witness=rule_hit,
     ),
@@ -209,23 +214,15 @@ FAULTS = (
         name="prefix-translation",
         title="the IPv6 prefix is swapped on the way out and back, the interface identifier kept",
         labels=("F-NAT-06b",),
-        fails=frozenset(
-            {
-                "nat.tcp-untranslated",
-                "nat.udp-untranslated",
-                "nat.icmp-untranslated",
-                "nat.ipv6-untranslated",
-                "route.socket-identity",
-            }
-        ),
-        on_network=_route_prefix,
+        fails=TRANSLATED | IDLE | {"nat.ipv6-untranslated"},
+        on_network=_translate_prefix,
         witness=rule_hit,
     ),
     Fault(
         name="source-port-rewritten",
         title="the source address is kept, the source port is not",
         labels=("F-ROUTE-04b",),
-        fails=frozenset({"nat.tcp-untranslated", "nat.udp-untranslated", "route.socket-identity"}),
+        fails=TRANSLATED_TCP | TRANSLATED_UDP | IDLE,
         on_network=source_translation("ip", _source_port),
         witness=rule_hit,
     ),
@@ -233,16 +230,32 @@ FAULTS = (
         name="shared-port-rewritten",
         title="only flows that share a source port with another are translated",
         labels=("F-ROUTE-04c",),
-        fails=frozenset({"nat.tcp-untranslated", "nat.udp-untranslated", "route.socket-identity"}),
+        fails=TRANSLATED_TCP | TRANSLATED_UDP,
         on_network=source_translation("ip", _shared_port),
         witness=rule_hit,
+    ),
+    Fault(
+        name="rule-never-hit",
+        title="a translation rule is there, and nothing ever hits it",
+        labels=("F-NAT-07a",),
+        notes=frozenset({"nat.no-state"}),
+        on_network=source_translation("ip", _never_hit),
+        witness=rule_there,
     ),
     Fault(
         name="state-expires",
         title="a stateful filter forgets an idle UDP flow and drops what then comes from outside",
         labels=("F-NAT-08a",),
-        fails=frozenset({"nat.idle-flow"}),
+        fails=IDLE,
         on_network=forwarding("inet", _late_udp),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="translated-after-idle",
+        title="a flow is translated only when its state has expired",
+        labels=("X-05",),
+        fails=IDLE,
+        on_network=source_translation("ip", _late_translation),
         witness=rule_hit,
     ),
 )

@@ -29,7 +29,7 @@ def test_interfaces_and_addresses_with_their_flags(tmp_path: Path) -> None:
     assert tentative["2001:db8:0:1::11"] == ("nodad", "permanent")
     assert "tentative" in tentative["2001:db8:0:1::77"]
     assert "dadfailed" in settled["2001:db8:0:1::77"]
-    assert settled["fe80::200:5eff:fe00:5301"] == ("permanent",)
+    assert settled["fe80::200:5eff:fe00:5301"] == ("nodad", "permanent")
 
 
 def _addresses(namespace: Namespace) -> dict[str, tuple[str, ...]]:

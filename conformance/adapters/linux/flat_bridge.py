@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.pool import Pool
 from conformance.lab import netlink, rtnetlink
-from conformance.lab.lab import Host
+from conformance.lab.lab import Host, link_local
 from conformance.lab.snapshot import interfaces
 
 
@@ -37,7 +37,7 @@ class FlatBridge(BridgeNetwork):
                 rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac),
             ],
         )
-        own = [rtnetlink.address(BRIDGE, address, dad=False) for address in (host.ipv4, host.ipv6)]
+        own = [rtnetlink.address(BRIDGE, address, dad=False) for address in (link_local(mac), host.ipv4, host.ipv6)]
         routes = [rtnetlink.route(destination, via=gateway) for destination, gateway in self.lab.routes(host)]
-        steps = [rtnetlink.up(host.uplink, master=BRIDGE), rtnetlink.up(BRIDGE), *own, *routes]
+        steps = [rtnetlink.up(host.uplink, master=BRIDGE), *own, rtnetlink.up(BRIDGE), *routes]
         netlink.transact(host.namespace, steps)

@@ -12,7 +12,7 @@ from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.network import mac_of
 from conformance.adapters.linux.pool import Pool
 from conformance.lab import netlink, rtnetlink
-from conformance.lab.lab import Host
+from conformance.lab.lab import Host, link_local
 from conformance.lab.nftables import (
     Chain,
     Match,
@@ -50,11 +50,11 @@ class NatBridge(BridgeNetwork):
     def start(self) -> None:
         """Make bridge, forwarding and rules on every host."""
         for host in self.lab.hosts.values():
-            netlink.transact(
-                host.namespace, [rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac_of(f"{host.name} {BRIDGE}"))]
-            )
-            addresses = [rtnetlink.address(BRIDGE, address, dad=False) for address in _own(host)]
-            netlink.transact(host.namespace, [rtnetlink.up(BRIDGE), *addresses])
+            mac = mac_of(f"{host.name} {BRIDGE}")
+            netlink.transact(host.namespace, [rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)])
+            own = (link_local(mac), *_own(host))
+            addresses = [rtnetlink.address(BRIDGE, address, dad=False) for address in own]
+            netlink.transact(host.namespace, [*addresses, rtnetlink.up(BRIDGE)])
             host.namespace.sysctl("net.ipv4.ip_forward", 1)
             host.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
             install(host.namespace, _rules(host))
