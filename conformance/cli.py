@@ -142,7 +142,7 @@ def _options(
 
 
 def main() -> NoReturn:
-    """The command ``plugfest``. Exit codes: 0 conforms, 1 fails, 2 bad usage, 3 inconclusive, 130 interrupted."""
+    """The command ``plugfest``. Exit codes: 0 conforms, 1 fails, 2 usage, 3 inconclusive or ours, 130 interrupted."""
     try:
         app()
     except UsageError as problem:
@@ -150,4 +150,9 @@ def main() -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        sys.exit(3)
     sys.exit(0)

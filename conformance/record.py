@@ -23,7 +23,6 @@ from conformance.recording.store import FRAMES, LOGS, finish
 from conformance.scenarios.catalogue import SCENARIOS
 from conformance.scenarios.stage import Stage, machine_load
 
-
 GROUP_FRAMES: Final = (
     (0x30, 0, 0, 0),  # ldb [0]: the first byte of the destination
     (0x45, 0, 1, 1),  # jset 1: a group address, broadcast among them

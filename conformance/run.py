@@ -283,4 +283,4 @@ def _check_decided(only: tuple[str, ...]) -> None:
     decided = {word for row in rows for word in (row.id, row.family, *row.alias)}
     for word in only:
         if word not in decided:
-            raise UsageError(f"--only {word}: no check decides it yet; `plugfest list requirements` names what there is")
+            raise UsageError(f"--only {word}: no check decides it yet; see `plugfest list requirements`")

@@ -1,4 +1,4 @@
-"""Finding the adapter of a profile: an entry point of the group ``conformance.adapters``, or a module of its own."""
+"""Finding the adapter of a profile: an entry point of ``conformance.adapters``, or the profile's own module."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import difflib
 import importlib
 import importlib.util
 import sys
+import zlib
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from conformance.adapters.interface import Adapter
 from conformance.errors import UsageError
@@ -20,12 +21,12 @@ GROUP: Final = "conformance.adapters"
 
 def kinds() -> dict[str, str]:
     """Every adapter kind that is installed, with the module that drives it, without importing any."""
-    return {entry.name: entry.value for entry in sorted(entry_points(group=GROUP))}
+    return {entry.name: entry.module for entry in sorted(entry_points(group=GROUP))}
 
 
 def adapter_for(profile: Profile) -> Adapter:
     """The adapter that drives this profile. Raises UsageError where the kind or the module is not there."""
-    module = _from_file(Path(profile.module)) if profile.module else _from_entry_point(profile)
+    module: Any = _from_file(Path(profile.module)) if profile.module else _from_entry_point(profile)
     made: Adapter = module.adapter(profile)
     return made
 
@@ -36,18 +37,23 @@ def _from_entry_point(profile: Profile) -> ModuleType:
         near = difflib.get_close_matches(profile.kind, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
         raise UsageError(f"{profile.name}: kind: there is no adapter {profile.kind!r}; {hint}")
-    return importlib.import_module(known[profile.kind])
+    name = known[profile.kind]
+    try:
+        module = importlib.import_module(name)
+    except Exception as problem:
+        raise UsageError(f"kind: {profile.kind}: {name}: {type(problem).__name__}: {problem}") from problem
+    return _complete(module, f"kind: {profile.kind}: {name}")
 
 
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"module: {path.name}: there is no such file beside the profile")
-    name = f"conformance_adapter_{path.stem}"
+    name = f"conformance_adapter_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
     if name in sys.modules:
         return sys.modules[name]
     specification = importlib.util.spec_from_file_location(name, path)
-    assert specification is not None
-    assert specification.loader is not None
+    if specification is None or specification.loader is None:
+        raise UsageError(f"module: {path.name}: not a Python file; name one that ends in .py")
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
     try:
@@ -55,6 +61,10 @@ def _from_file(path: Path) -> ModuleType:
     except Exception as problem:
         del sys.modules[name]
         raise UsageError(f"module: {path.name}: {type(problem).__name__}: {problem}") from problem
-    if not hasattr(module, "adapter"):
-        raise UsageError(f"module: {path.name}: it has no function adapter(profile)")
+    return _complete(module, f"module: {path.name}")
+
+
+def _complete(module: ModuleType, place: str) -> ModuleType:
+    if not callable(getattr(module, "adapter", None)):
+        raise UsageError(f"{place}: it has no function adapter(profile)")
     return module

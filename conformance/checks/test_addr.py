@@ -7,13 +7,21 @@ from ipaddress import IPv6Interface, ip_address, ip_interface
 
 from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
-from conformance.recording.model import AddressState
+from conformance.recording.model import AddressState, EndpointState
+
+GROUP_BIT = 1 << 40
+"""The bit of a MAC address (as a number) that is set in group addresses."""
 
 
 @check("addr.unique", scenario="reachability", family=FAMILIES)
 def test_addresses_are_unique(case: Case) -> None:
-    """No two endpoints of one network share an address."""
-    owners = Counter(str(ip_address(a.address)) for endpoint in case.endpoints for a in case.addresses(endpoint))
+    """No two endpoints of one network share an address; one that failed its detection is not assigned."""
+    owners = Counter(
+        str(ip_address(address.address))
+        for endpoint in case.endpoints
+        for address in case.addresses(endpoint)
+        if "dadfailed" not in address.flags
+    )
     case.require(owners, "no endpoint has a global address of this family")
     for address, count in sorted(owners.items()):
         case.expect(count == 1, expected="each address is on one endpoint", seen=f"{address} is on {count} endpoints")
@@ -37,17 +45,33 @@ def test_addresses_are_in_prefix(case: Case) -> None:
                 expected="each address is from a prefix that was given to the network for this host",
                 seen=f"{endpoint.name} on {endpoint.host}: {address.address}, not in {', '.join(map(str, promised))}",
             )
+            case.expect(
+                not _reserved(address),
+                expected="no address is the network's or the broadcast address of its own IPv4 prefix",
+                seen=f"{endpoint.name}: {address.address}/{address.prefix_length}",
+            )
+
+
+def _reserved(address: AddressState) -> bool:
+    own = ip_interface(f"{address.address}/{address.prefix_length}")
+    short = own.version == 4 and own.network.prefixlen < 31
+    return short and own.ip in (own.network.network_address, own.network.broadcast_address)
 
 
 @check("addr.reported", scenario="reachability")
 def test_reported_is_configured(case: Case) -> None:
-    """The addresses and the MAC address that the implementation reported are those that the kernel has."""
+    """The addresses and the MAC address that the implementation reported are those that the kernel has.
+
+    Addresses with a lifetime come from router advertisements or DHCP, after attach: they need not be reported.
+    """
     for endpoint in case.endpoints:
-        kernel = {str(ip_address(a.address)) for a in endpoint.kernel.addresses if a.scope == "global"}
-        reported = {str(ip_interface(text).ip) for text in endpoint.reported_addresses}
+        addresses = [address for address in endpoint.kernel.addresses if address.scope == "global"]
+        kernel = {_text(address) for address in addresses}
+        lasting = {_text(address) for address in addresses if "permanent" in address.flags}
+        reported = {str(ip_interface(text)) for text in endpoint.reported_addresses}
         case.expect(
-            kernel == reported,
-            expected="the implementation reports exactly the addresses that the endpoint has",
+            lasting <= reported <= kernel,
+            expected="the implementation reports exactly the addresses that the endpoint has, with their prefix lengths",
             seen=f"{endpoint.name}: reported {sorted(reported)}, the kernel has {sorted(kernel)}",
         )
         if endpoint.reported_mac is not None:
@@ -58,40 +82,47 @@ def test_reported_is_configured(case: Case) -> None:
             )
 
 
+def _text(address: AddressState) -> str:
+    return str(ip_interface(f"{address.address}/{address.prefix_length}"))
+
+
 @check("addr.ipv6-present", scenario="reachability")
 def test_ipv6_is_present(case: Case) -> None:
-    """Each endpoint has a global or unique local IPv6 address."""
+    """Each endpoint has a global or unique local IPv6 address that is neither deprecated nor temporary."""
     for endpoint in case.endpoints:
-        found = [a.address for a in endpoint.kernel.addresses if ":" in a.address and a.scope == "global"]
+        found = [
+            address.address
+            for address in endpoint.kernel.addresses
+            if ":" in address.address
+            and address.scope == "global"
+            and not {"deprecated", "temporary"} & set(address.flags)
+        ]
         case.expect(found, expected="each endpoint has an IPv6 address", seen=f"{endpoint.name} has {found or 'none'}")
 
 
 @check("addr.dad-finished", scenario="reachability")
 def test_dad_is_finished(case: Case) -> None:
-    """No global address is tentative once attach has returned, and none at all is when DAD's time is over."""
+    """When detection's time is over, no address is tentative or a duplicate; one that still was at attach is noted."""
     for endpoint in case.endpoints:
-        for address in endpoint.kernel.addresses:
-            if ":" in address.address and address.scope == "global":
-                _usable(case, endpoint.name, address, "when attach has returned")
+        early = [a.address for a in endpoint.kernel.addresses if a.scope == "global" and "tentative" in a.flags]
+        if early:
+            case.note(f"attach returned while {', '.join(early)} of {endpoint.name} was tentative")
         for snapshot in case.snapshots(endpoint.name, "after"):
             for interface in snapshot.interfaces:
                 for address in interface.addresses:
                     if ":" in address.address:
-                        _usable(case, endpoint.name, address, "when the scenario was over")
-
-
-def _usable(case: Case, name: str, address: AddressState, moment: str) -> None:
-    wrong = sorted({"tentative", "dadfailed"} & set(address.flags))
-    case.expect(
-        not wrong,
-        expected="Duplicate Address Detection is over when attach has returned, and found nothing",
-        seen=f"{name}: {address.address} is {', '.join(wrong) or 'usable'} {moment}",
-    )
+                        wrong = sorted({"tentative", "dadfailed"} & set(address.flags))
+                        case.expect(
+                            not wrong,
+                            expected="Duplicate Address Detection has ended for every address, and found nothing",
+                            seen=f"{endpoint.name}: {address.address} is {', '.join(wrong) or 'usable'} at the end",
+                        )
 
 
 @check("addr.mac-valid", scenario="reachability")
 def test_mac_is_valid(case: Case) -> None:
-    """The MAC address of every endpoint is a unicast address and not zero."""
+    """The MAC address of every endpoint is unicast and not zero, in the kernel and as source of all its frames."""
+    index = case.recording.frames
     for endpoint in case.endpoints:
         raw = bytes.fromhex(endpoint.kernel.mac.replace(":", ""))
         case.expect(
@@ -99,14 +130,38 @@ def test_mac_is_valid(case: Case) -> None:
             expected="a MAC address is six bytes, unicast and not zero",
             seen=f"{endpoint.name} has {endpoint.kernel.mac or 'none'}",
         )
+        rows = index.select(tap=case.tap(endpoint.tap).number, outbound=True)
+        macs = index.source_mac[rows].astype("int64")
+        wrong = rows[(macs == 0) | (macs & GROUP_BIT != 0)]
+        case.expect(
+            not len(wrong),
+            expected="every frame of an endpoint has a unicast source",
+            seen=f"{endpoint.name} sent {len(wrong)} of {len(rows)} frames from none",
+            frames=[int(row) + 1 for row in wrong[:4]],
+        )
 
 
 @check("addr.mac-unique", scenario="reachability")
 def test_mac_is_unique(case: Case) -> None:
-    """No two endpoints share a MAC address."""
-    owners = Counter(endpoint.kernel.mac for endpoint in case.endpoints)
-    for mac, count in sorted(owners.items()):
-        case.expect(count == 1, expected="each MAC address is on one endpoint", seen=f"{mac} is on {count} endpoints")
+    """No two endpoints of one segment share a MAC address."""
+    owners = Counter((_segment(case, one), one.kernel.mac) for one in case.endpoints if one.kernel.mac)
+    for (segment, mac), count in sorted(owners.items()):
+        case.expect(
+            count == 1,
+            expected="each MAC address is on one endpoint of its segment",
+            seen=f"{mac} is on {count} endpoints of {segment}",
+        )
+
+
+def _segment(case: Case, endpoint: EndpointState) -> str:
+    """What an endpoint shares with its neighbours: nothing, the overlay, its host's bridge, or the underlay."""
+    if case.profile.same_host_hops:
+        return f"the link of {endpoint.name}"
+    if "encapsulation" in case.profile.features:
+        return "the overlay"
+    if case.profile.hops:
+        return endpoint.host
+    return case.recording.record.testbed.hosts[endpoint.host].segment
 
 
 @check("addr.prefix-per-host", scenario="reachability")
@@ -123,7 +178,7 @@ def test_prefix_per_host(case: Case) -> None:
         case.expect(
             len(hosts) == 1, expected="a /64 belongs to one host alone", seen=f"{prefix} is used on {sorted(hosts)}"
         )
-    for flow in case.flows(purpose="reach", path="inbound", family="ipv6", protocol="udp"):
+    for flow in case.flows(purpose=("reach", "every-address"), path="inbound", family="ipv6", protocol="udp"):
         case.expect_flow(
             flow,
             flow.status == "answered",

@@ -22,8 +22,8 @@ def _untranslated(case: Case, flows: list[Flow]) -> None:
         strange = foreign(case.recording, flow)
         if strange and not seen:
             first = strange[0]
-            seen = f"on {first.tap} it was {socket_text(first.source.address, first.source.port)} -> "
-            seen += socket_text(first.destination.address, first.destination.port)
+            seen = f"on {first.tap} it was {socket_text(*first.source)} -> "
+            seen += socket_text(*first.destination)
         case.expect_flow(
             flow,
             not seen,

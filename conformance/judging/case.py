@@ -125,8 +125,7 @@ class Case:
         return found[0]
 
     def _seen(self, canary: Canary) -> bool:
-        frames = self.recording.frames
-        return any(frames.taps[frames.tap[row]] == canary.tap for row in frames.find(bytes.fromhex(canary.nonce)))
+        return canary.tap in self.recording.taps_with(canary.nonce)
 
     def of_family(self, family: str) -> Case:
         """The same case looked at for one address family; what is expected of it counts for both."""

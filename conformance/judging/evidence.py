@@ -31,7 +31,8 @@ def foreign(recording: Recording, flow: Flow) -> list[Sighting]:
     """The sightings of a flow that are neither what its source sent nor the exact reverse: marks of translation."""
     if flow.local is None:
         return []
-    allowed = ((flow.local, flow.dialled), (flow.dialled, flow.local))
+    local, dialled = ((end.address, end.port) for end in (flow.local, flow.dialled))
+    allowed = ((local, dialled), (dialled, local))
     return [seen for seen in recording.sightings.get(flow.id, ()) if (seen.source, seen.destination) not in allowed]
 
 

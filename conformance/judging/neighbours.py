@@ -31,42 +31,49 @@ def seen_from_start(case: Case, endpoint: EndpointState) -> bool:
     return bool(inside & {int(tap) for tap in index.tap[index.select(source_mac=endpoint.kernel.mac)]})
 
 
+def sent_by(case: Case, endpoint: EndpointState, **wanted: Any) -> NDArray[np.int64]:
+    """Rows of the frames that the endpoint sent and that match `wanted`, in order: those that leave on its own tap,
+    and those with its MAC address on its host's. A frame that several taps saw is there as often."""
+    index = case.recording.frames
+    taps = vantages(case, endpoint)
+    own = {tap.number for tap in case.recording.record.taps if tap.name == endpoint.tap}
+    left = index.select(tap=[tap for tap in taps if tap in own], outbound=True, **wanted)
+    if not endpoint.kernel.mac:
+        return left
+    passed = index.select(tap=[tap for tap in taps if tap not in own], source_mac=endpoint.kernel.mac, **wanted)
+    return np.union1d(left, passed)
+
+
 def neighbours(
     case: Case, endpoint: EndpointState, *, between: tuple[int, int] | None = None
 ) -> list[tuple[int, Neighbor]]:
-    """Rows and messages of the neighbour discovery that the endpoint itself sent, in order; times in ns.
-
-    A message that several taps saw is there as often.
-    """
+    """Rows and messages of the neighbour discovery that the endpoint itself sent, in order; times in ns."""
     index = case.recording.frames
-    wanted: dict[str, Any] = {
-        "tap": vantages(case, endpoint),
-        "icmp_type": (SOLICITATION, ADVERTISEMENT),
-        "source_mac": endpoint.kernel.mac,
-    }
-    if between is not None:
-        wanted["between"] = between
-    rows = index.select(**wanted)
+    wanted: dict[str, Any] = {} if between is None else {"between": between}
+    rows = sent_by(case, endpoint, icmp_type=(SOLICITATION, ADVERTISEMENT), **wanted)
     found = ((row, parse(frame)) for row, frame in index.frames(rows))
     return [(row, message) for row, message in found if message is not None]
 
 
 def mld_reports(case: Case, endpoint: EndpointState) -> list[int]:
     """Rows of the MLD reports that the endpoint sent."""
-    index = case.recording.frames
-    rows = index.select(tap=vantages(case, endpoint), icmp_type=MLD_REPORTS, source_mac=endpoint.kernel.mac)
-    return [int(row) for row in rows]
+    return [int(row) for row in sent_by(case, endpoint, icmp_type=MLD_REPORTS)]
 
 
 def packets_from(case: Case, endpoint: EndpointState, address: object) -> NDArray[np.int64]:
     """Rows of the packets that the endpoint sent from one of its addresses."""
-    return case.recording.frames.select(
-        tap=vantages(case, endpoint), source=str(address), source_mac=endpoint.kernel.mac
-    )
+    return sent_by(case, endpoint, source=str(address))
 
 
-def advertisements_for(case: Case, target: str) -> list[int]:
-    """Numbers of the frames, on any tap, in which anybody advertises `target`."""
+def advertisements_for(
+    case: Case, target: str, *, between: tuple[int, int] | None = None, besides: str | None = None
+) -> list[int]:
+    """Numbers of the frames, on any tap, in which anybody (or anybody `besides` one MAC address) advertises `target`."""
     index = case.recording.frames
-    rows = index.frames(index.select(icmp_type=ADVERTISEMENT))
-    return [row + 1 for row, frame in rows if (message := parse(frame)) is not None and str(message.target) == target]
+    wanted: dict[str, Any] = {} if between is None else {"between": between}
+    found = ((row, parse(frame)) for row, frame in index.frames(index.select(icmp_type=ADVERTISEMENT, **wanted)))
+    return [
+        row + 1
+        for row, message in found
+        if message is not None and str(message.target) == target and message.ethernet_source != besides
+    ]

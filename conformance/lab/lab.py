@@ -195,6 +195,8 @@ class Lab:
         netlink.transact(namespace, [*local, rtnetlink.up(interface), *own, *behind])
         link.await_link(namespace, interface)
         link.await_link(self.rack, rack_port)
+        if addresses:
+            link.await_groups(namespace, interface)
 
     def _host(self, name: str) -> Host:
         folder = self.folder / name

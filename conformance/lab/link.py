@@ -145,6 +145,34 @@ def _is_up(namespace: Namespace, name: str) -> bool:
     return state[0] == OPERATIONAL
 
 
+def await_groups(namespace: Namespace, name: str, deadline: float = limits.LINK_UP) -> None:
+    """Wait until `name` hears solicitations for each of its IPv6 addresses; `deadline` in seconds. Raises TimeoutError.
+
+    The kernel joins the solicited-node group (RFC 4291 §2.7.1) of a new address a little after it has taken the
+    address, even where it detects no duplicates; a solicitation in between is lost, and costs its sender a second.
+    """
+    if _hears_solicitations(namespace, name):
+        return
+    with announcements(namespace, RTMGRP_IPV6_ADDRESS) as wait:
+        until = time.monotonic() + deadline
+        while not _hears_solicitations(namespace, name):
+            if not wait(until - time.monotonic()):
+                raise TimeoutError(f"{namespace.name}: {name} has not joined its IPv6 groups within {deadline} s")
+
+
+def _hears_solicitations(namespace: Namespace, name: str) -> bool:
+    number = index(namespace, name)
+    header = rtnetlink.ADDRESS.pack(socket.AF_INET6, 0, 0, 0, 0)
+    kinds = (rtnetlink.GET_ADDRESS, rtnetlink.GET_MULTICAST)
+    owned, joined = netlink.dump(namespace, [netlink.message(kind, netlink.DUMP, header) for kind in kinds])
+
+    def tails(bodies: list[bytes], attribute: int) -> set[bytes]:
+        own = [body for body in bodies if rtnetlink.ADDRESS.unpack_from(body)[4] == number]
+        return {netlink.attributes(body, rtnetlink.ADDRESS.size)[attribute][-3:] for body in own}
+
+    return tails(owned, 1) <= tails(joined, 7)
+
+
 def await_dad(namespace: Namespace, name: str, deadline: float) -> list[IPv6Address]:
     """Wait until duplicate address detection of every IPv6 address of `name` is over; `deadline` in seconds.
 
@@ -163,8 +191,8 @@ def await_dad(namespace: Namespace, name: str, deadline: float) -> list[IPv6Addr
 def await_addresses(namespaces: Iterable[Namespace], deadline: float) -> list[str]:
     """Wait until no global IPv6 address in these namespaces is tentative any more; `deadline` in seconds, for all.
 
-    Interfaces without carrier are left out: no detection runs there. Returns the names of the namespaces in which one is
-    tentative still.
+    Interfaces without carrier are left out: no detection runs there. Returns the names of the namespaces in which one
+    is tentative still.
     """
     until = time.monotonic() + deadline
     late = []

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from conformance.recording.index import FrameIndex
-from conformance.recording.model import Socket
 
 ECHO = (0, 8, 128, 129)
 """ICMP and ICMPv6 types of echo request and reply (RFC 792, RFC 4443 §4): one identifier stands for both ports."""
@@ -15,10 +14,10 @@ ECHO = (0, 8, 128, 129)
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One pair of sockets that packets of a flow carried, with the first frame and the tap that shows it."""
+    """One pair of (address, port) that packets of a flow carried, with the first frame and the tap that shows it."""
 
-    source: Socket
-    destination: Socket
+    source: tuple[str, int]
+    destination: tuple[str, int]
     frame: int
     tap: str
 
@@ -46,8 +45,8 @@ def sightings(index: FrameIndex) -> dict[int, list[Sighting]]:
     found: dict[int, list[Sighting]] = {}
     for place in first.tolist():
         row = int(rows[place])
-        source = Socket.model_construct(address=_text(index, row, "source", known), port=int(ports[0][place]))
-        target = Socket.model_construct(address=_text(index, row, "destination", known), port=int(ports[1][place]))
+        source = _text(index, row, "source", known), int(ports[0][place])
+        target = _text(index, row, "destination", known), int(ports[1][place])
         seen = Sighting(source, target, row + 1, index.taps[index.tap[row]])
         found.setdefault(int(index.flow[row]), []).append(seen)
     return found

@@ -58,6 +58,18 @@ class Recording:
         return {int(flow): rows for flow, rows in zip(values, np.split(order, starts[1:]), strict=True) if flow}
 
     @functools.cached_property
+    def _canaries(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    def taps_with(self, nonce: str) -> frozenset[str]:
+        """The taps that saw a frame with this nonce (hexadecimal) in it."""
+        if nonce not in self._canaries:
+            frames = self.frames
+            rows = frames.find(bytes.fromhex(nonce))
+            self._canaries[nonce] = frozenset(frames.taps[frames.tap[row]] for row in rows)
+        return self._canaries[nonce]
+
+    @functools.cached_property
     def sightings(self) -> dict[int, list[Sighting]]:
         """Which pairs of sockets the packets of each flow carried, by flow id."""
         from conformance.recording.sightings import sightings

@@ -111,7 +111,7 @@ def build(reports: Sequence[Report]) -> Matrix:
         findings=tuple(told),
         notes=tuple(notes(reports, names)),
         unsupported=tuple(unsupported(reports, names)),
-        unchecked=() if any(report.header.only for report in reports) else _unchecked({row.requirement for row in rows}),
+        unchecked=_unchecked({row.requirement for row in rows}) if _whole(reports) else (),
         preface=_preface(reports),
     )
 
@@ -196,6 +196,11 @@ def _cell_remarks(cells: Sequence[Cell]) -> list[str]:
     found = [plural(counts[kind], word) for kind, word in words.items() if counts[kind]]
     flaky = sum(cell.flaky for cell in cells)
     return [*found, f"{flaky} flaky"] if flaky else found
+
+
+def _whole(reports: Sequence[Report]) -> bool:
+    """Whether no run was narrowed: only then does a missing row say anything."""
+    return not any(report.header.only for report in reports)
 
 
 def _unchecked(checked: set[str]) -> tuple[str, ...]:

@@ -46,8 +46,9 @@ class Absence(Frozen):
 class Header(Frozen):
     """What was judged, with what, where and when.
 
-    Exactly one of `implementation` and `unavailable` is given. `only` is what the run was narrowed to, if it was. `catalogue` is the hash of the requirements. `date` is
-    when it was recorded: the expiry of deviations is looked at on that day, whenever the report is read.
+    Exactly one of `implementation` and `unavailable` is given. `only` is what the run was narrowed to, if it was.
+    `catalogue` is the hash of the requirements. `date` is when it was recorded: the expiry of deviations is looked at
+    on that day, whenever the report is read.
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network
 
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import Action, Chain, Match, Rule
@@ -20,7 +21,7 @@ Rules = Callable[[Host, Lab], Planted]
 def _on_every_host(family: str, name: str, kind: str, hook: str, priority: int, rules: Rules) -> Callable[[Lab], None]:
     def plant(lab: Lab) -> None:
         for host in lab.hosts.values():
-            made = tuple(Rule(action, matches) for action, matches in rules(host, lab))
+            made = tuple(Rule(action, matches, name) for action, matches in rules(host, lab))
             planted(host, family, Chain(name, made, kind, hook, priority))  # type: ignore[arg-type]
 
     return plant
@@ -44,3 +45,28 @@ def target_translation(family: str, rules: Rules) -> Callable[[Lab], None]:
 def mangling(family: str, hook: str, rules: Rules) -> Callable[[Lab], None]:
     """Rules that rewrite header fields, before connection tracking and defragmentation."""
     return _on_every_host(family, f"mangle-{hook}", "filter", hook, RAW, rules)
+
+
+def own_traffic(family: str, rules: Rules) -> Callable[[Lab], None]:
+    """Rules on what the hosts themselves send."""
+    return _on_every_host(family, "output", "filter", "output", 0, rules)
+
+
+def together(*plants: Callable[[Lab], None]) -> Callable[[Lab], None]:
+    """Several at once."""
+
+    def plant(lab: Lab) -> None:
+        for one in plants:
+            one(lab)
+
+    return plant
+
+
+def workload(host: Host, version: int) -> IPv4Network | IPv6Network:
+    """The addresses of the host's endpoints, where the host routes to them."""
+    return host.workload_ipv4 if version == 4 else host.workload_ipv6
+
+
+def client_of(lab: Lab, version: int) -> IPv4Network | IPv6Network:
+    """The external client, as a prefix of one address."""
+    return IPv4Network(lab.client.ipv4.ip) if version == 4 else IPv6Network(lab.client.ipv6.ip)

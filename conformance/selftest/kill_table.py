@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +16,13 @@ from typing import Final
 from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.judging.plan import Instance, RecordingKey, Selection
-from conformance.judging.register import Check
 from conformance.judging.session import Session
 from conformance.lab.live import Live, Order
 from conformance.planning import checks
 from conformance.profile import Profile
 from conformance.recording.source import Missing
-from conformance.recording.store import Recording, folder_name
+from conformance.recording.store import Recording
 from conformance.selftest.fault import Fault
-from conformance.selftest.faults import FAULTS
 from conformance.selftest.subject import profile_of
 from conformance.verdict import Outcome, Verdict
 

@@ -23,7 +23,14 @@ from conformance.lab.nftables import (
     transport,
 )
 from conformance.scenarios.reachability import PORT, SHARED_SOURCE_PORT
-from conformance.selftest.chains import Planted, Rules, forwarding, source_translation, target_translation
+from conformance.selftest.chains import (
+    Planted,
+    Rules,
+    client_of,
+    forwarding,
+    source_translation,
+    target_translation,
+)
 from conformance.selftest.fault import Fault, rule_hit, rule_there
 
 TRANSLATED_TCP = frozenset({"nat.tcp-untranslated", "route.socket-identity"})
@@ -44,12 +51,8 @@ def _snat(*further: Match) -> Rules:
     return lambda host, _: [(masquerade(), (*_leaving(host), *further))]
 
 
-def _client(lab: Lab, version: int) -> IPv4Network | IPv6Network:
-    return IPv4Network(lab.client.ipv4.ip) if version == 4 else IPv6Network(lab.client.ipv6.ip)
-
-
 def _inbound_masquerade(host: Host, lab: Lab) -> Planted:
-    return [(masquerade(), (source(_client(lab, 4)), destination(host.workload_ipv4)))]
+    return [(masquerade(), (source(client_of(lab, 4)), destination(host.workload_ipv4)))]
 
 
 def _hairpin(host: Host, _: Lab) -> Planted:
@@ -82,7 +85,7 @@ def _prefix_translation(host: Host, lab: Lab) -> Planted:
     """Swap the /64 of what opens a flow to outside for another one, and back: the interface identifier is kept."""
     inside, outside = host.workload_ipv6, _other_prefix(host)
     return [
-        (source_nat(outside[number]), (source(IPv6Network(inside[number])), destination(_client(lab, 6))))
+        (source_nat(outside[number]), (source(IPv6Network(inside[number])), destination(client_of(lab, 6))))
         for number in range(1, 16)
     ]
 

@@ -489,6 +489,28 @@ def test_flow_ids_are_used_once() -> None:
             lab.run(lab.probe(id=7))
 
 
+def test_answer_from_elsewhere_does_not_count() -> None:
+    with bench() as lab:
+        lab.serve()
+        address(lab.right, "eth0", {"ipv4": "198.51.100.2", "ipv6": "2001:db8:0:2::2"})
+        other = socket.inet_aton("198.51.100.2")
+        rewrite = nftables.rewrite("network", 12, other, checksum_at=10, pseudo_header=True)
+        rule = nftables.Rule(rewrite, (nftables.transport("udp"),))
+        chain = nftables.Chain("output", (rule,), type="filter", hook="output", priority=0)
+        nftables.install(lab.right, nftables.Table("ip", "elsewhere", (chain,)))
+        single = lab.run(lab.probe())
+        bulk = lab.engine.run([lab.probe()], SHORT, bulk=True)
+        assert [flow.status for flow in (*single, *bulk)] == ["timeout"] * 2
+        assert bulk[0].detail == "answered from 198.51.100.2 port 80"
+
+
+def test_one_port_has_one_server() -> None:
+    with bench() as lab:
+        lab.serve()
+        with pytest.raises(ValueError, match="other"):
+            lab.serve(name="other")
+
+
 def test_taken_port_is_named() -> None:
     with bench() as lab, lab.right.socket(socket.AF_INET, socket.SOCK_STREAM) as other:
         other.bind(("0.0.0.0", 80))

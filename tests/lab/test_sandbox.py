@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from machine import children, gone, state
 
-from conformance.lab import cgroups, scratch
+from conformance.lab import scratch
 from conformance.lab.pool import JobError, Pool
 
 pytestmark = pytest.mark.outside
 
 HERE = Path(__file__).parent
-PATIENCE = 60_000
-"""Milliseconds; generous, since machines are shared."""
 
 
 @pytest.fixture
@@ -29,26 +26,6 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     monkeypatch.setattr("conformance.lab.pool.PRELOAD", ())
     with Pool() as made:
         yield made
-
-
-def machine() -> dict[str, object]:
-    """What must be the same before and after: interfaces, addresses, routes, rules, namespaces, cgroups, folders."""
-    from pyroute2 import IPRoute
-
-    with IPRoute() as netlink:
-        state: dict[str, object] = {
-            "links": sorted(
-                (link["index"], link.get_attr("IFLA_IFNAME"), link["flags"]) for link in netlink.get_links()
-            ),
-            "addresses": sorted((a["index"], a.get_attr("IFA_ADDRESS")) for a in netlink.get_addr()),
-            "routes": sorted(str(r.get_attr("RTA_DST")) + str(r.get_attr("RTA_OIF")) for r in netlink.get_routes()),
-        }
-    if Path("/usr/sbin/nft").exists() and os.geteuid() == 0:
-        state["rules"] = subprocess.run(["/usr/sbin/nft", "list", "ruleset"], capture_output=True, check=False).stdout
-    state["mounts"] = Path("/proc/self/mounts").read_text()
-    state["folders"] = sorted(str(path) for path in Path(tempfile.gettempdir()).glob(f"{scratch.PREFIX}*"))
-    state["cgroups"] = sorted(str(p) for h in cgroups.hierarchies() for p in h.glob(f"{scratch.PREFIX}*"))
-    return state
 
 
 def test_a_job_sees_only_its_own_sandbox(pool: Pool) -> None:
@@ -67,20 +44,10 @@ def test_an_exception_comes_back_with_its_trace(pool: Pool) -> None:
     assert "refuse" in caught.value.trace
 
 
-def children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    found = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    return found + [grandchild for child in found for grandchild in children(child)]
-
-
-def gone(descriptor: int) -> bool:
-    return bool(select.select([descriptor], [], [], PATIENCE / 1000)[0])
-
-
 @pytest.mark.parametrize("victim", ["parent", "server", "sandbox"])
 def test_kill_leaves_nothing(victim: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """SIGKILL of the command, of the recording server or of a sandbox, in the middle of a lab."""
-    before = machine()
+    before = state()
     ready = tmp_path / "ready"
     os.mkfifo(ready)
     program = (
@@ -107,7 +74,7 @@ def test_kill_leaves_nothing(victim: str, tmp_path: Path, request: pytest.Fixtur
         assert gone(descriptor), f"process {pid} outlived the kill of the {victim}"
         os.close(descriptor)
     scratch.sweep()
-    assert machine() == before
+    assert state() == before
 
 
 def test_a_run_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:

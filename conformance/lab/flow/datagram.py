@@ -52,8 +52,7 @@ class DatagramExchange(Exchange):
             if probe.protocol == "icmp":
                 filter_icmp(opened, probe.family, ECHO_REPLY[probe.family])
         except OSError as problem:
-            self.tries = probe.tries
-            self.failed(problem)
+            self.finish(*sockets.local_failure(problem))
             return
         self.course.loop.watch(opened, self._ready)
         self.again()

@@ -53,7 +53,7 @@ class DatagramEnd:
             if head.kind == ANSWER:
                 waiter = self._ledger.waiting.get(head.flow)
                 if waiter is not None:
-                    waiter.answered(message)
+                    waiter.answered(message, (peer, port))
             elif head.kind == QUERY and address is not None:
                 self._answer(head, message, address, peer, port)
 

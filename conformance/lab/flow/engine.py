@@ -17,6 +17,7 @@ from conformance.lab.flow.run import Run, undisturbed
 from conformance.lab.flow.server import open_server, quiet_udp_lite
 from conformance.lab.flow.shared import SharedExchange, Source
 from conformance.lab.flow.tcp import TcpExchange
+from conformance.lab.namespace import Namespace
 from conformance.recording.model import Answer, Flow
 
 
@@ -30,13 +31,26 @@ class Engine:
         self._loop = Loop()
         self._ledger = Ledger()
         self._silent: list[socket.socket] = []
-        self._sources: dict[tuple[int, str, str | None], Source] = {}
+        self._sources: dict[tuple[Namespace, str, str | None], Source] = {}
         self._held_sources: list[Source] = []
         self._used: set[int] = set()
-        self._quiet: set[tuple[int, str]] = set()
+        self._served: set[tuple[Namespace, str, str, int]] = set()
+        self._quiet: set[tuple[Namespace, str]] = set()
 
     def serve(self, server: Server) -> None:
-        """Listen on everything that `server` names. Raises OSError naming a port that is taken."""
+        """Listen on everything that `server` names.
+
+        Raises OSError naming a port that is taken, ValueError for one that another server of the engine has.
+        """
+        taken = {
+            (server.namespace, family, kind, port)
+            for family in server.families
+            for kind, ports in (("tcp", server.tcp_ports), ("udp", server.udp_ports), ("ip", server.numbers))
+            for port in ports
+        }
+        if not taken.isdisjoint(self._served):
+            raise ValueError(f"{server.name}: another server in its namespace has a port of it")
+        self._served |= taken
         with descriptors():
             self._silent.extend(open_server(server, self._loop, self._ledger))
 
@@ -122,7 +136,7 @@ class Engine:
             return TcpExchange(probe, run, hasty=bulk)
         plain = not (probe.source_port or probe.ttl or probe.size or probe.dont_fragment)
         if bulk and plain and probe.protocol == "udp":
-            key = (id(probe.namespace), probe.family, probe.source_address)
+            key = (probe.namespace, probe.family, probe.source_address)
             source = self._sources.get(key)
             if source is None:
                 source = self._sources[key] = Source(probe, self._loop, self._ledger)
@@ -133,7 +147,7 @@ class Engine:
 
     def _quiet_source(self, probe: Probe) -> None:
         """Keep the source's kernel from refusing the answer of a UDP-Lite flow."""
-        key = (id(probe.namespace), probe.family)
+        key = (probe.namespace, probe.family)
         if key not in self._quiet:
             self._quiet.add(key)
             self._silent.extend(quiet_udp_lite(probe.namespace, probe.family, probe.source_port or SOURCE_PORT))

@@ -92,8 +92,8 @@ class Resumed(Exchange):
     def again(self) -> None:
         """There is no second try: the first packet after the silence is what counts."""
 
-    def answered(self, message: bytes) -> None:
-        """The answer came."""
+    def answered(self, message: bytes, source: tuple[str, int]) -> None:  # noqa: ARG002
+        """The answer came; where from is told by the arrival."""
         self.answer = message
         self.finish("answered")
 

@@ -21,8 +21,8 @@ class Arrival(NamedTuple):
 class Waiter(Protocol):
     """A flow that waits for an answer on a socket that it shares with others."""
 
-    def answered(self, message: bytes) -> None:
-        """The answer came."""
+    def answered(self, message: bytes, source: tuple[str, int]) -> None:
+        """The answer came, from this address and port."""
 
     def reported(self, report: Report) -> None:
         """An ICMP error that quotes this flow came."""

@@ -89,8 +89,11 @@ class SharedExchange(Exchange):
             if self.status is None:
                 end.socket.sendto(self._message, destination)
 
-    def answered(self, message: bytes) -> None:
-        """The answer came."""
+    def answered(self, message: bytes, source: tuple[str, int]) -> None:
+        """The answer came; as with a connected socket it counts only from the address and port that were dialled."""
+        if source[1] != self.probe.port or payload.packed(source[0]) != payload.packed(self.probe.destination):
+            self.detail = f"answered from {source[0]} port {source[1]}"
+            return
         self.answer = message
         self.finish("answered", self.detail)
 

@@ -76,7 +76,7 @@ class StreamEnd:
         if head.kind == ANSWER:
             waiter = self._ledger.waiting.get(head.flow)
             if waiter is not None:
-                waiter.answered(message)
+                waiter.answered(message, self._peer[:2])
             return True
         peer, local = self._peer, self._local
         seen = Seen(self.name, peer[0].partition("%")[0], peer[1], local[0].partition("%")[0], local[1])

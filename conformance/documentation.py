@@ -1,0 +1,97 @@
+"""The documentation that lists things, made from the code: ``python -m conformance.documentation [--check]``."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from conformance.listing import checked
+from conformance.places import PROFILES
+from conformance.requirement import ClauseCheck, Requirement, catalogue, clause_text, families
+
+DOCS: Final = Path(__file__).parent.parent / "docs"
+HEAD: Final = "<!-- Made by `python -m conformance.documentation`; do not edit. -->\n"
+SCHEMAS: Final = ("profile", "testbed", "recording", "report")
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every generated file with its content."""
+    from conformance.schemas import schema_of
+
+    yield DOCS / "requirements.md", "\n".join(_requirements())
+    yield DOCS / "profiles.md", "\n".join(_profiles())
+    yield DOCS / "faults.md", "\n".join(_faults())
+    for name in SCHEMAS:
+        yield DOCS / "schemas" / f"{name}.schema.json", schema_of(name) + "\n"
+
+
+def _requirements() -> Iterator[str]:
+    decided = checked()
+    rows = catalogue().values()
+    read = sum(row.clause_check is ClauseCheck.VERIFIED for row in rows)
+    yield HEAD
+    yield "# Requirements\n"
+    yield f"{len(rows)} requirements, {len(decided)} of them decided by a check, {read} with a clause that was read in the"
+    yield "standard itself. Those not yet checked take part in no gate.\n"
+    for family in families():
+        mine = [row for row in rows if row.family == family]
+        if mine:
+            yield f"## {family}\n"
+            for row in mine:
+                yield from _requirement(row, checked_=row.id in decided)
+
+
+def _requirement(row: Requirement, *, checked_: bool) -> Iterator[str]:
+    alias = f" ({', '.join(row.alias)})" if row.alias else ""
+    state = "" if checked_ else " · not yet checked"
+    extra = " · informational" if row.informational else ""
+    yield f"### {row.id}{alias}\n"
+    yield f"**{row.level}**{extra}{state} · {clause_text(row)}\n"
+    yield f"{row.statement}\n"
+    if checked_:
+        yield f"- stimulus: {row.stimulus}\n- passes when: {row.expects}\n"
+
+
+def _profiles() -> Iterator[str]:
+    yield HEAD
+    yield "# Profiles\n"
+    for path in sorted(PROFILES.glob("*.toml")):
+        data = tomllib.loads(path.read_text())
+        packages = ", ".join(data.get("packages", [])) or "none"
+        yield f"## {data['name']}\n"
+        yield f"{data['title']}. Kind `{data['kind']}`; claims {', '.join(data['features'])}; Debian packages: {packages}.\n"
+        yield data["description"].strip() + "\n"
+
+
+def _faults() -> Iterator[str]:
+    from conformance.selftest.faults import FAULTS
+
+    yield HEAD
+    yield "# Planted faults\n"
+    yield "Each is a reference network that really misbehaves, recorded on taps; exactly the named requirements fail.\n"
+    yield "| fault | what misbehaves | network | fails |\n|---|---|---|---|"
+    for fault in sorted(FAULTS.values(), key=lambda fault: fault.name):
+        yield f"| {fault.name} | {fault.title} | {fault.network} | {', '.join(sorted(fault.fails))} |"
+    yield ""
+
+
+def main() -> int:
+    """Write every page, or with ``--check`` name those that are not as the code says."""
+    stale = []
+    for path, text in pages():
+        if not path.exists() or path.read_text() != text:
+            stale.append(path.name)
+            if "--check" not in sys.argv[1:]:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+    if stale and "--check" in sys.argv[1:]:
+        print(f"not as the code says: {', '.join(stale)}; run python -m conformance.documentation")  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

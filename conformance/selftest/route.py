@@ -1,0 +1,320 @@
+"""Planted faults of the family route: who does not reach whom."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from ipaddress import ip_address
+
+from conformance.adapters.interface import Endpoint
+from conformance.lab import netlink, rtnetlink
+from conformance.lab.lab import Host, Lab
+from conformance.lab.nftables import (
+    Chain,
+    Rule,
+    destination,
+    destination_port,
+    drop,
+    icmp,
+    in_interface,
+    out_interface,
+    redirect,
+    reply,
+    rewrite,
+    source,
+    state,
+    transport,
+)
+from conformance.lab.snapshot import interfaces
+from conformance.recording.model import Record
+from conformance.selftest.chains import (
+    Planted,
+    Rules,
+    client_of,
+    forwarding,
+    mangling,
+    own_traffic,
+    target_translation,
+    together,
+    workload,
+)
+from conformance.selftest.fault import Fault, planted, rule_hit
+
+VERSIONS = (4, 6)
+TAKEN_PORT = 80
+TUNNEL_PORTS = (4789, 8472)
+"""UDP ports of VXLAN: RFC 7348 §5, and the one that Linux used before it."""
+
+
+def _from_client(version: int) -> Rules:
+    def rules(host: Host, lab: Lab) -> Planted:
+        opened = (source(client_of(lab, version)), destination(workload(host, version)), state("new"))
+        return [(drop(), opened)]
+
+    return rules
+
+
+def _to_client(host: Host, lab: Lab) -> Planted:
+    return [
+        (drop(), (source(workload(host, version)), destination(client_of(lab, version)), state("new")))
+        for version in VERSIONS
+    ]
+
+
+def _udp_to_client(host: Host, lab: Lab) -> Planted:
+    return [(drop(), (source(host.workload_ipv4), destination(client_of(lab, 4)), transport("udp")))]
+
+
+def _ipv6_from_other_hosts(host: Host, lab: Lab) -> Planted:
+    others = [other for other in lab.hosts.values() if other is not host]
+    return [(drop(), (source(other.workload_ipv6), destination(host.workload_ipv6))) for other in others]
+
+
+def _between_neighbours(host: Host, _: Lab) -> Planted:
+    return [
+        (drop(), (source(workload(host, version)), destination(workload(host, version)))) for version in VERSIONS
+    ]
+
+
+def _own_flows(host: Host, _: Lab) -> Planted:
+    """What a host itself opens to its endpoints; its errors about their traffic pass."""
+    kinds = (transport("tcp"), transport("udp"))
+    asked = (icmp(4, 8), icmp(6, 128))
+    return [
+        (drop(), (destination(workload(host, version)), kind))
+        for version, echo in zip(VERSIONS, asked, strict=True)
+        for kind in (*kinds, echo)
+    ]
+
+
+def _tunnel_ports(host: Host, _: Lab) -> Planted:
+    return [
+        (drop(), (in_interface(host.uplink), destination(workload(host, version)), transport("udp"), at))
+        for version in VERSIONS
+        for at in map(destination_port, TUNNEL_PORTS)
+    ]
+
+
+def _taken_port(host: Host, _: Lab) -> Planted:
+    """The host's own listener gets what was meant for an endpoint's port."""
+    arriving = (in_interface(host.uplink), transport("tcp"), destination_port(TAKEN_PORT))
+    return [(redirect(), (destination(workload(host, version)), *arriving)) for version in VERSIONS]
+
+
+LISTENERS: list[socket.socket] = []
+"""The listeners of `take_port`; they end with the process, which is the sandbox's."""
+
+
+def _listen(lab: Lab) -> None:
+    for host in lab.hosts.values():
+        for family in (socket.AF_INET, socket.AF_INET6):
+            taken = host.socket(family, socket.SOCK_STREAM)
+            LISTENERS.append(taken)
+            if family == socket.AF_INET6:
+                taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            taken.bind(("", TAKEN_PORT))
+            taken.listen()
+
+
+def _port_unreachable(host: Host, _: Lab) -> Planted:
+    return [(drop(), (source(host.workload_ipv4), icmp(4, 3, 3))), (drop(), (source(host.workload_ipv6), icmp(6, 1, 4)))]
+
+
+def _unreachable_from_host(version: int) -> Rules:
+    """The host puts its own address on the reports of its endpoints."""
+
+    def rules(host: Host, _: Lab) -> Planted:
+        if version == 4:
+            claim = rewrite("network", 12, host.ipv4.ip.packed, checksum_at=10)
+            return [(claim, (source(host.workload_ipv4), icmp(4, 3, 3)))]
+        claim = rewrite("network", 8, host.ipv6.ip.packed, pseudo_header=True)
+        return [(claim, (source(host.workload_ipv6), icmp(6, 1, 4)))]
+
+    return rules
+
+
+def _global_addresses(endpoint: Endpoint, version: int) -> list[rtnetlink.Interface]:
+    """The endpoint's global addresses of one family, in the kernel's order."""
+    state = next(one for one in interfaces(endpoint.namespace) if one.name == endpoint.interface)
+    found = [ip_address(one.address) for one in state.addresses if one.scope == "global"]
+    return [rtnetlink.single(one) for one in found if one.version == version]
+
+
+def _lose_second_address(host: Host, endpoint: Endpoint) -> Endpoint:
+    """Answers from any address but the first of each family are dropped, as by a missing rule of policy routing."""
+    others = [one for version in VERSIONS for one in _global_addresses(endpoint, version)[1:]]
+    made = tuple(Rule(drop(), (source(one.network), reply(), out_interface(host.uplink)), endpoint.name) for one in others)
+    if made:
+        planted(host, "inet", Chain(f"second-{endpoint.name}", made, hook="forward"))
+    return endpoint
+
+
+def _link_local_only(_: Host, endpoint: Endpoint) -> Endpoint:
+    """Every global IPv6 address is taken away again; what is reported says so."""
+    _remove_ipv6(endpoint)
+    left = tuple(address for address in endpoint.reported.addresses if address.version == 4)
+    return replace(endpoint, reported=replace(endpoint.reported, addresses=left))
+
+
+def _remove_ipv6(endpoint: Endpoint) -> list[rtnetlink.Interface]:
+    taken = _global_addresses(endpoint, 6)
+    steps = [rtnetlink.address(endpoint.interface, one, remove=True) for one in taken]
+    netlink.transact(endpoint.namespace, steps)
+    return taken
+
+
+def _still_tentative(_: Host, endpoint: Endpoint) -> Endpoint:
+    """The global IPv6 addresses are set anew, and nobody waits for their detection."""
+    taken = _remove_ipv6(endpoint)
+    netlink.transact(endpoint.namespace, [rtnetlink.address(endpoint.interface, one) for one in taken])
+    return endpoint
+
+
+def _without_loopback(_: Host, endpoint: Endpoint) -> Endpoint:
+    """The endpoint's loopback interface is left down."""
+    number = endpoint.namespace.netlink("link_lookup", ifname="lo")[0]
+    endpoint.namespace.netlink("link", "set", index=number, state="down")
+    return endpoint
+
+
+def _no_global_ipv6(record: Record) -> str | None:
+    """An endpoint's routes: no IPv6 address of its own but link-local ones."""
+    for name in (endpoint.name for endpoint in record.endpoints):
+        for snapshot in record.snapshots:
+            shown = [a for i in snapshot.interfaces if i.name != "lo" for a in i.addresses if ":" in a.address]
+            if snapshot.where == name and shown and all(a.scope == "link" for a in shown):
+                return f"{name}: only {', '.join(a.address for a in shown)} {snapshot.moment} the flows"
+    return None
+
+
+def _seen_tentative(record: Record) -> str | None:
+    for snapshot in record.snapshots:
+        for address in (a for interface in snapshot.interfaces for a in interface.addresses):
+            if address.scope == "global" and "tentative" in address.flags:
+                return f"{snapshot.where}: {address.address} was still tentative {snapshot.moment} the flows"
+    return None
+
+
+def _loopback_down(record: Record) -> str | None:
+    for snapshot in record.snapshots:
+        for interface in snapshot.interfaces:
+            if interface.name == "lo" and not interface.up and snapshot.where in {e.name for e in record.endpoints}:
+                return f"{snapshot.where}: lo is down"
+    return None
+
+
+FAULTS = (
+    Fault(
+        name="host-only",
+        title="IPv4 endpoints are reached from their own host and from other hosts' endpoints, not from outside",
+        labels=("F-ROUTE-01a",),
+        fails=frozenset({"route.from-outside-v4", "route.well-known-port"}),
+        on_network=forwarding("inet", _from_client(4)),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="host-only-v6",
+        title="the same for IPv6 alone",
+        labels=("F-ROUTE-02a",),
+        fails=frozenset({"route.from-outside-v6", "route.well-known-port", "addr.prefix-per-host"}),
+        on_network=forwarding("inet", _from_client(6)),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="link-local-only",
+        title="IPv6 works, but for link-local addresses only",
+        labels=("F-ROUTE-02b",),
+        fails=frozenset({"route.from-outside-v6", "addr.ipv6-present"}),
+        on_endpoint=_link_local_only,
+        witness=_no_global_ipv6,
+    ),
+    Fault(
+        name="attached-while-tentative",
+        title="attach returns while the IPv6 address is tentative",
+        labels=("F-ROUTE-02c",),
+        fails=frozenset({"addr.dad-finished"}),
+        on_endpoint=_still_tentative,
+        witness=_seen_tentative,
+    ),
+    Fault(
+        name="tunnel-ports-swallowed",
+        title="UDP to an endpoint's ports 4789 and 8472 is swallowed by the host",
+        labels=("F-ROUTE-03b",),
+        fails=frozenset({"route.well-known-port"}),
+        on_network=forwarding("inet", _tunnel_ports),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="port-taken-by-host",
+        title="a listener of the host takes TCP port 80 of every endpoint",
+        fails=frozenset({"route.well-known-port"}),
+        on_network=together(_listen, target_translation("inet", _taken_port)),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="second-address-lost",
+        title="answers from an endpoint's second address are lost",
+        labels=("F-ROUTE-05a",),
+        fails=frozenset({"route.reply-source"}),
+        on_endpoint=_lose_second_address,
+        witness=rule_hit,
+    ),
+    Fault(
+        name="no-way-out",
+        title="endpoints reach nobody outside, while outsiders reach them",
+        fails=frozenset({"route.to-outside"}),
+        on_network=forwarding("inet", _to_client),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="udp-one-way",
+        title="one direction dropped: IPv4 UDP from endpoints to outside",
+        fails=frozenset({"route.to-outside", "route.from-outside-v4", "route.well-known-port"}),
+        on_network=forwarding("inet", _udp_to_client),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="cross-host-v6-broken",
+        title="IPv6 only, and only between hosts, is dropped",
+        fails=frozenset({"route.cross-host"}),
+        on_network=forwarding("inet", _ipv6_from_other_hosts),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="same-host-broken",
+        title="endpoints of one host do not reach each other",
+        fails=frozenset({"route.same-host"}),
+        on_network=forwarding("inet", _between_neighbours),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="from-host-broken",
+        title="a host does not reach its own endpoints",
+        fails=frozenset({"route.from-host"}),
+        on_network=own_traffic("inet", _own_flows),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="no-loopback",
+        title="an endpoint's loopback interface is left down: it does not reach itself",
+        fails=frozenset({"route.hairpin"}),
+        on_endpoint=_without_loopback,
+        witness=_loopback_down,
+    ),
+    Fault(
+        name="port-unreachable-dropped",
+        title="port unreachable of endpoints is dropped",
+        fails=frozenset({"route.port-unreachable"}),
+        on_network=forwarding("inet", _port_unreachable),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="port-unreachable-from-host",
+        title="port unreachable of endpoints comes from the host's address",
+        fails=frozenset({"route.port-unreachable"}),
+        on_network=together(
+            mangling("ip", "forward", _unreachable_from_host(4)), mangling("ip6", "forward", _unreachable_from_host(6))
+        ),
+        witness=rule_hit,
+    ),
+)
