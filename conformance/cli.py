@@ -94,11 +94,14 @@ def judge(folders: Folders, out: Out = None) -> None:
 
 
 @app.command()
-def matrix(folders: Folders) -> None:
+def matrix(
+    folders: Folders,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as Markdown as well.")] = None,
+) -> None:
     """Print the reports of one or more runs side by side."""
     from conformance.commands import show_matrix
 
-    raise typer.Exit(show_matrix(folders))
+    raise typer.Exit(show_matrix(folders, markdown))
 
 
 @app.command("list")

@@ -47,10 +47,12 @@ def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
     return code
 
 
-def show_matrix(folders: Sequence[Path]) -> int:
-    """Print the reports of these folders side by side."""
+def show_matrix(folders: Sequence[Path], markdown: Path | None) -> int:
+    """Print the reports of these folders side by side, and write them as Markdown where a file is named."""
     reports = store.collect(folders)
     _show(reports)
+    if markdown is not None:
+        write_atomically(markdown, matrix.render_markdown(matrix.build(reports)))
     return gate.exit_code(reports)
 
 

@@ -34,8 +34,8 @@ def _requirements() -> Iterator[str]:
     read = sum(row.clause_check is ClauseCheck.VERIFIED for row in rows)
     yield HEAD
     yield "# Requirements\n"
-    yield f"{len(rows)} requirements, {len(decided)} of them decided by a check, {read} with a clause that was read in the"
-    yield "standard itself. Those not yet checked take part in no gate.\n"
+    yield f"{len(rows)} requirements, {len(decided)} of them decided by a check, {read} with a clause that was read in"
+    yield "the standard itself. Those not yet checked take part in no gate.\n"
     for family in families():
         mine = [row for row in rows if row.family == family]
         if mine:
@@ -62,7 +62,8 @@ def _profiles() -> Iterator[str]:
         data = tomllib.loads(path.read_text())
         packages = ", ".join(data.get("packages", [])) or "none"
         yield f"## {data['name']}\n"
-        yield f"{data['title']}. Kind `{data['kind']}`; claims {', '.join(data['features'])}; Debian packages: {packages}.\n"
+        claims = ", ".join(data["features"])
+        yield f"{data['title']}. Kind `{data['kind']}`; claims {claims}; Debian packages: {packages}.\n"
         yield data["description"].strip() + "\n"
 
 

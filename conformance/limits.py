@@ -28,9 +28,15 @@ DAD_SETTLED: Final = DAD + 3.0
 SOLICITATION_ANSWER: Final = 1.0
 """RFC 4861 §7.2.4 answers at once; a sender repeats after RETRANS_TIMER 1 s (§10)."""
 
+WITHDRAWAL: Final = 1.0
+"""No clause: an implementation that ties IPv6 to IPv4 has noticed by then that IPv4 is gone."""
+
 # --- path MTU ----------------------------------------------------------------------------------------------------
 TOO_BIG: Final = 3.0
 """MTU-03: every flow has its Packet Too Big within three seconds (RFC 4443 §2.4 (f) limits the rate, not the fact)."""
+TOO_BIG_BURST: Final = 15.0
+"""RFC 4443 §2.4 (f) suggests a limit of 10 errors per second: of 100 flows that keep sending each has its Packet Too
+Big after ten seconds; with room for a loaded machine."""
 REASSEMBLY: Final = 60.0
 """RFC 8200 §4.5: a reassembly that is not complete within 60 s is given up."""
 

@@ -71,7 +71,7 @@ def test_reported_is_configured(case: Case) -> None:
         reported = {str(ip_interface(text)) for text in endpoint.reported_addresses}
         case.expect(
             lasting <= reported <= kernel,
-            expected="the implementation reports exactly the addresses that the endpoint has, with their prefix lengths",
+            expected="the implementation reports exactly the addresses that the endpoint has, with prefix lengths",
             seen=f"{endpoint.name}: reported {sorted(reported)}, the kernel has {sorted(kernel)}",
         )
         if endpoint.reported_mac is not None:

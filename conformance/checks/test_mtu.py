@@ -5,12 +5,16 @@ from __future__ import annotations
 from conformance import limits
 from conformance.judging.case import Case
 from conformance.judging.evidence import rows_of
-from conformance.judging.mtus import path_mtu, sender_mtu
+from conformance.judging.hops import reporters_of_path
+from conformance.judging.mtus import by_way, path_mtu, sender_mtu, told_truly, vxlan_overhead
 from conformance.judging.register import FAMILIES, check
 from conformance.recording.model import Flow
 
 PATHS = ("same-host", "cross-host", "inbound", "outbound")
-LOOPBACK_FREE = 1280
+IPV6_LEAST = 1280
+"""The smallest MTU in bytes of a link that carries IPv6 (RFC 8200 §5)."""
+SAMPLE = 100
+"""Encapsulated frames whose overhead is measured."""
 
 
 def _carried(case: Case) -> None:
@@ -33,28 +37,40 @@ def test_own_mtu_is_usable(case: Case) -> None:
 
 
 def _too_big(case: Case, least: int) -> None:
-    """Above the path's MTU the sender is told an MTU of a link of the path, and what fits arrives, in one piece."""
+    """Whatever does not fit the path is reported to its sender, with the MTU of a link of the path; nothing else is."""
     _carried(case)
     case.require(not [t for t in case.recording.record.taps if t.dropped], "a tap lost frames")
-    judged = [
-        flow for flow in case.flows(purpose=("sized", "burst")) if flow.size > path_mtu(case.recording.record, flow)
-    ]
-    case.applies(judged, "no packet that the sender's interface takes is too big for this path")
-    for flow in judged:
-        report = flow.report
-        told = report.mtu if report is not None and flow.status == "too-big" else 0
-        quick = not flow.sent_ns or flow.done_ns - flow.sent_ns <= int((limits.TOO_BIG + limits.RETRY) * 1e9)
-        case.expect_flow(
-            flow,
-            least <= told < flow.size and told >= path_mtu(case.recording.record, flow) and quick,
-            expected="too big for the path: the sender is told the MTU of the next link, and nothing is fragmented",
-            seen=f"{flow.size} bytes: {flow.status}" + (f", told {told} by {report.offender}" if report else ""),
-        )
-        pieces = _fragments(case, flow)
-        if pieces:
-            case.expect(
-                False, expected="a packet with DF is never fragmented", seen=f"{flow.size} bytes", frames=pieces
-            )
+    record = case.recording.record
+    found = 0
+    for way in by_way(case.flows(purpose=("sized", "burst"))):
+        reporters = reporters_of_path(record, way[0])
+        judged = [flow for flow in way if flow.size > path_mtu(record, flow) or flow.status == "too-big"]
+        found += len(judged)
+        for flow in judged:
+            told = flow.report is not None and flow.report.mtu >= least and told_truly(record, flow, way)
+            _expect_report(case, flow, told, reporters)
+    case.applies(found, "no packet that the sender's interface takes is too big for this path")
+
+
+def _expect_report(case: Case, flow: Flow, told: bool, reporters: set[str]) -> None:
+    report = flow.report
+    within = limits.TOO_BIG_BURST if flow.purpose == "burst" else limits.TOO_BIG
+    quick = not flow.sent_ns or flow.done_ns - flow.sent_ns <= int((within + limits.RETRY) * 1e9)
+    case.expect_flow(
+        flow,
+        told and quick,
+        expected="too big for the path: the sender is told the MTU of the next link, and nothing is fragmented",
+        seen=f"{flow.size} bytes: {flow.status}" + (f", told {report.mtu} by {report.offender}" if report else ""),
+    )
+    case.expect_flow(
+        flow,
+        report is None or report.offender in reporters,
+        expected="the report comes from an address of a hop of the path",
+        seen=f"{flow.size} bytes: report from {report.offender if report else 'nobody'}",
+    )
+    pieces = _fragments(case, flow)
+    if pieces:
+        case.expect(False, expected="a packet with DF is never fragmented", seen=f"{flow.size} bytes", frames=pieces)
 
 
 def _fragments(case: Case, flow: Flow) -> list[int]:
@@ -99,19 +115,21 @@ def test_room_for_encapsulation(case: Case) -> None:
     record = case.recording.record
     case.require(case.endpoints, "no endpoint was attached")
     index = case.recording.frames
-    uplinks = [tap for tap in record.taps if tap.role == "uplink"]
-    rows = index.select(tap=[tap.number for tap in uplinks])
-    outer = rows[index.inner_flow[rows] > 0]
-    case.require(len(outer), "no encapsulated flow was seen on the uplinks")
-    overhead = 70 if int(index.ip_version[outer[0]]) == 6 else 50
+    uplinks = [tap.number for tap in record.taps if tap.role == "uplink"]
+    rows = index.select(tap=uplinks, more_fragments=False, fragment_offset=0)
+    outer = [int(row) for row in rows[index.inner_flow[rows] > 0][:SAMPLE]]
+    case.require(outer, "no encapsulated flow was seen on the uplinks")
+    overhead = max(
+        vxlan_overhead(index.frame(row), int(index.l3_offset[row]), int(index.l4_offset[row])) for row in outer
+    )
     underlay = min(record.testbed.segment_mtu(host.segment) for host in record.testbed.hosts.values())
     for endpoint in case.endpoints:
         mtu = endpoint.kernel.mtu
         case.expect(
-            mtu + overhead <= underlay and mtu >= LOOPBACK_FREE,
+            mtu + overhead <= underlay and mtu >= IPV6_LEAST,
             expected=f"the endpoint's MTU leaves {overhead} bytes for the encapsulation in the underlay's {underlay}",
             seen=f"{endpoint.name} has {mtu}: outer packets of up to {mtu + overhead} bytes",
-            frames=[int(outer[0]) + 1],
+            frames=[outer[0] + 1],
         )
         if endpoint.reported_mtu is not None:
             case.expect(

@@ -5,37 +5,44 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 
 from conformance import limits
-from conformance.frames.ndp import ALL_NODES, TARGET_OPTION, Neighbor
+from conformance.frames.ndp import ADVERTISEMENT, ALL_NODES, SOURCE_OPTION, TARGET_OPTION, Neighbor, solicited_node
 from conformance.judging.case import Case
 from conformance.judging.neighbours import advertisements_for, mld_reports, neighbours, packets_from, seen_from_start
 from conformance.judging.register import check
-from conformance.recording.model import EndpointState, Event
+from conformance.recording.model import EndpointState, Event, Flow
 
 
-def _global(endpoint: EndpointState) -> list[IPv6Address]:
-    return [IPv6Address(a.address) for a in endpoint.kernel.addresses if ":" in a.address and a.scope == "global"]
+def _unicast(endpoint: EndpointState) -> list[IPv6Address]:
+    """The endpoint's IPv6 addresses, link-local ones among them."""
+    return [IPv6Address(address.address) for address in endpoint.kernel.addresses if ":" in address.address]
 
 
 @check("nd.dad-performed", scenario="discovery")
 def test_dad_is_performed(case: Case) -> None:
     """Duplicate Address Detection runs on every unicast address before use: a solicitation from :: for it."""
     case.window("attach")
-    case.require(any(_global(endpoint) for endpoint in case.endpoints), "no endpoint has a global IPv6 address")
+    case.require(any(_unicast(endpoint) for endpoint in case.endpoints), "no endpoint has an IPv6 address")
     for endpoint in case.endpoints:
         sent = neighbours(case, endpoint)
         case.require(seen_from_start(case, endpoint), "the endpoint could not be watched from its first frame")
-        for address in _global(endpoint):
-            probes = [(row, message) for row, message in sent if message.probes and message.target == address]
+        for address in _unicast(endpoint):
+            probes = [row for row, message in sent if message.target == address and _asks_in_form(message)]
             used = packets_from(case, endpoint, address)
             case.expect(
-                probes and (not len(used) or probes[0][0] < used[0]),
+                probes and (not len(used) or probes[0] < used[0]),
                 expected="a solicitation from :: asks for every address before the address is used",
                 seen=f"{endpoint.name}: {address}: "
-                + (f"{len(probes)} solicitations, after its first use" if probes else "no solicitation at all"),
+                + (f"{len(probes)} solicitations, after its first use" if probes else "no solicitation in due form"),
                 frames=[int(row) + 1 for row in used[:1]],
             )
-            if probes and not any(row < probes[0][0] for row in mld_reports(case, endpoint)):
+            if probes and not any(row < probes[0] for row in mld_reports(case, endpoint)):
                 case.note(f"{endpoint.name} had sent no MLD report before it probed {address}")
+
+
+def _asks_in_form(message: Neighbor) -> bool:
+    """From ::, to the target's solicited-node group, hop limit 255, without a source link-layer address."""
+    to_group = message.destination == solicited_node(message.target)
+    return message.probes and to_group and message.hop_limit == 255 and message.link_layer(SOURCE_OPTION) is None
 
 
 @check("nd.duplicate-refused", scenario="discovery")
@@ -47,15 +54,28 @@ def test_duplicate_is_refused(case: Case) -> None:
     attached = _event(case, "duplicate-attached", needed=False)
     refused = _event(case, "duplicate-refused", needed=False)
     case.require(attached or refused, "the attach of the duplicate did not end")
+    holder = next(endpoint for endpoint in case.endpoints if endpoint.name == asked.detail["holder"])
+    after = (asked.time_ns, case.recording.record.finished_ns)
+    claims = advertisements_for(case, address, between=after, besides=holder.kernel.mac)
+    case.expect(
+        not claims,
+        expected="nobody but its holder answers for an address that is in use",
+        seen=f"{address} of {holder.name} was claimed by another {len(claims)} times",
+        frames=claims,
+    )
     if refused is not None:
         case.expect(True, expected="the attach of an address that is in use is refused", seen="refused")
-        case.note(f"refused with: {refused.detail['problem']}")
+        took = (refused.time_ns - asked.time_ns) / 1e9
+        late = f", only after {took:.0f} s" if took > limits.DAD_SETTLED else ""
+        case.note(f"refused with: {refused.detail['problem']}{late}")
         return
     assert attached is not None
     states = {a["address"]: a["flags"] for a in attached.detail["addresses"]}
+    reported = {text.partition("/")[0] for text in attached.detail["reported"]}
+    case.require(address in {*states, *reported}, "another address was given than the one that was asked for")
     usable = address in states and "dadfailed" not in states[address]
     case.expect(
-        address not in states,
+        False,
         expected="the attach of an address that is in use is refused, and the address is not assigned",
         seen=f"{attached.where} was attached; {address} is "
         + ("in use there as well" if usable else "marked as a duplicate" if address in states else "not on it"),
@@ -72,34 +92,38 @@ def test_solicitation_is_answered(case: Case) -> None:
     sent = neighbours(case, endpoint, between=(window.start_ns, window.end_ns + int(limits.SOLICITATION_ANSWER * 1e9)))
     for event in asked:
         target = IPv6Address(event.detail["target"])
-        answers = [
-            message for _, message in sent if not message.probes and message.type == 136 and message.target == target
-        ]
-        _expect_answer(case, event, endpoint, answers)
+        answers = [message for _, message in sent if message.type == ADVERTISEMENT and message.target == target]
+        if event.detail["form"] == "foreign":
+            _expect_silence(case, event)
+        else:
+            _expect_answer(case, event, endpoint, answers)
+
+
+def _expect_silence(case: Case, event: Event) -> None:
+    claims = advertisements_for(case, event.detail["target"])
+    case.expect(
+        not claims,
+        expected="nobody answers for an address that nobody has",
+        seen=f"solicited for {event.detail['target']}: {len(claims)} advertisements",
+        frames=claims,
+    )
 
 
 def _expect_answer(case: Case, event: Event, endpoint: EndpointState, answers: list[Neighbor]) -> None:
+    """Each form is solicited from an address of its own, so the answers to it are those that go there."""
     form = event.detail["form"]
-    name = f"{endpoint.name}, solicited ({form}) for {event.detail['target']}"
-    if form == "foreign":
-        claims = advertisements_for(case, event.detail["target"])
-        case.expect(
-            not claims,
-            expected="nobody answers for an address that nobody has",
-            seen=f"{name}: {len(claims)} advertisements",
-            frames=claims,
-        )
-        return
-    sender = IPv6Address(event.detail["sender"])
-    if form == "unspecified":
-        right = [a for a in answers if a.destination == ALL_NODES and not a.solicited]
-        wanted = "a solicitation from :: is answered to all nodes, Solicited clear, with the link-layer address"
-    else:
-        right = [a for a in answers if a.destination == sender and a.solicited]
-        wanted = "a solicitation is answered to its sender, Solicited set, with the link-layer address"
-    own = [a for a in right if a.hop_limit == 255 and _own_address(a, endpoint, form)]
+    unasked = form == "unspecified"
+    place = ALL_NODES if unasked else IPv6Address(event.detail["sender"])
+    given = [answer for answer in answers if answer.destination == place]
+    right = [answer for answer in given if answer.solicited != unasked and answer.hop_limit == 255]
+    whole = [answer for answer in right if _own_address(answer, endpoint, form)]
     case.expect(
-        own, expected=wanted, seen=f"{name}: {len(answers)} answers, {len(right)} to the right place, {len(own)} right"
+        given and len(whole) == len(given),
+        expected="a solicitation from :: is answered to all nodes, Solicited clear, with the link-layer address"
+        if unasked
+        else "a solicitation is answered to its sender, Solicited set, with the link-layer address",
+        seen=f"{endpoint.name}, solicited ({form}) for {event.detail['target']}: {len(given)} answers to {place}, "
+        f"{len(right)} with the right flag and hop limit 255, {len(whole)} of them with the right address",
     )
 
 
@@ -111,29 +135,39 @@ def _own_address(message: Neighbor, endpoint: EndpointState, form: str) -> bool:
 
 @check("nd.ipv6-only", scenario="discovery", path=("same-host", "cross-host", "inbound", "outbound"))
 def test_ipv6_stands_alone(case: Case) -> None:
-    """Endpoints have a link-local address, and IPv6 works when there is no IPv4 at all."""
+    """Endpoints have a usable link-local address, and what IPv6 reaches it also reaches when there is no IPv4."""
     removed = [event for event in case.recording.record.events if event.kind == "ipv4-removed"]
     case.require(removed, "IPv4 was not taken away")
     for endpoint in case.endpoints:
-        local = [
-            address
-            for snapshot in case.snapshots(endpoint.name, "after")
-            for interface in snapshot.interfaces
-            for address in interface.addresses
-            if interface.name == endpoint.interface and ":" in address.address and address.scope == "link"
-        ]
-        usable = [a for a in local if not {"tentative", "dadfailed"} & set(a.flags)]
+        local = _link_local(case, endpoint)
+        words = [f"{address} ({', '.join(flags)})" for address, flags in local.items()]
         case.expect(
-            local,
-            expected="each endpoint has a link-local address",
-            seen=f"{endpoint.name}: {len(usable)} of {len(local)}",
+            any(not {"tentative", "dadfailed"} & set(flags) for flags in local.values()),
+            expected="each endpoint has a usable link-local address",
+            seen=f"{endpoint.name}: {', '.join(words) or 'none'}",
         )
-    before = [flow for flow in case.flows(purpose="dual-stack", family="ipv6") if flow.status == "answered"]
+    before = {_way(flow) for flow in case.flows(purpose="dual-stack", family="ipv6") if flow.status == "answered"}
     case.require(before, "the path does not carry IPv6 even while there is IPv4")
     for flow in case.flows(purpose="ipv6-only", family="ipv6"):
-        case.expect_flow(
-            flow, flow.status == "answered", expected="IPv6 works without any IPv4 address", seen=flow.status
-        )
+        if _way(flow) in before:
+            case.expect_flow(
+                flow, flow.status == "answered", expected="IPv6 works without any IPv4 address", seen=flow.status
+            )
+
+
+def _link_local(case: Case, endpoint: EndpointState) -> dict[str, tuple[str, ...]]:
+    """The endpoint's link-local addresses at the end, with their flags."""
+    return {
+        address.address: address.flags
+        for snapshot in case.snapshots(endpoint.name, "after")
+        for interface in snapshot.interfaces
+        for address in interface.addresses
+        if interface.name == endpoint.interface and ":" in address.address and address.scope == "link"
+    }
+
+
+def _way(flow: Flow) -> tuple[str, str, str]:
+    return flow.source, flow.target, flow.protocol
 
 
 def _event(case: Case, kind: str, *, needed: bool = True) -> Event | None:

@@ -32,14 +32,26 @@ def expected_hops(record: Record, flow: Flow) -> int:
 
 def reporters(record: Record, flow: Flow) -> set[str]:
     """Every address of the hop at which a flow with its small hop limit ends."""
-    name = hops_of(record, flow)[flow.ttl - 1]
-    if name == "router":
+    return _addresses(record, hops_of(record, flow)[flow.ttl - 1])
+
+
+def reporters_of_path(record: Record, flow: Flow) -> set[str]:
+    """Every address from which something on the path may report: those of its hops and of both ends' hosts, and the
+    one that was dialled, in whose name a tunnel reports that has no address of its own."""
+    hosts = {endpoint.name: endpoint.host for endpoint in record.endpoints}
+    places = {*hops_of(record, flow), *(hosts[name] for name in (flow.source, flow.target) if name in hosts)}
+    return {flow.dialled.address}.union(*(_addresses(record, place) for place in places))
+
+
+def _addresses(record: Record, place: str) -> set[str]:
+    """The addresses of a host, or of the testbed's ``router``."""
+    if place == "router":
         segments = record.testbed.segments.values()
         return {str(address) for segment in segments for address in (segment.router_ipv4, segment.router_ipv6)}
     return {
         address.address
         for snapshot in record.snapshots
-        if snapshot.where == name
+        if snapshot.where == place
         for interface in snapshot.interfaces
         for address in interface.addresses
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from struct import unpack_from
+
 from conformance.recording.model import Flow, Record
 
 
@@ -11,7 +14,12 @@ def sender_mtu(record: Record, flow: Flow) -> int:
 
 
 def path_mtu(record: Record, flow: Flow) -> int:
-    """The smallest MTU in bytes of the links of a path: both ends' interfaces and the segments between.
+    """The smallest MTU in bytes of the links of a path."""
+    return min(link_mtus(record, flow))
+
+
+def link_mtus(record: Record, flow: Flow) -> list[int]:
+    """MTUs in bytes of the links of a path: both ends' interfaces and the segments between.
 
     Between endpoints of one host there is no segment; inside an overlay the segments are hidden by it.
     """
@@ -24,7 +32,40 @@ def path_mtu(record: Record, flow: Flow) -> int:
         for host in (source, target):
             station = record.testbed.hosts[host] if host is not None else record.testbed.client
             links.append(record.testbed.segment_mtu(station.segment))
-    return min(links)
+    return links
+
+
+def by_way(flows: Iterable[Flow]) -> list[list[Flow]]:
+    """The flows grouped by source, target and family."""
+    found: dict[tuple[str, str, str], list[Flow]] = {}
+    for flow in flows:
+        found.setdefault((flow.source, flow.target, flow.family), []).append(flow)
+    return list(found.values())
+
+
+def told_truly(record: Record, flow: Flow, same: Iterable[Flow]) -> bool:
+    """Whether the MTU that a flow was told is one of its path: a link's, or, of a link that nobody declared, one below
+    which all of `same`, the flows of its way, arrived, and above which none did."""
+    told = flow.report.mtu if flow.report is not None and flow.status == "too-big" else 0
+    arrived = max((one.size for one in same if one.arrival is not None), default=0)
+    lost = min((one.size for one in same if one.arrival is None), default=0)
+    return 0 < told < flow.size and (told in link_mtus(record, flow) or arrived <= told < lost)
+
+
+def vxlan_overhead(frame: bytes, l3: int, l4: int) -> int:
+    """Bytes by which an IP packet that carries VXLAN is longer than the IP packet inside; `l3` and `l4` are offsets of
+    its own headers. 0 where there is no IP packet inside."""
+    inner = frame[l4 + 16 :]
+    start = 18 if inner[12:14] == b"\x81\x00" else 14
+    outside, inside = _length(frame[l3:]), _length(inner[start:])
+    return outside - inside if inside else 0
+
+
+def _length(packet: bytes) -> int:
+    """Length in bytes of an IP packet as its header says, 0 for anything else."""
+    if len(packet) < 40 or packet[0] >> 4 not in (4, 6):
+        return 0
+    return int(unpack_from("!H", packet, 2)[0]) if packet[0] >> 4 == 4 else 40 + int(unpack_from("!H", packet, 4)[0])
 
 
 def _interface_mtu(record: Record, name: str) -> int:

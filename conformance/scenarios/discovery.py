@@ -57,10 +57,12 @@ def _vantage(stage: Stage, target: Endpoint, neighbour: Endpoint) -> Vantage | N
     """A station on the target's own link, None where none can be found."""
     peer = _cable_end(stage, target)
     other = stage.states[neighbour.name].kernel
-    if peer is not None and stage.profile.same_host_hops:
+    if stage.profile.same_host_hops:
         return peer
     local = [IPv6Address(a.address) for a in other.addresses if a.scope == "link" and ":" in a.address]
-    return Vantage(neighbour.namespace, neighbour.interface, other.mac, local[0]) if local else peer
+    if not local or not other.mac:
+        return peer
+    return Vantage(neighbour.namespace, neighbour.interface, other.mac, local[0])
 
 
 def _cable_end(stage: Stage, endpoint: Endpoint) -> Vantage | None:
@@ -77,21 +79,25 @@ def _cable_end(stage: Stage, endpoint: Endpoint) -> Vantage | None:
 
 
 def _solicit(stage: Stage, target: Endpoint, place: Vantage | None, address: IPv6Address) -> None:
-    """Solicit an own address in each of the three ways, and an address that nobody has."""
+    """Solicit an own address in each of the three ways, and an address that nobody has.
+
+    The two ways that are answered to their sender come from two addresses, so that the answers are told apart.
+    """
     if place is None:
         stage.event("solicit-impossible", target.name)
         return
     mac = stage.states[target.name].kernel.mac
     foreign = address + 0x1000 if int(address) & 0xFFFF < 0xE000 else address - 0x1000
+    near, far = place.address, place.address + 1
     frames = {
-        "multicast": (address, solicitation(address, place.address, place.mac)),
-        "unicast": (address, solicitation(address, place.address, place.mac, destination=address, to_mac=mac)),
-        "unspecified": (address, solicitation(address, UNSPECIFIED, place.mac)),
-        "foreign": (foreign, solicitation(foreign, place.address, place.mac)),
+        "multicast": (address, near, solicitation(address, near, place.mac)),
+        "unicast": (address, far, solicitation(address, far, place.mac, destination=address, to_mac=mac)),
+        "unspecified": (address, UNSPECIFIED, solicitation(address, UNSPECIFIED, place.mac)),
+        "foreign": (foreign, near, solicitation(foreign, near, place.mac)),
     }
     with place.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-        for form, (asked, frame) in frames.items():
-            stage.event("solicit", target.name, form=form, target=str(asked), sender=str(place.address), mac=place.mac)
+        for form, (asked, source, frame) in frames.items():
+            stage.event("solicit", target.name, form=form, target=str(asked), sender=str(source), mac=place.mac)
             sender.sendto(frame, (place.interface, 0))
 
 
@@ -147,6 +153,7 @@ def _without_ipv4(stage: Stage) -> None:
                     "addr", "del", index=index, address=state.address, prefixlen=state.prefix_length
                 )
         stage.event("ipv4-removed", endpoint.name)
+    keep_silent(limits.WITHDRAWAL)
     _talk(stage, used, "ipv6-only")
 
 

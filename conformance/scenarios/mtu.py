@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.lab.flow import Probe
+from conformance.recording.model import Flow
 from conformance.scenarios.paths import Way, ways
 from conformance.scenarios.reachability import PORT, probe
 from conformance.scenarios.stage import Stage
@@ -43,8 +44,9 @@ def act(stage: Stage) -> None:
     stage.serve(tcp=(PORT,), udp=(PORT,))
     stage.snapshot("before")
     with stage.window("mtu"):
-        stage.run(list(_resolve(stage)), limits.ANSWER)
+        small = stage.run(list(_resolve(stage)), limits.ANSWER)
         stage.run(list(_sized(stage)), limits.ANSWER)
+        stage.run(list(_bursts(stage, small)), limits.TOO_BIG_BURST + limits.RETRY)
         stage.run(list(_fragmented(stage)), limits.ANSWER)
     stage.snapshot("after")
 
@@ -69,9 +71,18 @@ def _sized(stage: Stage) -> Iterator[Probe]:
         wanted = {own, *(size + step for size in (OUTSIDE, UNDERLAY) for step in (-1, 0, 1, 2, 100))}
         for size in sorted(size for size in wanted if size <= own):
             yield probe(stage, way, "sized", "udp", PORT, size=size, dont_fragment=True)
-        if way.path == "outbound" and way.source == next(iter(stage.endpoints)):
+
+
+def _bursts(stage: Stage, small: list[Flow]) -> Iterator[Probe]:
+    """Many flows at once to outside, each of which keeps sending until it has its answer or its report."""
+    tries = int(limits.TOO_BIG_BURST / limits.RETRY)
+    carried = {(flow.source, flow.target, flow.family) for flow in small if flow.status == "answered"}
+    for way in _ways(stage):
+        first = way.path == "outbound" and way.source == next(iter(stage.endpoints))
+        if first and (way.source, way.target, way.family) in carried:
             for _ in range(BURST):
-                yield probe(stage, way, "burst", "udp", PORT, size=own, dont_fragment=True, tries=1)
+                size = _mtu(stage, way.source)
+                yield probe(stage, way, "burst", "udp", PORT, size=size, dont_fragment=True, tries=tries)
 
 
 def _fragmented(stage: Stage) -> Iterator[Probe]:

@@ -35,8 +35,8 @@ def act(stage: Stage) -> None:
     ]
     stage.attach_all(requests)
     released = _release(stage)
-    stage.serve(tcp=TCP_PORTS, udp=(*UDP_PORTS, *EDGE_PORTS, PORT), numbers=RAW_PROTOCOLS)
     stage.snapshot("before")
+    stage.serve(tcp=TCP_PORTS, udp=(*UDP_PORTS, *EDGE_PORTS, PORT), numbers=RAW_PROTOCOLS)
     with stage.window("reachability"):
         stage.run(list(probes(stage, released)), limits.ANSWER)
     stage.snapshot("after")

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from conformance.adapters.interface import Attachment, Endpoint
+from conformance.adapters.linux.network import Network
 from conformance.lab.lab import Host, Lab
+from conformance.lab.namespace import Namespace
 from conformance.lab.nftables import Chain, Rule, Table, install
 from conformance.recording.model import Record
 
@@ -27,7 +29,8 @@ class Fault:
 
     `fails` are the deciding requirements that fail with it, `notes` those whose outcome says so in a note.
 
-    `on_network` is called once when the network is deployed, `on_request` before and `on_endpoint` after each attach
+    `design` replaces the reference's own, from which it is derived. `on_network` is called once when the network is
+    deployed, `on_prepare` with each endpoint's empty namespace, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
     """
 
@@ -39,7 +42,9 @@ class Fault:
     testbed: str = "same-subnet"
     labels: tuple[str, ...] = ()
     settings: tuple[tuple[str, object], ...] = ()
+    design: type[Network] | None = None
     on_network: Callable[[Lab], None] | None = None
+    on_prepare: Callable[[Host, Namespace], None] | None = None
     on_request: Callable[[Host, Attachment], Attachment] | None = None
     on_endpoint: Callable[[Host, Endpoint], Endpoint] | None = None
     on_detach: Callable[[Host, Endpoint], None] | None = None
@@ -51,9 +56,9 @@ class Fault:
 
 
 def rule_hit(record: Record) -> str | None:
-    """A planted rule matched packets, as its counter in the kernel says."""
+    """A planted rule matched packets, as its counter in the kernel says: on a host, or in an endpoint's namespace."""
     for snapshot in record.snapshots:
-        for rule in snapshot.rules:
+        for rule in (*snapshot.rules, *snapshot.further.get(PLANTED, ())):
             if str(rule.get("comment", "")).startswith(PLANTED) and rule.get("packets"):
                 return f"{snapshot.where}: {rule['packets']} packets hit the planted rule {rule['comment']!r}"
     return None
@@ -68,8 +73,8 @@ def rule_there(record: Record) -> str | None:
     return None
 
 
-def planted(host: Host, family: str, chain: Chain) -> None:
-    """Install a chain with planted rules on a host, beside whatever tables the network has."""
+def planted(place: Host | Endpoint, family: str, chain: Chain) -> None:
+    """Install a chain with planted rules on a host or in an endpoint's namespace, beside the network's own tables."""
     marked = tuple(Rule(rule.action, rule.matches, f"{PLANTED} {rule.comment}".strip()) for rule in chain.rules)
     made = Chain(chain.name, marked, chain.type, chain.hook, chain.priority, chain.policy, chain.device)
-    install(host.namespace, Table(family, f"fault-{family}-{chain.name}", (made,)))  # type: ignore[arg-type]
+    install(place.namespace, Table(family, f"fault-{family}-{chain.name}", (made,)))  # type: ignore[arg-type]

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from conformance.selftest import nat
+from conformance.selftest import nat, route, transit
 from conformance.selftest.fault import Fault
 
-FAULTS: Final[Mapping[str, Fault]] = MappingProxyType({fault.name: fault for fault in nat.FAULTS})
+_MODULES = (nat, route, transit)
+
+FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
+    {fault.name: fault for module in _MODULES for fault in module.FAULTS}
+)

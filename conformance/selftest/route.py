@@ -71,9 +71,7 @@ def _ipv6_from_other_hosts(host: Host, lab: Lab) -> Planted:
 
 
 def _between_neighbours(host: Host, _: Lab) -> Planted:
-    return [
-        (drop(), (source(workload(host, version)), destination(workload(host, version)))) for version in VERSIONS
-    ]
+    return [(drop(), (source(workload(host, version)), destination(workload(host, version)))) for version in VERSIONS]
 
 
 def _own_flows(host: Host, _: Lab) -> Planted:
@@ -117,7 +115,10 @@ def _listen(lab: Lab) -> None:
 
 
 def _port_unreachable(host: Host, _: Lab) -> Planted:
-    return [(drop(), (source(host.workload_ipv4), icmp(4, 3, 3))), (drop(), (source(host.workload_ipv6), icmp(6, 1, 4)))]
+    return [
+        (drop(), (source(host.workload_ipv4), icmp(4, 3, 3))),
+        (drop(), (source(host.workload_ipv6), icmp(6, 1, 4))),
+    ]
 
 
 def _unreachable_from_host(version: int) -> Rules:
@@ -143,7 +144,9 @@ def _global_addresses(endpoint: Endpoint, version: int) -> list[rtnetlink.Interf
 def _lose_second_address(host: Host, endpoint: Endpoint) -> Endpoint:
     """Answers from any address but the first of each family are dropped, as by a missing rule of policy routing."""
     others = [one for version in VERSIONS for one in _global_addresses(endpoint, version)[1:]]
-    made = tuple(Rule(drop(), (source(one.network), reply(), out_interface(host.uplink)), endpoint.name) for one in others)
+    made = tuple(
+        Rule(drop(), (source(one.network), reply(), out_interface(host.uplink)), endpoint.name) for one in others
+    )
     if made:
         planted(host, "inet", Chain(f"second-{endpoint.name}", made, hook="forward"))
     return endpoint

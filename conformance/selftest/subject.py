@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from conformance.adapters import linux
 from conformance.adapters.interface import Adapter, Attachment, Endpoint, Identity, Subject, Unavailable
 from conformance.errors import UsageError
+from conformance.lab import nftables
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
 from conformance.profile import Profile, load
-from conformance.selftest.fault import Fault
+from conformance.selftest.fault import PLANTED, Fault
 from conformance.selftest.faults import FAULTS
 
 
@@ -35,7 +37,8 @@ def adapter(profile: Profile) -> Faulty:
         raise UsageError(f"{profile.name}: adapter.fault: there is no fault {name!r}; there are: {', '.join(FAULTS)}")
     fault = FAULTS[str(name)]
     settings = {key: value for key, value in profile.adapter.items() if key != "fault"}
-    return Faulty(fault, linux.adapter(profile.model_copy(update={"kind": "linux", "adapter": settings})))
+    sound = profile.model_copy(update={"kind": "linux", "adapter": settings})
+    return Faulty(fault, linux.adapter(sound, fault.design))
 
 
 class Faulty:
@@ -75,10 +78,22 @@ class FaultySubject:
         self._fault = fault
         self._sound = sound
         self._lab = lab
+        self._prepared: dict[tuple[str, str], Namespace] = {}
 
     def prepare(self, host: Host, name: str) -> Namespace | None:
         """As the reference network does."""
-        return self._sound.prepare(host, name)
+        namespace = self._sound.prepare(host, name)
+        if namespace is not None:
+            self._prepared[host.name, name] = namespace
+            if self._fault.on_prepare is not None:
+                self._fault.on_prepare(host, namespace)
+        return namespace
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """The rules that the fault planted in the namespaces of the host's endpoints, with their counters."""
+        inside = [(name, space) for (where, name), space in self._prepared.items() if where == host.name]
+        rules = [{**rule, "where": name} for name, space in inside for rule in nftables.dump(space)]
+        return {PLANTED: [rule for rule in rules if str(rule.get("comment", "")).startswith(PLANTED)]}
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """As the reference network does, before and after the fault's own doing."""

@@ -95,12 +95,13 @@ def _answer_for_all(lab: Lab) -> None:
         host.namespace.sysctl(f"net.ipv4.conf.{BRIDGE}.send_redirects", 0)
         host.namespace.sysctl("net.ipv4.conf.all.send_redirects", 0)
         host.namespace.sysctl(f"net.ipv4.conf.{BRIDGE}.proxy_arp_pvlan", 1)
+        host.namespace.sysctl(f"net.ipv4.conf.{BRIDGE}.proxy_arp", 1)
 
 
 def _proxy_setting(record: Record) -> str | None:
     for snapshot in record.snapshots:
         for key, value in snapshot.sysctls.items():
-            if key.endswith("proxy_arp_pvlan") and value == "1":
+            if key == f"net.ipv4.conf.{BRIDGE}.proxy_arp" and value == "1":
                 return f"{snapshot.where}: {key} = 1"
     return None
 

@@ -45,10 +45,11 @@ DESIGNS: Final[dict[Design, type[Network]]] = {
 }
 
 
-def adapter(profile: Profile) -> LinuxAdapter:
-    """The adapter of a kernel-only profile. Raises UsageError for wrong settings."""
+def adapter(profile: Profile, design: type[Network] | None = None) -> LinuxAdapter:
+    """The adapter of a kernel-only profile, of another `design` than it names if given. Raises UsageError for wrong
+    settings."""
     try:
-        return LinuxAdapter(Settings.model_validate(profile.adapter))
+        return LinuxAdapter(Settings.model_validate(profile.adapter), design)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
 
@@ -59,8 +60,9 @@ class LinuxAdapter:
     weight = 1
     needs_root = False
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, design: type[Network] | None = None) -> None:
         self._settings = settings
+        self._design = design
 
     def identify(self) -> Identity:
         """The running kernel."""
@@ -80,7 +82,7 @@ class LinuxAdapter:
         yield network
 
     def _make(self, lab: Lab) -> Network:
-        if self._settings.network == "macvlan":
+        if self._settings.network == "macvlan" and self._design is None:
             return Macvlan(lab, shim=self._settings.host_shim)
-        made: Callable[[Lab], Network] = DESIGNS[self._settings.network]
+        made: Callable[[Lab], Network] = self._design or DESIGNS[self._settings.network]
         return made(lab)

@@ -37,6 +37,7 @@ from conformance.lab.nftables.match import (
     icmp,
     in_interface,
     length,
+    limit,
     out_interface,
     payload,
     reply,
@@ -51,7 +52,7 @@ from conformance.lab.nftables.underlay import block_underlay_multicast
 __all__ = [
     "Action", "Chain", "Match", "Rule", "Table", "accept", "block_underlay_multicast", "count", "destination",
     "destination_nat", "destination_port", "drop", "dump", "ether_destination", "ether_source", "ether_type",
-    "fragment", "icmp", "in_interface", "install", "jump", "length", "masquerade", "out_interface", "payload",
+    "fragment", "icmp", "in_interface", "install", "jump", "length", "limit", "masquerade", "out_interface", "payload",
     "redirect", "reject", "remove", "reply", "reset", "rewrite", "set_hop_limit", "set_ttl", "source", "source_nat",
     "source_port", "state", "synproxy", "transport", "untrack",
 ]  # fmt: skip

@@ -106,6 +106,12 @@ def verdict(code: int, chain: str = "") -> bytes:
     return expression("immediate", be32(1, 0), nested(2, nested(2, be32(1, code), target)))
 
 
+def limit(rate: int, burst: int, *, over: bool) -> bytes:
+    """Go on only within (or beyond) so many packets a second."""
+    per_second = attribute(1, struct.pack(">Q", rate)) + attribute(2, struct.pack(">Q", 1))
+    return expression("limit", per_second, be32(3, burst), be32(4, 0), be32(5, int(over)))
+
+
 def counter() -> bytes:
     """Count what gets this far."""
     return expression("counter")

@@ -166,6 +166,11 @@ def fragment(version: Version, which: Literal["any", "first", "later"] = "any") 
     return Match((load, mask, nft.compare(nft.NOT_EQUAL, bytes(2))), version)
 
 
+def limit(rate: int, *, burst: int, over: bool = False) -> Match:
+    """At most `rate` packets a second get past this condition, and `burst` at once; with `over` those beyond that."""
+    return Match((nft.limit(rate, burst, over=over),))
+
+
 def payload(base: nft.Base, offset: int, value: bytes, *, mask: bytes | None = None, negate: bool = False) -> Match:
     """Any bytes of a header: at `offset` there is `value`, in the bits of `mask` if given."""
     narrowed = () if mask is None else (nft.masked(mask),)
