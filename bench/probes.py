@@ -158,7 +158,9 @@ def body() -> int:
 
         answered = min(mesh_time(None) for _ in range(RUNS))
         total = ENDPOINTS * (ENDPOINTS - 1) * len(PORTS) * len(PROTOCOLS)
-        print(f"answered: {total} probes in {answered:.2f} s, {total / answered:,.0f} a second (target: 3 s)", flush=True)
+        print(
+            f"answered: {total} probes in {answered:.2f} s, {total / answered:,.0f} a second (target: 3 s)", flush=True
+        )
         tool, rate = processes(namespaces)
         print(f"one process ({tool}) for each probe: {rate:,.0f} a second ({SAMPLE} sampled), {total / rate:,.0f} s")
         print(f"ratio: {total / rate / answered:,.1f} (target: 40)")

@@ -2,7 +2,7 @@
 
 Sixteen bytes at the very start of what the flow sends: the payload of UDP and UDP-Lite, the first TCP segment with
 data, the data of an ICMP or ICMPv6 echo, the bytes right behind the IP header for a protocol without a header known
-here, behind the four bytes of a GRE header, and behind the common header and the head of a DATA chunk for SCTP.
+here, behind the four bytes of a GRE header, and behind the common header and the head of a chunk for SCTP.
 """
 
 from __future__ import annotations

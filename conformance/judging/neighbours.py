@@ -68,7 +68,7 @@ def packets_from(case: Case, endpoint: EndpointState, address: object) -> NDArra
 def advertisements_for(
     case: Case, target: str, *, between: tuple[int, int] | None = None, besides: str | None = None
 ) -> list[int]:
-    """Numbers of the frames, on any tap, in which anybody (`besides` the holder of a MAC address) advertises `target`."""
+    """Numbers of the frames, on any tap, in which anybody advertises `target`, `besides` the station with that MAC."""
     index = case.recording.frames
     wanted: dict[str, Any] = {} if between is None else {"between": between}
     found = ((row, parse(frame)) for row, frame in index.frames(index.select(icmp_type=ADVERTISEMENT, **wanted)))

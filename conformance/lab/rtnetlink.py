@@ -12,7 +12,19 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from socket import AF_BRIDGE, AF_INET, AF_INET6
 from typing import Final
 
-from conformance.lab.netlink import ACK, APPEND, CREATE, EXCLUSIVE, Request, attribute, index, message, nested, text
+from conformance.lab.netlink import (
+    ACK,
+    APPEND,
+    CREATE,
+    EXCLUSIVE,
+    REPLACE,
+    Request,
+    attribute,
+    index,
+    message,
+    nested,
+    text,
+)  # fmt: skip
 
 Network = IPv4Network | IPv6Network
 Interface = IPv4Interface | IPv6Interface
@@ -38,7 +50,7 @@ NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
 _IFLA_ADDRESS, _IFLA_NAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_INFO, _IFLA_AF_SPEC, _IFLA_NAMESPACE = 18, 26, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
-_NUD_PERMANENT, _NTF_SELF = 0x80, 0x02
+_NUD_PERMANENT, _NTF_SELF, _NTF_PROXY = 0x80, 0x02, 0x08
 
 
 def mac_bytes(mac: str) -> bytes:
@@ -180,5 +192,27 @@ def forwarding_entry(name: str, mac: str, remote: str, *, append: bool = False, 
         parts = attribute(2, mac_bytes(mac)) + attribute(1, ip_address(remote).packed)
         flags = ACK if remove else ACK | CREATE | (APPEND if append else EXCLUSIVE)
         return message(DELETE_NEIGHBOUR if remove else NEW_NEIGHBOUR, flags, header, parts)
+
+    return build
+
+
+def neighbour(name: str, address: str, mac: str) -> Request:
+    """A permanent neighbour: the MAC address of `address` on a link, never asked for."""
+
+    def build() -> bytes:
+        wanted = ip_address(address)
+        header = NEIGHBOUR.pack(AF_INET if wanted.version == 4 else AF_INET6, index(name), _NUD_PERMANENT, 0, 0)
+        parts = attribute(1, wanted.packed) + attribute(2, mac_bytes(mac))
+        return message(NEW_NEIGHBOUR, ACK | CREATE | REPLACE, header, parts)
+
+    return build
+
+
+def proxy(name: str, address: IPv6Address) -> Request:
+    """This station answers on a link for the neighbour `address` (RFC 4861 §7.2.8), where proxy_ndp is on."""
+
+    def build() -> bytes:
+        header = NEIGHBOUR.pack(AF_INET6, index(name), 0, _NTF_PROXY, 0)
+        return message(NEW_NEIGHBOUR, ACK | CREATE, header, attribute(1, address.packed))
 
     return build

@@ -53,6 +53,7 @@ PINNED: Final[dict[str, str]] = {
     "net.ipv6.conf.default.hop_limit": "64",
     "net.ipv4.ip_local_port_range": "32768\t60999",
     "net.ipv4.ip_unprivileged_port_start": "1024",
+    "net.ipv4.tcp_congestion_control": "cubic",
     "net.ipv4.ip_no_pmtu_disc": "0",
     "net.ipv4.ip_forward_use_pmtu": "0",
     "net.ipv4.icmp_ratelimit": "1000",

@@ -44,10 +44,7 @@ class Answer(Strict):
 
 
 class IcmpReport(Strict):
-    """An ICMP or ICMPv6 error that reached the flow's socket: who sent it, type, code and the MTU it carried (or 0).
-
-    `inner_source` is the source in the packet that the error quotes, where the raw error was seen.
-    """
+    """An ICMP or ICMPv6 error that reached the flow's socket: who sent it, type, code and the MTU it carried (or 0)."""
 
     offender: str
     type: int

@@ -36,7 +36,7 @@ class DockerAdapter:
     def __init__(self, profile: Profile, settings: Settings) -> None:
         self._packages = profile.packages
         self._settings = settings
-        self.weight = 4 if settings.network == "overlay" else 3
+        self.weight = 10 if settings.network == "overlay" else 8
 
     def identify(self) -> Identity | Unavailable:
         """What ``dockerd --version`` says, with the versions of the programs that it calls."""

@@ -105,7 +105,7 @@ class Resumed(Exchange):
 def resumption(held: Held, flow: int, *, from_server: bool) -> tuple[Probe, End] | None:
     """The probe `flow` through a held flow and the end that sends it; None where the flow was never established."""
     sender, receiver = (held.far, held.near) if from_server else (held.near, held.far)
-    if sender is None or receiver is None:
+    if sender is None or receiver is None or held.flow.status != "answered":
         return None
     old = held.probe
     probe = Probe(

@@ -1,0 +1,77 @@
+"""The routed design on interfaces without a link layer: each endpoint on a tun device, as user-space networks make."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import struct
+import threading
+from contextlib import suppress
+from typing import Final
+
+from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.routed import Routed
+from conformance.lab import link, netlink, rtnetlink
+
+_TUNSETIFF: Final = 0x4004_54CA
+_TUN_NO_HEADER: Final = 0x1001
+"""IFF_TUN, IFF_NO_PI: whole IP packets and nothing else."""
+_LARGEST: Final = 1 << 16
+_QUEUE: Final = 10_000
+"""Packets that wait to be carried over: a burst of the suite is smaller."""
+
+
+class Tunnelled(Routed):
+    """The host still routes; a thread carries packets between the endpoint's tun device and the host's."""
+
+    def connect(self, lease: Lease) -> None:
+        """Two tun devices, and a route to each address through the host's."""
+        near = lease.host.namespace.call(_tun, lease.port)
+        far = lease.namespace.call(_tun, INTERFACE)
+        for namespace, name in ((lease.host.namespace, lease.port), (lease.namespace, INTERFACE)):
+            link.change(namespace, name, mtu=lease.mtu, txqlen=_QUEUE)
+        routes = [
+            rtnetlink.route(
+                one.network, link=lease.port, source=str((lease.host.ipv4, lease.host.ipv6)[one.version == 6].ip)
+            )
+            for one in lease.addresses
+        ]
+        netlink.transact(lease.host.namespace, [rtnetlink.quiet(lease.port), rtnetlink.up(lease.port), *routes])
+        threading.Thread(target=_carry, args=(near, far), name=f"tun-{lease.name}", daemon=True).start()
+
+    def routes(self, lease: Lease) -> list[netlink.Request]:
+        """Everything is at the other end."""
+        everything = [link.everything(str(one.ip)) for one in lease.addresses]
+        return [rtnetlink.route(prefix, link=INTERFACE) for prefix in dict.fromkeys(everything)]
+
+    def disconnect(self, lease: Lease) -> None:
+        """Both devices go, and with them the thread."""
+        netlink.transact(lease.namespace, [rtnetlink.delete_link(INTERFACE)])
+        netlink.transact(lease.host.namespace, [rtnetlink.delete_link(lease.port)])
+
+
+def _tun(name: str) -> int:
+    """A new tun device of the calling thread's namespace. Raises OSError."""
+    descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _TUN_NO_HEADER))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _carry(near: int, far: int) -> None:
+    """Carry packets both ways until a device is gone."""
+    other = {near: far, far: near}
+    with select.epoll() as ready, suppress(OSError):
+        for descriptor in other:
+            ready.register(descriptor, select.EPOLLIN)
+        while True:
+            for descriptor, _ in ready.poll():
+                packet = os.read(descriptor, _LARGEST)
+                with suppress(OSError):
+                    os.write(other[descriptor], packet)
+    for descriptor in other:
+        os.close(descriptor)
