@@ -23,8 +23,8 @@ UNREACHABLE: Final = ANSWER
 # --- IPv6 addresses ----------------------------------------------------------------------------------------------
 DAD: Final = 2.0
 """RFC 4862 §5.4.2, §5.1: up to MAX_RTR_SOLICITATION_DELAY 1 s, then DupAddrDetectTransmits 1 x RETRANS_TIMER 1 s."""
-DAD_SETTLED: Final = DAD + 3.0
-"""DAD of every address of an endpoint is decided by then: `DAD`, with room for a loaded machine."""
+DAD_SETTLED: Final = DAD + 18.0
+"""DAD of every address of an endpoint is decided by then: `DAD`, with room for a busy machine."""
 SOLICITATION_ANSWER: Final = 1.0
 """RFC 4861 §7.2.4 answers at once; a sender repeats after RETRANS_TIMER 1 s (§10)."""
 
@@ -36,7 +36,7 @@ TOO_BIG: Final = 3.0
 """MTU-03: every flow has its Packet Too Big within three seconds (RFC 4443 §2.4 (f) limits the rate, not the fact)."""
 TOO_BIG_BURST: Final = 15.0
 """RFC 4443 §2.4 (f) suggests a limit of 10 errors per second: of 100 flows that keep sending each has its Packet Too
-Big after ten seconds; with room for a loaded machine."""
+Big after ten seconds; with room for a busy machine."""
 REASSEMBLY: Final = 60.0
 """RFC 8200 §4.5: a reassembly that is not complete within 60 s is given up."""
 

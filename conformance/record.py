@@ -32,6 +32,10 @@ GROUP_FRAMES: Final = (
 """Classic BPF: frames to a group address alone, canaries among them. What is sent to one station its own tap sees."""
 
 
+RACK_RING: Final = 1 << 20
+"""Bytes of the top-of-rack's tap, which sees group frames, or the few frames of a quiet scenario."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What to record, as JSON values: it crosses from the command's process into the sandbox."""
@@ -123,7 +127,7 @@ def _watch(lab: Lab, recorder: Recorder, *, inside: bool) -> None:
         )
         for host in lab.hosts.values()
     ]
-    stations.append(Watch(lab.rack, "rack", "rack", program=() if inside else GROUP_FRAMES))
+    stations.append(Watch(lab.rack, "rack", "rack", program=() if inside else GROUP_FRAMES, size=RACK_RING))
     stations.append(Watch(lab.client.namespace, lab.client.name, "client"))
     recorder.watch_all(stations)
 

@@ -54,13 +54,11 @@ def test_duplicate_is_refused(case: Case) -> None:
     attached = _event(case, "duplicate-attached", needed=False)
     refused = _event(case, "duplicate-refused", needed=False)
     case.require(attached or refused, "the attach of the duplicate did not end")
-    holder = next(endpoint for endpoint in case.endpoints if endpoint.name == asked.detail["holder"])
-    after = (asked.time_ns, case.recording.record.finished_ns)
-    claims = advertisements_for(case, address, between=after, besides=holder.kernel.mac)
+    claims = advertisements_for(case, address, by=asked.where)
     case.expect(
         not claims,
-        expected="nobody but its holder answers for an address that is in use",
-        seen=f"{address} of {holder.name} was claimed by another {len(claims)} times",
+        expected="the newcomer does not answer for an address that is in use",
+        seen=f"{asked.where} advertised {address} {len(claims)} times",
         frames=claims,
     )
     if refused is not None:

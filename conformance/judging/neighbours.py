@@ -65,15 +65,11 @@ def packets_from(case: Case, endpoint: EndpointState, address: object) -> NDArra
     return sent_by(case, endpoint, source=str(address))
 
 
-def advertisements_for(
-    case: Case, target: str, *, between: tuple[int, int] | None = None, besides: str | None = None
-) -> list[int]:
-    """Numbers of the frames, on any tap, in which anybody advertises `target`, `besides` the station with that MAC."""
+def advertisements_for(case: Case, target: str, *, by: str | None = None) -> list[int]:
+    """Numbers of the frames in which anybody advertises `target`, on any tap; those alone that leave `by` if given."""
     index = case.recording.frames
-    wanted: dict[str, Any] = {} if between is None else {"between": between}
+    wanted: dict[str, Any] = {}
+    if by is not None:
+        wanted = {"tap": [tap.number for tap in case.recording.record.taps if tap.where == by], "outbound": True}
     found = ((row, parse(frame)) for row, frame in index.frames(index.select(icmp_type=ADVERTISEMENT, **wanted)))
-    return [
-        row + 1
-        for row, message in found
-        if message is not None and str(message.target) == target and message.ethernet_source != besides
-    ]
+    return [row + 1 for row, message in found if message is not None and str(message.target) == target]

@@ -18,8 +18,23 @@ from conformance.recording.source import Missing
 from conformance.recording.store import Recording, folder_name, load
 from conformance.testbed import Testbed
 
-CAPACITY = 24
+CAPACITY = 20
 """Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting."""
+NEIGHBOUR_TABLES = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndisc_cache"))
+"""Counters of the neighbour tables, which are limited over all namespaces of the machine together."""
+
+
+def neighbour_overflows() -> int:
+    """How often a neighbour table of this machine had no room, since it was started (0 where that is not told)."""
+    total = 0
+    for table in NEIGHBOUR_TABLES:
+        try:
+            names, *rows = (line.split() for line in table.read_text().splitlines())
+        except (OSError, ValueError):
+            continue
+        column = names.index("table_fulls")
+        total += sum(int(row[column], 16) for row in rows)
+    return total
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,7 @@ class Live:
         self._closing = False
         self._pool = Pool()
         self._feeder: threading.Thread | None = None
+        self._overflows = neighbour_overflows()
 
     def start(self, keys: list[RecordingKey]) -> None:
         """Begin to record, in this order."""
@@ -85,6 +101,8 @@ class Live:
             self._room.notify_all()
         problem = job.exception()
         result = self._futures[key]
+        if neighbour_overflows() > self._overflows:
+            problem = JobError("the machine's neighbour tables were full (raise net.ipv4.neigh.default.gc_thresh3)")
         if problem is None:
             self._progress("finished", key, job.result())
             result.set_result(load(destination))

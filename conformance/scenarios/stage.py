@@ -27,6 +27,9 @@ UDP_PORTS = (53, 67, 123, 443, 500, 4500, 4789, 8472)
 CLOSED_PORT = 47
 """A UDP port on which no server of the suite listens."""
 
+ENDPOINT_RING = 2 << 20
+"""Bytes of an endpoint's tap: it sees its own flows only."""
+
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
 
@@ -72,14 +75,14 @@ class Stage:
         """Attach one endpoint, watched from its first frame where the implementation allows it."""
         namespace = self.subject.prepare(host, request.name)
         if namespace is not None:
-            self.recorder.watch(namespace, request.name, "endpoint")
+            self.recorder.watch(namespace, request.name, "endpoint", size=ENDPOINT_RING)
         self.event("watched", request.name, from_start=namespace is not None)
         self.event("attach", request.name, host=host.name)
         endpoint = self.subject.attach(host, request)
         attached = time.time_ns()
         self.event("attached", request.name, host=host.name)
         if namespace is None:
-            self.recorder.watch(endpoint.namespace, request.name, "endpoint")
+            self.recorder.watch(endpoint.namespace, request.name, "endpoint", size=ENDPOINT_RING)
         self.endpoints[endpoint.name] = endpoint
         self.states[endpoint.name] = self._state(endpoint, attached)
         return endpoint

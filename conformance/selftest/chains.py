@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import Action, Chain, Match, Rule
+from conformance.lab.nftables.table import Hook
 from conformance.selftest.fault import planted
 
 RAW = -450
@@ -18,38 +20,40 @@ Rules = Callable[[Host, Lab], Planted]
 """The rules of one host."""
 
 
-def _on_every_host(family: str, name: str, kind: str, hook: str, priority: int, rules: Rules) -> Callable[[Lab], None]:
+def _on_every_host(rules: Rules, family: str, chain: Chain) -> Callable[[Lab], None]:
+    """Plant `chain` on every host, with the rules that it then has."""
+
     def plant(lab: Lab) -> None:
         for host in lab.hosts.values():
-            made = tuple(Rule(action, matches, name) for action, matches in rules(host, lab))
-            planted(host, family, Chain(name, made, kind, hook, priority))  # type: ignore[arg-type]
+            made = tuple(Rule(action, matches, chain.name) for action, matches in rules(host, lab))
+            planted(host, family, replace(chain, rules=made))
 
     return plant
 
 
 def forwarding(family: str, rules: Rules) -> Callable[[Lab], None]:
     """Rules on what the hosts forward."""
-    return _on_every_host(family, "forward", "filter", "forward", 0, rules)
-
-
-def source_translation(family: str, rules: Rules) -> Callable[[Lab], None]:
-    """Rules that rewrite sources of what leaves."""
-    return _on_every_host(family, "postrouting", "nat", "postrouting", 100, rules)
-
-
-def target_translation(family: str, rules: Rules) -> Callable[[Lab], None]:
-    """Rules that rewrite destinations of what comes in."""
-    return _on_every_host(family, "prerouting", "nat", "prerouting", -100, rules)
-
-
-def mangling(family: str, hook: str, rules: Rules) -> Callable[[Lab], None]:
-    """Rules that rewrite header fields, before connection tracking and defragmentation."""
-    return _on_every_host(family, f"mangle-{hook}", "filter", hook, RAW, rules)
+    return _on_every_host(rules, family, Chain("forward", hook="forward"))
 
 
 def own_traffic(family: str, rules: Rules) -> Callable[[Lab], None]:
     """Rules on what the hosts themselves send."""
-    return _on_every_host(family, "output", "filter", "output", 0, rules)
+    return _on_every_host(rules, family, Chain("output", hook="output"))
+
+
+def source_translation(family: str, rules: Rules) -> Callable[[Lab], None]:
+    """Rules that rewrite sources of what leaves."""
+    return _on_every_host(rules, family, Chain("postrouting", type="nat", hook="postrouting", priority=100))
+
+
+def target_translation(family: str, rules: Rules) -> Callable[[Lab], None]:
+    """Rules that rewrite destinations of what comes in."""
+    return _on_every_host(rules, family, Chain("prerouting", type="nat", hook="prerouting", priority=-100))
+
+
+def mangling(family: str, hook: Hook, rules: Rules) -> Callable[[Lab], None]:
+    """Rules that rewrite header fields, before connection tracking and defragmentation."""
+    return _on_every_host(rules, family, Chain(f"mangle-{hook}", hook=hook, priority=RAW))
 
 
 def together(*plants: Callable[[Lab], None]) -> Callable[[Lab], None]:

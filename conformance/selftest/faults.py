@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from conformance.selftest import addressing, mtu, nat, neighbours, route, transit, underlay
 from conformance.selftest.fault import Fault
 
+
+def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
+    found: dict[str, Fault] = {}
+    for fault in faults:
+        if fault.name in found:
+            raise ValueError(f"two faults are named {fault.name}")
+        found[fault.name] = fault
+    return found
+
+
 _MODULES = (nat, route, transit, addressing, neighbours, mtu, underlay)
 
-FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
-    {fault.name: fault for module in _MODULES for fault in module.FAULTS}
-)
+FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))

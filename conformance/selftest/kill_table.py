@@ -5,175 +5,94 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
 
-from conformance import profile as profiles
-from conformance import testbed as testbeds
-from conformance.judging.plan import Instance, RecordingKey, Selection
-from conformance.judging.session import Session
-from conformance.lab.live import Live, Order
-from conformance.planning import checks
-from conformance.profile import Profile
-from conformance.recording.source import Missing
-from conformance.recording.store import Recording
-from conformance.selftest.fault import Fault
-from conformance.selftest.subject import profile_of
-from conformance.verdict import Outcome, Verdict
+from conformance.selftest.faults import FAULTS
+from conformance.selftest.trial import Trial, Trials, sound_networks, trials, undetectable
 
-BY_DESIGN: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
-"""What a sound reference network fails because of what it is; nothing where it is not named."""
+HEADINGS = ("fault", "label", "planted in", "fails", "verdict", "missed", "extra", "witness")
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One network, recorded in every scenario and judged by every check.
-
-    `failed` maps each deciding requirement that failed to what was seen first, `undecided` those that were
-    inconclusive; `noted` are requirements with a note. `broken` is what went wrong with the suite itself, `witness` is
-    None where the fault was not there (or none is due).
-    """
-
-    name: str
-    expected: frozenset[str]
-    failed: Mapping[str, str]
-    undecided: Mapping[str, str]
-    noted: frozenset[str]
-    broken: tuple[str, ...]
-    witness: str | None
-    fault: Fault | None = None
-
-    @property
-    def missed(self) -> list[str]:
-        """Requirements that should have failed and did not."""
-        return sorted(self.expected - set(self.failed))
-
-    @property
-    def extra(self) -> list[str]:
-        """Requirements that failed and should not have."""
-        return sorted(set(self.failed) - self.expected)
-
-    @property
-    def verdict(self) -> str:
-        """``killed`` (of a sound network: ``sound``), or in what way it was not."""
-        if self.broken:
-            return "error"
-        if self.fault is not None and self.witness is None:
-            return "no witness"
-        if self.missed or (self.fault is not None and not self.fault.notes <= self.noted):
-            return "missed"
-        if self.extra:
-            return "extra" if self.fault is not None else "false alarm"
-        return "killed" if self.fault is not None else "sound"
+def row(trial: Trial) -> tuple[str, ...]:
+    """One network's line of the table, a cell for each of `HEADINGS`."""
+    fault = trial.fault
+    right = sorted(set(trial.failed) & (trial.expected if fault is None else fault.fails))
+    notes = [] if fault is None else [f"{one} (note)" for one in sorted(fault.notes & trial.noted)]
+    return (
+        trial.name if fault is None else fault.name,
+        "" if fault is None else ", ".join(fault.labels),
+        "" if fault is None else f"{fault.network}, {fault.testbed}",
+        ", ".join([*right, *notes]),
+        f"{trial.verdict}: {trial.broken[0]}" if trial.broken else trial.verdict,
+        ", ".join(trial.missed),
+        ", ".join(f"{one} ({trial.failed[one]})" for one in trial.extra),
+        trial.witness or "",
+    )
 
 
-class Trials:
-    """Records networks with and without faults, all at the same time, below `out`; judges one when it is asked for.
-
-    A recording is deleted as soon as it was judged.
-    """
-
-    def __init__(self, faults: Iterable[Fault], out: Path) -> None:
-        self._checks = checks()
-        self._profiles: dict[str, Profile] = {}
-        beds: dict[str, testbeds.Testbed] = {}
-        cells: dict[tuple[str, str], None] = {}
-        for fault in faults:
-            for one in (profiles.load(fault.network), profile_of(fault)):
-                self._profiles[one.name] = one
-                cells[one.name, fault.testbed] = None
-            beds[fault.testbed] = testbeds.load(fault.testbed)
-        self.sound = [cell for cell in cells if cell[0] in profiles.available()]
-        scenarios = sorted({check.scenario for check in self._checks})
-        self._keys = [RecordingKey(name, bed, scenario, 1) for name, bed in cells for scenario in scenarios]
-        self._out = out
-        self._live = Live(Order(self._profiles, dict.fromkeys(self._profiles, 1), beds, out), lambda *_: None)
-
-    def start(self) -> None:
-        """Begin to record everything."""
-        self._live.start(self._keys)
-
-    def of_fault(self, fault: Fault) -> Trial:
-        """The trial of a faulty network."""
-        name = profile_of(fault).name
-        known = BY_DESIGN.get(fault.network, frozenset())
-        return self._trial(name, fault.testbed, known | fault.fails, fault)
-
-    def of_sound(self, network: str, testbed: str) -> Trial:
-        """The trial of a sound network, on one testbed."""
-        return self._trial(network, testbed, BY_DESIGN.get(network, frozenset()), None)
-
-    def _trial(self, name: str, testbed: str, expected: frozenset[str], fault: Fault | None) -> Trial:
-        selection = Selection((self._profiles[name],), (testbed,))
-        session = Session(selection, self._live, None)
-        outcomes = [session.outcome(one) for one in self._instances(selection)]
-        recordings = list(self._recordings(name, testbed))
-        witness = None if fault is None or fault.witness is None else _witness(fault, recordings)
-        for recording in recordings:
-            shutil.rmtree(recording.folder)
-            self._live.forget(name, testbed, recording.record.scenario, recording.record.attempt)
-        noted = frozenset(one.requirement for one in outcomes if one.deciding.notes)
-        failed, undecided, errors = (
-            _first(outcomes, verdict) for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
-        )
-        problems = [f"{one.record.scenario}: {one.record.problem}" for one in recordings if one.record.problem]
-        broken = (*problems, *(f"{requirement}: {seen}" for requirement, seen in errors.items()))
-        return Trial(name, expected, failed, undecided, noted, broken, witness, fault)
-
-    def _instances(self, selection: Selection) -> Iterator[Instance]:
-        for check in self._checks:
-            yield from selection.instances(check)
-
-    def _recordings(self, name: str, testbed: str) -> Iterator[Recording]:
-        for key in self._keys:
-            if (key.profile, key.testbed) == (name, testbed):
-                try:
-                    yield self._live.get(*_arguments(key))
-                except Missing:
-                    continue
-
-    def close(self) -> None:
-        """Stop recording."""
-        self._live.close()
+def summary(done: Sequence[Trial], without: Sequence[str]) -> str:
+    """What the table comes to: kill rate, false alarms, and requirements that nothing was planted for."""
+    faults = [trial for trial in done if trial.fault is not None]
+    killed = sum(trial.verdict == "killed" for trial in faults)
+    rate = f"{100 * killed / len(faults):.0f} %" if faults else "none"
+    alarms = sum(len(trial.extra) for trial in done)
+    sound = len(done) - len(faults)
+    return (
+        f"{killed} of {len(faults)} faults killed ({rate}); {alarms} false alarms, {sound} sound networks among them; "
+        f"checked requirements without a fault: {', '.join(without) or 'none'}"
+    )
 
 
-def _arguments(key: RecordingKey) -> tuple[str, str, str, int]:
-    return key.profile, key.testbed, key.scenario, key.attempt
+def _lines(done: Iterable[Trial], *, markdown: bool) -> Iterator[str]:
+    if markdown:
+        yield f"| {' | '.join(HEADINGS)} |"
+        yield f"|{'---|' * len(HEADINGS)}"
+    for trial in done:
+        cells = row(trial)
+        if markdown:
+            yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+        else:
+            named = [f"{key}: {cell}" for key, cell in zip(HEADINGS[3:], cells[3:], strict=True) if cell]
+            yield "\n    ".join([cells[0], *named])
 
 
-def _witness(fault: Fault, recordings: Iterable[Recording]) -> str | None:
-    assert fault.witness is not None
-    found = (fault.witness(recording.record) for recording in recordings)
-    return next((words for words in found if words is not None), None)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Record, judge and print; 0 when every fault is killed, nothing else fails and nothing lacks a fault."""
+    parser = argparse.ArgumentParser(prog="conformance.selftest.kill_table", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="faults; without one, all")
+    parser.add_argument("--markdown", action="store_true", help="as a table in Markdown")
+    wish = parser.parse_args(arguments)
+    unknown = [name for name in wish.names if name not in FAULTS]
+    if unknown:
+        parser.error(f"there is no fault {', '.join(unknown)}; there are: {', '.join(FAULTS)}")
+    chosen = [FAULTS[name] for name in wish.names] or list(FAULTS.values())
+    without = [] if wish.names else undetectable(chosen)
+    done: list[Trial] = []
+
+    sound = sound_networks(chosen)
+
+    def judged(running: Trials) -> Iterator[Trial]:
+        for cell in sound:
+            done.append(running.of_sound(cell))
+            yield done[-1]
+        for fault in chosen:
+            done.append(running.of_fault(fault))
+            yield done[-1]
+
+    with (
+        tempfile.TemporaryDirectory(prefix="plugfest-out-") as place,
+        trials((*sound, *chosen), Path(place)) as running,
+    ):
+        for line in _lines(judged(running), markdown=wish.markdown):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"\n{summary(done, without)}\n")
+    return int(bool(without) or any(trial.verdict not in ("killed", "sound") for trial in done))
 
 
-def _first(outcomes: Iterable[Outcome], verdict: Verdict) -> dict[str, str]:
-    """Deciding requirements that have an outcome with that verdict, each with what was seen first."""
-    found: dict[str, str] = {}
-    for outcome in outcomes:
-        if outcome.verdict is verdict and not outcome.informational:
-            words = " ".join(value for _, value in outcome.parameters)
-            found.setdefault(outcome.requirement, f"{words}: {outcome.deciding.seen}")
-    return found
-
-
-def undetectable(faults: Iterable[Fault]) -> list[str]:
-    """Requirements that have a check, and that no fault fails: their passes prove nothing."""
-    known = frozenset().union(*(fault.fails for fault in faults))
-    return sorted({one.requirement.id for one in checks() if not one.requirement.informational} - known)
-
-
-@contextmanager
-def trials(faults: Iterable[Fault], out: Path) -> Iterator[Trials]:
-    """Everything being recorded below `out`, until the context ends."""
-    made = Trials(faults, out)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -110,7 +110,7 @@ FAULTS = (
         title="ICMPv6 Packet Too Big is filtered",
         labels=("X-26",),
         testbed="routed",
-        fails=frozenset({"mtu.too-big-v6", SWALLOWED}),
+        fails=frozenset({"mtu.too-big-v6", "mtu.fragments", SWALLOWED}),
         on_network=forwarding("ip6", _always((drop(), (TOO_BIG,)))),
         witness=rule_hit,
     ),

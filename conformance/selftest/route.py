@@ -41,7 +41,7 @@ from conformance.selftest.chains import (
 from conformance.selftest.fault import Fault, planted, rule_hit
 
 IDLE = frozenset({"nat.idle-flow"})
-"""Follows from a filter that lets only the answers of one side pass: it forgets the flow, and the other side is mute."""
+"""Follows from a filter that lets only one side's answers pass: once it forgets a flow, the other side is mute."""
 VERSIONS = (4, 6)
 TAKEN_PORT = 80
 TUNNEL_PORTS = (4789, 8472)
@@ -102,7 +102,7 @@ def _taken_port(host: Host, _: Lab) -> Planted:
 
 
 LISTENERS: list[socket.socket] = []
-"""The listeners of `take_port`; they end with the process, which is the sandbox's."""
+"""The hosts' own listeners; they end with the process, which is the sandbox's."""
 
 
 def _listen(lab: Lab) -> None:
@@ -156,24 +156,10 @@ def _lose_second_address(host: Host, endpoint: Endpoint) -> Endpoint:
 
 def _link_local_only(_: Host, endpoint: Endpoint) -> Endpoint:
     """Every global IPv6 address is taken away again; what is reported says so."""
-    _remove_ipv6(endpoint)
+    steps = [rtnetlink.address(endpoint.interface, one, remove=True) for one in _global_addresses(endpoint, 6)]
+    netlink.transact(endpoint.namespace, steps)
     left = tuple(address for address in endpoint.reported.addresses if address.version == 4)
     return replace(endpoint, reported=replace(endpoint.reported, addresses=left))
-
-
-def _remove_ipv6(endpoint: Endpoint) -> list[rtnetlink.Interface]:
-    taken = _global_addresses(endpoint, 6)
-    steps = [rtnetlink.address(endpoint.interface, one, remove=True) for one in taken]
-    netlink.transact(endpoint.namespace, steps)
-    return taken
-
-
-def _still_tentative(_: Host, endpoint: Endpoint) -> Endpoint:
-    """The global IPv6 addresses are set anew, and nobody waits for their detection, which asks twice."""
-    taken = _remove_ipv6(endpoint)
-    endpoint.namespace.sysctl(f"net.ipv6.conf.{endpoint.interface}.dad_transmits", 2)
-    netlink.transact(endpoint.namespace, [rtnetlink.address(endpoint.interface, one) for one in taken])
-    return endpoint
 
 
 def _without_loopback(_: Host, endpoint: Endpoint) -> Endpoint:
@@ -184,20 +170,12 @@ def _without_loopback(_: Host, endpoint: Endpoint) -> Endpoint:
 
 
 def _no_global_ipv6(record: Record) -> str | None:
-    """An endpoint's routes: no IPv6 address of its own but link-local ones."""
+    """After the flows an endpoint still has no IPv6 address but link-local ones."""
     for name in (endpoint.name for endpoint in record.endpoints):
         for snapshot in record.snapshots:
             shown = [a for i in snapshot.interfaces if i.name != "lo" for a in i.addresses if ":" in a.address]
             if snapshot.where == name and shown and all(a.scope == "link" for a in shown):
                 return f"{name}: only {', '.join(a.address for a in shown)} {snapshot.moment} the flows"
-    return None
-
-
-def _seen_tentative(record: Record) -> str | None:
-    for snapshot in record.snapshots:
-        for address in (a for interface in snapshot.interfaces for a in interface.addresses):
-            if address.scope == "global" and "tentative" in address.flags:
-                return f"{snapshot.where}: {address.address} was still tentative {snapshot.moment} the flows"
     return None
 
 
@@ -233,14 +211,6 @@ FAULTS = (
         fails=frozenset({"route.from-outside-v6", "addr.ipv6-present"}),
         on_endpoint=_link_local_only,
         witness=_no_global_ipv6,
-    ),
-    Fault(
-        name="attached-while-tentative",
-        title="attach returns while the IPv6 address is tentative",
-        labels=("F-ROUTE-02c",),
-        fails=frozenset({"addr.dad-finished"}),
-        on_endpoint=_still_tentative,
-        witness=_seen_tentative,
     ),
     Fault(
         name="tunnel-ports-swallowed",

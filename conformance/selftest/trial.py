@@ -1,0 +1,182 @@
+"""Trials: networks with and without faults, recorded in every scenario at the same time and judged by every check."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from conformance import profile as profiles
+from conformance import testbed as testbeds
+from conformance.judging.plan import Instance, RecordingKey, Selection
+from conformance.judging.session import Session
+from conformance.lab.live import Live, Order
+from conformance.planning import checks
+from conformance.profile import Profile
+from conformance.recording.source import Missing
+from conformance.recording.store import Recording
+from conformance.selftest.fault import Fault
+from conformance.selftest.subject import profile_of
+from conformance.verdict import Outcome, Verdict
+
+BY_DESIGN: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
+"""What a sound reference network fails because of what it is; nothing where it is not named."""
+
+Sound = tuple[str, str]
+"""A sound reference network and the testbed that it is on, by name."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network, recorded in every scenario and judged by every check.
+
+    `failed` maps each deciding requirement that failed to what was seen first, `undecided` those that were
+    inconclusive; `noted` are requirements with a note. `broken` is what went wrong with the suite itself, `witness` is
+    None where the fault was not there (or none is due).
+    """
+
+    name: str
+    expected: frozenset[str]
+    failed: Mapping[str, str]
+    undecided: Mapping[str, str]
+    noted: frozenset[str]
+    broken: tuple[str, ...]
+    witness: str | None
+    fault: Fault | None = None
+
+    @property
+    def missed(self) -> list[str]:
+        """Requirements that should have failed and did not."""
+        return sorted(self.expected - set(self.failed))
+
+    @property
+    def extra(self) -> list[str]:
+        """Requirements that failed and should not have."""
+        return sorted(set(self.failed) - self.expected)
+
+    @property
+    def verdict(self) -> str:
+        """``killed`` (of a sound network: ``sound``), or in what way it was not."""
+        if self.broken:
+            return "error"
+        if self.fault is not None and self.witness is None:
+            return "no witness"
+        if self.missed or (self.fault is not None and not self.fault.notes <= self.noted):
+            return "missed"
+        if self.extra:
+            return "extra" if self.fault is not None else "false alarm"
+        return "killed" if self.fault is not None else "sound"
+
+
+class Trials:
+    """Records networks, with and without faults, all at the same time below `out`, in the order of `subjects`.
+
+    A subject is a fault, or a sound network and its testbed. Recordings are deleted as soon as they were judged.
+    """
+
+    def __init__(self, subjects: Iterable[Fault | Sound], out: Path) -> None:
+        self._checks = checks()
+        self._profiles: dict[str, Profile] = {}
+        cells: list[Sound] = []
+        for subject in subjects:
+            profile = profile_of(subject) if isinstance(subject, Fault) else profiles.load(subject[0])
+            self._profiles[profile.name] = profile
+            cells.append((profile.name, subject.testbed if isinstance(subject, Fault) else subject[1]))
+        scenarios = sorted({check.scenario for check in self._checks})
+        self._keys = [RecordingKey(name, bed, scenario, 1) for name, bed in cells for scenario in scenarios]
+        beds = {bed: testbeds.load(bed) for _, bed in cells}
+        self._live = Live(Order(self._profiles, dict.fromkeys(self._profiles, 1), beds, out), lambda *_: None)
+
+    def start(self) -> None:
+        """Begin to record everything."""
+        self._live.start(self._keys)
+
+    def of_fault(self, fault: Fault) -> Trial:
+        """The trial of a faulty network."""
+        name = profile_of(fault).name
+        known = BY_DESIGN.get(fault.network, frozenset())
+        return self._trial(name, fault.testbed, known | fault.fails, fault)
+
+    def of_sound(self, sound: Sound) -> Trial:
+        """The trial of a sound network, on one testbed."""
+        network, testbed = sound
+        return self._trial(network, testbed, BY_DESIGN.get(network, frozenset()), None)
+
+    def _trial(self, name: str, testbed: str, expected: frozenset[str], fault: Fault | None) -> Trial:
+        selection = Selection((self._profiles[name],), (testbed,))
+        session = Session(selection, self._live, None)
+        outcomes = [session.outcome(one) for one in self._instances(selection)]
+        recordings = list(self._recordings(name, testbed))
+        witness = None if fault is None or fault.witness is None else _witness(fault, recordings)
+        for recording in recordings:
+            shutil.rmtree(recording.folder)
+            self._live.forget(name, testbed, recording.record.scenario, recording.record.attempt)
+        noted = frozenset(one.requirement for one in outcomes if one.deciding.notes)
+        failed, undecided, errors = (
+            _first(outcomes, verdict) for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
+        )
+        problems = [f"{one.record.scenario}: {one.record.problem}" for one in recordings if one.record.problem]
+        broken = (*problems, *(f"{requirement}: {seen}" for requirement, seen in errors.items()))
+        return Trial(name, expected, failed, undecided, noted, broken, witness, fault)
+
+    def _instances(self, selection: Selection) -> Iterator[Instance]:
+        for check in self._checks:
+            yield from selection.instances(check)
+
+    def _recordings(self, name: str, testbed: str) -> Iterator[Recording]:
+        for key in self._keys:
+            if (key.profile, key.testbed) == (name, testbed):
+                try:
+                    yield self._live.get(*_arguments(key))
+                except Missing:
+                    continue
+
+    def close(self) -> None:
+        """Stop recording."""
+        self._live.close()
+
+
+def _arguments(key: RecordingKey) -> tuple[str, str, str, int]:
+    return key.profile, key.testbed, key.scenario, key.attempt
+
+
+def _witness(fault: Fault, recordings: Iterable[Recording]) -> str | None:
+    assert fault.witness is not None
+    found = (fault.witness(recording.record) for recording in recordings)
+    return next((words for words in found if words is not None), None)
+
+
+def _first(outcomes: Iterable[Outcome], verdict: Verdict) -> dict[str, str]:
+    """Deciding requirements that have an outcome with that verdict, each with what was seen first."""
+    found: dict[str, str] = {}
+    for outcome in outcomes:
+        if outcome.verdict is verdict and not outcome.informational:
+            words = " ".join(value for _, value in outcome.parameters)
+            found.setdefault(outcome.requirement, f"{words}: {outcome.deciding.seen}")
+    return found
+
+
+def sound_networks(faults: Iterable[Fault]) -> list[Sound]:
+    """The networks that faults are planted in, each with its testbed."""
+    return sorted({(fault.network, fault.testbed) for fault in faults})
+
+
+def undetectable(faults: Iterable[Fault]) -> list[str]:
+    """Requirements that have a check, and that no fault fails: their passes prove nothing."""
+    known = frozenset().union(*(fault.fails for fault in faults))
+    return sorted({one.requirement.id for one in checks() if not one.requirement.informational} - known)
+
+
+@contextmanager
+def trials(subjects: Iterable[Fault | Sound], out: Path) -> Iterator[Trials]:
+    """Everything being recorded below `out`, until the context ends."""
+    made = Trials(subjects, out)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()

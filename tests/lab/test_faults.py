@@ -1,0 +1,58 @@
+"""Every planted fault fails exactly what its entry names; sound networks fail nothing but what their design does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conformance.selftest.fault import Fault
+from conformance.selftest.faults import FAULTS
+from conformance.selftest.trial import Sound, Trials, sound_networks, trials, undetectable
+
+pytestmark = [pytest.mark.outside, pytest.mark.lab, pytest.mark.timeout(1200)]
+
+SOUND = sound_networks(FAULTS.values())
+
+
+@pytest.fixture(scope="module")
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
+    """All networks that this session asks for, recorded at the same time and in the order of its tests."""
+    cases: list[dict[str, Any]] = [
+        item.callspec.params
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.path == request.path and hasattr(item, "callspec")
+    ]
+    wanted: list[Fault | Sound] = [FAULTS[case["name"]] if "name" in case else case["cell"] for case in cases]
+    with trials(wanted, tmp_path_factory.mktemp("faults")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_fails_exactly_what_it_names(name: str, running: Trials) -> None:
+    trial = running.of_fault(FAULTS[name])
+    assert not trial.broken
+    assert trial.witness is not None, "the fault was not there, or had no effect"
+    assert not trial.missed, trial.undecided
+    assert not trial.extra, trial.failed
+    assert FAULTS[name].notes <= trial.noted
+
+
+@pytest.mark.parametrize("cell", SOUND, ids=" on ".join)
+def test_a_sound_network_fails_nothing_but_by_design(cell: tuple[str, str], running: Trials) -> None:
+    trial = running.of_sound(cell)
+    assert not trial.broken
+    assert not trial.extra, trial.failed
+    assert not trial.missed, trial.undecided
+    planted = [fault for fault in FAULTS.values() if (fault.network, fault.testbed) == cell]
+    assert not trial.noted & frozenset().union(*(fault.notes for fault in planted))
+
+
+def test_every_checked_requirement_has_a_fault() -> None:
+    missing = undetectable(FAULTS.values())
+    assert not missing, f"no planted fault fails {', '.join(missing)}"
+
+
+def test_every_fault_has_a_witness() -> None:
+    assert not [fault.name for fault in FAULTS.values() if fault.witness is None]

@@ -1,0 +1,385 @@
+"""The product as its users meet it: commands, exit codes, judging elsewhere, interruption and sudden death."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from command import COMMAND, Stranger, environment, outcomes, plain_pytest, plugfest, pytest_line
+from machine import children, gone, state
+
+from conformance.recording.store import find, load
+from conformance.report.model import canonical_outcomes
+from conformance.report.store import read
+
+pytestmark = [pytest.mark.outside]
+
+SMALL = ("--testbed", "same-subnet", "--only", "nat")
+PROFILES = ("routed-64", "nat-bridge")
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One run of an implementation that conforms and of one that does not, on one testbed, judged for one family."""
+    folder = tmp_path_factory.mktemp("small")
+    before = state()
+    ended = plugfest(folder, "run", *PROFILES, *SMALL, "--out", "out")
+    assert state() == before
+    return folder / "out", ended
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[Stranger]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    with tempfile.TemporaryDirectory(prefix="plugfest-stranger-") as name:
+        Path(name).chmod(0o755)
+        yield Stranger(Path(name))
+
+
+# --- what a run says and leaves -----------------------------------------------------------------------------------
+def test_a_run_says_what_it_found(small_run: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    out, ended = small_run
+    assert ended.returncode == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "nat.udp-untranslated" in ended.stdout
+    assert str(out.name) in ended.stdout.splitlines()[-1]
+    recordings = [line for line in ended.stderr.splitlines() if "nat-bridge" in line]
+    assert len(recordings) >= 2, f"a line for every recording: {ended.stderr}"
+    assert {path.name for path in out.iterdir()} >= {"run.json", "matrix.md", "junit.xml", *PROFILES}
+    reports = {name: read(out / name) for name in PROFILES}
+    assert not any(report.partial for report in reports.values())
+    codes = {name: report.footer.exit_code for name, report in reports.items() if report.footer}
+    assert codes == {"routed-64": 0, "nat-bridge": 1}
+    assert not list(out.rglob(".*")), "nothing half-written is left"
+
+
+def test_conforming_ends_0(small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    out, _ = small_run
+    assert plugfest(tmp_path, "matrix", out / "routed-64").returncode == 0
+    assert plugfest(tmp_path, "matrix", out).returncode == 1
+    assert not list(tmp_path.iterdir())
+
+
+# --- judging again ------------------------------------------------------------------------------------------------
+def same_outcomes(one: Path, other: Path) -> None:
+    for name in PROFILES:
+        assert canonical_outcomes(read(one / name)) == canonical_outcomes(read(other / name))
+        assert json.dumps(outcomes(one / name / "report.json")) == json.dumps(outcomes(other / name / "report.json"))
+
+
+def test_judging_again_gives_the_same_bytes(
+    small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """Into another folder, and in place from a copy that has no reports and lies elsewhere."""
+    out, _ = small_run
+    assert plugfest(tmp_path, "judge", out, "--out", "again").returncode == 1
+    same_outcomes(out, tmp_path / "again")
+    shutil.copytree(out, tmp_path / "moved", ignore=shutil.ignore_patterns("report.json", "*.md", "junit.xml"))
+    assert plugfest(tmp_path, "judge", "moved").returncode == 1
+    same_outcomes(out, tmp_path / "moved")
+    shutil.rmtree(tmp_path / "moved" / "nat-bridge")
+    ended = plugfest(tmp_path, "judge", "moved", "--out", "half")
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_judging_never_imports_the_lab(
+    small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(
+        "import atexit, pathlib, sys\n"
+        f"told = pathlib.Path({str(tmp_path / 'modules')!r})\n"
+        "atexit.register(lambda: told.write_text('\\n'.join(sorted(sys.modules))))\n"
+    )
+    ended = plugfest(tmp_path, "judge", small_run[0], "--out", "again", PYTHONPATH=str(tmp_path / "hook"))
+    assert ended.returncode == 1
+    modules = (tmp_path / "modules").read_text().splitlines()
+    assert "conformance.checks.test_nat" in modules
+    rooms = ("conformance.lab", "conformance.scenarios.stage", "conformance.adapters.", "pyroute2", "docker")
+    assert [name for name in modules if name.startswith(rooms) and name != "conformance.adapters.interface"] == []
+
+
+def test_another_user_judges(
+    small_run: tuple[Path, subprocess.CompletedProcess[str]], stranger: Stranger
+) -> None:
+    """Without root, without the lab: from a copy that only the other user has."""
+    shutil.copytree(small_run[0], stranger.home / "theirs", ignore=shutil.ignore_patterns("report.json"))
+    ended = stranger.plugfest("judge", "theirs", "--out", "again")
+    assert ended.returncode == 1, ended.stderr
+    same_outcomes(small_run[0], stranger.home / "again")
+
+
+# --- plain pytest -------------------------------------------------------------------------------------------------
+def test_plain_pytest_does_the_same(
+    small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    arguments = [word for name in PROFILES for word in ("--profile", name)]
+    ended = plain_pytest(tmp_path, *arguments, *SMALL, "--recordings", small_run[0], "--out", "judged")
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED, ended.stdout
+    same_outcomes(small_run[0], tmp_path / "judged")
+
+
+def test_plain_pytest_records(tmp_path: Path) -> None:
+    before = state()
+    ended = plain_pytest(tmp_path, "--profile", "routed-64", *SMALL)
+    assert ended.returncode == pytest.ExitCode.OK, ended.stdout
+    assert "PASSED" in ended.stdout
+    assert "test_nat.py::test_udp_is_not_translated[routed-64-same-subnet-" in ended.stdout
+    assert not list(tmp_path.iterdir())
+    assert state() == before
+
+
+def test_plain_pytest_tells_why(small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    ended = plain_pytest(tmp_path, "--recordings", small_run[0], "-k", "test_udp_is_not_translated and nat-bridge")
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED, ended.stdout
+    assert "nat.udp-untranslated (SUITE): fail" in ended.stdout
+    assert "expected: source and destination address and port are the same" in ended.stdout
+    assert "/frames.pcapng" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--profile", "rooted-64"), "did you mean 'routed-64'"),
+        (("--only", "nta"), "no requirement 'nta'"),
+        (("--profile", "routed-64", "--set", "adapter.netwrok=1"), "did you mean 'network'"),
+    ],
+)
+def test_plain_pytest_refuses_in_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    ended = plain_pytest(tmp_path, *arguments)
+    assert ended.returncode == pytest.ExitCode.USAGE_ERROR
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+# --- bad usage ----------------------------------------------------------------------------------------------------
+WRONG_KEY = 'schema = 1\nname = "mine"\ntitel = "A network of mine"\nkind = "linux"\n'
+
+BAD_USAGE = {
+    "profile-name": (("run", "rooted-64"), "did you mean 'routed-64'?"),
+    "profile-path": (("run", "./nothing.toml"), "no such profile file"),
+    "profile-key": (("run", "./mine.toml"), "mine.toml: titel: unknown key; did you mean 'title'?"),
+    "only": (("run", "routed-64", "--only", "nta"), "--only nta: no requirement 'nta'"),
+    "only-unchecked": (("run", "routed-64", "--only", "lldp"), "--only lldp: no check decides it yet"),
+    "set-form": (("run", "routed-64", "--set", "network"), "write KEY=VALUE"),
+    "set-key": (("run", "routed-64", "--set", "adapter.netwrok=vxlan"), "did you mean 'network'?"),
+    "set-kind": (("run", "routed-64", "--set", "kind=linus"), "did you mean 'linux'?"),
+    "set-module": (("run", "routed-64", "--set", "module=mine.py"), "mine.py: there is no such file"),
+    "as": (("run", "routed-64", "--as", "Mine!"), "name: String should match pattern"),
+    "two-names": (("run", "routed-64", "vxlan", "--as", "mine"), "name exactly one profile"),
+    "twice": (("run", "routed-64", "routed-64"), "routed-64 is named twice"),
+    "control": (("run", "plain-wire"), "the control of every run"),
+    "testbed": (("run", "routed-64", "--testbed", "same-subent"), "did you mean 'same-subnet'?"),
+    "out": (("run", "routed-64", "--only", "addr", "--out", "/proc/nowhere"), "--out /proc/nowhere: cannot be made"),
+    "all": (("run", "routed-64", "--all"), "--all: name no profile with it"),
+    "plan": (("run", "rooted-64", "--plan"), "did you mean 'routed-64'?"),
+    "judge": (("judge", "."), "there is no recording in that folder"),
+    "matrix": (("matrix", "."), "there is no report.json in it"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD_USAGE.values(), ids=BAD_USAGE)
+def test_bad_usage_ends_2_with_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(WRONG_KEY)
+    ended = plugfest(tmp_path, *arguments)
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert ended.stdout == ""
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 1, ended.stderr
+    assert lines[0].startswith("plugfest: ")
+    assert words in lines[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_a_run_is_not_mixed_with_an_earlier_one(
+    small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    ended = plugfest(tmp_path, "run", "vxlan", "--only", "addr", "--out", small_run[0])
+    assert ended.returncode == 2
+    assert "holds an earlier run" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+# --- what is not there --------------------------------------------------------------------------------------------
+def test_an_unavailable_implementation_ends_3(tmp_path: Path) -> None:
+    narrow = ("--testbed", "same-subnet", "--only", "addr.mac-valid")
+    ended = plugfest(
+        tmp_path, "run", "docker-bridge", "--set", "adapter.dockerd=/nonexistent", *narrow, "--out", "out"
+    )
+    assert ended.returncode == 3, ended.stderr
+    assert "unavailable: /nonexistent is not installed" in ended.stdout
+    assert "docker.io" in ended.stdout
+    report = read(tmp_path / "out" / "docker-bridge")
+    assert report.header.unavailable is not None
+    assert "docker.io" in report.header.unavailable.packages
+    assert not report.outcomes
+    assert "unavailable" in (tmp_path / "out" / "matrix.md").read_text()
+
+
+def test_matrix_ends_0_where_it_is_complete(tmp_path: Path) -> None:
+    narrow = ("--testbed", "same-subnet", "--only", "route.from-host", "--matrix")
+    assert plugfest(tmp_path, "run", "macvlan", *narrow, "--out", "out").returncode == 0
+    assert {outcome["verdict"] for outcome in outcomes(tmp_path / "out" / "macvlan" / "report.json")} == {"fail"}
+
+
+# --- versions side by side ----------------------------------------------------------------------------------------
+@pytest.mark.peers
+def test_old_and_new_stand_side_by_side(tmp_path: Path) -> None:
+    plugins = Path("/usr/lib/cni")
+    if not (plugins / "bridge").exists():
+        pytest.skip("needs the package containernetworking-plugins")
+    shutil.copytree(plugins, tmp_path / "old")
+    narrow = ("--testbed", "same-subnet", "--only", "addr")
+    renamed = ("--set", f"adapter.plugin_dir={tmp_path / 'old'}", "--as", "cni-bridge@1.9")
+    assert plugfest(tmp_path, "run", "cni-bridge", *narrow, "--out", "new-run").returncode == 0
+    assert plugfest(tmp_path, "run", "cni-bridge", *renamed, *narrow, "--out", "old-run").returncode == 0
+    assert (tmp_path / "old-run" / "cni-bridge@1.9" / "report.json").is_file()
+    recorded = find(tmp_path / "old-run" / "cni-bridge@1.9")
+    assert load(recorded[0]).record.profile.adapter["plugin_dir"] == str(tmp_path / "old")
+    ended = plugfest(tmp_path, "matrix", "new-run", "old-run")
+    assert ended.returncode == 0, ended.stdout
+    heading = next(line for line in ended.stdout.splitlines() if "cni-bridge@1.9" in line)
+    assert heading.count("cni-bridge") == 2
+
+
+# --- doing nothing ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("profile", ["routed-64", "cni-bridge", "docker-overlay"])
+def test_a_plan_does_nothing(profile: str, tmp_path: Path) -> None:
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(
+        "import sys\n"
+        "def refuse(event, arguments):\n"
+        "    assert event not in ('os.fork', 'os.mkdir', 'socket.bind'), (event, arguments)\n"
+        "    assert event != 'open' or not arguments[2] & 0o101, (event, arguments)\n"
+        "sys.addaudithook(refuse)\n"
+    )
+    (tmp_path / "empty").mkdir()
+    further = {"PYTHONPATH": str(tmp_path / "hook"), "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = plugfest(tmp_path / "empty", "run", profile, "--plan", "--out", "out", **further)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    words = [line.split()[0] for line in ended.stdout.splitlines() if line.startswith("  ")]
+    assert {"start", "record", "judge"} == set(words)
+    assert profile in ended.stdout
+    assert "plain-wire" in ended.stdout
+    assert not list((tmp_path / "empty").iterdir())
+
+
+def test_doctor(tmp_path: Path, stranger: Stranger) -> None:
+    for ended, who in ((plugfest(tmp_path, "doctor"), "as root"), (stranger.plugfest("doctor"), "without root")):
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert who in ended.stdout
+        assert "routed-64" in ended.stdout
+        assert "net.ipv4.ip_forward" in ended.stdout
+    assert not list(tmp_path.iterdir())
+
+
+# --- interruption and sudden death --------------------------------------------------------------------------------
+class Started:
+    """A command in the middle of its work, with everything that it has started."""
+
+    def __init__(self, command: list[str], folder: Path, moment: str, resources: ExitStack) -> None:
+        self.process = resources.enter_context(
+            subprocess.Popen(
+                command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        )
+        resources.callback(self.process.kill)
+        assert self.process.stdout is not None
+        self._output = self.process.stdout
+        self.said = next((line for line in self._output if moment in line), "")
+        assert self.said, f"it ended before it said {moment!r}"
+        self.family = {}
+        for pid in children(self.process.pid):
+            try:
+                self.family[pid] = os.pidfd_open(pid)
+            except ProcessLookupError:
+                continue
+            resources.callback(os.close, self.family[pid])
+
+    def end(self, number: int) -> str:
+        """Send a signal to it alone, wait until it and all that it has started are gone; returns its last words."""
+        assert len(self.family) >= 4, "the recording server, a sandbox, its init and the scenario"
+        self.process.send_signal(number)
+        words = self._output.read()
+        self.process.wait()
+        for pid, descriptor in self.family.items():
+            assert gone(descriptor), f"process {pid} outlived its run"
+        return words
+
+
+def whole(out: Path) -> None:
+    """Every recording that can be found is whole, and can be judged."""
+    for folder in find(out):
+        assert len(load(folder).frames)
+    ended = plugfest(out.parent, "judge", out, "--out", out.parent / "judged")
+    assert ended.returncode in (0, 1, 3), ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+RUNS = {
+    "plugfest": [sys.executable, "-c", COMMAND, "run", "routed-64", "--out", "out"],
+    "pytest": pytest_line("--profile", "routed-64", "--out", "out"),
+}
+MOMENTS = {"plugfest": "/8  ", "pytest": "PASSED"}
+"""What each says when the first recording is there and others are being made."""
+
+
+@pytest.mark.parametrize("runner", RUNS)
+def test_interruption_leaves_a_partial_report(runner: str, tmp_path: Path) -> None:
+    before = state()
+    with ExitStack() as resources:
+        started = Started(RUNS[runner], tmp_path, MOMENTS[runner], resources)
+        words = started.end(signal.SIGINT)
+        assert started.process.returncode == (130 if runner == "plugfest" else pytest.ExitCode.INTERRUPTED), words
+    assert "Traceback" not in words
+    report = read(tmp_path / "out" / "routed-64")
+    assert report.partial
+    ended = plugfest(tmp_path, "matrix", "out")
+    assert ended.returncode == 3
+    assert "partial" in ended.stdout
+    if runner == "plugfest":
+        assert "partial" in (tmp_path / "out" / "matrix.md").read_text()
+    assert state() == before
+
+
+@pytest.mark.parametrize("runner", RUNS)
+def test_sudden_death_leaves_nothing(runner: str, tmp_path: Path) -> None:
+    before = state()
+    with ExitStack() as resources:
+        Started(RUNS[runner], tmp_path, MOMENTS[runner], resources).end(signal.SIGKILL)
+    assert state() == before
+    assert not list((tmp_path / "out").rglob("report.json"))
+    whole(tmp_path / "out")
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(shutil.which("dockerd", path="/usr/sbin:/usr/bin") is None, reason="needs the package docker.io")
+def test_sudden_death_amid_container_engines(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("real peers need root")
+    before = state()
+    narrow = ("--testbed", "same-subnet", "--only", "nat")
+    command = [sys.executable, "-c", COMMAND, "run", "docker-bridge", "docker-macvlan", *narrow, "--out", "out"]
+    with ExitStack() as resources:
+        started = Started(command, tmp_path, "docker-", resources)
+        programs = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in started.family if alive(pid)}
+        started.end(signal.SIGKILL)
+    assert {"dockerd", "containerd", "containerd-shim"} <= programs
+    assert state() == before
+    whole(tmp_path / "out")
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
