@@ -158,8 +158,11 @@ def _override(data: dict[str, Any], setting: str) -> None:
 
 
 def explain(problem: ValidationError, source: str, model: type[BaseModel]) -> str:
-    """The first error of a validation in one line: file, key, what is wrong and the nearest valid key."""
-    error = problem.errors()[0]
+    """The first error of a validation in one line: file, key, what is wrong and the nearest valid key.
+
+    An unknown key comes before a missing one, which it may have been meant to be.
+    """
+    error = min(problem.errors(), key=lambda each: each["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         known = _keys_at(model, error["loc"][:-1])

@@ -26,6 +26,8 @@ OPERATIONAL: Final = 6
 """IF_OPER_UP."""
 CARRIER: Final = 0x1_0000
 """IFF_LOWER_UP."""
+MASTER: Final = 10
+"""IFLA_MASTER."""
 GLOBAL: Final = 0
 """RT_SCOPE_UNIVERSE."""
 
@@ -191,8 +193,8 @@ def await_dad(namespace: Namespace, name: str, deadline: float) -> list[IPv6Addr
 def await_addresses(namespaces: Iterable[Namespace], deadline: float) -> list[str]:
     """Wait until no global IPv6 address in these namespaces is tentative any more; `deadline` in seconds, for all.
 
-    Interfaces without carrier are left out: no detection runs there. Returns the names of the namespaces in which one
-    is tentative still.
+    Interfaces without carrier are left out, since no detection runs there, but not a bridge that is about to get it
+    from a port. Returns the names of the namespaces in which an address is tentative still.
     """
     until = time.monotonic() + deadline
     late = []
@@ -206,13 +208,18 @@ def await_addresses(namespaces: Iterable[Namespace], deadline: float) -> list[st
 
 
 def _detects(namespace: Namespace) -> bool:
-    """Whether duplicate address detection of a global address is under way on an interface with carrier."""
+    """Whether detection of a duplicate global address is under way, or will be as soon as carrier is noticed."""
     get_links = netlink.message(rtnetlink.GET_LINK, netlink.DUMP, rtnetlink.LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
     get_addresses = netlink.message(
         rtnetlink.GET_ADDRESS, netlink.DUMP, rtnetlink.ADDRESS.pack(socket.AF_INET6, 0, 0, 0, 0)
     )
     links, addresses = netlink.dump(namespace, [get_links, get_addresses])
-    carried = {rtnetlink.LINK.unpack_from(body)[2] for body in links if rtnetlink.LINK.unpack_from(body)[3] & CARRIER}
+    carried = set()
+    for body in links:
+        _, _, number, flags, _ = rtnetlink.LINK.unpack_from(body)
+        if flags & CARRIER:
+            master = netlink.attributes(body, rtnetlink.LINK.size).get(MASTER, b"")
+            carried |= {number, int.from_bytes(master, sys.byteorder)}
     return any(
         flags & TENTATIVE and not flags & DAD_FAILED and scope == GLOBAL and number in carried
         for _, _, flags, scope, number in map(rtnetlink.ADDRESS.unpack_from, addresses)

@@ -1,19 +1,19 @@
 """Reachability: everybody talks to everybody at the address that is reported, by every protocol and port class.
 
-One batch of probes, all in flight at the same time under one deadline. Nothing is primed: the first packet of every
-pair is a probe.
+One batch of probes, all in flight at the same time under one deadline, and a second one that provokes errors. Nothing
+is primed: the first packet of every pair is a probe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment
 from conformance.lab.flow import Probe
-from conformance.recording.model import Family, FlowProtocol
+from conformance.recording.model import Family, Flow, FlowProtocol
 from conformance.scenarios.paths import Way, own_addresses, published, ways
 from conformance.scenarios.stage import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Stage
 
@@ -38,7 +38,8 @@ def act(stage: Stage) -> None:
     stage.snapshot("before")
     stage.serve(tcp=TCP_PORTS, udp=(*UDP_PORTS, *EDGE_PORTS, PORT), numbers=RAW_PROTOCOLS)
     with stage.window("reachability"):
-        stage.run(list(probes(stage, released)), limits.ANSWER)
+        done = stage.run(list(probes(stage, released)), limits.ANSWER)
+        stage.run(list(provocations(stage, done)), limits.ANSWER)
     stage.snapshot("after")
 
 
@@ -68,18 +69,30 @@ def _release(stage: Stage) -> dict[Family, list[Address]]:
 
 
 def probes(stage: Stage, released: dict[Family, list[Address]]) -> Iterator[Probe]:
-    """All probes of this scenario."""
+    """All probes that are to be answered by an endpoint, and those that are to be answered by nobody."""
     for family in stage.families:
         everyone = list(ways(stage, family))
         yield from _reach(stage, [*everyone, *published(stage, family)])
         yield from _ports(stage, everyone)
         yield from _identity(stage, everyone)
-        yield from _hop_limits(stage, everyone)
-        yield from _closed(stage, everyone)
         yield from _raw(stage, everyone)
         yield from _transport(stage, everyone)
         yield from _every_address(stage, family)
         yield from _absent(stage, family, released.get(family, []))
+
+
+def provocations(stage: Stage, done: Sequence[Flow]) -> Iterator[Probe]:
+    """The probes that provoke ICMP errors, on every way that has carried a datagram.
+
+    They come after all others: errors and redirects share one limit for each destination (RFC 4443 §2.4 (f)), and what
+    the other probes provoke would use it up.
+    """
+    arrived = (flow for flow in done if flow.purpose == "reach" and flow.protocol == "udp" and flow.arrival is not None)
+    carried = {(flow.family, flow.path, flow.source, flow.target) for flow in arrived}
+    for family in stage.families:
+        everyone = [way for way in ways(stage, family) if (family, way.path, way.source, way.target) in carried]
+        yield from _hop_limits(stage, everyone)
+        yield from _closed(stage, everyone)
 
 
 def probe(stage: Stage, way: Way, purpose: str, protocol: FlowProtocol, port: int, **further: object) -> Probe:

@@ -23,8 +23,20 @@ from conformance.selftest.fault import Fault
 from conformance.selftest.subject import profile_of
 from conformance.verdict import Outcome, Verdict
 
-BY_DESIGN: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
-"""What a sound reference network fails because of what it is; nothing where it is not named."""
+BY_DESIGN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "vxlan": frozenset(
+            {
+                "route.from-host",
+                "route.from-outside-v4",
+                "route.from-outside-v6",
+                "route.to-outside",
+                "route.well-known-port",
+            }
+        )
+    }
+)
+"""What a sound reference network fails because of what it is (an overlay leads nowhere); nothing where not named."""
 
 Sound = tuple[str, str]
 """A sound reference network and the testbed that it is on, by name."""
@@ -34,12 +46,12 @@ Sound = tuple[str, str]
 class Trial:
     """One network, recorded in every scenario and judged by every check.
 
-    `failed` maps each deciding requirement that failed to what was seen first, `undecided` those that were
-    inconclusive; `noted` are requirements with a note. `broken` is what went wrong with the suite itself, `witness` is
-    None where the fault was not there (or none is due).
+    `place` is the sound network that it is, or that its fault is planted in. `failed` maps each deciding requirement
+    that failed to what was seen first, `undecided` those that were inconclusive; `noted` are requirements with a note.
+    `broken` is what went wrong with the suite itself, `witness` is None where the fault was not there (or none is due).
     """
 
-    name: str
+    place: Sound
     expected: frozenset[str]
     failed: Mapping[str, str]
     undecided: Mapping[str, str]
@@ -75,10 +87,12 @@ class Trial:
 class Trials:
     """Records networks, with and without faults, all at the same time below `out`, in the order of `subjects`.
 
-    A subject is a fault, or a sound network and its testbed. Recordings are deleted as soon as they were judged.
+    A subject is a fault, or a sound network and its testbed. Recordings are deleted as soon as they were judged, unless
+    `keep` says otherwise.
     """
 
-    def __init__(self, subjects: Iterable[Fault | Sound], out: Path) -> None:
+    def __init__(self, subjects: Iterable[Fault | Sound], out: Path, *, keep: bool = False) -> None:
+        self._keep = keep
         self._checks = checks()
         self._profiles: dict[str, Profile] = {}
         cells: list[Sound] = []
@@ -99,21 +113,23 @@ class Trials:
         """The trial of a faulty network."""
         name = profile_of(fault).name
         known = BY_DESIGN.get(fault.network, frozenset())
-        return self._trial(name, fault.testbed, known | fault.fails, fault)
+        return self._trial(name, (fault.network, fault.testbed), known | fault.fails, fault)
 
     def of_sound(self, sound: Sound) -> Trial:
         """The trial of a sound network, on one testbed."""
-        network, testbed = sound
-        return self._trial(network, testbed, BY_DESIGN.get(network, frozenset()), None)
+        network, _ = sound
+        return self._trial(network, sound, BY_DESIGN.get(network, frozenset()), None)
 
-    def _trial(self, name: str, testbed: str, expected: frozenset[str], fault: Fault | None) -> Trial:
+    def _trial(self, name: str, place: Sound, expected: frozenset[str], fault: Fault | None) -> Trial:
+        _, testbed = place
         selection = Selection((self._profiles[name],), (testbed,))
         session = Session(selection, self._live, None)
         outcomes = [session.outcome(one) for one in self._instances(selection)]
         recordings = list(self._recordings(name, testbed))
         witness = None if fault is None or fault.witness is None else _witness(fault, recordings)
         for recording in recordings:
-            shutil.rmtree(recording.folder)
+            if not self._keep:
+                shutil.rmtree(recording.folder)
             self._live.forget(name, testbed, recording.record.scenario, recording.record.attempt)
         noted = frozenset(one.requirement for one in outcomes if one.deciding.notes)
         failed, undecided, errors = (
@@ -121,7 +137,7 @@ class Trials:
         )
         problems = [f"{one.record.scenario}: {one.record.problem}" for one in recordings if one.record.problem]
         broken = (*problems, *(f"{requirement}: {seen}" for requirement, seen in errors.items()))
-        return Trial(name, expected, failed, undecided, noted, broken, witness, fault)
+        return Trial(place, expected, failed, undecided, noted, broken, witness, fault)
 
     def _instances(self, selection: Selection) -> Iterator[Instance]:
         for check in self._checks:
@@ -172,9 +188,9 @@ def undetectable(faults: Iterable[Fault]) -> list[str]:
 
 
 @contextmanager
-def trials(subjects: Iterable[Fault | Sound], out: Path) -> Iterator[Trials]:
+def trials(subjects: Iterable[Fault | Sound], out: Path, *, keep: bool = False) -> Iterator[Trials]:
     """Everything being recorded below `out`, until the context ends."""
-    made = Trials(subjects, out)
+    made = Trials(subjects, out, keep=keep)
     try:
         made.start()
         yield made

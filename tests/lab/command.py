@@ -70,26 +70,29 @@ class Stranger:
         packages.mkdir()
         for one in _closure("plugfest"):
             _copy(one, packages)
+        unwanted = shutil.ignore_patterns("__pycache__", "recordings")
         for name in ("conformance", "profiles", "fixtures"):
-            shutil.copytree(CHECKOUT / name, packages / name, ignore=shutil.ignore_patterns("__pycache__", "recordings"))
+            shutil.copytree(CHECKOUT / name, packages / name, ignore=unwanted)
         self._packages = packages
 
     def plugfest(self, *arguments: str | Path, **further: str) -> subprocess.CompletedProcess[str]:
         """Run ``plugfest ARGUMENTS`` as this user, in its home."""
         switch = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         path = os.pathsep.join((further.pop("PYTHONPATH", ""), str(self._packages))).lstrip(os.pathsep)
-        variables = {"PATH": os.environ["PATH"], "HOME": str(self.home), "COLUMNS": "200", "PYTHONPATH": path, **further}
-        return _run([*switch, self._python, "-c", COMMAND, *map(str, arguments)], self.home, variables)
+        variables = {"PATH": os.environ["PATH"], "HOME": str(self.home), "COLUMNS": "200", "PYTHONPATH": path}
+        command = [*switch, self._python, "-c", COMMAND, *map(str, arguments)]
+        return _run(command, self.home, {**variables, **further})
 
 
 def _interpreter() -> str:
     """An interpreter of this version that another user may run; skips the test where there is none."""
-    ask = "import sys; print(*sys.version_info[:2])"
+    ask = "import os, sys; print(*sys.version_info[:2], os.readlink('/proc/self/exe'))"
     for candidate in (sys.executable, "/usr/bin/python3"):
         command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", candidate, "-c", ask]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
-        if done.stdout.split() == [str(part) for part in sys.version_info[:2]]:
-            return candidate
+        *version, place = done.stdout.split() or [""]
+        if version == [str(part) for part in sys.version_info[:2]]:
+            return place
     pytest.skip("no interpreter of this version that another user may run; the package python3 has one")
 
 
@@ -111,7 +114,7 @@ def _copy(one: Distribution, target: Path) -> None:
     """Copy what a distribution installed; hard links where that is possible, since nobody writes there."""
     for file in one.files or []:
         source = Path(str(file.locate()))
-        if ".." in file.parts or file.suffix in (".pyc", ".pth") or not source.is_file():
+        if file.parts[0] in ("..", "conformance") or file.suffix in (".pyc", ".pth") or not source.is_file():
             continue
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.adapters.linux.network import INTERFACE, Lease, Network
-from conformance.lab import netlink, rtnetlink
+from conformance.lab import link, netlink, rtnetlink
 
 BRIDGE = "br0"
 
@@ -19,3 +19,8 @@ class BridgeNetwork(Network):
         port = [rtnetlink.quiet(lease.port), rtnetlink.up(lease.port, master=BRIDGE)]
         netlink.transact(lease.host.namespace, [cable])
         netlink.transact(lease.host.namespace, port)
+
+    def await_connection(self, lease: Lease) -> None:
+        """Until the kernel has noticed the carrier of the bridge's port, which comes with the endpoint's interface, it
+        drops what is sent there: the answer to Duplicate Address Detection among it."""
+        link.await_link(lease.host.namespace, lease.port)

@@ -76,6 +76,10 @@ class Network(ABC):
     def connect(self, lease: Lease) -> None:
         """Cable the endpoint: its namespace has the interface afterwards."""
 
+    def await_connection(self, lease: Lease) -> None:
+        """Wait until what the network sends reaches the endpoint, whose interface has just been set up."""
+        del lease  # nobody else is on its link
+
     def disconnect(self, lease: Lease) -> None:
         """Take the endpoint's interface away; the other end of a cable goes with it."""
         netlink.transact(lease.namespace, [rtnetlink.delete_link(INTERFACE)])
@@ -156,8 +160,10 @@ class Network(ABC):
     def _configure(self, lease: Lease) -> None:
         with refusals(lease.name):
             self.connect(lease)
+            netlink.transact(lease.namespace, [rtnetlink.up(INTERFACE)])
+            self.await_connection(lease)
             addresses = [rtnetlink.address(INTERFACE, address, dad=self.detects) for address in lease.addresses]
-            netlink.transact(lease.namespace, [rtnetlink.up(INTERFACE), *addresses, *self.routes(lease)])
+            netlink.transact(lease.namespace, [*addresses, *self.routes(lease)])
             failed = link.await_dad(lease.namespace, INTERFACE, limits.DAD_SETTLED) if self.awaits else []
         if failed and self.refuses:
             taken = ", ".join(str(address) for address in failed)

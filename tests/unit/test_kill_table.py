@@ -1,0 +1,68 @@
+"""The kill table tells every way in which a fault is not killed, and a false alarm on a sound network."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from conformance.selftest.fault import Fault
+from conformance.selftest.kill_table import HEADINGS, lines, row, summary
+from conformance.selftest.trial import Trial
+
+FAULT = Fault(name="leaky", title="it leaks", fails=frozenset({"a.one"}), labels=("F-A-01",), witness=lambda _: "seen")
+PLACE = ("routed-64", "same-subnet")
+KILLED = Trial(
+    place=PLACE,
+    expected=frozenset({"a.one", "a.design"}),
+    failed={"a.one": "it leaked", "a.design": "as always"},
+    undecided={},
+    noted=frozenset(),
+    broken=(),
+    witness="3 packets",
+    fault=FAULT,
+)
+SOUND = dataclasses.replace(KILLED, expected=frozenset({"a.design"}), failed={"a.design": ""}, witness=None, fault=None)
+
+
+def test_a_fault_that_fails_what_it_names_is_killed() -> None:
+    assert KILLED.verdict == "killed"
+    assert row(KILLED) == ("leaky", "F-A-01", "routed-64 on same-subnet", "a.one", "killed", "", "", "3 packets")
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({"failed": {"a.design": ""}}, "missed"),
+        ({"failed": {**KILLED.failed, "b.two": "x"}}, "extra"),
+        ({"failed": {"b.two": "x"}}, "missed"),
+        ({"witness": None}, "no witness"),
+        ({"broken": ("idle: no lab",)}, "error"),
+        ({"fault": dataclasses.replace(FAULT, notes=frozenset({"c.three"}))}, "missed"),
+    ],
+)
+def test_every_other_way_has_its_word(change: dict[str, object], verdict: str) -> None:
+    trial = dataclasses.replace(KILLED, **change)  # type: ignore[arg-type]
+    assert trial.verdict == verdict
+    assert verdict in row(trial)[HEADINGS.index("verdict")]
+
+
+def test_a_sound_network_that_fails_is_a_false_alarm() -> None:
+    assert SOUND.verdict == "sound"
+    alarm = dataclasses.replace(SOUND, failed={"a.design": "", "b.two": "x"})
+    assert alarm.verdict == "false alarm"
+    assert summary([KILLED, alarm], ["d.four"]) == (
+        "1 of 1 faults killed (100 %); 1 false alarms on 2 networks, 1 of them sound; "
+        "checked requirements without a fault: d.four"
+    )
+
+
+def test_markdown_has_a_row_for_each_network() -> None:
+    made = list(lines([KILLED, SOUND], markdown=True))
+    assert len(made) == 4
+    assert {line.count("|") for line in made} == {len(HEADINGS) + 1}
+
+
+def test_a_fault_that_nothing_tells_of_is_refused() -> None:
+    with pytest.raises(ValueError, match="proves nothing"):
+        Fault(name="mute", title="nobody sees it")
