@@ -23,6 +23,9 @@ def test_addresses_are_unique(case: Case) -> None:
         if "dadfailed" not in address.flags
     )
     case.require(owners, "no endpoint has a global address of this family")
+    for event in case.recording.record.events:
+        if event.kind == "attach-failed":
+            case.note(f"attaching {event.where} beside others was refused at first: {event.detail['problem']}")
     for address, count in sorted(owners.items()):
         case.expect(count == 1, expected="each address is on one endpoint", seen=f"{address} is on {count} endpoints")
 

@@ -83,7 +83,8 @@ class Case:
         """The flows that arrived at a server, as seen inside the destination. Requires that there is one."""
         flows = self.flows(**wanted)
         found = [flow for flow in flows if flow.arrival is not None]
-        self.require(found, f"none of {len(flows)} flows arrived, so nothing can be said of them ({flows[0].detail})")
+        why = f" ({flows[0].detail})" if flows[0].detail else ""
+        self.require(found, f"none of {len(flows)} flows arrived{why}, so nothing can be said of them")
         return found
 
     def snapshots(self, where: str | None = None, moment: str | None = None) -> list[Snapshot]:

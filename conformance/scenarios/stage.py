@@ -50,6 +50,7 @@ class Stage:
     windows: list[Window] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
+    _watched: set[str] = field(default_factory=set)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -74,7 +75,8 @@ class Stage:
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Attach one endpoint, watched from its first frame where the implementation allows it."""
         namespace = self.subject.prepare(host, request.name)
-        if namespace is not None:
+        if namespace is not None and request.name not in self._watched:
+            self._watched.add(request.name)
             self.recorder.watch(namespace, request.name, "endpoint", size=ENDPOINT_RING)
         self.event("watched", request.name, from_start=namespace is not None)
         self.event("attach", request.name, host=host.name)
@@ -88,14 +90,23 @@ class Stage:
         return endpoint
 
     def attach_all(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
-        """Attach several endpoints at the same time; the first refusal is raised when all are done.
+        """Attach several endpoints at the same time; one that is refused is asked for again, alone, when all are done.
+
+        The first refusal stays in the record (event ``attach-failed``): allocating at the same time is a requirement
+        of its own. A second one is raised.
 
         Then Duplicate Address Detection is waited for, once for all: until it is over on the endpoints and on their
         hosts' ends, nothing can be reached, and whether attach should have waited is a requirement of its own.
         """
         with ThreadPoolExecutor(max(1, len(requests))) as threads:
             pending = [threads.submit(self.attach, host, request) for host, request in requests]
-        made = [future.result() for future in pending]
+        made = []
+        for (host, request), future in zip(requests, pending, strict=True):
+            try:
+                made.append(future.result())
+            except AdapterError as problem:
+                self.event("attach-failed", request.name, problem=str(problem))
+                made.append(self.attach(host, request))
         for known in (self.endpoints, self.states):
             ordered = sorted(known.items())
             known.clear()

@@ -97,16 +97,20 @@ def _translate_prefix(lab: Lab) -> None:
         link.route(lab.router or lab.client.namespace, _other_prefix(host), via=str(host.ipv6.ip))
 
 
-def _source_port(host: Host, _: Lab) -> Planted:
-    """The address is kept, the port is not."""
-    return [
-        (
-            source_nat(host.workload_ipv4[number], ports=(50_000, 50_999)),
-            (source(IPv4Network(host.workload_ipv4[number])), transport(kind), out_interface(host.uplink)),
-        )
-        for number in range(1, 16)
-        for kind in ("tcp", "udp")
-    ]
+def _identity_rewritten(*kinds: str) -> Rules:
+    """The address is kept; the source port, or the identifier of an echo, is not."""
+
+    def rules(host: Host, _: Lab) -> Planted:
+        return [
+            (
+                source_nat(host.workload_ipv4[number], ports=(50_000, 50_999)),
+                (source(IPv4Network(host.workload_ipv4[number])), transport(kind), out_interface(host.uplink)),
+            )
+            for number in range(1, 16)
+            for kind in kinds
+        ]
+
+    return rules
 
 
 def _shared_port(host: Host, _: Lab) -> Planted:
@@ -175,9 +179,16 @@ FAULTS = (
     Fault(
         name="snat-icmp-only",
         title="source translation of ICMP echo across hosts",
-        labels=("F-NAT-03a",),
         fails=frozenset({"nat.icmp-untranslated"}),
         on_network=source_translation("ip", _snat(transport("icmp"))),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="echo-identifier-rewritten",
+        title="the source address of ICMP echo is kept, the identifier is not",
+        labels=("F-NAT-03a",),
+        fails=frozenset({"nat.icmp-untranslated"}),
+        on_network=source_translation("ip", _identity_rewritten("icmp")),
         witness=rule_hit,
     ),
     Fault(
@@ -226,7 +237,7 @@ FAULTS = (
         title="the source address is kept, the source port is not",
         labels=("F-ROUTE-04b",),
         fails=TRANSLATED_TCP | TRANSLATED_UDP | IDLE,
-        on_network=source_translation("ip", _source_port),
+        on_network=source_translation("ip", _identity_rewritten("tcp", "udp")),
         witness=rule_hit,
     ),
     Fault(

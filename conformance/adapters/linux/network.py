@@ -78,7 +78,7 @@ class Network(ABC):
 
     def await_connection(self, lease: Lease) -> None:
         """Wait until what the network sends reaches the endpoint, whose interface has just been set up."""
-        del lease  # nobody else is on its link
+        del lease  # its link is up already, or nobody else is on it
 
     def disconnect(self, lease: Lease) -> None:
         """Take the endpoint's interface away; the other end of a cable goes with it."""
