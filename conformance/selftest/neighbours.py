@@ -16,7 +16,18 @@ from conformance.frames.ndp import ADVERTISEMENT, ALL_NODES, TARGET_OPTION
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.namespace import Namespace
-from conformance.lab.nftables import Action, Chain, Match, Rule, destination, icmp, payload, rewrite, set_hop_limit
+from conformance.lab.nftables import (
+    Action,
+    Chain,
+    Match,
+    Rule,
+    count,
+    destination,
+    icmp,
+    payload,
+    rewrite,
+    set_hop_limit,
+)
 from conformance.recording.model import Record
 from conformance.selftest.alterations import in_background, interfaces, lease_of, telling
 from conformance.selftest.fault import Fault, Witness, planted, rule_hit
@@ -77,16 +88,10 @@ def _answer_for_everything(lab: Lab) -> None:
         host.namespace.sysctl(key, 1)
     host.namespace.sysctl(f"net.ipv6.neigh.{BRIDGE}.proxy_delay", 0)
     first = host.pool_ipv6.network_address
-    entries = [rtnetlink.proxy(BRIDGE, first + number) for number in PROXIED]
-    netlink.transact(host.namespace, entries)
-
-
-def _proxies(record: Record) -> str | None:
-    for snapshot in record.snapshots:
-        proxied = [one for one in snapshot.neighbours if "proxy" in one["flags"]]
-        if proxied:
-            return f"{snapshot.where} is a proxy for {len(proxied)} addresses"
-    return _sysctl(f"net.ipv6.conf.{BRIDGE}.proxy_ndp", "1")(record)
+    netlink.transact(host.namespace, [rtnetlink.proxy(BRIDGE, first + number) for number in PROXIED])
+    of_pool = payload("transport", 8, first.packed[: host.pool_ipv6.prefixlen // 8])
+    said = Rule(count(), (icmp(6, ADVERTISEMENT), of_pool), "advertisement for others")
+    planted(host, "ip6", Chain("output", (said,), "filter", "output"))
 
 
 def _advertising(action: Action, *further: Match) -> Callable[[Host, Endpoint], Endpoint]:
@@ -181,7 +186,7 @@ FAULTS = (
         network="flat-bridge",
         fails=ANSWERED | {"route.absent-address"},
         on_network=_answer_for_everything,
-        witness=_proxies,
+        witness=rule_hit,
     ),
     Fault(
         name="solicited-to-all-nodes",

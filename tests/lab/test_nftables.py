@@ -66,6 +66,16 @@ def actions(namespace: Namespace) -> list[tuple[str, int]]:
     return [(rule["action"], rule["packets"]) for rule in nft.dump(namespace) if rule["kind"] == "rule"]
 
 
+def test_a_limit_lets_only_so_many_past(tmp_path: Path) -> None:
+    within = nft.Rule(nft.accept(), (nft.transport("udp"), nft.limit(1, burst=2)))
+    beyond = nft.Rule(nft.drop(), (nft.transport("udp"), nft.limit(1, burst=2, over=True)))
+    for rules in ((within, nft.Rule(nft.drop(), (nft.transport("udp"),))), (beyond,)):
+        with hosts(tmp_path) as (here, there):
+            nft.install(there, table(*rules, hook="input"))
+            arrived = [send(here, there, THERE) is not None for _ in range(3)]
+            assert arrived == [True, True, False]
+
+
 def test_matches_decide(tmp_path: Path) -> None:
     matches = {
         "source": (nft.source(ip_network(f"{HERE}/32")),),
