@@ -96,7 +96,7 @@ class Endpoint:
 
 
 class Subject(Protocol):
-    """The implementation, running on the hosts of a lab."""
+    """The implementation, running on the hosts of a lab; its methods are called from several threads at a time."""
 
     def prepare(self, host: Host, name: str) -> Namespace | None:
         """The namespace in which the endpoint `name` will live, made before it is attached so that a tap can watch

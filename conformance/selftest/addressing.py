@@ -26,7 +26,7 @@ from conformance.selftest.alterations import (
     telling,
 )
 from conformance.selftest.fault import Fault, Witness
-from conformance.selftest.tunnel import Tunnelled
+from conformance.selftest.tunnel import Tunnelled, is_tunnel
 
 SHARED: Final = 70
 """Number within its host's prefix of the address that two endpoints get."""
@@ -189,12 +189,6 @@ def _two_have_it(record: Record) -> str | None:
     return f"{', '.join(twice)} on more than one endpoint" if twice else None
 
 
-def _is_tunnel(record: Record) -> str | None:
-    return next(
-        (f"{name}: {one.name} is a {one.kind} device" for name, one in interfaces(record) if one.kind == "tun"), None
-    )
-
-
 def _lead_halves(lab: Lab) -> None:
     """Routes to each host's part of one /64."""
     for host in lab.hosts.values():
@@ -292,7 +286,7 @@ FAULTS = (
         fails=frozenset({"addr.mac-valid", "nd.dad-performed"}),
         design=Tunnelled,
         on_endpoint=lambda _, endpoint: telling(endpoint, mac=None),
-        witness=_is_tunnel,
+        witness=is_tunnel,
     ),
     Fault(
         name="prefix-across-hosts",

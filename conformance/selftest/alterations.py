@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from conformance import limits
@@ -73,8 +75,6 @@ def interfaces(record: Record, moment: str = "after") -> Iterator[tuple[str, Int
 
 def has_address(prefix: rtnetlink.Network | str, flag: str = "") -> Callable[[Record], str | None]:
     """A witness: in a snapshot two or more endpoints, or one whose address has `flag`, have an address of `prefix`."""
-    from ipaddress import ip_address, ip_network
-
     wanted = ip_network(prefix)
 
     def witness(record: Record) -> str | None:
@@ -91,7 +91,6 @@ def has_address(prefix: rtnetlink.Network | str, flag: str = "") -> Callable[[Re
 
 def in_background(work: Callable[[], None], namespace: Namespace) -> None:
     """A part of the network that runs beside everything else, until its lab is gone."""
-    import threading
 
     def run() -> None:
         with suppress(OSError, RuntimeError, LookupError):

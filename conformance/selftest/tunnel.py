@@ -13,6 +13,8 @@ from typing import Final
 from conformance.adapters.linux.network import INTERFACE, Lease
 from conformance.adapters.linux.routed import Routed
 from conformance.lab import link, netlink, rtnetlink
+from conformance.recording.model import Record
+from conformance.selftest.alterations import interfaces
 
 _TUNSETIFF: Final = 0x4004_54CA
 _TUN_NO_HEADER: Final = 0x1001
@@ -49,6 +51,13 @@ class Tunnelled(Routed):
         """Both devices go, and with them the thread."""
         netlink.transact(lease.namespace, [rtnetlink.delete_link(INTERFACE)])
         netlink.transact(lease.host.namespace, [rtnetlink.delete_link(lease.port)])
+
+
+def is_tunnel(record: Record) -> str | None:
+    """A witness: the kind of an endpoint's interface in a snapshot."""
+    return next(
+        (f"{name}: {one.name} is a {one.kind} device" for name, one in interfaces(record) if one.kind == "tun"), None
+    )
 
 
 def _tun(name: str) -> int:

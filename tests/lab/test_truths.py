@@ -1,132 +1,257 @@
-"""What the suite says of real implementations, against what is known of them; one run of everything.
+"""Every profile that ships, run once on its real implementation: the verdicts are those that are true.
 
-The product never reads these expectations. Where a real result differs, find out which of the two is wrong.
+The table of truths is `truths.toml`; whatever it does not name must pass. An error of ours is never true.
 """
 
 from __future__ import annotations
 
-import json
+import fnmatch
 import os
+import shutil
+import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import outcomes, plugfest
+from machine import state
 
-pytestmark = [pytest.mark.outside, pytest.mark.peers, pytest.mark.timeout(900)]
+from conformance.judging.plan import CONTROL
+from conformance.profile import available
+from conformance.recording.model import Flow
+from conformance.recording.store import Recording, find, load
+from conformance.report.gate import report_code
+from conformance.report.model import Report, ReportedOutcome, canonical_outcomes
+from conformance.report.store import read
+from conformance.testbed import available as testbeds
 
-TRUTHS: Mapping[str, Mapping[str, list[str]]] = tomllib.loads(Path(__file__).with_name("truths.toml").read_text())
-SEVERITY = ("not-applicable", "unsupported", "pass", "inconclusive", "error", "fail")
+pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
-Outcomes = list[dict[str, Any]]
+PROFILES = [name for name in available() if name != CONTROL]
+CONFORMING = {"routed-64", "flat-bridge", "cni-ptp"}
 
 
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`plugfest run --all`: every profile, testbed and scenario; the machine is the same before and after."""
     if os.geteuid() != 0:
-        pytest.skip("container engines need root")
-    folder = tmp_path_factory.mktemp("truths")
-    done = plugfest(folder, "run", "--all", "--out", "run")
-    assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder / "run"
+        pytest.skip("real peers need root")
+    folder = tmp_path_factory.mktemp("whole")
+    before = state()
+    ended = plugfest(folder, "run", "--all", "--out", "out")
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert ended.returncode == 1, ended.stderr
+    assert state() == before
+    return folder / "out"
 
 
-@pytest.fixture
-def judged(everything: Path, name: str) -> Outcomes:
-    return _of(everything, name)
+def report_of(run: Path, profile: str) -> Report:
+    """The report of one profile of the run; skips where its implementation is not on this machine."""
+    report = read(run / profile)
+    if report.header.unavailable is not None:
+        pytest.skip(f"needs {' '.join(report.header.unavailable.packages)}: {report.header.unavailable.reason}")
+    return report
 
 
-def _of(everything: Path, name: str) -> Outcomes:
-    path = everything / name / "report.json"
-    unavailable = json.loads(path.read_text())["header"]["unavailable"]
-    if unavailable:
-        pytest.skip(f"{name}: {unavailable['reason']} {unavailable['packages']}")
-    return outcomes(path)
+# --- the table ----------------------------------------------------------------------------------------------------
+@dataclass
+class Selector:
+    """A pattern of requirement ids and the values that parameters must have."""
+
+    requirement: str
+    parameters: dict[str, set[str]]
+    used: bool = False
+
+    def fits(self, outcome: ReportedOutcome) -> bool:
+        return fnmatch.fnmatchcase(outcome.requirement, self.requirement) and all(
+            outcome.parameters.get(name) in values for name, values in self.parameters.items()
+        )
 
 
-def _select(found: Outcomes, requirement: str, **parameters: str) -> set[str]:
-    """The verdicts of a requirement's outcomes with these parameters; there must be one."""
-    wanted = parameters.items()
-    chosen = {o["verdict"] for o in found if o["requirement"] == requirement and wanted <= o["parameters"].items()}
-    assert chosen, f"no outcome of {requirement} with {parameters}"
-    return chosen
+@dataclass
+class Truth:
+    """What is true of some profiles, and why."""
+
+    profiles: list[str]
+    verdict: str
+    because: str
+    what: list[Selector] = field(default_factory=list)
 
 
-def _cells(found: Outcomes) -> dict[str, str]:
-    cells: dict[str, str] = {}
-    for outcome in found:
-        known = cells.get(outcome["requirement"], SEVERITY[0])
-        cells[outcome["requirement"]] = max(known, outcome["verdict"], key=SEVERITY.index)
-    return cells
-
-
-@pytest.mark.parametrize("name", sorted(TRUTHS))
-def test_the_matrix_is_true(name: str, judged: Outcomes) -> None:
-    cells = _cells(judged)
-    for verdict in ("fail", "inconclusive"):
-        assert sorted(row for row, seen in cells.items() if seen == verdict) == TRUTHS[name][verdict], verdict
-    assert "error" not in cells.values()
-
-
-@pytest.mark.parametrize("name", ["docker-bridge"])
-def test_docker_bridge(judged: Outcomes) -> None:
-    assert _select(judged, "route.from-outside-v4") == {"fail"}
-    assert _select(judged, "nat.tcp-untranslated", family="ipv4", path="outbound") == {"fail"}
-    assert _select(judged, "nat.tcp-untranslated", family="ipv4", path="same-host") == {"pass"}
-    assert _select(judged, "route.from-outside-v6") == {"unsupported"}
-    assert _select(judged, "route.same-host", family="ipv6") == {"unsupported"}
-
-
-@pytest.mark.parametrize("name", ["docker-published-port"])
-def test_docker_published_port(judged: Outcomes) -> None:
-    """IPv4: destination rewritten, client kept, own address answers on that port; IPv6 and hairpin go by a proxy."""
-    assert _select(judged, "route.from-outside-v4", protocol="tcp") == {"pass"}
-    assert _select(judged, "route.from-outside-v4", protocol="icmp") == {"fail"}
-    assert _select(judged, "nat.client-address", path="published") == {"fail"}
-    assert _select(judged, "nat.client-address", family="ipv6", path="inbound") == {"pass"}
-    published = [
-        o for o in judged if o["requirement"] == "nat.client-address" and o["parameters"]["path"] == "published"
+def truths(profile: str) -> list[Truth]:
+    """The entries of the table for one profile, in order."""
+    listed = tomllib.loads(Path(__file__).with_name("truths.toml").read_text())["truth"]
+    return [
+        Truth(entry["profiles"], entry["verdict"], entry["because"], [_selector(text) for text in entry["what"]])
+        for entry in listed
+        if any(fnmatch.fnmatchcase(profile, pattern) for pattern in entry["profiles"])
     ]
-    for outcome in published:
-        client = "client 203.0.113.200" if outcome["parameters"]["testbed"] == "routed" else "client 192.0.2.200"
-        if outcome["parameters"]["family"] == "ipv4":
-            port = outcome["seen"].split(client + ":")[1].split()[0]
-            assert f"saw {client.split()[1]}:{port} -> 10." in outcome["seen"]
-        else:
-            assert "saw [2001:db8:" in outcome["seen"]
-            assert "::1]:" in outcome["seen"].split("saw ")[1]
 
 
-@pytest.mark.parametrize("name", ["docker-bridge-ipv6"])
-def test_docker_bridge_ipv6(judged: Outcomes) -> None:
-    assert _select(judged, "route.from-outside-v6") == {"pass"}
-    assert _select(judged, "nat.ipv6-untranslated") == {"pass"}
-    assert _select(judged, "route.well-known-port", family="ipv6") == {"pass"}
+def _selector(text: str) -> Selector:
+    requirement, *parameters = text.split()
+    pairs = (word.split("=") for word in parameters)
+    return Selector(requirement, {name: set(values.split("|")) for name, values in pairs})
 
 
-@pytest.mark.parametrize("name", ["docker-overlay"])
-def test_docker_overlay(judged: Outcomes) -> None:
-    assert _select(judged, "route.cross-host", family="ipv4") == {"pass"}
-    assert _select(judged, "route.from-outside-v4") == {"fail"}
-    assert _select(judged, "nat.tcp-untranslated", family="ipv4", path="outbound") == {"fail"}
+def expected(table: list[Truth], outcome: ReportedOutcome) -> tuple[str, str]:
+    """The true verdict of an outcome, and why; marks the entry as used."""
+    for truth in table:
+        for selector in truth.what:
+            if selector.fits(outcome):
+                selector.used = True
+                return truth.verdict, truth.because
+    return "pass", "nothing is known against it"
 
 
-@pytest.mark.parametrize("name", ["vxlan"])
-def test_vxlan_is_an_island(judged: Outcomes) -> None:
-    assert _select(judged, "route.cross-host") == {"pass"}
-    assert _select(judged, "route.from-outside-v4") == {"fail"}
-    assert _select(judged, "route.to-outside") == {"fail"}
+def differences(table: list[Truth], report: Report) -> Iterator[str]:
+    """Every outcome that is not what is true."""
+    for outcome in report.outcomes:
+        verdict, because = expected(table, outcome)
+        if outcome.verdict != verdict:
+            where = " ".join(f"{name}={value}" for name, value in outcome.parameters.items())
+            yield f"{outcome.requirement} {where}: {outcome.verdict}, not {verdict} ({because}): {outcome.seen}"
 
 
-def test_masquerading_differs_in_nat_alone(everything: Path) -> None:
-    """cni-bridge-masq differs from cni-bridge in nat and in the source side of the socket identity, nowhere else."""
-    plain, masked = _of(everything, "cni-bridge"), _of(everything, "cni-bridge-masq")
-    other = {
-        (one["requirement"], one["parameters"].get("path"))
-        for one, two in zip(plain, masked, strict=True)
-        if one["verdict"] != two["verdict"]
+@pytest.mark.parametrize("profile", PROFILES)
+def test_verdicts_are_true(profile: str, whole_run: Path) -> None:
+    report = report_of(whole_run, profile)
+    assert not report.partial
+    assert set(report.header.testbeds) == set(testbeds())
+    assert len(report.header.scenarios) == 4
+    table = truths(profile)
+    wrong = list(differences(table, report))
+    assert not wrong, f"{len(wrong)} of {len(report.outcomes)}:\n" + "\n".join(wrong[:40])
+    idle = [f"{one.requirement} {one.parameters}" for truth in table for one in truth.what if not one.used]
+    assert not idle, f"entries that say nothing of {profile}: {idle}"
+    assert report.control is not None
+    assert not report.control.problems
+    assert report_code(report) == (0 if profile in CONFORMING else 1)
+
+
+def test_masquerading_costs_nat_and_socket_identity_alone(whole_run: Path) -> None:
+    """cni-bridge and cni-bridge-masq differ in nothing else."""
+    plain, masquerading = (report_of(whole_run, name) for name in ("cni-bridge", "cni-bridge-masq"))
+    pairs = zip(plain.outcomes, masquerading.outcomes, strict=True)
+    differing = {
+        (one.requirement if one.family != "nat" else "nat", one.parameters.get("path"))
+        for one, other in pairs
+        if one.verdict != other.verdict
     }
-    assert {row for row, _ in other if not row.startswith("nat.")} == {"route.socket-identity"}
-    assert {path for row, path in other if row == "route.socket-identity"} == {"cross-host", "outbound"}
+    assert {what for what, _ in differing} == {"nat", "route.socket-identity"}
+    assert {path for what, path in differing if what != "nat"} == {"cross-host", "outbound"}
+
+
+# --- what the wires saw -------------------------------------------------------------------------------------------
+def reached(run: Path, profile: str, **wanted: Any) -> list[tuple[Recording, Flow]]:
+    """The flows of purpose ``reach`` that arrived, on both testbeds."""
+    report_of(run, profile)
+    found = []
+    for recording in map(load, find(run / profile)):
+        if recording.record.scenario == "reachability":
+            for flow in recording.record.flows:
+                fits = all(getattr(flow, name) == value for name, value in wanted.items())
+                if fits and flow.purpose == "reach" and flow.arrival is not None:
+                    found.append((recording, flow))
+    assert found, f"nothing arrived on {wanted}"
+    return found
+
+
+def source_kept(flow: Flow) -> bool:
+    assert flow.arrival is not None
+    return flow.arrival.peer == flow.local
+
+
+def destination_kept(flow: Flow) -> bool:
+    assert flow.arrival is not None
+    return flow.arrival.local == flow.dialled
+
+
+Fact = tuple[str, dict[str, str], Callable[[Flow], bool]]
+
+FACTS: dict[str, Fact] = {
+    "published v4: source kept": ("docker-published-port", {"path": "published", "family": "ipv4"}, source_kept),
+    "published v4: destination rewritten": (
+        "docker-published-port",
+        {"path": "published", "family": "ipv4"},
+        lambda flow: not destination_kept(flow),
+    ),
+    "published v4: own address answers too": (
+        "docker-published-port",
+        {"path": "inbound", "family": "ipv4", "protocol": "tcp"},
+        lambda flow: flow.status == "answered" and destination_kept(flow) and source_kept(flow),
+    ),
+    "published v6: source rewritten": (
+        "docker-published-port",
+        {"path": "published", "family": "ipv6"},
+        lambda flow: not source_kept(flow) and not destination_kept(flow),
+    ),
+    "published hairpin: source rewritten": (
+        "docker-published-port",
+        {"path": "published-hairpin"},
+        lambda flow: not source_kept(flow),
+    ),
+    "routed v6 of Docker: no NAT66": (
+        "docker-bridge-ipv6",
+        {"path": "inbound", "family": "ipv6"},
+        lambda flow: flow.status == "answered" and source_kept(flow) and destination_kept(flow),
+    ),
+    "overlay: across hosts": (
+        "docker-overlay",
+        {"path": "cross-host"},
+        lambda flow: flow.status == "answered" and source_kept(flow) and destination_kept(flow),
+    ),
+    "portmap: source kept": ("cni-bridge-portmap", {"path": "published"}, source_kept),
+    "vxlan: across hosts": ("vxlan", {"path": "cross-host"}, lambda flow: source_kept(flow) and destination_kept(flow)),
+}
+
+
+@pytest.mark.parametrize("fact", FACTS.values(), ids=FACTS)
+def test_flows_show_it(fact: Fact, whole_run: Path) -> None:
+    profile, wanted, holds = fact
+    for recording, flow in reached(whole_run, profile, **wanted):
+        if flow.protocol != "icmp":
+            assert holds(flow), f"{recording.name}: {flow}"
+
+
+@pytest.mark.parametrize("profile", ["docker-bridge", "docker-overlay", "nat-bridge", "cni-bridge-masq"])
+def test_outbound_has_the_address_of_the_host(profile: str, whole_run: Path) -> None:
+    for recording, flow in reached(whole_run, profile, path="outbound", family="ipv4", protocol="tcp"):
+        assert flow.arrival is not None
+        host = next(endpoint.host for endpoint in recording.record.endpoints if endpoint.name == flow.source)
+        assert flow.arrival.peer.address == str(recording.record.testbed.hosts[host].ipv4)
+        assert destination_kept(flow)
+
+
+# --- evidence, and judging again ----------------------------------------------------------------------------------
+def test_failures_show_their_frames(whole_run: Path) -> None:
+    """Every frame number of the evidence is in the capture, as Wireshark counts."""
+    program = shutil.which("tshark")
+    if program is None:
+        pytest.skip("needs tshark")
+    report = report_of(whole_run, "nat-bridge")
+    failed = next(one for one in report.outcomes if one.requirement == "nat.udp-untranslated" and one.verdict == "fail")
+    evidence = failed.evidence[0]
+    capture = whole_run / "nat-bridge" / evidence.recording / "frames.pcapng"
+    wanted = ",".join(map(str, evidence.frames))
+    fields = ["-T", "fields", "-e", "frame.number", "-e", "frame.interface_name", "-e", "udp.length"]
+    command = [program, "-n", "-r", str(capture), "-Y", f"frame.number in {{{wanted}}}", *fields]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert sorted(int(row[0]) for row in rows) == sorted(evidence.frames)
+    assert all(row[2] for row in rows), "every one is UDP"
+    shown = {line.split()[0]: line.split()[1] for line in evidence.lines}
+    assert shown.items() <= {row[0]: row[1] for row in rows}.items()
+
+
+def test_all_recordings_are_judged_again_to_the_same_bytes(whole_run: Path, tmp_path: Path) -> None:
+    ended = plugfest(tmp_path, "judge", whole_run, "--out", "again")
+    assert ended.returncode == 1, ended.stderr
+    for profile in PROFILES:
+        if read(whole_run / profile).header.unavailable is None:
+            again = tmp_path / "again" / profile
+            assert canonical_outcomes(read(whole_run / profile)) == canonical_outcomes(read(again)), profile
+            assert outcomes(whole_run / profile / "report.json") == outcomes(again / "report.json")

@@ -1,0 +1,147 @@
+"""An adapter that lies outside the package: named by a profile as a file, or installed with an entry point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import outcomes, plugfest
+
+from conformance.recording.store import find, load
+from conformance.report.store import read
+
+pytestmark = pytest.mark.outside
+
+ADAPTER = '''
+"""Endpoints on the hosts' own segment: an adapter of somebody else."""
+
+from contextlib import contextmanager
+
+from conformance.adapters.interface import AdapterError, Endpoint, Identity, Reported
+
+
+class Cables:
+    def __init__(self, lab):
+        self.lab = lab
+        self.namespaces = {}
+
+    def prepare(self, host, name):
+        return self.namespaces.setdefault(name, self.lab.namespace(name))
+
+    def attach(self, host, request):
+        if request.publish or request.addresses or request.extra_addresses:
+            raise AdapterError(f"{request.name}: these cables have one address of each family")
+        namespace = self.prepare(host, request.name)
+        addresses = tuple(host.next_pool_address(version) for version in (4, 6))
+        segment, routes = host.station.segment, self.lab.routes(host)
+        self.lab.plug(namespace, "eth0", segment, request.name, addresses=addresses, routes=routes)
+        return Endpoint(request.name, host.name, namespace, "eth0", Reported(addresses=addresses))
+
+    def detach(self, endpoint):
+        endpoint.namespace.netlink("link", "del", ifname=endpoint.interface)
+
+
+class Adapter:
+    weight = 1
+    needs_root = False
+
+    def __init__(self, profile):
+        self.version = str(profile.adapter.get("version", "1"))
+
+    def identify(self):
+        return Identity("Cables of mine", self.version, {"by": "somebody else"})
+
+    def plan(self):
+        return ("per endpoint: a cable of mine",)
+
+    @contextmanager
+    def deploy(self, lab):
+        yield Cables(lab)
+
+
+def adapter(profile):
+    return Adapter(profile)
+'''
+
+PROFILE = """
+schema = 1
+name = "{name}"
+title = "Cables of mine, by an adapter of mine"
+kind = "mine"
+{module}
+roles = ["workload-network"]
+features = ["ipv4", "ipv6", "multi-host"]
+
+[adapter]
+version = "7.1"
+"""
+
+NARROW = ("--testbed", "same-subnet", "--only", "addr", "--out", "out")
+
+
+def by_file(folder: Path) -> tuple[str, dict[str, str]]:
+    """A Python file beside the profile, which is named by its path."""
+    place = folder / "mine"
+    place.mkdir()
+    (place / "cables.py").write_text(ADAPTER)
+    (place / "mine-file.toml").write_text(PROFILE.format(name="mine-file", module='module = "cables.py"'))
+    return str(place / "mine-file.toml"), {}
+
+
+def by_entry_point(folder: Path) -> tuple[str, dict[str, str]]:
+    """A distribution of its own, as an installer leaves it."""
+    site = folder / "site"
+    (site / "mine-1.0.dist-info").mkdir(parents=True)
+    (site / "mine_cables.py").write_text(ADAPTER)
+    (site / "mine-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    points = "[conformance.adapters]\nmine = mine_cables:adapter\n"
+    (site / "mine-1.0.dist-info" / "entry_points.txt").write_text(points)
+    (folder / "mine-installed.toml").write_text(PROFILE.format(name="mine-installed", module=""))
+    return "./mine-installed.toml", {"PYTHONPATH": str(site)}
+
+
+@pytest.mark.parametrize("made", [by_file, by_entry_point], ids=["file", "entry-point"])
+def test_an_adapter_of_somebody_else(made: object, tmp_path: Path) -> None:
+    """From its profile to its report, end to end."""
+    assert made in (by_file, by_entry_point)
+    path, variables = by_file(tmp_path) if made is by_file else by_entry_point(tmp_path)
+    plan = plugfest(tmp_path, "run", path, *NARROW, "--plan", **variables)
+    assert plan.returncode == 0, plan.stderr
+    assert "start   per endpoint: a cable of mine" in plan.stdout
+    ended = plugfest(tmp_path, "run", path, *NARROW, **variables)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    name = Path(path).stem
+    assert name in ended.stdout
+    report = read(tmp_path / "out" / name)
+    assert report.header.implementation is not None
+    assert (report.header.implementation.product, report.header.implementation.version) == ("Cables of mine", "7.1")
+    verdicts = {
+        outcome["requirement"]: outcome["verdict"] for outcome in outcomes(tmp_path / "out" / name / "report.json")
+    }
+    assert verdicts["addr.reported"] == "pass"
+    assert set(verdicts.values()) == {"pass", "unsupported"}
+    endpoints = load(find(tmp_path / "out" / name)[0]).record.endpoints
+    assert [endpoint.name for endpoint in endpoints] == ["h1a", "h1b", "h2a", "h2b"]
+    judged = plugfest(tmp_path, "judge", "out", "--out", "elsewhere")
+    assert judged.returncode == 0, "judging needs no adapter"
+
+
+def test_an_installed_adapter_is_listed(tmp_path: Path) -> None:
+    _, variables = by_entry_point(tmp_path)
+    ended = plugfest(tmp_path, "list", "adapters", **variables)
+    assert "mine" in [line.split()[0] for line in ended.stdout.splitlines()]
+
+
+def test_a_broken_adapter_is_one_line(tmp_path: Path) -> None:
+    path, _ = by_file(tmp_path)
+    (tmp_path / "mine" / "cables.py").write_text("import nothing_of_the_kind\n")
+    ended = plugfest(tmp_path, "run", path, *NARROW)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines() == [
+        "plugfest: module: cables.py: ModuleNotFoundError: No module named 'nothing_of_the_kind'"
+    ]
+    (tmp_path / "mine" / "cables.py").write_text("def adaptor(profile): ...\n")
+    ended = plugfest(tmp_path, "run", path, *NARROW)
+    assert ended.returncode == 2
+    assert "it has no function adapter(profile)" in ended.stderr
+    assert [place.name for place in tmp_path.iterdir()] == ["mine"]
