@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -74,6 +75,7 @@ class Run:
         self._live: Live | None = None
         self._adapters: dict[str, Adapter] = {}
         self.refused: UsageError | None = None
+        self._place = ("", "", "")
         self._planned: list[Instance] = []
         self._stored = None if self.wish.recordings is None else Stored(self.wish.recordings)
         if self.wish.recordings is not None:
@@ -192,11 +194,24 @@ class Run:
         assert self.session is not None
         if instance.profile.name in self.unavailable:
             return None
+        place = (instance.profile.name, instance.testbed, instance.check.scenario)
+        if place != self._place:
+            self._let_go()
+            self._place = place
         return self.session.outcome(instance)
+
+    def _let_go(self) -> None:
+        """Judging goes on to another recording: the frames of the one before take much memory."""
+        assert self.session is not None
+        for attempt in range(1, self.selection.attempts + 1):
+            with contextlib.suppress(Missing):
+                self.session.source.get(*self._place, attempt).release()
 
     # --- the end ------------------------------------------------------------------------------------------------
     def finish(self, *, complete: bool) -> None:
-        """Write the reports below `out`, if a folder was named."""
+        """Write the reports below `out`, if a folder was named. A run that was cut short records nothing more."""
+        if self._live is not None and not complete:
+            self._live.close()
         if self.wish.out is not None and self.session is not None:
             from conformance.reporting import write_reports
 

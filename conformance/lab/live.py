@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conformance import limits
+from conformance.errors import UsageError
 from conformance.judging.plan import RecordingKey
 from conformance.lab.pool import JobError, Pool
 from conformance.profile import Profile
@@ -20,6 +21,7 @@ from conformance.testbed import Testbed
 
 CAPACITY = 20
 """Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting."""
+CUT_SHORT = "the run was cut short before it was recorded"
 NEIGHBOUR_TABLES = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndisc_cache"))
 """Counters of the neighbour tables, which are limited over all namespaces of the machine together."""
 
@@ -101,11 +103,17 @@ class Live:
             self._room.notify_all()
         problem = job.exception()
         result = self._futures[key]
+        if self._closing:
+            result.set_exception(Missing(CUT_SHORT))
+            return
         if neighbour_overflows() > self._overflows:
             problem = JobError("the machine's neighbour tables were full (raise net.ipv4.neigh.default.gc_thresh3)")
         if problem is None:
             self._progress("finished", key, job.result())
-            result.set_result(load(destination))
+            try:
+                result.set_result(load(destination))
+            except UsageError as unreadable:
+                result.set_exception(Missing(f"the recording cannot be read: {unreadable}"))
             return
         trace = problem.trace if isinstance(problem, JobError) else ""
         self._progress("finished", key, str(problem))
@@ -126,10 +134,13 @@ class Live:
         self._futures.pop(RecordingKey(profile, testbed, scenario, attempt), None)
 
     def close(self) -> None:
-        """Stop recording: what runs is killed with its sandbox."""
+        """Stop recording: what runs is killed with its sandbox, and what is not there by then is missing."""
         with self._room:
             self._closing = True
             self._room.notify_all()
         self._pool.close()
         if self._feeder is not None:
             self._feeder.join()
+        for future in self._futures.values():
+            if not future.done():
+                future.set_exception(Missing(CUT_SHORT))

@@ -74,7 +74,10 @@ class Pool:
                 self._fail_all("the recording server has ended")
             else:
                 job = {"id": number, "target": target, "arguments": dict(arguments)}
-                self._control.send(json.dumps(job).encode())
+                try:
+                    self._control.send(json.dumps(job).encode())
+                except OSError:
+                    self._fail_all("the recording server has ended")
         return future
 
     def _read(self) -> None:

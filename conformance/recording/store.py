@@ -90,6 +90,11 @@ class Recording:
         record = self.record
         return folder_name(record.testbed.name, record.scenario, record.attempt)
 
+    def release(self) -> None:
+        """Forget the frames and what follows from them; they are read again when asked for."""
+        for name in ("frames", "flow_rows", "sightings"):
+            self.__dict__.pop(name, None)
+
     @functools.cached_property
     def flows_by_id(self) -> dict[int, Flow]:
         """Every flow by its id."""

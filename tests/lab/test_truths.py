@@ -26,7 +26,7 @@ from conformance.recording.store import Recording, find, load
 from conformance.report.gate import report_code
 from conformance.report.model import Report, ReportedOutcome, canonical_outcomes
 from conformance.report.store import read
-from conformance.testbed import available as testbeds
+from conformance.testbed import available as shapes
 
 pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
@@ -120,7 +120,7 @@ def differences(table: list[Truth], report: Report) -> Iterator[str]:
 def test_verdicts_are_true(profile: str, whole_run: Path) -> None:
     report = report_of(whole_run, profile)
     assert not report.partial
-    assert set(report.header.testbeds) == set(testbeds())
+    assert set(report.header.testbeds) == set(shapes())
     assert len(report.header.scenarios) == 4
     table = truths(profile)
     wrong = list(differences(table, report))

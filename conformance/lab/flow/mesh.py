@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
 from conformance.lab.flow.loop import descriptors
@@ -60,23 +61,23 @@ def mesh(
                     tcp.append(resources.enter_context(closing(TcpMesh(plan, protocol, targets))))
                 else:
                     udp.append(resources.enter_context(closing(UdpMesh(plan, protocol, targets))))
+        halves: list[Sequence[TcpMesh | UdpMesh]] = [half for half in (tcp, udp) if half]
         with ThreadPoolExecutor(len(shards), thread_name_prefix="mesh") as threads:
-            halves = [[half[number] for half in (tcp, udp) if half] for number in range(len(shards))]
-            list(threads.map(partial(_burst, plan.size), halves, (targets.start for targets in shards)))
-        if any(half.waiting() for half in (*tcp, *udp)):
-            with closing(_Rest(tcp, udp)) as rest:
-                rest.run(deadline)
-    return finished(plan.names, plan.ports, plan.protocols, family, plan.tables, time.perf_counter() - begun)
+            list(threads.map(partial(_burst, plan.size), (targets.start for targets in shards), *halves))
+        with closing(_Rest(tcp, udp)) as rest:
+            rest.run(deadline)
+    seconds = time.perf_counter() - begun
+    return finished(plan.names, plan.ports, plan.protocols, family, tables=plan.tables, seconds=seconds)
 
 
 def _shards(size: int) -> list[range]:
     """The targets (by number) of each thread."""
     count = max(min(_SHARDS, len(os.sched_getaffinity(0)), size // _SHARE), 1)
     edges = [size * number // count for number in range(count + 1)]
-    return [range(*edge) for edge in zip(edges, edges[1:], strict=False)]
+    return [range(*edge) for edge in pairwise(edges)]
 
 
-def _burst(size: int, halves: Sequence[TcpMesh | UdpMesh], first: int) -> None:
+def _burst(size: int, first: int, *halves: TcpMesh | UdpMesh) -> None:
     """Every source's first tries, from the source `first` on so that threads meet seldom."""
     for source in range(size):
         for half in halves:
@@ -114,7 +115,7 @@ class _Rest:
         begun = time.monotonic()
         until = begun + deadline
         tries = [begun + RETRY * number for number in range(1, TRIES)]
-        while any([half.waiting() for half in (*self._tcp, *self._udp)]):
+        while self._waiting():
             now = time.monotonic()
             if now >= until:
                 break
@@ -127,6 +128,12 @@ class _Rest:
             until += max(time.monotonic() - now - wait, 0.0)
         while self._turn(0):
             pass
+
+    def _waiting(self) -> bool:
+        """Whether anything is unanswered, or answered and looked for at the servers."""
+        for half in self._tcp:
+            half.settle()
+        return any(half.clients for half in self._tcp) or any(any(half.unanswered) for half in self._udp)
 
     def _turn(self, wait: float) -> int:
         ready = self._epoll.poll(wait, 4096)

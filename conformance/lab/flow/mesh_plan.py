@@ -29,7 +29,10 @@ Name = tuple[str, int] | tuple[str, int, int, int]
 
 
 class Plan:
-    """Who probes whom on what. Cell = ((protocol x ports + port) x endpoints + source) x endpoints + target."""
+    """Who probes whom on what. Cell = ((protocol x ports + port) x endpoints + source) x endpoints + target.
+
+    `sent` has what connections call their source, where their cell's number goes over them.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Plan:
         self.family = family
         self.closed = frozenset(closed)
         self.size = len(endpoints)
+        self.sent: dict[int, Name] = {}
         self.nonce = secrets.token_bytes(NONCE)
         self.tables = Tables(len(protocols) * len(ports) * self.size**2)
 
@@ -68,14 +72,11 @@ class Plan:
         translated = sent is not None and sent[:2] != seen[:2]
         if translated:
             tables.translated[cell] = 1
-        if sent is not None and (translated or tables.diverted[cell]) and len(tables.examples) < EXAMPLES:
-            names, ports = self.names, self.ports
+        if sent is not None and (translated or tables.diverted[cell]):
             protocol = self.protocols[self.where(cell)[0]]
-            tables.examples.append(
-                Translation(
-                    protocol, ports[meant_port], names[source], names[meant], sent[:2], seen[:2], names[target]
-                )
-            )
+            ends = self.ports[meant_port], self.names[source], self.names[meant]
+            if sum(one.protocol == protocol for one in tables.examples) < EXAMPLES:
+                tables.examples.append(Translation(protocol, *ends, sent[:2], seen[:2], self.names[target]))
 
     def where(self, cell: int) -> tuple[int, int, int, int]:
         """Numbers of protocol, port, source and target of a cell."""

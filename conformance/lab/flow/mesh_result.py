@@ -17,7 +17,7 @@ Table = NDArray[np.bool_]
 """Shape (protocol, port, source, target), in the order of the arguments of `mesh`."""
 
 EXAMPLES: Final = 10
-"""Translations that a result tells in full."""
+"""Translations of each transport that a result tells in full."""
 
 
 class Translation(NamedTuple):
@@ -73,7 +73,8 @@ class MeshResult:
     The diagonal (source is target) is never probed and False everywhere. `answered`: the source had the handshake
     completed, or its datagram back from the address and port that it dialled. `delivered`: told inside the destination
     alone, by accept(2) of that connection or by the datagram's number. `refused`: RST or an ICMP error of the kind that
-    is final (port or protocol unreachable, prohibited as Linux tells it). `unreachable`: any other ICMP error, or the
+    is final (port or protocol unreachable, prohibited as Linux tells it). `unreachable` (and perhaps answered
+    later): any other ICMP error, or the
     source's own system has no way. `translated`: the destination saw another source address or port. `diverted`:
     another endpoint (or port) of the mesh than the one that was dialled had it. `seconds`: what the whole mesh took.
     """
@@ -117,6 +118,7 @@ def finished(
     ports: tuple[int, ...],
     protocols: tuple[Transport, ...],
     family: Family,
+    *,
     tables: Tables,
     seconds: float,
 ) -> MeshResult:
@@ -129,5 +131,5 @@ def finished(
     return MeshResult(
         names, ports, protocols, family,
         table(tables.answered), table(tables.delivered), table(tables.refused), table(tables.unreachable),
-        table(tables.translated), table(tables.diverted), tuple(tables.examples[:EXAMPLES]), seconds,
+        table(tables.translated), table(tables.diverted), tuple(tables.examples), seconds,
     )  # fmt: skip

@@ -6,8 +6,9 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from conformance.lab.flow.mesh_plan import NUMBER, Name, Plan
 from conformance.lab.flow.probe import FAMILY
@@ -36,7 +37,6 @@ class TcpMesh:
         self._bases = [(protocol * len(plan.ports) + port) * plan.size**2 + target for port, target in self._places]
         self._dials = [plan.name(plan.addresses[target], plan.ports[port]) for port, target in self._places]
         self._awaited: list[dict[Name, int]] = [{} for _ in self._places]
-        self._sent: dict[int, Name] = {}
         try:
             for target in targets:
                 self.listeners += plan.namespaces[target].call(self._listen, plan.addresses[target])
@@ -44,7 +44,7 @@ class TcpMesh:
             self.close()
             raise
         self._accepts: list[Callable[[], tuple[int, Any]]] = [
-            _nobody if listener is None else listener._accept for listener in self.listeners
+            _nobody if listener is None else cast("Any", listener)._accept for listener in self.listeners
         ]
 
     def _listen(self, address: str) -> list[socket.SocketType | None]:
@@ -77,27 +77,30 @@ class TcpMesh:
         for client, number in zip(opened, numbers, strict=True):
             client.connect_ex(dials[number])
         answered = plan.tables.answered
-        complete = []
+        codes = []
         for client, number in zip(opened, numbers, strict=True):
             cell = self._bases[number] + offset
             awaited[number][client.getsockname()] = cell
-            if client.connect_ex(dials[number]) == 0:
+            code = client.connect_ex(dials[number])
+            codes.append(code)
+            if code == 0:
                 answered[cell] = 1
-                complete.append(number)
-        self._accept_one_each(complete)
+        self._accept_one_each(numbers, codes)
         delivered = plan.tables.delivered
-        for client, number in zip(opened, numbers, strict=True):
+        for client, number, code in zip(opened, numbers, codes, strict=True):
             cell = self._bases[number] + offset
-            if answered[cell] and delivered[cell]:
+            if code == 0 and delivered[cell]:
                 client.close()
             else:
                 self.clients[client.fileno()] = cell, client
-                self.progress(client.fileno())
+                self._decide(client.fileno(), code)
 
-    def _accept_one_each(self, numbers: Sequence[int]) -> None:
+    def _accept_one_each(self, numbers: Sequence[int], codes: Sequence[int]) -> None:
         accepts, awaited, delivered = self._accepts, self._awaited, self.plan.tables.delivered
         accepted = []
-        for number in numbers:
+        for number, code in zip(numbers, codes, strict=True):
+            if code:
+                continue
             try:
                 descriptor, peer = accepts[number]()
             except OSError:  # not there yet, or reset meanwhile
@@ -129,36 +132,34 @@ class TcpMesh:
                 os.close(descriptor)
 
     def progress(self, descriptor: int) -> bool:
-        """Look at a connection that was undecided; returns whether it still has to be watched for writability.
+        """Look at a connection that was undecided; returns whether it still is."""
+        cell, client = self.clients[descriptor]
+        _, port, _, target = self.plan.where(cell)
+        return self._decide(
+            descriptor, client.connect_ex(self.plan.name(self.plan.addresses[target], self.plan.ports[port]))
+        )
+
+    def _decide(self, descriptor: int, code: int) -> bool:
+        """Judge what connect(2) returned for a connection that had been asked for; returns whether it is undecided.
 
         One that is complete and that no server has by its name is presented: the cell's number goes over it.
         """
-        plan = self.plan
+        if code in _UNDECIDED:
+            return True
+        tables = self.plan.tables
         cell, client = self.clients[descriptor]
-        number = 0
-        if not plan.tables.answered[cell]:
-            _, port, _, target = plan.where(cell)
-            number = client.connect_ex(plan.name(plan.addresses[target], plan.ports[port]))
-            if number in _UNDECIDED:
-                return True
-            if number in _COMPLETED:
-                plan.tables.answered[cell] = 1
-            else:
-                plan.failed(cell, number)
-        if plan.tables.answered[cell] and not plan.tables.delivered[cell]:
-            self._present(cell, client)
+        if code in _COMPLETED:
+            tables.answered[cell] = 1
+        else:
+            self.plan.failed(cell, code)
+        if tables.answered[cell] and not tables.delivered[cell]:
+            self.plan.sent[cell] = client.getsockname()
+            with suppress(OSError):  # reset: by a server that has it, or by one outside the mesh
+                client.send(self.plan.nonce + NUMBER.pack(cell))
         else:
             del self.clients[descriptor]
             client.close()
         return False
-
-    def _present(self, cell: int, client: socket.SocketType) -> None:
-        if cell not in self._sent:
-            self._sent[cell] = client.getsockname()
-            try:
-                client.send(self.plan.nonce + NUMBER.pack(cell))
-            except OSError:  # reset: by a server that has it, or by one outside the mesh
-                return
 
     def recognise(self, descriptor: int) -> None:
         """Read from a stranger which cell it is."""
@@ -170,16 +171,15 @@ class TcpMesh:
         finally:
             os.close(descriptor)
         if cell is not None:
-            self.plan.arrived(cell, *self._places[number], self._sent.get(cell), peer)
+            self.plan.arrived(cell, *self._places[number], self.plan.sent.get(cell), peer)
 
-    def waiting(self) -> bool:
-        """Whether a connection is undecided, or complete and known to no server; closes those that no longer are."""
+    def settle(self) -> None:
+        """Close the connections that are complete and known to a server; `clients` are those that wait for either."""
         tables = self.plan.tables
         for descriptor, (cell, client) in list(self.clients.items()):
             if tables.answered[cell] and (tables.delivered[cell] or tables.diverted[cell]):
                 del self.clients[descriptor]
                 client.close()
-        return bool(self.clients)
 
     def close(self) -> None:
         """Close everything."""
@@ -196,8 +196,7 @@ class TcpMesh:
 def _open(family: int, count: int) -> list[socket.SocketType]:
     opened: list[socket.SocketType] = []
     try:
-        for _ in range(count):
-            opened.append(socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+        opened.extend(socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) for _ in range(count))
     except OSError:
         for one in opened:
             one.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from struct import Struct
 from typing import Any, Final
 
@@ -41,10 +41,7 @@ class UdpMesh:
             self.close()
             raise
         self._names: list[Name] = [source.getsockname() for source in self.sources]
-        self._receives: list[Callable[[int], Any]] = [
-            _nothing if server is None else server.recvfrom for server in self.servers
-        ]
-        self._replies = [server and server.sendto for server in self.servers]
+        self._numbers: dict[Any, int] = {dial[:2]: number for number, dial in enumerate(self._dials)}
 
     def _open(self, targets: Sequence[int]) -> None:
         plan = self.plan
@@ -53,9 +50,9 @@ class UdpMesh:
         for number, (namespace, address) in enumerate(zip(plan.namespaces, plan.addresses, strict=True)):
             ports = [0, *plan.ports] if number in served else [0]
             source, *servers = namespace.call(self._bind, address, ports)
+            self.servers += servers
             assert source is not None
             self.sources.append(source)
-            self.servers += servers
             if number in served:
                 found[number] = servers
             sockets.report_errors(source, plan.family)
@@ -99,7 +96,10 @@ class UdpMesh:
 
     def serve(self, number: int, most: int = _BURST) -> None:
         """Take what waits at a server, at most so many datagrams, and send each back."""
-        receive, reply, delivered = self._receives[number], self._replies[number], self.plan.tables.delivered
+        server, delivered = self.servers[number], self.plan.tables.delivered
+        if server is None:
+            return
+        receive, reply = server.recvfrom, server.sendto
         base, size, names = self._bases[number], self.plan.size, self._names
         for _ in range(most):
             try:
@@ -107,7 +107,7 @@ class UdpMesh:
             except OSError:
                 return
             cell = self.plan.number(message)
-            if cell is None or reply is None:
+            if cell is None:
                 continue
             source, elsewhere = divmod(cell - base, size)
             if not elsewhere and 0 <= source < size and names[source] == peer:
@@ -152,13 +152,6 @@ class UdpMesh:
                 if plan.tables.refused[cell]:
                     waiting.pop(plan.nonce + NUMBER.pack(cell), None)
 
-    @property
-    def _numbers(self) -> dict[tuple[Any, ...], int]:
-        """Servers by the address and port that are dialled for them."""
-        if not hasattr(self, "_by_name"):
-            self._by_name: dict[tuple[Any, ...], int] = {dial[:2]: n for n, dial in enumerate(self._dials)}
-        return self._by_name
-
     def again(self, source: int) -> None:
         """Send once more what is unanswered, serving meanwhile what comes at once."""
         waiting = list(self.unanswered[source].items())
@@ -183,10 +176,6 @@ class UdpMesh:
             self.sources[source].sendto(message, entry[1])
         except OSError as again:
             self.plan.failed(entry[0], again.errno or 0)
-
-    def waiting(self) -> bool:
-        """Whether a source waits for an answer."""
-        return any(self.unanswered)
 
     def close(self) -> None:
         """Close everything."""

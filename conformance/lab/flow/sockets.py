@@ -50,7 +50,7 @@ def open_sockets(kinds: Sequence[Kind]) -> list[socket.socket]:
     return opened
 
 
-def report_errors(opened: socket.socket, family: Family) -> None:
+def report_errors(opened: socket.SocketType, family: Family) -> None:
     """Queue every ICMP error of this socket with its offender (IP_RECVERR)."""
     if family == "ipv4":
         opened.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
