@@ -26,12 +26,16 @@ class Scratch:
         self._lock: IO[str] = (self.folder / LOCK).open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
+    def close(self) -> None:
+        """Remove the folder and the cgroup."""
+        _remove(self.folder)
+        self._lock.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _remove(self.folder)
-        self._lock.close()
+        self.close()
 
 
 def sweep() -> list[str]:

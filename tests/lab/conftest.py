@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.lab import sandbox
+from conformance.lab.scratch import Scratch
 
 HERE = Path(__file__).parent
 
@@ -30,13 +31,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     if pyfuncitem.get_closest_marker("peers") and os.geteuid() != 0:
         pytest.skip("real peers need root")
-    base = pyfuncitem.config.stash.setdefault(FOLDER, Path(os.environ.get("TMPDIR", "/tmp")))
-    place = base / f"plugfest-test-{os.getpid()}-{abs(hash(pyfuncitem.nodeid)):x}"
+    if SCRATCH not in pyfuncitem.config.stash:
+        pyfuncitem.config.stash[SCRATCH] = Scratch()
+    run = pyfuncitem.config.stash[SCRATCH]
+    place = run.folder / f"{abs(hash(pyfuncitem.nodeid)):x}"
+    group = f"{run.group}/{place.name}"
     (place / "scratch").mkdir(parents=True)
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     try:
         pid = sandbox.spawn(
-            lambda: _inside(pyfuncitem.obj, arguments, place / "said.json"), scratch=place / "scratch", group=place.name
+            lambda: _inside(pyfuncitem.obj, arguments, place / "said.json"), scratch=place / "scratch", group=group
         )
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         said = json.loads((place / "said.json").read_text()) if (place / "said.json").exists() else {}
@@ -44,7 +48,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         (place / "said.json").unlink(missing_ok=True)
         (place / "scratch").rmdir()
         place.rmdir()
-        _remove_group(place.name)
+        _remove_group(group)
     if "skip" in said:
         pytest.skip(said["skip"])
     if code != 0:
@@ -52,7 +56,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-FOLDER = pytest.StashKey[Path]()
+SCRATCH = pytest.StashKey[Scratch]()
+"""The folder and cgroup of this test run; what a killed run left is swept up by the next one."""
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SCRATCH in config.stash:
+        config.stash[SCRATCH].close()
 
 
 def _remove_group(name: str) -> None:

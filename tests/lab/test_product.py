@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -281,10 +281,58 @@ def test_doctor(tmp_path: Path, stranger: Stranger) -> None:
 
 
 # --- interruption and sudden death --------------------------------------------------------------------------------
+STUCK = '''
+"""A network that is never there: its deployment says so, and goes on for ever in the middle of a lab."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+from conformance.adapters.interface import Identity
+
+
+class Adapter:
+    weight = 1
+    needs_root = False
+
+    def __init__(self, profile):
+        self.ready = Path(profile.adapter["ready"])
+
+    def identify(self):
+        return Identity("Stuck", "1")
+
+    def plan(self):
+        return ()
+
+    @contextmanager
+    def deploy(self, lab):
+        host = lab.hosts["h1"]
+        host.start(["sleep", "100000"], log="sleeper")
+        self.ready.write_text("ready")
+        host.run(["sleep", "100000"], timeout=100000)
+        yield
+
+
+def adapter(profile):
+    return Adapter(profile)
+'''
+
+
+def stuck(folder: Path) -> Path:
+    """A profile whose recordings never end; returns the FIFO that says that one is in the middle of its lab."""
+    (folder / "stuck.py").write_text(STUCK)
+    ready = folder / "ready"
+    os.mkfifo(ready)
+    (folder / "stuck.toml").write_text(
+        'schema = 1\nname = "stuck"\ntitle = "A network that is never there"\nkind = "stuck"\nmodule = "stuck.py"\n'
+        f'roles = ["workload-network"]\nfeatures = ["ipv4"]\n[adapter]\nready = "{ready}"\n'
+    )
+    return ready
+
+
 class Started:
     """A command in the middle of its work, with everything that it has started."""
 
-    def __init__(self, command: list[str], folder: Path, moment: str, resources: ExitStack) -> None:
+    def __init__(self, command: list[str], folder: Path, resources: ExitStack) -> None:
         self.process = resources.enter_context(
             subprocess.Popen(
                 command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -293,18 +341,19 @@ class Started:
         resources.callback(self.process.kill)
         assert self.process.stdout is not None
         self._output = self.process.stdout
-        self.said = next((line for line in self._output if moment in line), "")
-        assert self.said, f"it ended before it said {moment!r}"
-        self.family = {}
-        for pid in children(self.process.pid):
-            try:
-                self.family[pid] = os.pidfd_open(pid)
-            except ProcessLookupError:
-                continue
-            resources.callback(os.close, self.family[pid])
+        self._resources = resources
+        self.family: dict[int, int] = {}
+
+    def await_line(self, word: str) -> None:
+        """Wait until it says a line with this word."""
+        assert any(word in line for line in self._output), f"it ended before it said {word!r}"
 
     def end(self, number: int) -> str:
         """Send a signal to it alone, wait until it and all that it has started are gone; returns its last words."""
+        for pid in children(self.process.pid):
+            with suppress(ProcessLookupError):
+                self.family[pid] = os.pidfd_open(pid)
+                self._resources.callback(os.close, self.family[pid])
         assert len(self.family) >= 4, "the recording server, a sandbox, its init and the scenario"
         self.process.send_signal(number)
         words = self._output.read()
@@ -323,24 +372,24 @@ def whole(out: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+ARGUMENTS = ("--testbed", "same-subnet", "--only", "nat", "--out", "out")
 RUNS = {
-    "plugfest": [sys.executable, "-c", COMMAND, "run", "routed-64", "--out", "out"],
-    "pytest": pytest_line("--profile", "routed-64", "--out", "out"),
+    "plugfest": [sys.executable, "-c", COMMAND, "run", "./stuck.toml", *ARGUMENTS],
+    "pytest": pytest_line("--profile", "./stuck.toml", *ARGUMENTS),
 }
-MOMENTS = {"plugfest": "/8  ", "pytest": "PASSED"}
-"""What each says when the first recording is there and others are being made."""
 
 
 @pytest.mark.parametrize("runner", RUNS)
 def test_interruption_leaves_a_partial_report(runner: str, tmp_path: Path) -> None:
     before = state()
+    ready = stuck(tmp_path)
     with ExitStack() as resources:
-        started = Started(RUNS[runner], tmp_path, MOMENTS[runner], resources)
+        started = Started(RUNS[runner], tmp_path, resources)
+        assert ready.read_text()
         words = started.end(signal.SIGINT)
         assert started.process.returncode == (130 if runner == "plugfest" else pytest.ExitCode.INTERRUPTED), words
     assert "Traceback" not in words
-    report = read(tmp_path / "out" / "routed-64")
-    assert report.partial
+    assert read(tmp_path / "out" / "stuck").partial
     ended = plugfest(tmp_path, "matrix", "out")
     assert ended.returncode == 3
     assert "partial" in ended.stdout
@@ -349,14 +398,33 @@ def test_interruption_leaves_a_partial_report(runner: str, tmp_path: Path) -> No
     assert state() == before
 
 
+def test_interruption_keeps_what_was_recorded(tmp_path: Path) -> None:
+    before = state()
+    command = [sys.executable, "-c", COMMAND, "run", "routed-64", "--out", "out"]
+    with ExitStack() as resources:
+        started = Started(command, tmp_path, resources)
+        started.await_line("plain-wire  4/8")
+        words = started.end(signal.SIGINT)
+        assert started.process.returncode == 130, words
+    report = read(tmp_path / "out" / "routed-64")
+    assert report.partial
+    assert "partial" in words
+    assert find(tmp_path / "out" / "plain-wire")
+    whole(tmp_path / "out")
+    assert state() == before
+
+
 @pytest.mark.parametrize("runner", RUNS)
 def test_sudden_death_leaves_nothing(runner: str, tmp_path: Path) -> None:
     before = state()
+    ready = stuck(tmp_path)
     with ExitStack() as resources:
-        Started(RUNS[runner], tmp_path, MOMENTS[runner], resources).end(signal.SIGKILL)
+        started = Started(RUNS[runner], tmp_path, resources)
+        assert ready.read_text()
+        started.end(signal.SIGKILL)
     assert state() == before
     assert not list((tmp_path / "out").rglob("report.json"))
-    whole(tmp_path / "out")
+    assert not find(tmp_path / "out" / "stuck")
 
 
 @pytest.mark.peers
@@ -368,13 +436,17 @@ def test_sudden_death_amid_container_engines(tmp_path: Path) -> None:
     narrow = ("--testbed", "same-subnet", "--only", "nat")
     command = [sys.executable, "-c", COMMAND, "run", "docker-bridge", "docker-macvlan", *narrow, "--out", "out"]
     with ExitStack() as resources:
-        started = Started(command, tmp_path, "docker-", resources)
-        programs = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in started.family if alive(pid)}
+        started = Started(command, tmp_path, resources)
+        started.await_line("docker-")
+        programs = {name_of(pid) for pid in children(started.process.pid)}
         started.end(signal.SIGKILL)
     assert {"dockerd", "containerd", "containerd-shim"} <= programs
     assert state() == before
     whole(tmp_path / "out")
 
 
-def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
