@@ -90,14 +90,30 @@ class Stage:
         return endpoint
 
     def attach_all(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
-        """Attach several endpoints at the same time; one that is refused is asked for again, alone, when all are done.
+        """Attach several endpoints: the first of each host alone, then all others at the same time.
 
+        Alone, since the kernel itself loses one of two first requests that enable forwarding at the same time
+        (conf.all.forwarding ends at 1, every interface at 0). One that is refused is asked for again when all are done.
         The first refusal stays in the record (event ``attach-failed``): allocating at the same time is a requirement
         of its own. A second one is raised.
 
         Then Duplicate Address Detection is waited for, once for all: until it is over on the endpoints and on their
         hosts' ends, nothing can be reached, and whether attach should have waited is a requirement of its own.
         """
+        first = {host.name: request for host, request in reversed(requests)}
+        made = []
+        for alone in (True, False):
+            wave = [(host, request) for host, request in requests if (first[host.name] is request) is alone]
+            made += self._attach_at_once(wave)
+        for known in (self.endpoints, self.states):
+            ordered = sorted(known.items())
+            known.clear()
+            known.update(ordered)  # type: ignore[arg-type]
+        places = [*(host.namespace for host in self.hosts), *(endpoint.namespace for endpoint in made)]
+        self.event("settled", late=link.await_addresses(places, limits.DAD_SETTLED))
+        return made
+
+    def _attach_at_once(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
         with ThreadPoolExecutor(max(1, len(requests))) as threads:
             pending = [threads.submit(self.attach, host, request) for host, request in requests]
         made = []
@@ -107,12 +123,6 @@ class Stage:
             except AdapterError as problem:
                 self.event("attach-failed", request.name, problem=str(problem))
                 made.append(self.attach(host, request))
-        for known in (self.endpoints, self.states):
-            ordered = sorted(known.items())
-            known.clear()
-            known.update(ordered)  # type: ignore[arg-type]
-        places = [*(host.namespace for host in self.hosts), *(endpoint.namespace for endpoint in made)]
-        self.event("settled", late=link.await_addresses(places, limits.DAD_SETTLED))
         return made
 
     def _state(self, endpoint: Endpoint, attached: int) -> EndpointState:
