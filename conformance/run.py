@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -196,13 +197,16 @@ class Run:
             return None
         place = (instance.profile.name, instance.testbed, instance.check.scenario)
         if place != self._place:
-            self._let_go()
+            self._go_on(instance.profile.name)
             self._place = place
         return self.session.outcome(instance)
 
-    def _let_go(self) -> None:
+    def _go_on(self, profile: str | None) -> None:
         """Judging goes on to another recording: the frames of the one before take much memory."""
         assert self.session is not None
+        judged = self._place[0]
+        if judged and judged != profile and self.progress is not None:
+            self.progress.judged(judged, Counter(outcome.verdict for outcome in self.session.listed(judged)))
         for attempt in range(1, self.selection.attempts + 1):
             with contextlib.suppress(Missing):
                 self.session.source.get(*self._place, attempt).release()
@@ -212,6 +216,8 @@ class Run:
         """Write the reports below `out`, if a folder was named. A run that was cut short records nothing more."""
         if self._live is not None and not complete:
             self._live.close()
+        if self.session is not None and complete:
+            self._go_on(None)
         if self.wish.out is not None and self.session is not None:
             from conformance.reporting import write_reports
 

@@ -27,6 +27,7 @@ UDP_PORTS = (53, 67, 123, 443, 500, 4500, 4789, 8472)
 CLOSED_PORT = 47
 """A UDP port on which no server of the suite listens."""
 
+FORWARDING = "net.ipv4.ip_forward"
 ENDPOINT_RING = 2 << 20
 """Bytes of an endpoint's tap: it sees its own flows only."""
 
@@ -90,20 +91,22 @@ class Stage:
         return endpoint
 
     def attach_all(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
-        """Attach several endpoints: the first of each host alone, then all others at the same time.
+        """Attach several endpoints at the same time; one that is refused is asked for again when all are done.
 
-        Alone, since the kernel itself loses one of two first requests that enable forwarding at the same time
-        (conf.all.forwarding ends at 1, every interface at 0). One that is refused is asked for again when all are done.
+        Where attaching has yet to make the host a router, the first of each host is attached alone: the kernel loses
+        one of two first requests that enable forwarding at the same time (conf.all.forwarding ends at 1, every
+        interface at 0).
         The first refusal stays in the record (event ``attach-failed``): allocating at the same time is a requirement
         of its own. A second one is raised.
 
         Then Duplicate Address Detection is waited for, once for all: until it is over on the endpoints and on their
         hosts' ends, nothing can be reached, and whether attach should have waited is a requirement of its own.
         """
-        first = {host.name: request for host, request in reversed(requests)}
+        routers = [host for host in self.hosts if self.profile.hops and host.namespace.sysctl(FORWARDING) == "0"]
+        first = {host.name: request for host, request in reversed(requests) if host in routers}
         made = []
         for alone in (True, False):
-            wave = [(host, request) for host, request in requests if (first[host.name] is request) is alone]
+            wave = [(host, request) for host, request in requests if (first.get(host.name) is request) is alone]
             made += self._attach_at_once(wave)
         for known in (self.endpoints, self.states):
             ordered = sorted(known.items())
