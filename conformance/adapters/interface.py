@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from conformance.lab.lab import Host, Lab
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
+
+MoveKind = Literal["migrate", "restart", "failover"]
+"""Same addresses, same MAC, other host (live migration, re-attach); same addresses, new MAC, same host (restart); same
+addresses, new MAC, other host (failover)."""
 
 
 class AdapterError(Exception):
@@ -133,3 +137,18 @@ class Explaining(Protocol):
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """Structured state by name (JSON values), stored in the snapshot of `host`."""
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """Optional power of a subject: to move an endpoint with its addresses, by what the product itself does for it."""
+
+    moves: tuple[MoveKind, ...]
+    """The kinds of move that the implementation can make, at least one."""
+
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """Move the endpoint to the host `to` (for a restart: its own); returns when the implementation says it is done.
+
+        Nothing is sent or announced for the implementation. The endpoint that is returned has the same name and may
+        live in another namespace; the old one is not used any more. Raises AdapterError.
+        """
