@@ -14,7 +14,7 @@ from conformance.requirement import ClauseCheck, Requirement, catalogue, clause_
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 HEAD: Final = "<!-- Made by `python -m conformance.upkeep.documentation`; do not edit. -->\n"
-SCHEMAS: Final = ("profile", "testbed", "recording", "report")
+SCHEMAS: Final = ("profile", "testbed", "recording", "report", "difference")
 
 
 def pages() -> Iterator[tuple[Path, str]]:
