@@ -12,7 +12,7 @@ from typing import Final
 
 from conformance import profile as profiles
 from conformance import testbed as testbeds
-from conformance.judging.plan import Instance, RecordingKey, Selection
+from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
 from conformance.lab.live import Live, Order
 from conformance.planning import checks
@@ -100,10 +100,14 @@ class Trials:
             profile = profile_of(subject) if isinstance(subject, Fault) else profiles.load(subject[0])
             self._profiles[profile.name] = profile
             cells.append((profile.name, subject.testbed if isinstance(subject, Fault) else subject[1]))
-        scenarios = sorted({check.scenario for check in self._checks})
-        self._keys = [RecordingKey(name, bed, scenario, 1) for name, bed in cells for scenario in scenarios]
+        self._keys = [key for cell in cells for key in self._needed(*cell)]
         beds = {bed: testbeds.load(bed) for _, bed in cells}
         self._live = Live(Order(self._profiles, dict.fromkeys(self._profiles, 1), beds, out), lambda *_: None)
+
+    def _needed(self, name: str, testbed: str) -> list[RecordingKey]:
+        """The recordings that decide something of a network: its roles and claims leave scenarios out."""
+        owed = self._instances(Selection((self._profiles[name],), (testbed,)))
+        return sorted(recordings(owed, 1), key=lambda key: key.scenario)
 
     def start(self) -> None:
         """Begin to record everything."""

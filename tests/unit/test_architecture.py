@@ -12,6 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "conformance"
 
 FORBIDDEN = {
+    "policy": {"lab", "adapters", "scenarios", "report", "plugin", "cli", "judging", "checks", "recording", "selftest"},
     "checks": {"lab", "adapters", "scenarios", "report", "plugin", "cli", "record", "selftest"},
     "judging": {"lab", "adapters", "scenarios", "report", "plugin", "cli", "record", "selftest"},
     "recording": {"lab", "adapters", "scenarios", "report", "plugin", "cli", "judging", "checks", "selftest"},
