@@ -14,8 +14,8 @@ from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
+from conformance.judging.shipped import checks
 from conformance.lab.live import Live, Order
-from conformance.planning import checks
 from conformance.profile import Profile
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
