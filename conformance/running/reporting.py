@@ -14,7 +14,7 @@ from conformance.report.store import write, write_partial
 from conformance.requirement import catalogue_hash
 
 if TYPE_CHECKING:
-    from conformance.run import Run
+    from conformance.running.run import Run
 
 
 def write_reports(run: Run, planned: Sequence[Instance], *, complete: bool) -> list[Report]:
