@@ -26,6 +26,7 @@ class Listing(StrEnum):
 
     profiles = "profiles"
     requirements = "requirements"
+    classes = "classes"
     adapters = "adapters"
     scenarios = "scenarios"
     testbeds = "testbeds"
@@ -152,7 +153,7 @@ def diff(
 
 @app.command("list")
 def list_(what: Listing) -> None:
-    """List what there is: profiles, requirements, adapters, scenarios or testbeds."""
+    """List what there is: profiles, requirements, conformance classes, adapters, scenarios or testbeds."""
     from conformance.commands import listing
 
     for line in getattr(listing, what.value)():

@@ -54,9 +54,12 @@ def report_code(report: Report, policy: Policy = MUST) -> Code:
 
     A live deviation does not fail it; unsupported never does. A report without outcomes, that is partial, whose
     implementation was unavailable, or whose plain wire was not judged or did not pass a MUST or SUITE requirement, is
-    inconclusive; so is one with an error of ours, whatever its level.
+    inconclusive; so is one with an error of ours, whatever its level. A conformance class that the profile claims and
+    of which it declares a part unsupported ends 1: the two do not go together.
     """
     codes = {outcome_code(each, report, policy) for each in report.outcomes}
+    if report.footer is not None and any(each.claimed and each.unsupported for each in report.footer.classes):
+        codes.add(1)
     whole = not report.partial and report.header.unavailable is None and _wire_sound(report)
     return 1 if 1 in codes else 0 if whole and codes == {0} else 3
 
