@@ -57,12 +57,14 @@ def header(run: Run, name: str) -> Header:
         details = dict(identity.details) if identity else {}
         implementation = Implementation(product=product, version=version, details=details)
     started = first.started_ns / 1e9 if first else datetime.datetime.now(datetime.UTC).timestamp()
-    about = run.about()
+    about = run.about(name)
     return Header(
         version=first.suite if first else conformance.__version__,
         catalogue=catalogue_hash(),
         profile=name,
         title=run.profiles[name].title,
+        roles=run.profiles[name].roles,
+        claims=run.profiles[name].claims,
         implementation=implementation,
         unavailable=None if gone is None else Absence(reason=gone.reason, packages=gone.packages),
         kernel=first.kernel if first else about.kernel,

@@ -15,20 +15,22 @@ ABOVE = {"running", "plugin", "commands", "upkeep", "cli"}
 """What joins both sides of the arrow: no room below imports it."""
 
 FORBIDDEN = {
+    "policy": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", "selftest", *ABOVE},
     "checks": {"lab", "adapters", "scenarios", "report", "selftest", *ABOVE},
     "judging": {"lab", "adapters", "scenarios", "report", "selftest", *ABOVE},
     "recording": {"lab", "adapters", "scenarios", "report", "judging", "checks", "selftest", *ABOVE},
     "frames": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", *ABOVE},
     "report": {"lab", "adapters", "scenarios", "judging", "checks", "recording", "frames", *ABOVE},
     "scenarios": {"report", "judging", "checks", *ABOVE},
+    "partners": {"report", "judging", "checks", "scenarios", "recording", "adapters", "selftest", *ABOVE},
     "adapters": {"report", "judging", "checks", "scenarios", "recording", *ABOVE},
     "selftest": {"report", *(ABOVE - {"running"})},
     "running": ABOVE - {"running"},
 }
 
 TOP = {
-    "cli.py", "plugin.py", "profile.py", "testbed.py", "requirement.py", "verdict.py", "limits.py", "errors.py",
-    "places.py", "__init__.py", "__main__.py",
+    "cli.py", "plugin.py", "profile.py", "testbed.py", "requirement.py", "classes.py", "verdict.py", "limits.py",
+    "errors.py", "places.py", "__init__.py", "__main__.py",
 }  # fmt: skip
 """What lies outside every room: the words that all rooms use, and the two ways in."""
 
