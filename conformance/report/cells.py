@@ -63,17 +63,17 @@ def _group(
 
 
 def _evidence(report: Report, evidence: ReportedEvidence, outcome: ReportedOutcome, exhibits: Exhibits) -> Data:
-    there = exhibits(report, evidence)
-    exhibit = there or Exhibit()
-    lines, times = (exhibit.lines, exhibit.times) if exhibit.lines else (evidence.lines, evidence.times)
+    exhibit = exhibits(report, evidence) or Exhibit()
     data: Data = {
         "place": f"{report.header.profile}/{evidence.recording}/frames.pcapng",
         "capture": exhibit.capture,
         "frames": list(evidence.frames),
-        "lines": [one_line(line) for line in lines],
+        "lines": [one_line(line) for line in evidence.lines],
         "logs": [{"name": log.name, "text": log.text} for log in exhibit.logs],
     }
-    sequence = sequence_of(lines, times, marks=exhibit.marks, spans=exhibit.spans, lanes=exhibit.lanes)
+    sequence = sequence_of(
+        evidence.lines, evidence.times, marks=exhibit.marks, spans=exhibit.spans, lanes=exhibit.lanes
+    )
     if sequence.packets:
         data["picture"] = draw(sequence, f"Deciding frames of {outcome.requirement} at {', '.join(sequence.lanes)}")
     return {key: value for key, value in data.items() if value}

@@ -169,7 +169,9 @@ class _Canvas:
         top = next((y for time, y in self._places if time >= span.start_ns), self.y)
         bottom = next((y for time, y in self._places if time > span.end_ns), self.y)
         kind, width = "blackout" if span.blackout else "window", self.width - RIGHT + 10 - LEFT
-        self.below.append(f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{width}" height="{max(bottom - top, 20)}"/>')
+        self.below.append(
+            f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{width}" height="{max(bottom - top, 20)}"/>'
+        )
 
     def _numbers(self, y: int, *numbers: int) -> None:
         text = "–".join(map(str, dict.fromkeys(numbers)))
@@ -200,5 +202,9 @@ def duration(nanoseconds: int) -> str:
     """A time in the unit that reads best."""
     for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)):
         if abs(nanoseconds) >= size:
-            return f"{nanoseconds / size:.3g} {unit}" if abs(nanoseconds) < 1000 * size else f"{nanoseconds / size:.0f} {unit}"
+            return (
+                f"{nanoseconds / size:.3g} {unit}"
+                if abs(nanoseconds) < 1000 * size
+                else f"{nanoseconds / size:.0f} {unit}"
+            )
     return f"{nanoseconds} ns" if nanoseconds else "0"

@@ -21,13 +21,11 @@ class LogExcerpt:
 class Exhibit:
     """What the recording of a piece of evidence adds to it.
 
-    `capture` is the address of the pcapng as seen from the page. `lines` and `times` are the deciding frames as in
-    `ReportedEvidence`, more of them; `lanes` is the order of places; marks and spans count from the recording's begin.
+    `capture` is the address of the pcapng as seen from the page, `lanes` the order of places; marks and spans count
+    from the recording's beginning.
     """
 
     capture: str = ""
-    lines: tuple[str, ...] = ()
-    times: tuple[int, ...] = ()
     lanes: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
     spans: tuple[Span, ...] = ()

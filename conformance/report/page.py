@@ -126,7 +126,9 @@ class _ColumnHead:
             for verdict in ORDER
             if column.counts.get(verdict)
         ]
-        self.spoken = ", ".join(f"{column.counts[verdict]} {verdict}" for verdict in ORDER if column.counts.get(verdict))
+        self.spoken = ", ".join(
+            f"{column.counts[verdict]} {verdict}" for verdict in ORDER if column.counts.get(verdict)
+        )
 
 
 def _cell_text(cell: Cell) -> tuple[str, str]:

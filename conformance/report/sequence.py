@@ -7,8 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_LINE: Final = re.compile(r"(?P<number>\d+) (?P<tap>\S+) (?:(?P<near>[0-9a-f:]{17}) > (?P<far>[0-9a-f:]{17}) )?(?P<text>.*)")
-_ENDS: Final = re.compile(r"(?P<protocol>IP protocol \d+|[A-Za-z0-9]+) (?P<source>\S+) > (?P<destination>\S+) (?P<detail>.*)")
+_LINE: Final = re.compile(
+    r"(?P<number>\d+) (?P<tap>\S+) (?:(?P<near>[0-9a-f:]{17}) > (?P<far>[0-9a-f:]{17}) )?(?P<text>.*)"
+)
+_ENDS: Final = re.compile(
+    r"(?P<protocol>IP protocol \d+|[A-Za-z0-9]+) (?P<source>\S+) > (?P<destination>\S+) (?P<detail>.*)"
+)
 _INNER: Final = re.compile(r"VXLAN vni (?P<vni>\d+) \{ (?:\S+ > \S+ )?(?P<text>.*) \}")
 _FLOW: Final = re.compile(r"\bflow (\d+)")
 _KIND: Final = re.compile(r"\bdata \d+|\becho-\w+")
@@ -131,15 +135,16 @@ def sequence_of(
     """The time sequence of decoded frames.
 
     `times` are those of the lines in ns, or empty where nobody knows them: then the lines' order is the order. `lanes`
-    are wanted in that order; those that nothing happens on are left out, others follow in the order of appearance.
+    are wanted in that order; those that no frame was seen at are left out, and marks at them; others follow in the
+    order of appearance.
     """
     known = times if len(times) == len(lines) else [None] * len(lines)
     parsed = [parse(line, time) for line, time in zip(lines, known, strict=True)]
     seen = sorted(filter(None, parsed), key=lambda each: (each.time_ns or 0, each.number))
     packets = tuple(Packet(tuple(group)) for group in _packets(seen))
-    told = tuple(sorted(marks, key=lambda mark: mark.time_ns))
     used = dict.fromkeys(each.lane for packet in packets for each in packet.sightings)
-    used |= dict.fromkeys(mark.lane for mark in told if mark.lane)
+    about = [mark for mark in marks if not mark.lane or mark.lane in used]
+    told = tuple(sorted(about, key=lambda mark: mark.time_ns))
     ordered = [lane for lane in lanes if lane in used]
     ordered += [lane for lane in used if lane not in ordered]
     return TimeSequence(tuple(ordered), packets, told, tuple(spans))
