@@ -5,6 +5,7 @@ let cameFrom = null;
 
 function showPanel({ focus = true } = {}) {
   const open = state.open;
+  coverOthers(Boolean(open));
   table.querySelectorAll("[aria-current]").forEach((link) => link.removeAttribute("aria-current"));
   if (!open) {
     if (panel.hidden) return;
@@ -26,6 +27,17 @@ function showPanel({ focus = true } = {}) {
   }
   if (focus) byId("panel-title").focus({ preventScroll: true });
 }
+
+// On a narrow screen the panel lies over everything: nothing behind it can be reached.
+const narrow = matchMedia("(max-width: 1000px)");
+
+function coverOthers(covered) {
+  const modal = covered && narrow.matches;
+  for (const id of ["top", "controls", "scroller"]) byId(id).inert = modal;
+  panel.setAttribute("aria-modal", String(modal));
+}
+
+narrow.addEventListener("change", () => coverOthers(!panel.hidden));
 
 function linkTo(open) {
   if (open.kind === "implementation") return table.tHead.querySelector(`[data-column="${open.column}"] a`);
