@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Final
 
 from conformance.report.sequence import Mark, Packet, Sighting, Span, TimeSequence
+from conformance.report.text import one_line
 
 LEFT: Final = 86
 """Room for the times."""
@@ -36,7 +37,7 @@ def draw(sequence: TimeSequence, title: str, *, standalone: bool = False) -> str
     lanes = "".join(_lanes(sequence.lanes, canvas.y + 4))
     return (
         f'<svg{name} class="sequence" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
-        f"<title>{escape(title)}</title>{style}{''.join(canvas.below)}{lanes}{''.join(canvas.above)}</svg>"
+        f"<title>{_safe(title)}</title>{style}{''.join(canvas.below)}{lanes}{''.join(canvas.above)}</svg>"
     )
 
 
@@ -51,7 +52,7 @@ def _lanes(names: Sequence[str], bottom: int) -> Iterator[str]:
         x = _x(number)
         yield f'<path class="lane" d="M{x} {TOP - 10}V{bottom}"/>'
         yield f'<rect class="place" x="{x - 44}" y="8" width="88" height="24" rx="6"/>'
-        yield f'<text class="name" x="{x}" y="25">{escape(name[:14])}</text>'
+        yield f'<text class="name" x="{x}" y="25">{_safe(name[:14])}</text>'
 
 
 def _x(lane: int) -> int:
@@ -178,7 +179,12 @@ class _Canvas:
         self._text("frame", self.width - 6, y + 5, text)
 
     def _text(self, kind: str, x: int, y: int, text: str) -> None:
-        self.above.append(f'<text class="{kind}" x="{x}" y="{y}">{escape(text)}</text>')
+        self.above.append(f'<text class="{kind}" x="{x}" y="{y}">{_safe(text)}</text>')
+
+
+def _safe(text: str) -> str:
+    """Text of others as XML may hold it."""
+    return escape(one_line(text))
 
 
 def _label(one: Sighting) -> str:
@@ -201,10 +207,7 @@ def _kept(x: int, width: int) -> int:
 def duration(nanoseconds: int) -> str:
     """A time in the unit that reads best."""
     for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)):
-        if abs(nanoseconds) >= size:
-            return (
-                f"{nanoseconds / size:.3g} {unit}"
-                if abs(nanoseconds) < 1000 * size
-                else f"{nanoseconds / size:.0f} {unit}"
-            )
+        value = nanoseconds / size
+        if abs(value) >= 0.9995:
+            return f"{value:.3g} {unit}" if abs(value) < 999.5 else f"{value:.0f} {unit}"
     return f"{nanoseconds} ns" if nanoseconds else "0"

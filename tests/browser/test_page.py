@@ -1,17 +1,81 @@
-"""The page as people use it: filters, cells, comparison, deep links, keyboard, accessibility."""
+"""The page as people use it, in Debian's Chromium: filters, cells, comparison, deep links, keyboard, accessibility."""
 
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+import reports
+from conformance.report.page import render_page
+
+pytestmark = pytest.mark.browser
+
+PATIENCE_MS = 30_000
+"""For each step in the browser: generous, since the machine is shared."""
 CELL = "#cell=docker-overlay/nat.tcp-untranslated"
 SHOWN = "tr.requirement:not(.out):visible"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.fail("chromium is not installed: make test installs it, or apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The addresses of pages over all published reports, over three of them, and over the synthetic ones."""
+    folder = tmp_path_factory.mktemp("pages")
+    wanted = {
+        "published": reports.published(),
+        "small": reports.published("docker-overlay", "nat-bridge", "vxlan"),
+        "made": reports.synthetic(),
+    }
+    for name, listed in wanted.items():
+        (folder / f"{name}.html").write_text(render_page(listed), encoding="utf-8")
+    return {name: (folder / f"{name}.html").as_uri() for name in wanted}
+
+
+@pytest.fixture
+def published(pages: dict[str, str]) -> str:
+    return pages["published"]
+
+
+@pytest.fixture
+def made(pages: dict[str, str]) -> str:
+    return pages["made"]
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab that cannot reach the network; a complaint on its console fails the test."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, offline=True)
+    context.set_default_timeout(PATIENCE_MS)
+    tab = context.new_page()
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    tab.on("console", hear)
+    tab.on("pageerror", lambda problem: complaints.append(str(problem)))
+    yield tab
+    context.close()
+    assert not complaints
 
 
 def cell(label: str, requirement: str) -> str:
@@ -193,12 +257,12 @@ VIEWS = [
 
 @pytest.mark.parametrize(("scheme", "width", "place"), VIEWS)
 def test_nothing_stands_in_the_way_of_others(
-    page: Page, small: str, scheme: Literal["light", "dark"], width: int, place: str
+    page: Page, pages: dict[str, str], scheme: Literal["light", "dark"], width: int, place: str
 ) -> None:
     """WCAG 2.2 as far as axe can tell; skip-link is off since it takes every address behind a # for one."""
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 844})
-    page.goto(f"{small}{place}")
+    page.goto(f"{pages['small']}{place}")
     expect(page.locator("#status")).not_to_be_empty()
     found = Axe().run(page, options={"resultTypes": ["violations"], "rules": {"skip-link": {"enabled": False}}})
     assert not [f"{each['id']}: {each['nodes'][0]['html']:.160}" for each in found.response["violations"]]

@@ -1,35 +1,20 @@
-"""The page in a real browser: Debian's Chromium, driven by Playwright, with the network switched off."""
+"""Reports to look at: the published ones, and synthetic ones with what those do not show."""
 
 from __future__ import annotations
 
 import datetime
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from conformance.report import store
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.model import Absence, Header, Implementation, Report
-from conformance.report.page import render_page
 from conformance.verdict import Attempt, Evidence, Judgement, Outcome, Verdict
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_MS = 30_000
-"""For each step in the browser: generous, since the machine is shared."""
 TRANSLATED = "nat.tcp-untranslated"
 REACHED = "route.from-outside-v4"
 BLACKOUT = "move.blackout"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker("browser")
 
 
 @dataclass(frozen=True)
@@ -91,62 +76,7 @@ def synthetic() -> list[Report]:
     ]
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("chromium is not installed: make test installs it, or apt-get install chromium")
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page over the published reports, one of each profile."""
-    reports = {report.header.profile: report for report in store.collect([ROOT / "reports"])}
-    file = tmp_path_factory.mktemp("published") / "matrix.html"
-    file.write_text(render_page(list(reports.values())), encoding="utf-8")
-    return file.as_uri()
-
-
-@pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page over three published reports: everything that may stand in somebody's way is on it."""
-    reports = [store.read(path) for name in ("docker-overlay", "nat-bridge", "vxlan") for path in _newest(name)]
-    file = tmp_path_factory.mktemp("small") / "matrix.html"
-    file.write_text(render_page(reports), encoding="utf-8")
-    return file.as_uri()
-
-
-def _newest(profile: str) -> list[Path]:
-    return sorted((ROOT / "reports" / profile).iterdir())[-1:]
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page over the synthetic reports."""
-    file = tmp_path_factory.mktemp("made") / "matrix.html"
-    file.write_text(render_page(synthetic()), encoding="utf-8")
-    return file.as_uri()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab that cannot reach the network; a complaint on its console fails the test."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, offline=True)
-    context.set_default_timeout(PATIENCE_MS)
-    tab = context.new_page()
-    complaints: list[str] = []
-
-    def hear(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    tab.on("console", hear)
-    tab.on("pageerror", lambda problem: complaints.append(str(problem)))
-    yield tab
-    context.close()
-    assert not complaints
+def published(*profiles: str) -> list[Report]:
+    """One published report of each of these profiles, or of every one."""
+    every = {report.header.profile: report for report in store.collect([ROOT / "reports"])}
+    return [report for name, report in every.items() if not profiles or name in profiles]
