@@ -19,8 +19,19 @@ from conformance.lab.canary import send_canary
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.lab import Host, Lab, Node
 from conformance.lab.tap import Recorder
+from conformance.policy.document import Policy
 from conformance.profile import Profile
-from conformance.recording.model import Canary, EndpointState, Event, Family, Flow, InterfaceState, Snapshot, Window
+from conformance.recording.model import (
+    Canary,
+    EndpointState,
+    Event,
+    Family,
+    Flow,
+    InterfaceState,
+    Matrix,
+    Snapshot,
+    Window,
+)
 
 TCP_PORTS = (22, 53, 80, 179, 443, 8080)
 UDP_PORTS = (53, 67, 123, 443, 500, 4500, 4789, 8472)
@@ -47,6 +58,8 @@ class Stage:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     states: dict[str, EndpointState] = field(default_factory=dict)
     flows: list[Flow] = field(default_factory=list)
+    matrices: list[Matrix] = field(default_factory=list)
+    policies: list[Policy] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
@@ -87,7 +100,8 @@ class Stage:
         if namespace is None:
             self.recorder.watch(endpoint.namespace, request.name, "endpoint", size=ENDPOINT_RING)
         self.endpoints[endpoint.name] = endpoint
-        self.states[endpoint.name] = self._state(endpoint, attached)
+        state = self._state(endpoint, attached)
+        self.states[endpoint.name] = state.model_copy(update={"labels": request.labels, "tenant": request.tenant})
         return endpoint
 
     def attach_all(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
