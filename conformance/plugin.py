@@ -116,6 +116,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport | None:
+    """A report without a picture of the traceback where nobody prints it: drawing it costs more than judging."""
+    problem = None if call.excinfo is None else call.excinfo.value
+    if OUTCOME not in item.stash or not isinstance(problem, pytest.fail.Exception):
+        return None
+    if item.config.pluginmanager.has_plugin("terminalreporter"):
+        return None
+    return pytest.TestReport(item.nodeid, item.location, {}, "failed", problem.msg, "call", duration=call.duration)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the reports; a run that was cut short leaves partial ones."""
     ended = session.config.stash.get(RUN, None)

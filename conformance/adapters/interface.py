@@ -6,7 +6,7 @@ implementation says of itself (`Endpoint.reported`); the lab looks at the kernel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
@@ -101,6 +101,36 @@ class Endpoint:
     reported: Reported
     publications: tuple[Publication, ...] = ()
     handle: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port of the implementation and the partner's end of its cable.
+
+    `name` is what the implementation calls it. `interface` is the kernel's interface of the host that it is, empty
+    where the port lies out of the kernel's sight (in a virtual machine). The partner speaks on `partner` in
+    `namespace`, which its tap calls `where`.
+    """
+
+    name: str
+    host: str
+    interface: str
+    namespace: Namespace
+    where: str
+    partner: str
+
+    @property
+    def tap(self) -> str:
+        """The partner's tap: what arrives there is what the port has sent."""
+        return f"{self.where}:{self.partner}"
+
+
+@runtime_checkable
+class Linking(Protocol):
+    """What is judged by its ports. Where a profile has only link roles this stands in the place of `Subject`."""
+
+    def ports(self) -> Sequence[Port]:
+        """The ports in use, in a fixed order; the host's own cables (`Host.cables`) or others that it made."""
 
 
 class Subject(Protocol):

@@ -34,7 +34,7 @@ def act(stage: Stage) -> None:
     stage.attach_all(list(cast(stage, policy)))
     with stage.window("policy"):
         mesh_of(stage, "policy")
-    stage.snapshot("after", endpoints=False)
+    stage.snapshot_hosts("after")
 
 
 def apply(stage: Stage, policy: Policy) -> None:
@@ -42,9 +42,9 @@ def apply(stage: Stage, policy: Policy) -> None:
     if not isinstance(stage.subject, Filtering):
         raise AdapterError("the profile claims policy, but its adapter cannot apply one")
     stage.policies.append(policy)
-    stage.event("policy", detail=policy.name)
+    stage.event("policy", policy.name)
     stage.subject.apply(policy)
-    stage.event("policy-applied", detail=policy.name)
+    stage.event("policy-applied", policy.name)
 
 
 def cast(stage: Stage, policy: Policy) -> Iterator[tuple[Host, Attachment]]:

@@ -29,6 +29,7 @@ from conformance.recording.model import (
     Flow,
     InterfaceState,
     Matrix,
+    PortState,
     Snapshot,
     Window,
 )
@@ -61,6 +62,7 @@ class Stage:
     matrices: list[Matrix] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    ports: list[PortState] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
@@ -231,11 +233,15 @@ class Stage:
             sent += [Canary(nonce=nonce.hex(), form=form, where=node.name, tap=tap, time_ns=moment) for tap in taps]
         return sent
 
-    def snapshot(self, moment: str) -> None:
-        """Write down the state of every host, endpoint and of the client."""
+    def snapshot_hosts(self, moment: str) -> None:
+        """Write down the state of every host alone: of many endpoints it would take longer than the scenario."""
         for host in self.hosts:
             further = self.subject.explain(host) if isinstance(self.subject, Explaining) else None
             self.snapshots.append(snapshot.take(host.namespace, host.name, moment, further=further))
+
+    def snapshot(self, moment: str) -> None:
+        """Write down the state of every host, endpoint and of the client."""
+        self.snapshot_hosts(moment)
         for endpoint in self.endpoints.values():
             self.snapshots.append(snapshot.take(endpoint.namespace, endpoint.name, moment, rules=False))
         self.snapshots.append(snapshot.take(self.lab.client.namespace, "client", moment, rules=False))

@@ -106,7 +106,7 @@ class Trials:
 
     def _needed(self, name: str, testbed: str) -> list[RecordingKey]:
         """The recordings that decide something of a network: its roles and claims leave scenarios out."""
-        owed = self._instances(Selection((self._profiles[name],), (testbed,)))
+        owed = self._instances(_selection(self._profiles[name], testbed))
         return sorted(recordings(owed, 1), key=lambda key: key.scenario)
 
     def start(self) -> None:
@@ -126,7 +126,7 @@ class Trials:
 
     def _trial(self, name: str, place: Sound, expected: frozenset[str], fault: Fault | None) -> Trial:
         _, testbed = place
-        selection = Selection((self._profiles[name],), (testbed,))
+        selection = _selection(self._profiles[name], testbed)
         session = Session(selection, self._live, None)
         outcomes = [session.outcome(one) for one in self._instances(selection)]
         recordings = list(self._recordings(name, testbed))
@@ -158,6 +158,11 @@ class Trials:
     def close(self) -> None:
         """Stop recording."""
         self._live.close()
+
+
+def _selection(profile: Profile, testbed: str) -> Selection:
+    links = frozenset({testbed} if testbeds.load(testbed).links else ())
+    return Selection((profile,), (testbed,), links=links)
 
 
 def _arguments(key: RecordingKey) -> tuple[str, str, str, int]:

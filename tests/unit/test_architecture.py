@@ -22,6 +22,7 @@ FORBIDDEN = {
     "frames": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", *ABOVE},
     "report": {"lab", "adapters", "scenarios", "judging", "checks", "recording", "frames", *ABOVE},
     "scenarios": {"report", "judging", "checks", *ABOVE},
+    "partners": {"report", "judging", "checks", "scenarios", "recording", "adapters", "selftest", *ABOVE},
     "adapters": {"report", "judging", "checks", "scenarios", "recording", *ABOVE},
     "selftest": {"report", *(ABOVE - {"running"})},
     "running": ABOVE - {"running"},
