@@ -18,8 +18,8 @@ def _kept_back(case: Case, found: Tried, denied: Bits, expected: str) -> None:
     case.window("policy")
     case.require(denied.any(), "the policy denies no such cell")
     leaks = denied & found.passed
-    for cell in np.argwhere(denied & ~leaks)[:1].tolist():
-        case.expect(True, expected=expected, seen=f"{found.name(cell)}: {found.end(cell)}")
+    for _ in range(int((denied & ~leaks).sum())):
+        case.expect(True, expected=expected, seen="kept back")
     for cell in np.argwhere(leaks).tolist():
         row = int(found.first[tuple(cell)])
         case.expect(
@@ -70,8 +70,8 @@ def test_allowed(case: Case) -> None:
     answered = found.table("answered") & found.table("delivered")
     lost = allowed & ~answered
     expected = "what is allowed is delivered and answered"
-    for cell in np.argwhere(allowed & answered)[:1].tolist():
-        case.expect(True, expected=expected, seen=f"{found.name(cell)}: answered")
+    for _ in range(int((allowed & answered).sum())):
+        case.expect(True, expected=expected, seen="answered")
     for cell in np.argwhere(lost).tolist():
         row = int(found.first[tuple(cell)])
         arrived = "arrived" if row >= 0 else "did not arrive"

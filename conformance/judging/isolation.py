@@ -49,7 +49,8 @@ class Tried:
 
     def table(self, name: str) -> Bits:
         """What the probes' own ends say: answered, delivered, refused, unreachable, translated, diverted."""
-        return matrices.table(self.matrix, name)[self.matrix.protocols.index(self.protocol)]
+        found: Bits = matrices.table(self.matrix, name)[self.matrix.protocols.index(self.protocol)]
+        return found
 
     @cached_property
     def passed(self) -> Bits:

@@ -34,7 +34,7 @@ def act(stage: Stage) -> None:
     stage.attach_all(list(cast(stage, policy)))
     with stage.window("policy"):
         mesh_of(stage, "policy")
-    stage.snapshot_hosts("after")
+    stage.snapshot_hosts("after", tracked=False)
 
 
 def apply(stage: Stage, policy: Policy) -> None:
@@ -54,7 +54,7 @@ def cast(stage: Stage, policy: Policy) -> Iterator[tuple[Host, Attachment]]:
         turn, place = divmod(number, len(policy.population))
         labels = policy.population[place]
         kind = next(iter(labels.values()), "e")
-        yield hosts[(place + turn) % len(hosts)], Attachment(f"{kind}{number + 1}", labels=labels)
+        yield hosts[(place + turn) % len(hosts)], Attachment(f"{kind}{number + 1:02}", labels=labels)
 
 
 def mesh_of(stage: Stage, purpose: str) -> None:

@@ -233,11 +233,12 @@ class Stage:
             sent += [Canary(nonce=nonce.hex(), form=form, where=node.name, tap=tap, time_ns=moment) for tap in taps]
         return sent
 
-    def snapshot_hosts(self, moment: str) -> None:
-        """Write down the state of every host alone: of many endpoints it would take longer than the scenario."""
+    def snapshot_hosts(self, moment: str, *, tracked: bool = True) -> None:
+        """Write down the state of every host alone: that of many endpoints, and the connections of a mesh (`tracked`),
+        would take longer than the scenario."""
         for host in self.hosts:
             further = self.subject.explain(host) if isinstance(self.subject, Explaining) else None
-            self.snapshots.append(snapshot.take(host.namespace, host.name, moment, further=further))
+            self.snapshots.append(snapshot.take(host.namespace, host.name, moment, tracked=tracked, further=further))
 
     def snapshot(self, moment: str) -> None:
         """Write down the state of every host, endpoint and of the client."""

@@ -137,7 +137,7 @@ class Filtered(Routed):
 
     def denial(self, matches: tuple[nft.Match, ...], comment: str) -> tuple[nft.Rule, ...]:
         """The rules that deny what `matches`."""
-        return tuple(nft.Rule(one.action, (*matches, *one.matches), comment) for one in self.refusal)
+        return tuple(nft.Rule(one.action, (*matches, *one.matches), one.comment or comment) for one in self.refusal)
 
     def ends(self, rule: Rule, version: Version) -> Iterator[tuple[nft.Match, ...]]:
         """Who it is about: the governed end and the other one, in one family."""
