@@ -36,6 +36,21 @@ class OnlyTcpDenied(Filtered):
     )
 
 
+def first_of_all(made: nft.Table, *rules: nft.Rule) -> nft.Table:
+    """The table with further rules before all others on what is forwarded."""
+    forward, *others = made.chains
+    return replace(made, chains=(replace(forward, rules=(*rules, *forward.rules)), *others))
+
+
+class UdpAnswersDropped(Filtered):
+    """Datagrams pass as the policy says, their answers do not."""
+
+    def compiled(self, host: Host, policy: Policy) -> nft.Table:
+        """With a rule against the answers."""
+        against = nft.Rule(nft.drop(), (nft.transport("udp"), nft.reply()), PLANTED)
+        return first_of_all(super().compiled(host, policy), against)
+
+
 class OneCellLeaks(Filtered):
     """One endpoint reaches one other with UDP to port 53, whatever the policy says."""
 
@@ -55,9 +70,8 @@ class OneCellLeaks(Filtered):
             )
             for version in self.versions
         )
-        first, *others = made.chains
         empty = tuple(nft.AddressSet(f"{name}-{version}", version) for name in LEAK for version in self.versions)
-        return replace(made, chains=(replace(first, rules=(*leaks, *first.rules)), *others), sets=(*made.sets, *empty))
+        return first_of_all(replace(made, sets=(*made.sets, *empty)), *leaks)
 
     def learn(self, lease: Lease) -> None:
         """And tell the rule who the two are."""
@@ -107,6 +121,15 @@ FAULTS = (
         fails=frozenset({"acl.egress"}),
         design=FilteredInwards,
         witness=_no_egress,
+    ),
+    Fault(
+        name="acl-udp-answers",
+        title="answers to allowed datagrams are dropped",
+        network=NETWORK,
+        endpoints=FEW,
+        fails=frozenset({"acl.allowed"}),
+        design=UdpAnswersDropped,
+        witness=rule_hit,
     ),
     Fault(
         name="acl-one-cell",
