@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.report.drawing import draw, duration
@@ -89,6 +89,7 @@ def test_events_and_a_blackout_are_marked() -> None:
     assert [each.text for each in classes(picture, "name")] == ["client", "h1", "h1a"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=120), max_size=6), st.integers(0, 10**12))
 def test_whatever_the_lines_say_there_is_a_picture(texts: list[str], time: int) -> None:
     lines = tuple(f"{number} h1:eth0 {text}" for number, text in enumerate(texts, 1))
