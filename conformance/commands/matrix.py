@@ -7,6 +7,7 @@ from pathlib import Path
 
 from conformance.report import gate, matrix, store
 from conformance.report.atomic import write_atomically
+from conformance.report.matrix import Matrix
 from conformance.report.model import Report
 
 
@@ -14,25 +15,30 @@ def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | 
     """Print the reports of these folders side by side, and write them in every form for which a file is named."""
     files = store.located(folders)
     reports = [store.read(file) for file in files]
-    print_matrix(reports)
+    built = matrix.build(reports)
+    print_matrix(built)
     if markdown is not None:
-        write_atomically(markdown, matrix.render_markdown(matrix.build(reports)))
+        write_atomically(markdown, matrix.render_markdown(built))
     if picture is not None:
         from conformance.report.overview import render_overview
 
-        write_atomically(picture, render_overview(matrix.build(reports)))
+        write_atomically(picture, render_overview(built))
     if html is not None:
-        from conformance.report.page import render_page
-        from conformance.showing.exhibits import beside
-
-        exhibits = beside(list(zip(files, reports, strict=True)), html)
-        write_atomically(html, render_page(reports, exhibits))
+        write_page(built, list(zip(files, reports, strict=True)), html)
         print(f"\npage: {html}")  # noqa: T201 - where to look
     return gate.exit_code(reports)
 
 
-def print_matrix(reports: Sequence[Report]) -> None:
+def write_page(built: Matrix, reports: Sequence[tuple[Path, Report]], page: Path) -> None:
+    """Write the page over these reports, each with its file; what lies beside them is linked and quoted."""
+    from conformance.report.page import render_page
+    from conformance.showing.exhibits import beside
+
+    write_atomically(page, render_page([report for _, report in reports], beside(reports, page), matrix=built))
+
+
+def print_matrix(built: Matrix) -> None:
     """The matrix on the terminal."""
     from rich.console import Console
 
-    matrix.render_terminal(matrix.build(reports), Console())
+    matrix.render_terminal(built, Console())
