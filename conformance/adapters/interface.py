@@ -87,8 +87,19 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlet:
+    """The host's end of an endpoint's link: where its frames are watched if its own namespace cannot be (a guest's)."""
+
+    namespace: Namespace
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One attached endpoint: the namespace where it lives, its interface there, and what was reported of it."""
+    """One attached endpoint: the namespace where it lives, its interface there, and what was reported of it.
+
+    `outlet` is given where its frames can only be watched from outside.
+    """
 
     name: str
     host: str
@@ -96,6 +107,7 @@ class Endpoint:
     interface: str
     reported: Reported
     publications: tuple[Publication, ...] = ()
+    outlet: Outlet | None = None
     handle: Any = None
 
 
@@ -137,6 +149,14 @@ class Explaining(Protocol):
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """Structured state by name (JSON values), stored in the snapshot of `host`."""
+
+
+@runtime_checkable
+class Outside(Protocol):
+    """Optional power of a subject whose endpoints are watched from outside: it says where, before they are there."""
+
+    def outlet(self, host: Host, name: str) -> Outlet:
+        """Where the frames of the endpoint `name` will be seen when it is on `host`."""
 
 
 @runtime_checkable

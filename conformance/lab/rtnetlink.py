@@ -134,6 +134,11 @@ def quiet(name: str) -> Request:
     return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), mode)
 
 
+def mtu(name: str, size: int) -> Request:
+    """Set a link's MTU in bytes."""
+    return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), u32(_IFLA_MTU, size))
+
+
 def delete_link(name: str) -> Request:
     """Remove a link; costs a grace period of the kernel (about 20 ms)."""
     return partial(message, DELETE_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name))

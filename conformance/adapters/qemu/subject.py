@@ -1,0 +1,161 @@
+"""Virtual machines as endpoints: each a QEMU process whose tap is a port of its host's bridge."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Outlet
+from conformance.adapters.linux.bridges import BRIDGE
+from conformance.adapters.linux.flat_bridge import FlatBridge
+from conformance.adapters.linux.network import INTERFACE, Lease, refusals
+from conformance.adapters.qemu.image import Frozen
+from conformance.adapters.qemu.machine import Machine, device
+from conformance.adapters.qemu.settings import Settings
+from conformance.adapters.qemu.tap import open_tap
+from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.guest import Channel, GuestNamespace
+from conformance.lab.lab import Host, Lab
+from conformance.lab.namespace import Namespace
+from conformance.lab.sysctls import pin
+
+USUAL_MTU: Final = 1500
+
+
+@dataclass(slots=True)
+class Guest:
+    """One virtual machine: the QEMU that it is in now, and the way into it."""
+
+    machine: Machine
+    channel: Channel
+    namespace: GuestNamespace
+
+
+class VirtualMachines(FlatBridge):
+    """Guests on the underlay's own segment. Safe to use from several threads, as every network is."""
+
+    moves: tuple[MoveKind, ...] = ("migrate",)
+
+    def __init__(self, lab: Lab, program: str, settings: Settings, frozen: Frozen) -> None:
+        super().__init__(lab)
+        self._program = program
+        self._settings = settings
+        self._frozen = frozen
+        self._guests: dict[str, Guest] = {}
+        self._taps: dict[tuple[str, str], str] = {}
+        self._guard = threading.Lock()
+
+    # --- endpoints --------------------------------------------------------------------------------------------
+    def outlet(self, host: Host, name: str) -> Outlet:
+        """The tap of the endpoint `name` on `host`, whether it is there yet or not."""
+        with self._guard:
+            number = len(self._taps) + 1
+            return Outlet(host.namespace, self._taps.setdefault((host.name, name), f"tap{number}"))
+
+    def prepare(self, host: Host, name: str) -> Namespace:
+        """Wake a guest, without a network card. Raises AdapterError."""
+        with self._guard:
+            known = self._guests.get(name)
+        if known is not None:
+            return known.namespace
+        machine = Machine.started(host, name, self._program, self._settings, ("-incoming", "defer"))
+        channel = Channel(machine.agent, self._frozen.hello)
+        with refusals(name):
+            machine.wake(self._frozen.state)
+            namespace = self.lab.keep(GuestNamespace(name, channel))
+            namespace.kernel.settle()
+            pin(namespace)
+            netlink.transact(namespace, [rtnetlink.up("lo")])
+        with self._guard:
+            self._guests[name] = Guest(machine, channel, namespace)
+        return namespace
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Plug in the guest's network card and give it its addresses. Raises AdapterError."""
+        endpoint = super().attach(host, request)
+        return replace(endpoint, outlet=self.outlet(host, request.name))
+
+    def connect(self, lease: Lease) -> None:
+        """A tap into the host's bridge, and a card on it, which the guest finds while it runs."""
+        guest = self._guests[lease.name]
+        card = device(self._settings, lease.mac)
+        self._with_tap(lease.host, lease.name, lambda tap: guest.machine.plug(card, tap))
+        await_interface(lease.namespace, INTERFACE)
+        if lease.mtu != USUAL_MTU:
+            netlink.transact(lease.namespace, [rtnetlink.mtu(INTERFACE, lease.mtu)])
+
+    def await_connection(self, lease: Lease) -> None:
+        """A card whose link comes up late drops what is sent before."""
+        link.await_link(lease.namespace, INTERFACE)
+
+    def disconnect(self, lease: Lease) -> None:
+        """The machine is switched off, and its tap goes with it."""
+        with self._guard:
+            guest = self._guests.pop(lease.name, None)
+        if guest is not None:
+            guest.machine.end()
+
+    def _with_tap(self, host: Host, name: str, use: Callable[[int], Any]) -> Any:
+        """QEMU has a copy of the tap's descriptor afterwards: the interface lives as long as that QEMU."""
+        place = self.outlet(host, name).interface
+        tap = open_tap(host, place, BRIDGE, offloads=self._settings.nic == "virtio-net-pci")
+        try:
+            return use(tap)
+        finally:
+            os.close(tap)
+
+    # --- moves ------------------------------------------------------------------------------------------------
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """Live migration to a second QEMU on `to`. Raises AdapterError."""
+        if kind not in self.moves:
+            raise AdapterError(f"{endpoint.name}: QEMU does not move a guest by {kind}")
+        guest, lease = self._guests[endpoint.name], endpoint.handle
+        with refusals(endpoint.name):
+            target = self._with_tap(to, endpoint.name, lambda tap: self._target(to, lease, tap))
+            guest.channel.rest()
+            guest.machine.migrate_to(target)
+            guest.machine.end()
+            guest.channel.move(target.agent)
+        guest.machine = target
+        moved = replace(lease, host=to)
+        return replace(endpoint, host=to.name, outlet=self.outlet(to, endpoint.name), handle=moved)
+
+    def _target(self, to: Host, lease: Lease, tap: int) -> Machine:
+        """A QEMU that waits for the guest, with the same network card in the same place."""
+        card = ",".join(f"{key}={value}" for key, value in device(self._settings, lease.mac).items())
+        return Machine.started(
+            to, lease.name, self._program, self._settings,
+            ("-netdev", f"tap,id=net0,fd={tap}", "-device", card, "-incoming", "defer"), descriptors=(tap,),
+        )  # fmt: skip
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """Which guests run on the host, as QEMU says."""
+        with self._guard:
+            guests = dict(self._guests)
+        mine = {name: guest for name, guest in guests.items() if self._runs_on(name, host)}
+        return {"qemu": {name: guest.machine.status() for name, guest in sorted(mine.items())}}
+
+    def _runs_on(self, name: str, host: Host) -> bool:
+        return self._guests[name].machine.place == host.name
+
+    def close(self) -> None:
+        """Switch every machine off."""
+        for guest in self._guests.values():
+            with suppress(AdapterError):
+                guest.machine.end()
+
+
+def await_interface(namespace: Namespace, name: str) -> None:
+    """Wait until the guest has found its new card. Raises TimeoutError."""
+    with link.announcements(namespace, link.RTMGRP_LINK) as wait:
+        while True:
+            with suppress(LookupError):
+                link.index(namespace, name)
+                return
+            if not wait(limits.GUEST):
+                raise TimeoutError(f"{namespace.name}: the guest has found no {name} within {limits.GUEST} s")
