@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from conformance import run
-from conformance.driver import Driver
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL, Instance
 from conformance.judging.register import check_of
+from conformance.running import run
+from conformance.running.driver import Driver
 from conformance.verdict import Outcome, Verdict
 
 RUN = pytest.StashKey[run.Run]()
@@ -114,6 +114,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if outcome.verdict is not Verdict.PASS:
         pytest.fail(text, pytrace=False)
     return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport | None:
+    """A report without a picture of the traceback where nobody prints it: drawing it costs more than judging."""
+    problem = None if call.excinfo is None else call.excinfo.value
+    if OUTCOME not in item.stash or not isinstance(problem, pytest.fail.Exception):
+        return None
+    if item.config.pluginmanager.has_plugin("terminalreporter"):
+        return None
+    return pytest.TestReport(item.nodeid, item.location, {}, "failed", problem.msg, "call", duration=call.duration)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
