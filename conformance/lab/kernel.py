@@ -31,8 +31,15 @@ class Kernel(Protocol):
 class OwnKernel:
     """The kernel of this machine, in whatever namespace the calling thread has entered."""
 
-    socket = staticmethod(socket.socket)
-    index = staticmethod(socket.if_nametoindex)
+    @staticmethod
+    def socket(family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """See `Kernel.socket`."""
+        return socket.socket(family, kind, protocol)
+
+    @staticmethod
+    def index(name: str) -> int:
+        """See `Kernel.index`."""
+        return socket.if_nametoindex(name)
 
     @staticmethod
     def read(place: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -17,7 +16,7 @@ from conformance.adapters.linux.network import INTERFACE, Lease, refusals
 from conformance.adapters.qemu.image import Frozen
 from conformance.adapters.qemu.machine import Machine, device
 from conformance.adapters.qemu.settings import Settings
-from conformance.adapters.qemu.tap import open_tap
+from conformance.adapters.qemu.tap import Tap, open_tap
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.guest import Channel, GuestNamespace
 from conformance.lab.lab import Host, Lab
@@ -47,15 +46,23 @@ class VirtualMachines(FlatBridge):
         self._settings = settings
         self._frozen = frozen
         self._guests: dict[str, Guest] = {}
-        self._taps: dict[tuple[str, str], str] = {}
+        self._taps: dict[tuple[str, str], Tap] = {}
+        self._number = 0
         self._guard = threading.Lock()
 
     # --- endpoints --------------------------------------------------------------------------------------------
     def outlet(self, host: Host, name: str) -> Outlet:
-        """The tap of the endpoint `name` on `host`, whether it is there yet or not."""
+        """The tap of the endpoint `name` on `host`, made now where there is none. Raises AdapterError."""
+        return Outlet(host.namespace, self._tap(host, name).interface)
+
+    def _tap(self, host: Host, name: str) -> Tap:
+        offloads = self._settings.nic == "virtio-net-pci"
         with self._guard:
-            number = len(self._taps) + 1
-            return Outlet(host.namespace, self._taps.setdefault((host.name, name), f"tap{number}"))
+            if (host.name, name) not in self._taps:
+                self._number += 1
+                with refusals(name):
+                    self._taps[host.name, name] = open_tap(host, f"tap{self._number}", BRIDGE, offloads=offloads)
+            return self._taps[host.name, name]
 
     def prepare(self, host: Host, name: str) -> Namespace:
         """Wake a guest, without a network card. Raises AdapterError."""
@@ -84,7 +91,8 @@ class VirtualMachines(FlatBridge):
         """A tap into the host's bridge, and a card on it, which the guest finds while it runs."""
         guest = self._guests[lease.name]
         card = device(self._settings, lease.mac)
-        self._with_tap(lease.host, lease.name, lambda tap: guest.machine.plug(card, tap))
+        with self._tap(lease.host, lease.name).handed_over() as tap:
+            guest.machine.plug(card, tap)
         await_interface(lease.namespace, INTERFACE)
         if lease.mtu != USUAL_MTU:
             netlink.transact(lease.namespace, [rtnetlink.mtu(INTERFACE, lease.mtu)])
@@ -98,16 +106,14 @@ class VirtualMachines(FlatBridge):
         with self._guard:
             guest = self._guests.pop(lease.name, None)
         if guest is not None:
-            guest.machine.end()
+            self._end(guest.machine)
 
-    def _with_tap(self, host: Host, name: str, use: Callable[[int], Any]) -> Any:
-        """QEMU has a copy of the tap's descriptor afterwards: the interface lives as long as that QEMU."""
-        place = self.outlet(host, name).interface
-        tap = open_tap(host, place, BRIDGE, offloads=self._settings.nic == "virtio-net-pci")
-        try:
-            return use(tap)
-        finally:
-            os.close(tap)
+    def _end(self, machine: Machine) -> None:
+        machine.end()
+        with self._guard:
+            tap = self._taps.pop((machine.place, machine.name), None)
+        if tap is not None:
+            tap.close()
 
     # --- moves ------------------------------------------------------------------------------------------------
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
@@ -116,11 +122,12 @@ class VirtualMachines(FlatBridge):
             raise AdapterError(f"{endpoint.name}: QEMU does not move a guest by {kind}")
         guest, lease = self._guests[endpoint.name], endpoint.handle
         with refusals(endpoint.name):
-            target = self._with_tap(to, endpoint.name, lambda tap: self._target(to, lease, tap))
+            with self._tap(to, endpoint.name).handed_over() as tap:
+                target = self._target(to, lease, tap)
             guest.channel.rest()
             guest.machine.migrate_to(target)
-            guest.machine.end()
             guest.channel.move(target.agent)
+            self._end(guest.machine)
         guest.machine = target
         moved = replace(lease, host=to)
         return replace(endpoint, host=to.name, outlet=self.outlet(to, endpoint.name), handle=moved)
@@ -146,8 +153,9 @@ class VirtualMachines(FlatBridge):
     def close(self) -> None:
         """Switch every machine off."""
         for guest in self._guests.values():
-            with suppress(AdapterError):
-                guest.machine.end()
+            guest.machine.end()
+        for tap in self._taps.values():
+            tap.close()
 
 
 def await_interface(namespace: Namespace, name: str) -> None:

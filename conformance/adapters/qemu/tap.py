@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
 from typing import Final
@@ -19,8 +21,30 @@ _IFF_VNET_HDR: Final = 0x4000
 _REQUEST: Final = Struct("=16sH22x")
 
 
-def open_tap(host: Host, name: str, bridge: str, *, offloads: bool) -> int:
-    """A new tap interface of `host`, a port of its bridge and up; it lives as long as the descriptor that is returned.
+class Tap:
+    """A tap interface; it lives as long as somebody has its descriptor open: this object, then a QEMU."""
+
+    def __init__(self, interface: str, descriptor: int) -> None:
+        self.interface = interface
+        self._descriptor = descriptor
+
+    @contextmanager
+    def handed_over(self) -> Iterator[int]:
+        """The descriptor, for a QEMU to take a copy of; it is closed here afterwards."""
+        try:
+            yield self._descriptor
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of it. May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def open_tap(host: Host, name: str, bridge: str, *, offloads: bool) -> Tap:
+    """A new tap interface of `host`, a port of its bridge and up.
 
     With `offloads` frames are handed over with segmentation and checksums left to do, as for virtio-net. Raises OSError.
     """
@@ -31,7 +55,7 @@ def open_tap(host: Host, name: str, bridge: str, *, offloads: bool) -> int:
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
+    return Tap(name, descriptor)
 
 
 def _opened(name: str, flags: int) -> int:
