@@ -62,16 +62,19 @@ class GuestKernelFiles:
 
 
 def find_kernel(settings: Settings) -> GuestKernelFiles | None:
-    """The kernel that is asked for, or the newest one with every driver; None where there is none."""
+    """The kernel that is asked for, or that with the most drivers, the newest of them; None where none will do.
+
+    So profiles of different network cards boot the same guest, where one kernel has drivers for all.
+    """
     images = {path.name.removeprefix("vmlinuz-"): path for path in BOOT.glob("vmlinuz-*")}
-    wanted = [settings.kernel] if settings.kernel else sorted(images, key=_age, reverse=True)
-    for release in wanted:
+    found = []
+    for release, image in images.items():
         modules = _modules(release, (*ALWAYS, *DRIVERS.values()))
-        image = images.get(release)
         drivers = {path.stem.replace("-", "_") for path in modules}
-        if image is not None and {"virtio_console", DRIVERS[settings.nic]} <= drivers and os.access(image, os.R_OK):
-            return GuestKernelFiles(release, image, modules)
-    return None
+        usable = {"virtio_console", DRIVERS[settings.nic]} <= drivers and os.access(image, os.R_OK)
+        if usable and settings.kernel in ("", release):
+            found.append((len(drivers & set(DRIVERS.values())), _age(release), GuestKernelFiles(release, image, modules)))
+    return max(found, key=lambda one: one[:2])[2] if found else None
 
 
 def _age(release: str) -> list[tuple[int, str]]:
