@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--only", action="append", default=[], metavar="ID", help="requirement id or family; repeatable")
     group.addoption("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="profile override")
     group.addoption("--as", default=None, metavar="NAME", dest="rename", help="name of the one profile in the report")
-    group.addoption("--attempts", type=int, default=1, metavar="N", help="record every scenario N times")
+    group.addoption("--repeat", type=int, dest="attempts", default=1, metavar="N", help="record every scenario N times")
     group.addoption("--thorough", action="store_true", help="the long windows: nightly variants of the requirements")
     group.addoption("--out", default=None, metavar="DIR", help="folder for recordings and reports (a temporary one)")
     group.addoption("--recordings", default=None, metavar="DIR", help="judge the recordings of this folder; no lab")
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
             only=tuple(get("--only")),
             settings=tuple(get("settings")),
             rename=get("rename"),
-            attempts=get("--attempts"),
+            attempts=get("attempts"),
             thorough=get("--thorough"),
             out=None if get("--out") is None else Path(get("--out")),
             recordings=None if get("--recordings") is None else Path(get("--recordings")),
