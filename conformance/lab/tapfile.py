@@ -171,9 +171,7 @@ def _flags(head: NDArray[Any]) -> NDArray[np.uint32]:
     return flags
 
 
-def _swapped(
-    flags: NDArray[np.uint32], outside: NDArray[np.bool_], number: NDArray[np.int32]
-) -> NDArray[np.uint32]:
+def _swapped(flags: NDArray[np.uint32], outside: NDArray[np.bool_], number: NDArray[np.int32]) -> NDArray[np.uint32]:
     """The direction as the other end of the cable has it, for the taps that are `outside` (see `tap.Watch`)."""
     if not outside.any():
         return flags

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from conformance import limits
 from conformance.adapters.interface import Identity, Subject, Unavailable
-from conformance.adapters.qemu.settings import GuestKernelFiles, Settings, find_kernel, find_program, settings_of
+from conformance.adapters.qemu.settings import Settings, find_kernel, find_program, settings_of
 from conformance.profile import Profile
 
 if TYPE_CHECKING:
@@ -63,23 +63,16 @@ class QemuAdapter:
         from conformance.adapters.qemu.image import frozen_guest
         from conformance.adapters.qemu.subject import VirtualMachines
 
-        program, compiler, kernel = self._needed()
-        frozen = frozen_guest(lab, program, compiler, kernel, self._settings)
-        network = VirtualMachines(lab, program, self._settings, frozen)
+        kernel = find_kernel(self._settings)
+        assert kernel is not None
+        frozen = frozen_guest(lab, kernel, self._settings)
+        network = VirtualMachines(lab, self._settings, frozen)
         with refusals("bridge"):
             network.start()
         try:
             yield network
         finally:
             network.close()
-
-    def _needed(self) -> tuple[str, str, GuestKernelFiles]:
-        program, compiler = find_program(self._settings.qemu), find_program(self._settings.compiler)
-        kernel = find_kernel(self._settings)
-        assert program is not None
-        assert compiler is not None
-        assert kernel is not None
-        return program, compiler, kernel
 
     def plan(self) -> tuple[str, ...]:
         """What is started and configured, one step a line."""

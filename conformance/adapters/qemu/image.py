@@ -53,13 +53,13 @@ class Frozen:
         self._hello.write_text(json.dumps(hello))
 
 
-def frozen_guest(lab: Lab, program: str, compiler: str, kernel: GuestKernelFiles, settings: Settings) -> Frozen:
+def frozen_guest(lab: Lab, kernel: GuestKernelFiles, settings: Settings) -> Frozen:
     """The frozen guest of this run, which is made by the first that asks. Raises AdapterError."""
     name = f"guest-{kernel.release}-{settings.accelerator}-{settings.memory}"
     frozen = Frozen(lab.shared / f"{name}.state")
     with _locked(lab.shared / f"{name}.lock"):
         if not frozen.there:
-            _freeze(next(iter(lab.hosts.values())), program, compiler, kernel, settings, frozen)
+            _freeze(next(iter(lab.hosts.values())), kernel, settings, frozen)
     return frozen
 
 
@@ -71,17 +71,15 @@ def _locked(place: Path) -> Iterator[None]:
         yield
 
 
-def _freeze(
-    node: Node, program: str, compiler: str, kernel: GuestKernelFiles, settings: Settings, frozen: Frozen
-) -> None:
+def _freeze(node: Node, kernel: GuestKernelFiles, settings: Settings, frozen: Frozen) -> None:
     folder = frozen.state.parent
     image, files = folder / f"{frozen.state.stem}.kernel", folder / f"{frozen.state.stem}.initrd"
     try:
         image.write_bytes(unpacked_kernel(kernel.image.read_bytes()))
-        agent = build_agent(compiler, folder / f"{frozen.state.stem}.agent")
+        agent = build_agent(settings.compiler, folder / f"{frozen.state.stem}.agent")
         files.write_bytes(initial_files(agent, [path.read_bytes() for path in kernel.modules]))
         boot = ("-kernel", str(image), "-initrd", str(files), "-append", COMMAND_LINE)
-        machine = Machine.started(node, "frozen", program, settings, boot)
+        machine = Machine.started(node, "frozen", settings, boot)
         try:
             channel = Channel(machine.agent)
             machine.freeze(frozen.state)
@@ -102,9 +100,7 @@ def build_agent(compiler: str, place: Path) -> bytes:
     """The agent as a program without any library. Raises AdapterError with the compiler's own words."""
     source = resources.files("conformance.lab.guest").joinpath("agent.c").read_text()
     command = [compiler, "-nostdlib", "-static", "-o", str(place), "-x", "c", "-"]
-    done = subprocess.run(
-        command, input=source, capture_output=True, text=True, timeout=limits.COMMAND, check=False
-    )
+    done = subprocess.run(command, input=source, capture_output=True, text=True, timeout=limits.COMMAND, check=False)
     if done.returncode:
         raise AdapterError(f"{compiler}: {done.stderr.strip()}")
     try:

@@ -23,7 +23,10 @@ _KIBI: Final = 1024
 
 
 class Machine:
-    """A running QEMU, on the station `place`. `agent` is this side of the agent's port. Raises AdapterError when QEMU refuses."""
+    """A running QEMU on the station `place`. `agent` is this side of the agent's port.
+
+    Every method raises AdapterError where QEMU refuses.
+    """
 
     def __init__(self, name: str, place: str, monitor: Monitor, agent: socket.socket, process: Daemon) -> None:
         self.name = name
@@ -34,14 +37,13 @@ class Machine:
 
     @classmethod
     def started(
-        cls, node: Node, name: str, program: str, settings: Settings, further: Sequence[str] = (),
-        descriptors: Sequence[int] = (),
-    ) -> Machine:  # fmt: skip
+        cls, node: Node, name: str, settings: Settings, further: Sequence[str] = (), descriptors: Sequence[int] = ()
+    ) -> Machine:
         """Start QEMU on a station of the lab, with `further` arguments and the `descriptors` that they name."""
         agent, agent_end = socket.socketpair()
         control, control_end = socket.socketpair()
         arguments = [
-            program, "-nodefaults", "-no-user-config", "-display", "none", "-name", name,
+            settings.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-name", name,
             "-machine", "pc,usb=off,vmport=off,dump-guest-core=off", "-accel", settings.accelerator,
             "-cpu", "max", "-smp", "1", "-m", str(settings.memory),
             "-chardev", f"socket,id=control,fd={control_end.fileno()}", "-mon", "chardev=control,mode=control",
@@ -129,5 +131,6 @@ class Machine:
 def device(settings: Settings, mac: str) -> dict[str, str]:
     """The network card as QEMU's properties; without an option ROM, from which nothing is booted."""
     return {
-        "driver": settings.nic, "id": NIC, "netdev": NETWORK, "mac": mac, "bus": "pci.0", "addr": PCI_NIC, "romfile": "",
+        "driver": settings.nic, "id": NIC, "netdev": NETWORK, "mac": mac, "bus": "pci.0", "addr": PCI_NIC,
+        "romfile": "",
     }  # fmt: skip

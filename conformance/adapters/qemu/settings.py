@@ -73,7 +73,9 @@ def find_kernel(settings: Settings) -> GuestKernelFiles | None:
         drivers = {path.stem.replace("-", "_") for path in modules}
         usable = {"virtio_console", DRIVERS[settings.nic]} <= drivers and os.access(image, os.R_OK)
         if usable and settings.kernel in ("", release):
-            found.append((len(drivers & set(DRIVERS.values())), _age(release), GuestKernelFiles(release, image, modules)))
+            found.append(
+                (len(drivers & set(DRIVERS.values())), _age(release), GuestKernelFiles(release, image, modules))
+            )
     return max(found, key=lambda one: one[:2])[2] if found else None
 
 

@@ -40,9 +40,8 @@ class VirtualMachines(FlatBridge):
 
     moves: tuple[MoveKind, ...] = ("migrate",)
 
-    def __init__(self, lab: Lab, program: str, settings: Settings, frozen: Frozen) -> None:
+    def __init__(self, lab: Lab, settings: Settings, frozen: Frozen) -> None:
         super().__init__(lab)
-        self._program = program
         self._settings = settings
         self._frozen = frozen
         self._guests: dict[str, Guest] = {}
@@ -70,11 +69,12 @@ class VirtualMachines(FlatBridge):
             known = self._guests.get(name)
         if known is not None:
             return known.namespace
-        machine = Machine.started(host, name, self._program, self._settings, ("-incoming", "defer"))
+        machine = Machine.started(host, name, self._settings, ("-incoming", "defer"))
         channel = Channel(machine.agent, self._frozen.hello)
         with refusals(name):
             machine.wake(self._frozen.state)
-            namespace = self.lab.keep(GuestNamespace(name, channel))
+            namespace = GuestNamespace(name, channel)
+            self.lab.keep(namespace)
             namespace.kernel.settle()
             pin(namespace)
             netlink.transact(namespace, [rtnetlink.up("lo")])
@@ -136,7 +136,7 @@ class VirtualMachines(FlatBridge):
         """A QEMU that waits for the guest, with the same network card in the same place."""
         card = ",".join(f"{key}={value}" for key, value in device(self._settings, lease.mac).items())
         return Machine.started(
-            to, lease.name, self._program, self._settings,
+            to, lease.name, self._settings,
             ("-netdev", f"tap,id=net0,fd={tap}", "-device", card, "-incoming", "defer"), descriptors=(tap,),
         )  # fmt: skip
 

@@ -46,7 +46,8 @@ class Tap:
 def open_tap(host: Host, name: str, bridge: str, *, offloads: bool) -> Tap:
     """A new tap interface of `host`, a port of its bridge and up.
 
-    With `offloads` frames are handed over with segmentation and checksums left to do, as for virtio-net. Raises OSError.
+    With `offloads` frames are handed over with segmentation and checksums left to do, as for virtio-net.
+    Raises OSError.
     """
     descriptor = host.namespace.call(_opened, name, _IFF_VNET_HDR if offloads else 0)
     try:

@@ -155,7 +155,7 @@ class FarSocket:
         message = b"".join(map(bytes, buffers))
         control = b"".join(_control(*one) for one in ancillary)
         name = packed(self._family, address, self._index) if address is not None else b""
-        head = _message_head(given(name), len(name), given(message), len(message), given(control), len(control))
+        head = _message_head(given(name), given(message), given(control))
         return self.channel.one(calls.SENDMSG, self._own(), head, flags | socket.MSG_NOSIGNAL)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
@@ -175,7 +175,7 @@ class FarSocket:
     def recvmsg(self, size: int, ancillary: int = 0, flags: int = 0) -> tuple[bytes, list[Any], int, Any]:
         """Receive with ancillary data."""
         name, control, data = room(ROOM), room(ancillary), room(size)
-        head = _message_head(name, ROOM, data, size, control, ancillary)
+        head = _message_head(name, data, control)
         head.returned = True
         own = self._own()
         got = self._patiently(
@@ -241,13 +241,13 @@ class FarSocket:
             raise OSError(-results[0], os.strerror(-results[0]))
 
 
-def _message_head(name: Memory, named: int, data: Memory, size: int, control: Memory, controls: int) -> Memory:
+def _message_head(name: Memory, data: Memory, control: Memory) -> Memory:
     """struct msghdr with one piece of data."""
-    vector = Memory((data, size.to_bytes(8, "little")))
+    vector = Memory((data, data.size.to_bytes(8, "little")))
     none = bytes(8)
     return Memory((
-        name if named else none, named.to_bytes(8, "little"), vector, (1).to_bytes(8, "little"),
-        control if controls else none, _MESSAGE_TAIL.pack(controls, 0),
+        name if name.size else none, name.size.to_bytes(8, "little"), vector, (1).to_bytes(8, "little"),
+        control if control.size else none, _MESSAGE_TAIL.pack(control.size, 0),
     ))  # fmt: skip
 
 
