@@ -23,7 +23,7 @@ _LENGTH: Final = Struct("=I")
 _POLL: Final = Struct("=ihh")
 _MESSAGE_TAIL: Final = Struct("=Qi4x")
 _CONTROL: Final = Struct("=Qii")
-_IN: Final = 1
+_IN, _OUT = 1, 4
 
 
 class FarSocket:
@@ -110,6 +110,8 @@ class FarSocket:
     def connect(self, address: Any) -> None:
         """Connect to an address."""
         number = self.connect_ex(address)
+        if number == errno.EINPROGRESS and self._blocking and self._ready(_OUT, GUEST):
+            number = self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             raise OSError(number, os.strerror(number))
 
@@ -194,10 +196,13 @@ class FarSocket:
 
     def readable(self, seconds: float) -> bool:
         """Wait until there is something to receive, at most so many seconds."""
+        return self._ready(_IN, seconds)
+
+    def _ready(self, event: int, seconds: float) -> bool:
         until = time.monotonic() + seconds
         while True:
             left = min(max(until - time.monotonic(), 0.0), 1.0)
-            place = Memory((_POLL.pack(self._own(), _IN, 0),), returned=True)
+            place = Memory((_POLL.pack(self._own(), event, 0),), returned=True)
             if self.channel.one(calls.POLL, place, 1, int(left * 1000)) > 0:
                 return True
             if time.monotonic() >= until:
