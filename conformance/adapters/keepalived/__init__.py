@@ -75,6 +75,6 @@ class KeepalivedAdapter:
         return (
             "on every host: bridge br0 takes over the uplink's MAC, addresses and routes; the uplink is its port",
             "per endpoint: a node on each host of the segment, a veth from br0 to its eth0, an address of its own",
-            f"per node: {self._settings.keepalived} in the foreground, VRRP version 3, a virtual router for each family",
+            f"per node: {self._settings.keepalived} in the foreground, VRRP version 3, a router for each family",
             "per move: keepalived ends on the master's node",
         )
