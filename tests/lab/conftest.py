@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import EMULATED, plugfest
+from machine import state
 
+from conformance.judging.plan import CONTROL
 from conformance.lab import sandbox
 from conformance.lab.scratch import Scratch
+from conformance.profile import available
 
 HERE = Path(__file__).parent
 
@@ -87,3 +91,17 @@ def _inside(function: Any, arguments: dict[str, Any], said: Path) -> int:
     if left:
         said.write_text(json.dumps({"text": "\n".join(left)}))
     return 1 if left else 0
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every profile but virtual machines, every testbed and scenario; the machine is the same before and after."""
+    if os.geteuid() != 0:
+        pytest.skip("real peers need root")
+    folder = tmp_path_factory.mktemp("whole")
+    before = state()
+    ended = plugfest(folder, "run", *sorted({*available()} - {CONTROL, *EMULATED}), "--out", "out")
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert ended.returncode == 1, ended.stderr
+    assert state() == before
+    return folder / "out"

@@ -17,14 +17,17 @@ from conformance.lab import snapshot
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.lab import Lab
 from conformance.lab.listen import Listener
+from conformance.lab.namespace import Namespace
 from conformance.lab.tap import Recorder
 from conformance.recording.index import FrameIndex
-from conformance.recording.model import Flow
+from conformance.recording.model import Family, Flow, FlowProtocol
+from conformance.recording.model import Path as Way
 from conformance.scenarios.stage import watch_outlet
 
 pytestmark = pytest.mark.peers
 
 PORT = 8080
+PROTOCOLS: tuple[FlowProtocol, ...] = ("tcp", "udp", "icmp")
 BROADCAST = b"\xff" * 6
 RARP, ARP = b"\x80\x35", b"\x08\x06"
 
@@ -43,14 +46,14 @@ def probes(lab: Lab, guest: Endpoint, first: int) -> list[Probe]:
     """TCP, UDP and ICMP, both families, from the client to the guest and back."""
     client, found, number = lab.client, [], first
     for address in guest.reported.addresses:
-        family = "ipv4" if address.version == 4 else "ipv6"
+        family: Family = "ipv4" if address.version == 4 else "ipv6"
         outside = client.ipv4.ip if address.version == 4 else client.ipv6.ip
-        ends = (
+        ends: tuple[tuple[str, Namespace, str, str, Way], ...] = (
             ("client", client.namespace, guest.name, str(address.ip), "inbound"),
             (guest.name, guest.namespace, "client", str(outside), "outbound"),
         )
         for source, namespace, target, destination, path in ends:
-            for protocol in ("tcp", "udp", "icmp"):
+            for protocol in PROTOCOLS:
                 found.append(Probe(
                     id=number, purpose="reach", path=path, protocol=protocol, family=family, source=source,
                     namespace=namespace, target=target, destination=destination,

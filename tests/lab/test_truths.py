@@ -6,7 +6,6 @@ The table of truths is `truths.toml`; whatever it does not name must pass. An er
 from __future__ import annotations
 
 import fnmatch
-import os
 import shutil
 import subprocess
 import tomllib
@@ -16,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import outcomes, plugfest
-from machine import state
+from command import EMULATED, outcomes, plugfest
 
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
@@ -33,25 +31,9 @@ from conformance.testbed import load as load_testbed
 
 pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
-MACHINES = ["qemu-migration-e1000", "qemu-migration-virtio"]
-"""In software emulation a recording takes as much of the machine as ten others: these have a run of their own."""
-PROFILES = [name for name in available() if name not in {CONTROL, *MACHINES}]
+PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
 CONFORMING = {"routed-64", "routed-64-acl", "flat-bridge", "cni-ptp"}
 OF_EVERY_NETWORK = {"discovery", "idle", "mtu", "reachability"}
-
-
-@pytest.fixture(scope="session")
-def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every profile but virtual machines, every testbed and scenario; the machine is the same before and after."""
-    if os.geteuid() != 0:
-        pytest.skip("real peers need root")
-    folder = tmp_path_factory.mktemp("whole")
-    before = state()
-    ended = plugfest(folder, "run", *PROFILES, "--out", "out")
-    assert "Traceback" not in ended.stderr, ended.stderr
-    assert ended.returncode == 1, ended.stderr
-    assert state() == before
-    return folder / "out"
 
 
 def report_of(run: Path, profile: str) -> Report:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from conformance import limits
-from conformance.adapters.interface import Identity, Subject, Unavailable
+from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.keepalived.configuration import Settings
 from conformance.errors import UsageError
 from conformance.profile import Profile, explain
 
 if TYPE_CHECKING:
+    from conformance.adapters.keepalived.subject import Keepalived
     from conformance.lab.lab import Lab
 
 
@@ -55,7 +56,7 @@ class KeepalivedAdapter:
         return Identity("keepalived", found[1])
 
     @contextmanager
-    def deploy(self, lab: Lab) -> Iterator[Subject]:
+    def deploy(self, lab: Lab) -> Iterator[Keepalived]:
         """A bridge on every host for the nodes, which come with the endpoints. Raises AdapterError."""
         from conformance.adapters.keepalived.subject import Keepalived
         from conformance.adapters.linux.network import refusals

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from conformance import limits
-from conformance.adapters.interface import Identity, Subject, Unavailable
+from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.qemu.settings import Settings, find_kernel, find_program, settings_of
 from conformance.profile import Profile
 
 if TYPE_CHECKING:
+    from conformance.adapters.qemu.subject import VirtualMachines
     from conformance.lab.lab import Lab
 
 
@@ -57,7 +58,7 @@ class QemuAdapter:
         return Unavailable(reason, self._packages)
 
     @contextmanager
-    def deploy(self, lab: Lab) -> Iterator[Subject]:
+    def deploy(self, lab: Lab) -> Iterator[VirtualMachines]:
         """A bridge on every host, and a frozen guest that endpoints are woken from. Raises AdapterError."""
         from conformance.adapters.linux.network import refusals
         from conformance.adapters.qemu.image import frozen_guest
