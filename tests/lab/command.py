@@ -21,7 +21,7 @@ LONGEST: Final = 540
 """Seconds after which a command is given up; below the limit of a test."""
 NOBODY: Final = 65534
 EMULATED: Final = frozenset({"qemu-migration-e1000", "qemu-migration-virtio"})
-"""In software emulation a recording takes as much of the machine as ten others: these profiles have runs of their own."""
+"""In software emulation a recording takes as much of the machine as ten others: these have runs of their own."""
 
 
 def environment(**further: str) -> dict[str, str]:
