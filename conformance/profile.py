@@ -30,7 +30,7 @@ Role = Literal[
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
-    "conflict-detection", "multi-address",
+    "conflict-detection", "multi-address", "move",
 ]  # fmt: skip
 
 
