@@ -68,8 +68,8 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     ] = False,
 ) -> None:
     """Record the profiles in labs (the kernel-only set if none is named), judge, and print the matrix."""
-    from conformance.commands import run_profiles
-    from conformance.run import Wish
+    from conformance.commands.runs import run_profiles
+    from conformance.running.run import Wish
 
     wish = Wish(
         profiles=tuple(profiles or ()),
@@ -88,7 +88,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
 @app.command()
 def judge(folders: Folders, out: Out = None) -> None:
     """Judge stored recordings again: no lab, no root, the same outcomes."""
-    from conformance.commands import judge_folders
+    from conformance.commands.runs import judge_folders
 
     raise typer.Exit(judge_folders(folders, out))
 
@@ -99,7 +99,7 @@ def matrix(
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as Markdown as well.")] = None,
 ) -> None:
     """Print the reports of one or more runs side by side."""
-    from conformance.commands import show_matrix
+    from conformance.commands.runs import show_matrix
 
     raise typer.Exit(show_matrix(folders, markdown))
 
@@ -107,7 +107,7 @@ def matrix(
 @app.command("list")
 def list_(what: Listing) -> None:
     """List what there is: profiles, requirements, adapters, scenarios or testbeds."""
-    from conformance import listing
+    from conformance.commands import listing
 
     for line in getattr(listing, what.value)():
         typer.echo(line)
@@ -116,7 +116,7 @@ def list_(what: Listing) -> None:
 @app.command()
 def doctor() -> None:
     """What this machine can run, what is missing, and which package has it."""
-    from conformance.doctor import examine
+    from conformance.commands.doctor import examine
 
     raise typer.Exit(examine())
 
@@ -124,7 +124,7 @@ def doctor() -> None:
 @app.command()
 def schema(what: Schema) -> None:
     """Print the JSON Schema of a profile, a testbed, a recording or a report."""
-    from conformance.schemas import schema_of
+    from conformance.commands.schemas import schema_of
 
     typer.echo(schema_of(what.value))
 

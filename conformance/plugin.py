@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from conformance import run
-from conformance.driver import Driver
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL, Instance
 from conformance.judging.register import check_of
+from conformance.running import run
+from conformance.running.driver import Driver
 from conformance.verdict import Outcome, Verdict
 
 RUN = pytest.StashKey[run.Run]()

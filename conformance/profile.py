@@ -27,11 +27,18 @@ Role = Literal[
     "switch",
     "lldp-agent",
     "lacp-partner",
+    "packet-filter",
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
-    "conflict-detection", "multi-address", "move",
+    "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
+    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp",
+    "move",
 ]  # fmt: skip
+
+
+LINK_ROLES = frozenset({"bridge", "switch", "lldp-agent", "lacp-partner"})
+"""A profile with none but these is judged on testbeds of links: it attaches no workload."""
 
 
 class Strict(BaseModel):
@@ -54,7 +61,9 @@ class Profile(Strict):
     """One implementation under test.
 
     `hops` is how many routed hops the implementation itself puts between an endpoint and the underlay segment of its
-    host, and between two endpoints of one host (0: bridged). `adapter` holds the settings of the adapter `kind`.
+    host, and between two endpoints of one host (0: bridged). `endpoints` is how many a packet filter is tried with.
+    `established` is what becomes of an open flow when the policy comes to deny it. `adapter` holds the settings of the
+    adapter `kind`.
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
@@ -67,9 +76,16 @@ class Profile(Strict):
     packages: tuple[str, ...] = ()
     hops: Literal[0, 1] = 0
     same_host_hops: Literal[0, 1] = 0
+    endpoints: Annotated[int, Field(ge=8, le=100)] = 40
+    established: Literal["kept", "cut"] = "kept"
     description: str = ""
     adapter: Mapping[str, Any] = {}
     deviations: tuple[Deviation, ...] = ()
+
+    @property
+    def links(self) -> bool:
+        """Whether it is judged by its ports, on testbeds of links, and not by workloads that it attaches."""
+        return LINK_ROLES.issuperset(self.roles)
 
     @field_validator("features", "roles")
     @classmethod

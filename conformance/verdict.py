@@ -39,11 +39,15 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where to look: frame numbers (from 1, as Wireshark counts) in one pcapng, each deciding frame in one line."""
+    """Where to look: frame numbers (from 1, as Wireshark counts) in one pcapng, each deciding frame in one line.
+
+    `times` are those of the lines, in ns since the recording began.
+    """
 
     recording: str
     frames: tuple[int, ...] = ()
     lines: tuple[str, ...] = ()
+    times: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

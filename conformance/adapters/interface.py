@@ -6,7 +6,7 @@ implementation says of itself (`Endpoint.reported`); the lab looks at the kernel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from conformance.lab.lab import Host, Lab
     from conformance.lab.namespace import Namespace
+    from conformance.policy.document import Policy
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
@@ -54,13 +55,16 @@ class Attachment:
 
     `name` is unique in the lab. `publish` lists (protocol, port) to be published, for implementations that publish.
     `addresses` asks for exactly these addresses (of families the implementation supports; empty: its own choice).
-    `extra_addresses` asks for that many further addresses per family on the same interface.
+    `extra_addresses` asks for that many further addresses per family on the same interface. `labels` are what a policy
+    selects it by; `tenant` names the network that it belongs to, for implementations that keep tenants apart.
     """
 
     name: str
     publish: tuple[tuple[str, int], ...] = ()
     addresses: tuple[Interface, ...] = ()
     extra_addresses: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,36 @@ class Endpoint:
     reported: Reported
     publications: tuple[Publication, ...] = ()
     handle: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port of the implementation and the partner's end of its cable.
+
+    `name` is what the implementation calls it. `interface` is the kernel's interface of the host that it is, empty
+    where the port lies out of the kernel's sight (in a virtual machine). The partner speaks on `partner` in
+    `namespace`, which its tap calls `where`.
+    """
+
+    name: str
+    host: str
+    interface: str
+    namespace: Namespace
+    where: str
+    partner: str
+
+    @property
+    def tap(self) -> str:
+        """The partner's tap: what arrives there is what the port has sent."""
+        return f"{self.where}:{self.partner}"
+
+
+@runtime_checkable
+class Linking(Protocol):
+    """What is judged by its ports. Where a profile has only link roles this stands in the place of `Subject`."""
+
+    def ports(self) -> Sequence[Port]:
+        """The ports in use, in a fixed order; the host's own cables (`Host.cables`) or others that it made."""
 
 
 class Subject(Protocol):
@@ -156,4 +190,17 @@ class Moving(Protocol):
 
         Nothing is sent or announced for the implementation. The endpoint that is returned has the same name and may
         live in another namespace; the old one is not used any more. Raises AdapterError.
+        """
+
+
+@runtime_checkable
+class Filtering(Protocol):
+    """Optional power of a subject: to enforce a policy, in the implementation's own language."""
+
+    def apply(self, policy: Policy) -> None:
+        """Put `policy` in force on every host, in place of what was in force; returns when the implementation says so.
+
+        Endpoints belong to its groups by the labels that they were attached with; who attaches later is governed from
+        the start. Without a policy everything passes. Raises AdapterError, also for what the implementation cannot
+        express.
         """

@@ -159,6 +159,7 @@ def _said(judgement: Judgement) -> dict[str, Any]:
                 recording=each.recording,
                 frames=tuple(int(frame) for frame in each.frames),
                 lines=tuple(map(encodable, each.lines)),
+                times=tuple(map(int, each.times)),
             )
             for each in judgement.evidence
         ),

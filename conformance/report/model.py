@@ -76,11 +76,15 @@ class Header(Frozen):
 
 
 class ReportedEvidence(Frozen):
-    """Frame numbers (from 1) in the pcapng of one recording, and the deciding ones decoded in one line each."""
+    """Frame numbers (from 1) in the pcapng of one recording, and the deciding ones decoded in one line each.
+
+    `times` are those of the lines, in ns since the recording began.
+    """
 
     recording: str
     frames: tuple[int, ...] = ()
     lines: tuple[str, ...] = ()
+    times: tuple[int, ...] = ()
 
 
 class ReportedJudgement(Frozen):

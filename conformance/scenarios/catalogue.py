@@ -18,7 +18,8 @@ class Scenario:
 
     `inside` records every interface of the hosts and every frame of the top-of-rack, not the uplinks alone: for
     scenarios of few frames, in which what happens on an endpoint's link matters. `streams` leaves the bulk of streams
-    off the taps, which keep a sample of them.
+    off the taps, which keep a sample of them. `links`: done to ports, with partners
+    of the suite's on them, on testbeds of links.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Scenario:
     waits: float
     inside: bool = False
     streams: bool = False
+    links: bool = False
 
     def shape(self, testbed: Testbed) -> Testbed:
         """The testbed as this scenario wants it."""

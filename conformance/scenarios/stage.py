@@ -31,6 +31,7 @@ from conformance.recording.model import (
     Flow,
     InterfaceState,
     MoveState,
+    PortState,
     Snapshot,
     Stream,
     Window,
@@ -62,6 +63,7 @@ class Stage:
     states: dict[str, EndpointState] = field(default_factory=dict)
     flows: list[Flow] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    ports: list[PortState] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)

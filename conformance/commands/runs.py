@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from conformance.driver import drive
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
@@ -17,7 +16,8 @@ from conformance.report import gate, junit, matrix, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
 from conformance.report.progress import Progress
-from conformance.run import Run, Wish
+from conformance.running.driver import drive
+from conformance.running.run import Run, Wish
 
 INTERRUPTED = 130
 
@@ -29,7 +29,7 @@ def run_profiles(wish: Wish, *, everything: bool, plan: bool, matrix_only: bool)
             raise UsageError("--all: name no profile with it")
         wish = replace(wish, profiles=tuple(name for name in available() if name != CONTROL))
     if plan:
-        from conformance.planning import lines
+        from conformance.commands.planning import lines
 
         print("\n".join(lines(Run(wish))))  # noqa: T201 - what was asked for
         return 0

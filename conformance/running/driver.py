@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from conformance.places import CHECKS
-from conformance.run import Run
+from conformance.running.run import Run
 
 NAME: Final = "plugfest-driver"
 _SCRUBBED: Final = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME", "CI")

@@ -14,7 +14,7 @@ from conformance.report.store import write, write_partial
 from conformance.requirement import catalogue_hash
 
 if TYPE_CHECKING:
-    from conformance.run import Run
+    from conformance.running.run import Run
 
 
 def write_reports(run: Run, planned: Sequence[Instance], *, complete: bool) -> list[Report]:
@@ -57,7 +57,7 @@ def header(run: Run, name: str) -> Header:
         details = dict(identity.details) if identity else {}
         implementation = Implementation(product=product, version=version, details=details)
     started = first.started_ns / 1e9 if first else datetime.datetime.now(datetime.UTC).timestamp()
-    about = run.about()
+    about = run.about(name)
     return Header(
         version=first.suite if first else conformance.__version__,
         catalogue=catalogue_hash(),

@@ -1,4 +1,4 @@
-"""The documentation that lists things, made from the code: ``python -m conformance.documentation [--check]``."""
+"""The documentation that lists things, made from the code: ``python -m conformance.upkeep.documentation [--check]``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from conformance.listing import checked
+from conformance.commands.listing import checked
 from conformance.places import PROFILES
 from conformance.requirement import ClauseCheck, Requirement, catalogue, clause_text, families
 
-DOCS: Final = Path(__file__).parent.parent / "docs"
-HEAD: Final = "<!-- Made by `python -m conformance.documentation`; do not edit. -->\n"
+DOCS: Final = Path(__file__).parents[2] / "docs"
+HEAD: Final = "<!-- Made by `python -m conformance.upkeep.documentation`; do not edit. -->\n"
 SCHEMAS: Final = ("profile", "testbed", "recording", "report")
 
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated file with its content."""
-    from conformance.schemas import schema_of
+    from conformance.commands.schemas import schema_of
 
     yield DOCS / "requirements.md", "\n".join(_requirements())
     yield DOCS / "profiles.md", "\n".join(_profiles())
@@ -89,7 +89,7 @@ def main() -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
     if stale and "--check" in sys.argv[1:]:
-        print(f"not as the code says: {', '.join(stale)}; run python -m conformance.documentation")  # noqa: T201
+        print(f"not as the code says: {', '.join(stale)}; run python -m conformance.upkeep.documentation")  # noqa: T201
         return 1
     return 0
 
