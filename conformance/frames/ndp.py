@@ -124,3 +124,9 @@ def checksum(data: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return int(~total & 0xFFFF)
+
+
+def checksum_holds(frame: bytes) -> bool:
+    """Whether the ICMPv6 checksum of an untagged Ethernet frame without extension headers is right."""
+    size = struct.unpack_from("!H", frame, 18)[0]
+    return checksum(frame[22:54] + struct.pack("!II", size, 58) + frame[54 : 54 + size]) == 0

@@ -29,6 +29,8 @@ RATE: Final = 1000
 """Probes a second of one stream."""
 SAMPLE: Final = 50
 """One probe in so many is sent from `SAMPLE_PORT`, which taps keep."""
+SETTLED: Final = 1000
+"""After so many probes at the new place a stream needs no finer figure any more."""
 PORT: Final = 5600
 BULK_PORT: Final = 5601
 SAMPLE_PORT: Final = 5602
@@ -117,12 +119,16 @@ def _name(plan: Plan) -> Any:
 
 
 class Receiver:
-    """A socket that takes probes of both families in a namespace, called `place`; with `answers` it sends one datagram
-    back to each stream that arrived, whenever it is drained."""
+    """A socket that takes probes of both families in a namespace, called `place`.
+
+    With `answers` it sends one datagram back to each stream that arrived, whenever it is drained. `is_new` says that
+    it is where the endpoint has moved to: streams that arrive there steadily are retired.
+    """
 
     def __init__(self, namespace: Namespace, place: str, *, own: socket.socket | None = None) -> None:
         self.place = place
         self.answers = False
+        self.is_new = False
         self.overflowed = 0
         self._parts: list[NDArray[Any]] = []
         self.socket = own or namespace.socket(socket.AF_INET6, socket.SOCK_DGRAM)
@@ -191,8 +197,8 @@ class _Room:
 
     def decode(self, count: int) -> tuple[NDArray[Any], int]:
         """The probes among the first `count` datagrams, and how many the socket has dropped so far."""
-        payload = np.frombuffer(self._payload, dtype=">u8").reshape(_AT_ONCE, _PAYLOAD // 8)[:count]
-        control = np.frombuffer(self._control, dtype="=i8").reshape(_AT_ONCE, _CONTROL // 8)[:count]
+        payload = np.frombuffer(memoryview(self._payload), dtype=">u8").reshape(_AT_ONCE, _PAYLOAD // 8)[:count]
+        control = np.frombuffer(memoryview(self._control), dtype="=i8").reshape(_AT_ONCE, _CONTROL // 8)[:count]
         found = np.empty(count, dtype=_ARRIVAL)
         found["flow"], found["tick"] = payload[:, 1], payload[:, 2]
         found["time_ns"] = control[:, 2] * 10**9 + control[:, 3]
@@ -251,6 +257,8 @@ class Streams:
                     family = socket.AF_INET if plan.family == "ipv4" else socket.AF_INET6
                     outlet = plan.namespace.socket(family, socket.SOCK_DGRAM)
                     self._outlets[key] = outlet
+                    if plan.family == "ipv6":
+                        outlet.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                     outlet.bind(("", SAMPLE_PORT if sampled else BULK_PORT))
                     self.returns.append(Receiver(plan.namespace, plan.source, own=outlet))
         self._samples = self._grouped(self.plans, sampled=True)
@@ -316,7 +324,19 @@ class Streams:
         with self._lock:
             everyone = [*self.receivers, *self.returns]
         for receiver in everyone:
-            receiver.take(room)
+            found = receiver.take(room)
+            if receiver.is_new and len(found):
+                self._count(found)
+
+    def _count(self, found: NDArray[Any]) -> None:
+        """Retire the streams of which enough has arrived at the new place."""
+        for flow, count in zip(
+            *(column.tolist() for column in np.unique(found["flow"], return_counts=True)), strict=True
+        ):
+            before = self._settled.get(flow, 0)
+            self._settled[flow] = before + count
+            if before < SETTLED <= before + count:
+                self.retire([flow])
 
     def end(self) -> None:
         """Stop sending, take what has arrived, close every socket."""

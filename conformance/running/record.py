@@ -16,7 +16,7 @@ from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
-from conformance.lab.ring import Instruction
+from conformance.lab.ring import DEFAULT_SIZE, Instruction
 from conformance.lab.tap import Recorder, Watch
 from conformance.profile import Profile
 from conformance.recording.model import IdentityState, Record
@@ -127,6 +127,7 @@ def _program(scenario: Scenario) -> tuple[Instruction, ...]:
 def _watch(lab: Lab, recorder: Recorder, scenario: Scenario) -> None:
     """Taps on every station before anything else happens; see `Scenario.inside`."""
     inside, program = scenario.inside, _program(scenario)
+    size = DEFAULT_SIZE if scenario.streams else RACK_RING
     stations = [
         Watch(
             host.namespace,
@@ -140,7 +141,7 @@ def _watch(lab: Lab, recorder: Recorder, scenario: Scenario) -> None:
     ]
     if lab.partners is not None:
         stations.append(Watch(lab.partners, PARTNERS, "partner"))
-    stations.append(Watch(lab.rack, "rack", "rack", program=program if inside else GROUP_FRAMES, size=RACK_RING))
+    stations.append(Watch(lab.rack, "rack", "rack", program=program if inside else GROUP_FRAMES, size=size))
     stations.append(Watch(lab.client.namespace, lab.client.name, "client", program=program))
     recorder.watch_all(stations)
 
