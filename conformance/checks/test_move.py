@@ -54,7 +54,7 @@ def _announced(case: Case, *, request: bool) -> None:
 def _reaches_all(one: Announcement) -> bool:
     if one.arp is not None:
         return one.arp.ethernet_destination == arp.BROADCAST
-    return one.advertisement is not None and one.advertisement.destination == ndp.ALL_NODES
+    return one.advertisement is not None
 
 
 @check("move.announced-v4", scenario="move")
@@ -136,7 +136,7 @@ def _faults(case: Case, move: Move, one: Announcement, message: ndp.Neighbor) ->
         "Solicited is set": message.solicited,
         "Router is set": message.router,
         f"hop limit {message.hop_limit}": message.hop_limit != 255,
-        f"to {message.destination}": message.destination != ndp.ALL_NODES,
+        f"to {message.ethernet_destination}": message.ethernet_destination != ndp.multicast_mac(ndp.ALL_NODES),
         "no target link-layer address": link is None,
         f"target link-layer address {link}, not {move.new_mac}": link not in (None, move.new_mac),
         f"code {frame[55]}": frame[55] != 0,

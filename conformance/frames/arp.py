@@ -15,6 +15,7 @@ BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 NOBODY: Final = "00:00:00:00:00:00"
 ARP_TYPE: Final = 0x0806
 RARP_TYPE: Final = 0x8035
+UNSET: Final = IPv4Address(0)
 _TAGS: Final = (0x8100, 0x88A8)
 _BODY: Final = struct.Struct("!HHBBH6s4s6s4s")
 

@@ -18,6 +18,7 @@ TARGET_OPTION: Final = 2
 NONCE_OPTION: Final = 14
 UNSPECIFIED: Final = IPv6Address("::")
 ALL_NODES: Final = IPv6Address("ff02::1")
+ALL_ROUTERS: Final = IPv6Address("ff02::2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,26 @@ def solicitation(
     message = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
     header = struct.pack("!IHBB", 0x6000_0000, len(message), 58, 255) + source.packed + group.packed
     return ethernet + b"\x86\xdd" + header + message
+
+
+def advertisement(
+    target: IPv6Address, mac: str, *, source: IPv6Address | None = None, destination: IPv6Address = ALL_NODES,
+    solicited: bool = False, override: bool = True, option: bool = True, hop_limit: int = 255,
+    ethernet_source: str | None = None,
+) -> bytes:  # fmt: skip
+    """An advertisement to a group as a whole Ethernet frame, from the target itself unless `source` is given.
+
+    `mac` is in the option, and the Ethernet source unless `ethernet_source` is given.
+    """
+    sender = source or target
+    outside = bytes.fromhex((multicast_mac(destination) + (ethernet_source or mac)).replace(":", ""))
+    link = bytes((TARGET_OPTION, 1)) + bytes.fromhex(mac.replace(":", "")) if option else b""
+    flags = 0x40 * solicited | 0x20 * override
+    body = bytes((ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0)) + target.packed + link
+    pseudo = sender.packed + destination.packed + struct.pack("!II", len(body), 58)
+    message = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    header = struct.pack("!IHBB", 0x6000_0000, len(message), 58, hop_limit) + sender.packed + destination.packed
+    return outside + b"\x86\xdd" + header + message
 
 
 def checksum(data: bytes) -> int:

@@ -161,7 +161,7 @@ def announcements(
     case: Case, addresses: Collection[Address] | None, *, tap: Collection[int] | int | None = None,
     outbound: bool | None = None, between: tuple[int, int] = (0, 1 << 62),
 ) -> list[Announcement]:  # fmt: skip
-    """ARP announcements and unsolicited neighbour advertisements to a group, of `addresses` or of anything, in order.
+    """ARP announcements and unsolicited neighbour advertisements to all nodes, of `addresses` or of anything, in order.
 
     `tap` are the taps that are looked at, `between` a pair of times in ns. A frame that several taps saw is there as
     often.
@@ -205,7 +205,7 @@ def _of_discovery(index: FrameIndex) -> Iterator[Announcement]:
         now = int(index.time_ns[row])
         if message.probes:
             asked.setdefault(message.target, []).append((now, message.ethernet_source))
-        elif message.type == ndp.ADVERTISEMENT and message.destination.is_multicast:
+        elif message.type == ndp.ADVERTISEMENT and message.destination == ndp.ALL_NODES:
             questions = asked.get(message.target, ())
             own = message.ethernet_source
             if not any(moment >= now - DAD_ANSWER and mac != own for moment, mac in questions):

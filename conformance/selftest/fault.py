@@ -20,6 +20,9 @@ from conformance.recording.model import Record
 PLANTED = "planted"
 """Comment of every rule that a fault installs: its counter is the witness."""
 
+SAID = "said"
+"""What a network wrote down of the frames that it made itself: a witness that no tap is asked for."""
+
 Witness = Callable[[Record], str | None]
 
 
@@ -32,6 +35,8 @@ class Fault:
     `design` replaces the reference's own, from which it is derived. `on_network` is called once when the network is
     deployed, `on_prepare` with each endpoint's empty namespace, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
+
+    `scenarios` are those in which alone it can show; nothing else is recorded of it (empty: everything).
     """
 
     name: str
@@ -42,6 +47,7 @@ class Fault:
     testbed: str = "same-subnet"
     labels: tuple[str, ...] = ()
     settings: tuple[tuple[str, object], ...] = ()
+    scenarios: frozenset[str] = frozenset()
     design: type[Network] | None = None
     on_network: Callable[[Lab], None] | None = None
     on_prepare: Callable[[Host, Namespace], None] | None = None

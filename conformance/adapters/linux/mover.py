@@ -63,7 +63,9 @@ class Mover(FlatBridge):
         with refusals(endpoint.name):
             self.leave(old)
             self.take_up(new)
+            self.announce(old, new, 4)
             failed = link.await_dad(new.namespace, INTERFACE, limits.DAD_SETTLED)
+            self.announce(old, new, 6)
         if failed:
             taken = ", ".join(str(address) for address in failed)
             raise AdapterError(f"{endpoint.name}: duplicate address detection failed: {taken} is in use")
@@ -83,3 +85,6 @@ class Mover(FlatBridge):
         steps.append(rtnetlink.hardware_address(INTERFACE, new.mac))
         steps += [rtnetlink.address(INTERFACE, address) for address in (*six, link_local(new.mac))]
         netlink.transact(new.namespace, [*steps, *self.routes(new)])
+
+    def announce(self, old: Lease, new: Lease, version: int) -> None:
+        """What the mover itself announces of one family, when its addresses are usable: nothing, it is the kernel's."""
