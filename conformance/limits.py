@@ -51,6 +51,8 @@ IDLE_THOROUGH: Final = 7_500.0
 # --- moves -------------------------------------------------------------------------------------------------------
 PRIMED: Final = 1.1
 """No clause: a neighbour entry of Linux resists replacement for `locktime`, 1 s; the first probes prime it before."""
+STREAMED: Final = 0.3
+"""No clause: for so long streams run before the move, so that it is known that they arrive."""
 MOVE_WINDOW: Final = 6.0
 """How long an endpoint is watched after its move: five RARP frames of QEMU take 0.8 s, three advertisements 2 s."""
 MOVE_WINDOW_THOROUGH: Final = 60.0

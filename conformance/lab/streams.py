@@ -29,7 +29,7 @@ RATE: Final = 1000
 """Probes a second of one stream."""
 SAMPLE: Final = 50
 """One probe in so many is sent from `SAMPLE_PORT`, which taps keep."""
-SETTLED: Final = 1000
+SETTLED: Final = 500
 """After so many probes at the new place a stream needs no finer figure any more."""
 PORT: Final = 5600
 BULK_PORT: Final = 5601

@@ -149,8 +149,9 @@ def _moves(stage: Stage, subject: Moving, monitor: Monitor, attempts: list[Attem
             if attempt.landing is not None and not attempt.stays:
                 attempt.new = streams.receive(attempt.landing, attempt.place)
                 _welcome(attempt)
+        keep_silent(limits.PRIMED - limits.STREAMED)
         streams.begin()
-        keep_silent(limits.PRIMED)
+        keep_silent(limits.STREAMED)
         with (
             stage.window("move", "rarp-untagged"),
             stage.window("move-tagged", "rarp-tagged"),

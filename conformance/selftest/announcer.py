@@ -26,6 +26,7 @@ class Announcer(Mover):
     """`said` is what it sent, in words, with the time and the place."""
 
     moves: tuple[MoveKind, ...] = ("failover",)
+    detects_again = False
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab)
@@ -43,11 +44,14 @@ class Announcer(Mover):
         return [sound(new, address)]
 
     def say(self, namespace: Namespace, what: str, frames: Iterable[bytes], interface: str = INTERFACE) -> None:
-        """Send frames out of an interface, and write it down."""
-        with namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as outlet:
+        """Send frames out of an interface, and write it down. Closing waits for the kernel, beside everything else."""
+        outlet = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        try:
             for frame in frames:
                 outlet.sendto(frame, (interface, 0))
                 self.said.append({"time_ns": time.time_ns(), "where": namespace.name, "what": what})
+        finally:
+            threading.Thread(target=outlet.close, name="announcer-close").start()
 
     def later(self, seconds: Iterable[float], namespace: Namespace, what: str, frames: Iterable[bytes]) -> None:
         """Say the same again and again, so many seconds from now each time, beside everything else."""

@@ -34,7 +34,7 @@ def profile_of(fault: Fault) -> Profile:
             "name": f"fault-{fault.name}",
             "title": f"{reference.title}, with a fault: {fault.title}",
             "kind": "selftest",
-            "adapter": {**reference.adapter, **dict(fault.settings), "fault": fault.name, "network": fault.network},
+            "adapter": {**reference.adapter, **dict(fault.settings), "fault": fault.name},
         }
     )
 

@@ -24,6 +24,8 @@ class Mover(FlatBridge):
     a virtual machine does; a restart or failover gives the addresses to a new interface, which detects them."""
 
     moves: tuple[MoveKind, ...] = ("migrate", "restart", "failover")
+    detects_again = True
+    """Whether a new interface detects duplicates of the addresses that it is given."""
     steps = (
         *FlatBridge.steps,
         "per move: the new place is cabled and forwards; the old interface is removed; the new one gets the addresses",
@@ -45,7 +47,7 @@ class Mover(FlatBridge):
         with refusals(endpoint.name):
             namespace.sysctl("net.ipv4.conf.default.arp_notify", int(self.notify))
             namespace.sysctl("net.ipv6.conf.default.ndisc_notify", int(self.notify))
-            if kind == "migrate":
+            if kind == "migrate" or not self.detects_again:
                 namespace.sysctl("net.ipv6.conf.default.accept_dad", 0)
             self.connect(lease)
             netlink.transact(namespace, [rtnetlink.quiet(INTERFACE), rtnetlink.up(INTERFACE)])
