@@ -11,6 +11,7 @@ from conformance.adapters.interface import (
     Adapter,
     Attachment,
     Endpoint,
+    Filtering,
     Identity,
     MoveKind,
     Moving,
@@ -21,6 +22,7 @@ from conformance.errors import UsageError
 from conformance.lab import nftables
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
+from conformance.policy.document import Policy
 from conformance.profile import Profile, load
 from conformance.selftest.fault import PLANTED, SAID, Fault
 from conformance.selftest.faults import FAULTS
@@ -34,6 +36,7 @@ def profile_of(fault: Fault) -> Profile:
             "name": f"fault-{fault.name}",
             "title": f"{reference.title}, with a fault: {fault.title}",
             "kind": "selftest",
+            "endpoints": fault.endpoints or reference.endpoints,
             "adapter": {**reference.adapter, **dict(fault.settings), "fault": fault.name},
         }
     )
@@ -113,6 +116,11 @@ class FaultySubject:
             request = self._fault.on_request(host, request)
         endpoint = self._sound.attach(host, request)
         return endpoint if self._fault.on_endpoint is None else self._fault.on_endpoint(host, endpoint)
+
+    def apply(self, policy: Policy) -> None:
+        """As the reference network does."""
+        assert isinstance(self._sound, Filtering)
+        self._sound.apply(policy)
 
     def detach(self, endpoint: Endpoint) -> None:
         """As the reference network does; then what the fault leaves behind."""

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from pydantic import ValidationError, model_validator
 
 from conformance.adapters.interface import Identity
+from conformance.adapters.linux.filtered import Filtered, FilteredInwards, FilteredV4Only
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.macvlan import SHIM, Macvlan
 from conformance.adapters.linux.mover import Mover
@@ -24,25 +25,32 @@ from conformance.profile import Profile, Strict, explain
 Design = Literal["nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan", "mover"]
 
 
+PolicySupport = Literal["none", "complete", "ipv4-only", "ingress-only"]
+
+
 class Settings(Strict):
-    """The table `[adapter]`: which design; for macvlan whether the host gets an interface towards its endpoints; for
-    the mover whether the kernel announces what moved (arp_notify, ndisc_notify)."""
+    """The table `[adapter]`: which design, for macvlan whether the host gets an interface towards its endpoints, for
+    routed-64 whether policies are enforced, and how well, for the mover whether the kernel announces what moved
+    (arp_notify, ndisc_notify)."""
 
     network: Design
     host_shim: bool = False
+    policy: PolicySupport = "none"
     notify: bool = False
 
     @model_validator(mode="after")
     def _possible(self) -> Settings:
         if self.host_shim and self.network != "macvlan":
             raise ValueError("host_shim is for network = 'macvlan'; remove it")
+        if self.policy != "none" and self.network != "routed-64":
+            raise ValueError("policy is for network = 'routed-64'; remove it")
         if self.notify and self.network != "mover":
             raise ValueError("notify is for network = 'mover'; remove it")
         return self
 
 
 MOVER_WEIGHT: Final = 4
-"""Its labs send sixteen streams of a thousand probes a second."""
+"""Its labs send up to 48 streams of a thousand probes a second; those of planted faults a third of that."""
 DESIGNS: Final[dict[Design, type[Network]]] = {
     "nat-bridge": NatBridge,
     "flat-bridge": FlatBridge,
@@ -50,6 +58,14 @@ DESIGNS: Final[dict[Design, type[Network]]] = {
     "routed-64": Routed,
     "vxlan": Vxlan,
     "mover": Mover,
+}
+
+
+FILTERS: Final[dict[PolicySupport, type[Network]]] = {
+    "none": Routed,
+    "complete": Filtered,
+    "ipv4-only": FilteredV4Only,
+    "ingress-only": FilteredInwards,
 }
 
 
@@ -68,7 +84,7 @@ class LinuxAdapter:
     needs_root = False
 
     def __init__(self, settings: Settings, design: type[Network] | None = None) -> None:
-        self.weight = MOVER_WEIGHT if settings.network == "mover" else 1
+        self.weight = (MOVER_WEIGHT if design is None else MOVER_WEIGHT // 2) if settings.network == "mover" else 1
         self._settings = settings
         self._design = design
 
@@ -79,7 +95,13 @@ class LinuxAdapter:
     def plan(self) -> tuple[str, ...]:
         """What the design configures."""
         shim = (f"{SHIM} on each host: macvlan with an address of the pool and routes to the pool",)
-        return (*(shim if self._settings.host_shim else ()), *DESIGNS[self._settings.network].steps)
+        return (*(shim if self._settings.host_shim else ()), *self._kind.steps)
+
+    @property
+    def _kind(self) -> type[Network]:
+        if self._settings.policy != "none":
+            return FILTERS[self._settings.policy]
+        return DESIGNS[self._settings.network]
 
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Network]:
@@ -94,5 +116,5 @@ class LinuxAdapter:
             return Macvlan(lab, shim=self._settings.host_shim)
         if self._settings.network == "mover" and self._design is None:
             return Mover(lab, notify=self._settings.notify)
-        made: Callable[[Lab], Network] = self._design or DESIGNS[self._settings.network]
+        made: Callable[[Lab], Network] = self._design or self._kind
         return made(lab)
