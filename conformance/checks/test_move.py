@@ -222,8 +222,8 @@ def _some_announced(case: Case) -> list[tuple[Move, set[object]]]:
 @check("move.only-moved-announced", scenario="move")
 def test_only_moved(case: Case) -> None:
     """Nothing is announced that did not move."""
-    case.window("move")
     made = moves(case)
+    case.window("move")
     start, end = min(m.state.started_ns for m in made), max(m.state.ended_ns for m in made)
     after = [one for m in made if m.state.after is not None for one in m.state.after.addresses]
     allowed = {one.address for one in after} | {a.address for m in made for a in m.state.before.addresses}
@@ -240,8 +240,9 @@ def test_only_moved(case: Case) -> None:
 @check("move.announced-at-new-place", scenario="move")
 def test_announced_at_new_place(case: Case) -> None:
     """What moved to another host is announced from there alone, not from the host that it left."""
+    elsewhere = moves(case, lambda move: move.elsewhere)
     case.window("move")
-    for move in moves(case, lambda move: move.elsewhere):
+    for move in elsewhere:
         tap = case.tap(f"{move.state.source}:eth0")
         span = (move.state.started_ns, move.state.ended_ns)
         said = announcements(case, move.addresses(), tap=tap.number, outbound=True, between=span)
@@ -277,8 +278,9 @@ def test_announced_after_forwarding(case: Case) -> None:
 @check("move.new-mac-only", scenario="move")
 def test_new_mac_only(case: Case) -> None:
     """After a move with a new MAC address nothing names the old one any more."""
+    renewed = moves(case, lambda move: move.renewed)
     case.window("move")
-    for move in moves(case, lambda move: move.renewed):
+    for move in renewed:
         for address in move.addresses():
             stale = _naming(case, move, address)
             case.expect(
@@ -312,9 +314,9 @@ def _naming(case: Case, move: Move, address: object) -> list[int]:
 @check("move.no-rarp", scenario="move")
 def test_no_rarp(case: Case) -> None:
     """No RARP is sent to make switches learn, on any tap, untagged, tagged or tunnelled."""
+    made = moves(case)
     case.window("move")
     case.window("move-tagged")
-    made = moves(case)
     index = case.recording.frames
     plain = [row for row, frame in index.frames(index.select(ethertype=arp.RARP_TYPE)) if not is_canary(frame)]
     packets = ((row, arp.parse(frame)) for row, frame in index.frames(index.select(ethertype=arp.ARP_TYPE)))
@@ -341,8 +343,8 @@ def _carries_rarp(index: object, row: int, frame: bytes) -> bool:
 @check("move.no-substitute", scenario="move")
 def test_no_substitute(case: Case) -> None:
     """No empty or non-IP frame with the endpoint's MAC address stands in for an announcement."""
-    case.window("move")
     made = moves(case)
+    case.window("move")
     index = case.recording.frames
     macs = {mac for move in made for mac in (move.old_mac, move.new_mac) if mac}
     start = min(move.state.started_ns for move in made)

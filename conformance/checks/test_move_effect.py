@@ -108,9 +108,10 @@ def _address(move: Move, stream: Stream) -> Address:
 @check("move.old-place-silent", scenario="move", family=FAMILIES)
 def test_old_place_is_silent(case: Case) -> None:
     """The old place says nothing of the address after the hand-over, answers nothing, and takes no traffic."""
+    made = with_family(moves(case))
     case.window("move")
     asked = {event.detail["address"] for event in case.recording.record.events if event.kind == "ask"}
-    for move in with_family(moves(case)):
+    for move in made:
         for address in move.addresses():
             if str(address) not in asked:
                 case.note(f"nobody on the link could ask who has {address}")
