@@ -161,6 +161,21 @@ def list_(what: Listing) -> None:
 
 
 @app.command()
+def selftest(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Faults, requirements or families; all without one.")
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the recordings in this folder.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the matrix as Markdown as well.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything as JSON as well.")] = None,
+) -> None:
+    """Judge the suite by itself: networks that really misbehave, each against every check, with the kill rate."""
+    from conformance.commands.selftest import judge_the_suite
+
+    raise typer.Exit(judge_the_suite(names or [], keep=keep, markdown=markdown, json=json))
+
+
+@app.command()
 def doctor() -> None:
     """What this machine can run, what is missing, and which package has it."""
     from conformance.commands.doctor import examine
