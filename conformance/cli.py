@@ -26,6 +26,7 @@ class Listing(StrEnum):
 
     profiles = "profiles"
     requirements = "requirements"
+    classes = "classes"
     adapters = "adapters"
     scenarios = "scenarios"
     testbeds = "testbeds"
@@ -38,6 +39,23 @@ class Schema(StrEnum):
     testbed = "testbed"
     recording = "recording"
     report = "report"
+    difference = "difference"
+
+
+class FailOn(StrEnum):
+    """What ends a run with 1."""
+
+    regression = "regression"
+    must = "must"
+    should = "should"
+
+
+class Format(StrEnum):
+    """How a difference is printed."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
 
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.")]
@@ -46,6 +64,9 @@ Only = Annotated[list[str] | None, typer.Option("--only", metavar="FAMILY_OR_ID"
 Testbeds = Annotated[list[str] | None, typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where recordings and reports go.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a profile's key.")]
+AllowFlaky = Annotated[
+    bool, typer.Option("--allow-flaky", help="Let through what passed in some attempts and not in others.")
+]
 Rename = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Name of the one profile in the matrix.")]
 
 
@@ -58,7 +79,19 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     out: Out = None,
     settings: Settings = None,
     rename: Rename = None,
-    attempts: Annotated[int, typer.Option(min=1, help="Record every scenario that many times.")] = 1,
+    repeat: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Record every scenario N times; say how stable the verdicts are.")
+    ] = 1,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="REPORT", exists=True, help="An earlier report to compare with.")
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(
+            help="End 1 on a failing MUST or SUITE (must), SHOULD as well, or on a regression (with baseline)."
+        ),
+    ] = None,
+    allow_flaky: AllowFlaky = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="The long windows (hours).")] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what would be started, sent, judged; do nothing.")
@@ -68,7 +101,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     ] = False,
 ) -> None:
     """Record the profiles in labs (the kernel-only set if none is named), judge, and print the matrix."""
-    from conformance.commands.runs import run_profiles
+    from conformance.commands.runs import Gate, run_profiles
     from conformance.running.run import Wish
 
     wish = Wish(
@@ -77,12 +110,13 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         only=tuple(only or ()),
         settings=tuple(settings or ()),
         rename=rename,
-        attempts=attempts,
+        attempts=repeat,
         thorough=thorough,
         out=out,
         command=("plugfest", *sys.argv[1:]),
     )
-    raise typer.Exit(run_profiles(wish, everything=everything, plan=plan, matrix_only=matrix_only))
+    gate = Gate(fail_on.value if fail_on else None, baseline, allow_flaky=allow_flaky, matrix_only=matrix_only)
+    raise typer.Exit(run_profiles(wish, gate, everything=everything, plan=plan))
 
 
 @app.command()
@@ -104,9 +138,22 @@ def matrix(
     raise typer.Exit(show_matrix(folders, markdown))
 
 
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", exists=True, help="A report, or a folder of reports.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", exists=True, help="The same, later.")],
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.text,
+    allow_flaky: AllowFlaky = False,
+) -> None:
+    """What changed between two reports: 0 nothing worse, 1 something is, 3 that cannot be said."""
+    from conformance.commands.differences import show_difference
+
+    raise typer.Exit(show_difference(old, new, form.value, allow_flaky=allow_flaky))
+
+
 @app.command("list")
 def list_(what: Listing) -> None:
-    """List what there is: profiles, requirements, adapters, scenarios or testbeds."""
+    """List what there is: profiles, requirements, conformance classes, adapters, scenarios or testbeds."""
     from conformance.commands import listing
 
     for line in getattr(listing, what.value)():

@@ -62,7 +62,7 @@ class Profile(Strict):
     `hops` is how many routed hops the implementation itself puts between an endpoint and the underlay segment of its
     host, and between two endpoints of one host (0: bridged). `endpoints` is how many a packet filter is tried with.
     `established` is what becomes of an open flow when the policy comes to deny it. `adapter` holds the settings of the
-    adapter `kind`.
+    adapter `kind`. `claims` are the conformance classes that it says it meets.
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
@@ -80,13 +80,14 @@ class Profile(Strict):
     description: str = ""
     adapter: Mapping[str, Any] = {}
     deviations: tuple[Deviation, ...] = ()
+    claims: tuple[str, ...] = ()
 
     @property
     def links(self) -> bool:
         """Whether it is judged by its ports, on testbeds of links, and not by workloads that it attaches."""
         return LINK_ROLES.issuperset(self.roles)
 
-    @field_validator("features", "roles")
+    @field_validator("features", "roles", "claims")
     @classmethod
     def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
@@ -142,6 +143,7 @@ def parse(data: Mapping[str, Any], source: str) -> Profile:
     except ValidationError as problem:
         raise UsageError(explain(problem, source, Profile)) from None
     _known_requirements(profile, source)
+    _known_classes(profile, source)
     return profile
 
 
@@ -153,6 +155,20 @@ def _known_requirements(profile: Profile, source: str) -> None:
             find(deviation.requirement)
         except UnknownRequirement as problem:
             raise UsageError(f"{source}: deviations.{index}.requirement: {problem}") from None
+
+
+def _known_classes(profile: Profile, source: str) -> None:
+    if not profile.claims:
+        return
+    from conformance.classes import UnknownClass, find_class
+
+    for index, name in enumerate(profile.claims):
+        try:
+            wanted = find_class(name)
+        except UnknownClass as problem:
+            raise UsageError(f"{source}: claims.{index}: {problem}") from None
+        if not set(wanted.roles) & set(profile.roles):
+            raise UsageError(f"{source}: claims.{index}: {name} is for the roles {', '.join(wanted.roles)}")
 
 
 def _override(data: dict[str, Any], setting: str) -> None:

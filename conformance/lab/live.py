@@ -19,7 +19,7 @@ from conformance.recording.store import Recording, folder_name, load
 from conformance.running.record import Job
 from conformance.testbed import Testbed
 
-CAPACITY = 20
+CAPACITY = 28
 """Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting."""
 CUT_SHORT = "the run was cut short before it was recorded"
 NEIGHBOUR_TABLES = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndisc_cache"))

@@ -32,7 +32,7 @@ def drive(run: Run) -> pytest.ExitCode:
     arguments = [
         "-c", str(CHECKS / "pytest.ini"), "--rootdir", str(CHECKS), "--noconftest", "--import-mode=importlib",
         "--assert=plain", "--capture=no", "-p", "conformance.plugin", "-p", "no:cacheprovider", "-p", "no:terminal",
-        "-p", "no:faulthandler", str(CHECKS),
+        "-p", "no:faulthandler", "-p", "no:unraisableexception", str(CHECKS),
     ]  # fmt: skip
     with _scrubbed():
         return pytest.ExitCode(pytest.main(arguments, plugins=[Driver(run)]))

@@ -71,7 +71,7 @@ class Run:
     def __post_init__(self) -> None:
         _check_only(self.wish.only)
         if self.wish.attempts < 1:
-            raise UsageError(f"--attempts {self.wish.attempts}: at least 1")
+            raise UsageError(f"--repeat {self.wish.attempts}: at least 1")
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._live: Live | None = None
         self._adapters: dict[str, Adapter] = {}

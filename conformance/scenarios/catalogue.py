@@ -43,8 +43,11 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     for scenario in (
         Scenario("reachability", "Everybody talks to everybody: protocols, ports, hop limits, absent addresses", 6.0),
         Scenario("mtu", "A narrow underlay, probed with DF set and with fragments, both ways", 6.0),
-        Scenario("discovery", "IPv6 neighbours: DAD, a duplicate, solicitations, IPv6 alone", 8.0, inside=True),
+        Scenario("discovery", "IPv6 neighbours: DAD, a duplicate, solicitations, IPv6 alone", 10.0, inside=True),
+        Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 10.0),
+        Scenario(
+            "policy", "A policy between many endpoints: all pairs at once, and what lies one step beside it", 12.0
+        ),
         Scenario("lldp", "An LLDP agent is left alone, met, lied to, disabled, changed and ended", 24.0, True, True),
-        Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 8.0),
     )
 }

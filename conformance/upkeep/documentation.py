@@ -14,7 +14,7 @@ from conformance.requirement import ClauseCheck, Requirement, catalogue, clause_
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 HEAD: Final = "<!-- Made by `python -m conformance.upkeep.documentation`; do not edit. -->\n"
-SCHEMAS: Final = ("profile", "testbed", "recording", "report")
+SCHEMAS: Final = ("profile", "testbed", "recording", "report", "difference")
 
 
 def pages() -> Iterator[tuple[Path, str]]:
@@ -22,6 +22,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     from conformance.commands.schemas import schema_of
 
     yield DOCS / "requirements.md", "\n".join(_requirements())
+    yield DOCS / "classes.md", "\n".join(_classes())
     yield DOCS / "profiles.md", "\n".join(_profiles())
     yield DOCS / "faults.md", "\n".join(_faults())
     for name in SCHEMAS:
@@ -53,6 +54,25 @@ def _requirement(row: Requirement, *, checked_: bool) -> Iterator[str]:
     yield f"{row.statement}\n"
     if checked_:
         yield f"- stimulus: {row.stimulus}\n- passes when: {row.expects}\n"
+
+
+def _classes() -> Iterator[str]:
+    from conformance.classes import classes
+
+    decided = checked()
+    yield HEAD
+    yield "# Conformance classes\n"
+    yield "A class is a named and versioned set of requirements that a product can claim (`claims` of its profile)."
+    yield "It is met when every requirement of it that is checked passes; another set is another version.\n"
+    for each in classes().values():
+        count = sum(name in decided for name in each.requirements)
+        yield f"## {each.name}\n"
+        only = "; ".join(f"{name} {' or '.join(values)}" for name, values in each.only.items())
+        yield f"{each.title}. {each.statement}\n"
+        yield f"- for: {', '.join(each.roles)}; on: {', '.join(each.testbeds)}{f'; only {only}' if only else ''}"
+        yield f"- checked: {count} of {len(each.requirements)}\n"
+        yield from (f"- {name}{'' if name in decided else ' (not yet checked)'}" for name in each.requirements)
+        yield ""
 
 
 def _profiles() -> Iterator[str]:
