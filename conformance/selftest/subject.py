@@ -41,7 +41,7 @@ def adapter(profile: Profile) -> Faulty:
     fault = FAULTS[str(name)]
     settings = {key: value for key, value in profile.adapter.items() if key != "fault"}
     if fault.conduct is not None:
-        settings.pop("network")
+        settings.pop("network", None)
         speaker = profile.model_copy(update={"kind": load(fault.network).kind, "adapter": settings})
         return Faulty(fault, speaking_adapter(speaker, fault.conduct))
     sound = profile.model_copy(update={"kind": "linux", "adapter": settings})
