@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from conformance.adapters import linux
-<<<<<<< HEAD
 from conformance.adapters.interface import (
     Adapter,
     Attachment,
@@ -19,10 +18,7 @@ from conformance.adapters.interface import (
     Subject,
     Unavailable,
 )
-=======
-from conformance.adapters.interface import Adapter, Attachment, Endpoint, Filtering, Identity, Subject, Unavailable
 from conformance.adapters.registry import speaking_adapter
->>>>>>> main
 from conformance.errors import UsageError
 from conformance.lab import nftables
 from conformance.lab.lab import Host, Lab
@@ -89,12 +85,8 @@ class Faulty:
         with self._sound.deploy(lab) as subject:
             if self._fault.on_network is not None:
                 self._fault.on_network(lab)
-<<<<<<< HEAD
             made = FaultyMover if isinstance(subject, Moving) else FaultySubject
-            yield made(self._fault, subject, lab)
-=======
-            yield subject if self._fault.conduct is not None else FaultySubject(self._fault, subject, lab)
->>>>>>> main
+            yield subject if self._fault.conduct is not None else made(self._fault, subject, lab)
 
 
 class FaultySubject:
