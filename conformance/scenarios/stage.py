@@ -28,19 +28,23 @@ from conformance.lab.canary import send_canary
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.lab import Host, Lab, Node
 from conformance.lab.namespace import Namespace
-from conformance.lab.tap import Recorder, Watch
+from conformance.lab.ring import Instruction
+from conformance.lab.tap import Recorder, Role, Watch
 from conformance.policy.document import Policy
 from conformance.profile import Profile
 from conformance.recording.model import (
     Canary,
+    Change,
     EndpointState,
     Event,
     Family,
     Flow,
     InterfaceState,
     Matrix,
+    MoveState,
     PortState,
     Snapshot,
+    Stream,
     Window,
 )
 
@@ -78,6 +82,11 @@ class Stage:
     windows: list[Window] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
+    moves: list[MoveState] = field(default_factory=list)
+    streams: list[Stream] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    program: tuple[Instruction, ...] = ()
+    """Classic BPF of endpoints' taps."""
     _watched: set[tuple[str, str]] = field(default_factory=set)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -118,17 +127,21 @@ class Stage:
 
     def watch(self, host: Host, name: str, namespace: Namespace | None) -> bool:
         """Watch the endpoint `name` on `host`, in `namespace` or from outside; whether there was anything to watch."""
-        if isinstance(self.subject, Outside):
-            outlet = self.subject.outlet(host, name)
-            if (name, outlet.interface) not in self._watched:
-                self._watched.add((name, outlet.interface))
-                watch_outlet(self.recorder, outlet, name)
-        elif namespace is None:
+        outlet = self.subject.outlet(host, name) if isinstance(self.subject, Outside) else None
+        if outlet is None and namespace is None:
             return False
-        elif (name, "") not in self._watched:
-            self._watched.add((name, ""))
-            self.recorder.watch(namespace, name, "endpoint", size=ENDPOINT_RING)
+        key = (name, "" if outlet is None else outlet.interface)
+        if key not in self._watched:
+            self._watched.add(key)
+            if outlet is not None:
+                watch_outlet(self.recorder, outlet, name, self.program)
+            elif namespace is not None:
+                self.tap(namespace, name)
         return True
+
+    def tap(self, namespace: Namespace, where: str, role: Role = "endpoint") -> None:
+        """Watch the namespace of an endpoint, or of a station that the scenario adds."""
+        self.recorder.watch(namespace, where, role, program=self.program, size=ENDPOINT_RING)
 
     def attach_all(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
         """Attach several endpoints at the same time; one that is refused is asked for again when all are done.
@@ -272,12 +285,12 @@ class Stage:
         self.snapshots.append(snapshot.take(self.lab.client.namespace, "client", moment, rules=False))
 
 
-def watch_outlet(recorder: Recorder, outlet: Outlet, name: str) -> None:
+def watch_outlet(recorder: Recorder, outlet: Outlet, name: str, program: Sequence[Instruction] = ()) -> None:
     """Watch an endpoint by the host's end of its link: what leaves the host there is what comes in at the endpoint."""
     index = link.index(outlet.namespace, outlet.interface)
-    program = ((0x20, 0, 0, INTERFACE_INDEX), (0x15, 0, 1, index), (0x06, 0, 0, 0xFFFF), (0x06, 0, 0, 0))
+    own = ((0x20, 0, 0, INTERFACE_INDEX), (0x15, 1, 0, index), (0x06, 0, 0, 0), *(program or ((0x06, 0, 0, 0xFFFF),)))
     only = frozenset({outlet.interface})
-    watch = Watch(outlet.namespace, name, "endpoint", only=only, program=program, size=ENDPOINT_RING, swapped=True)
+    watch = Watch(outlet.namespace, name, "endpoint", only=only, program=own, size=ENDPOINT_RING, swapped=True)
     recorder.watch_all([watch])
 
 

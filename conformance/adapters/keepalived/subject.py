@@ -112,6 +112,12 @@ class Keepalived(FlatBridge):
                 netlink.transact(node.namespace, [rtnetlink.delete_link(INTERFACE)])
             self._give_back(self.lab.hosts[name], [router.own[name]])
 
+    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
+        """The node that waits there as a backup; None where there is none."""
+        del kind
+        node = self._routers[endpoint.name].nodes.get(to.name)
+        return None if node is None else node.namespace
+
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """End keepalived on the master's node, as for its maintenance; then it starts again, as a backup.
 
