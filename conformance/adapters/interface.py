@@ -57,6 +57,8 @@ class Attachment:
     `addresses` asks for exactly these addresses (of families the implementation supports; empty: its own choice).
     `extra_addresses` asks for that many further addresses per family on the same interface. `labels` are what a policy
     selects it by; `tenant` names the network that it belongs to, for implementations that keep tenants apart.
+    A `counterpart` is there for others to talk to and never moves: an implementation whose endpoints are costly, or
+    speak up by themselves, may attach a plain station of the same network instead.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Attachment:
     extra_addresses: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""
+    counterpart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

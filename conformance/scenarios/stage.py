@@ -111,15 +111,16 @@ class Stage:
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Attach one endpoint, watched from its first frame where the implementation allows it."""
-        namespace = self.subject.prepare(host, request.name)
-        from_start = self.watch(host, request.name, namespace)
+        from_start = False
+        if not request.counterpart:
+            from_start = self.watch(host, request.name, self.subject.prepare(host, request.name))
         self.event("watched", request.name, from_start=from_start)
         self.event("attach", request.name, host=host.name)
         endpoint = self.subject.attach(host, request)
         attached = time.time_ns()
         self.event("attached", request.name, host=host.name)
         if not from_start:
-            self.watch(host, request.name, endpoint.namespace)
+            self.tap(endpoint.namespace, request.name)
         self.endpoints[endpoint.name] = endpoint
         state = self._state(endpoint, attached)
         self.states[endpoint.name] = state.model_copy(update={"labels": request.labels, "tenant": request.tenant})

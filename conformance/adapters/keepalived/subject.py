@@ -55,6 +55,8 @@ class Keepalived(FlatBridge):
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Start the node on `host`, then, when it is the master, those on the other hosts. Raises AdapterError."""
+        if request.counterpart:
+            return super().attach(host, request)
         if request.publish:
             raise AdapterError(f"{request.name}: keepalived publishes no ports")
         addresses = self._take(host, request)

@@ -42,6 +42,7 @@ class VirtualMachines(FlatBridge):
 
     def __init__(self, lab: Lab, settings: Settings, frozen: Frozen) -> None:
         super().__init__(lab)
+        self._stations = FlatBridge(lab)
         self._settings = settings
         self._frozen = frozen
         self._guests: dict[str, Guest] = {}
@@ -83,7 +84,9 @@ class VirtualMachines(FlatBridge):
         return namespace
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """Plug in the guest's network card and give it its addresses. Raises AdapterError."""
+        """Plug in the guest's network card and give it its addresses; a counterpart is no guest. Raises AdapterError."""
+        if request.counterpart:
+            return self._stations.attach(host, request)
         endpoint = super().attach(host, request)
         return replace(endpoint, outlet=self.outlet(host, request.name))
 
