@@ -8,6 +8,7 @@ from pathlib import Path
 
 from conformance.attest import compare, manifest, statement
 from conformance.errors import UsageError
+from conformance.profile import Profile
 from conformance.report import store
 from conformance.report.model import Report
 from conformance.running.driver import drive
@@ -72,15 +73,19 @@ def _problems(folder: Path, run: Path, key: Path | None) -> Iterator[str]:
     again = _judged_again(run, report)
     if again is None:
         yield "recordings: those of this implementation are not there any more"
-    else:
-        yield from sorted(compare.outcome_changes(report, again))
+        return
+    judged, profile = again
+    if manifest.profile_hash(profile) != known.profile:
+        yield "profile: the recordings were made with another"
+    yield from sorted(compare.outcome_changes(report, judged))
 
 
-def _judged_again(run: Path, report: Report) -> Report | None:
+def _judged_again(run: Path, report: Report) -> tuple[Report, Profile] | None:
     name = report.header.profile
     with tempfile.TemporaryDirectory(prefix="plugfest-out-") as out:
         try:
-            drive(Run(Wish(profiles=(name,), recordings=run, out=Path(out))))
-            return store.read(Path(out) / name)
-        except UsageError:
+            again = Run(Wish(profiles=(name,), recordings=run, out=Path(out)))
+            drive(again)
+            return store.read(Path(out) / name), again.profiles[name]
+        except (UsageError, KeyError):
             return None

@@ -32,7 +32,7 @@ from conformance.testbed import load as load_testbed
 pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
 PROFILES = [name for name in available() if name != CONTROL]
-CONFORMING = {"routed-64", "routed-64-acl", "flat-bridge", "cni-ptp"}
+CONFORMING = {"routed-64", "routed-64-acl", "flat-bridge", "cni-ptp", "reference-lldp"}
 OF_EVERY_NETWORK = {"discovery", "idle", "mtu", "reachability"}
 
 
@@ -119,8 +119,8 @@ def test_verdicts_are_true(profile: str, whole_run: Path) -> None:
     assert not wrong, f"{len(wrong)} of {len(report.outcomes)}:\n" + "\n".join(wrong[:40])
     idle = [f"{one.requirement} {one.parameters}" for truth in table for one in truth.what if not one.used]
     assert not idle, f"entries that say nothing of {profile}: {idle}"
-    assert report.control is not None
-    assert not report.control.problems
+    assert links or report.control is not None
+    assert report.control is None or not report.control.problems
     assert report_code(report) == (0 if profile in CONFORMING else 1)
 
 
