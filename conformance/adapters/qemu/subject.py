@@ -84,7 +84,7 @@ class VirtualMachines(FlatBridge):
         return namespace
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """Plug in the guest's network card and give it its addresses; a counterpart is no guest. Raises AdapterError."""
+        """Plug in the guest's card and give it its addresses; a counterpart is no guest. Raises AdapterError."""
         if request.counterpart:
             return self._stations.attach(host, request)
         endpoint = super().attach(host, request)
