@@ -50,6 +50,12 @@ class FailOn(StrEnum):
     should = "should"
 
 
+class Pairs(StrEnum):
+    """Which pairs."""
+
+    all = "all"
+
+
 class Format(StrEnum):
     """How a difference is printed."""
 
@@ -96,6 +102,10 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what would be started, sent, judged; do nothing.")
     ] = False,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Two in one lab, each against the other: every pair of the profiles named.")
+    ] = False,
+    pairs: Annotated[Pairs | None, typer.Option(help="Every pair of those that meet by default.")] = None,
     matrix_only: Annotated[
         bool, typer.Option("--matrix", help="End 0 when the matrix is complete, whatever its verdicts.")
     ] = False,
@@ -114,6 +124,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         thorough=thorough,
         out=out,
         command=("plugfest", *sys.argv[1:]),
+        pairs=pair or pairs is not None,
     )
     gate = Gate(fail_on.value if fail_on else None, baseline, allow_flaky=allow_flaky, matrix_only=matrix_only)
     raise typer.Exit(run_profiles(wish, gate, everything=everything, plan=plan))

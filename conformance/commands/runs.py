@@ -12,7 +12,7 @@ import pytest
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
-from conformance.report import gate, junit, matrix, store
+from conformance.report import gate, junit, matrix, pairs, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
 from conformance.report.progress import Progress
@@ -95,7 +95,7 @@ def show_matrix(folders: Sequence[Path], markdown: Path | None) -> int:
     reports = store.collect(folders)
     _show(reports)
     if markdown is not None:
-        write_atomically(markdown, matrix.render_markdown(matrix.build(reports)))
+        write_atomically(markdown, _page(reports))
     return gate.exit_code(reports)
 
 
@@ -111,7 +111,7 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
         raise UsageError("--only: no check decides these requirements yet; `plugfest list requirements` says which")
     reports = store.collect(folders)
     _show(reports)
-    write_atomically(out / "matrix.md", matrix.render_markdown(matrix.build(reports)))
+    write_atomically(out / "matrix.md", _page(reports))
     junit.write(reports, out / "junit.xml")
     if any(report.header.attempts > 1 for report in reports):
         from conformance.report.stability import table
@@ -123,10 +123,17 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
     return wanted.code(reports)
 
 
+def _page(reports: Sequence[Report]) -> str:
+    """The matrix as Markdown, that of pairs first."""
+    return "\n".join(filter(None, (pairs.render_markdown(reports), matrix.render_markdown(matrix.build(reports)))))
+
+
 def _show(reports: Sequence[Report]) -> None:
     from rich.console import Console
 
-    matrix.render_terminal(matrix.build(reports), Console())
+    console = Console()
+    matrix.render_terminal(matrix.build(reports), console)
+    pairs.render_terminal(reports, console)
 
 
 def _rank(code: int) -> int:

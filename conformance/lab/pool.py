@@ -25,6 +25,8 @@ PRELOAD = (
     "conformance.scenarios.discovery",
     "conformance.scenarios.idle",
     "conformance.scenarios.mtu",
+    "conformance.scenarios.pair",
+    "conformance.adapters.pair",
     "conformance.scenarios.reachability",
     "conformance.recording.bulk",
     "conformance.requirement",
