@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from conformance.commands.matrix import as_markdown, print_matrix
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
-from conformance.report import gate, junit, matrix, pairs, store
+from conformance.report import gate, junit, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
 from conformance.report.progress import Progress
@@ -90,15 +91,6 @@ def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
     return code
 
 
-def show_matrix(folders: Sequence[Path], markdown: Path | None) -> int:
-    """Print the reports of these folders side by side, and write them as Markdown where a file is named."""
-    reports = store.collect(folders)
-    _show(reports)
-    if markdown is not None:
-        write_atomically(markdown, _page(reports))
-    return gate.exit_code(reports)
-
-
 def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
     with Progress() as progress:
         run = Run(wish, progress)
@@ -110,8 +102,8 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
     if ended is pytest.ExitCode.NO_TESTS_COLLECTED:
         raise UsageError("--only: no check decides these requirements yet; `plugfest list requirements` says which")
     reports = store.collect(folders)
-    _show(reports)
-    write_atomically(out / "matrix.md", _page(reports))
+    print_matrix(reports)
+    write_atomically(out / "matrix.md", as_markdown(reports))
     junit.write(reports, out / "junit.xml")
     if any(report.header.attempts > 1 for report in reports):
         from conformance.report.stability import table
@@ -121,19 +113,6 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
     if ended is pytest.ExitCode.INTERRUPTED:
         return INTERRUPTED
     return wanted.code(reports)
-
-
-def _page(reports: Sequence[Report]) -> str:
-    """The matrix as Markdown, that of pairs first."""
-    return "\n".join(filter(None, (pairs.render_markdown(reports), matrix.render_markdown(matrix.build(reports)))))
-
-
-def _show(reports: Sequence[Report]) -> None:
-    from rich.console import Console
-
-    console = Console()
-    matrix.render_terminal(matrix.build(reports), console)
-    pairs.render_terminal(reports, console)
 
 
 def _rank(code: int) -> int:
