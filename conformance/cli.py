@@ -42,6 +42,14 @@ class Schema(StrEnum):
     difference = "difference"
 
 
+class Start(StrEnum):
+    """What a start can be written for."""
+
+    profile = "profile"
+    adapter = "adapter"
+    check = "check"
+
+
 class FailOn(StrEnum):
     """What ends a run with 1."""
 
@@ -64,10 +72,43 @@ class Format(StrEnum):
     json = "json"
 
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.")]
+def _profiles(incomplete: str) -> list[str]:
+    from conformance.places import PROFILES
+
+    return sorted(path.stem for path in PROFILES.glob(f"{incomplete}*.toml"))
+
+
+def _testbeds(incomplete: str) -> list[str]:
+    from conformance.places import TESTBEDS
+
+    return sorted(path.stem for path in TESTBEDS.glob(f"{incomplete}*.toml"))
+
+
+def _requirements(incomplete: str) -> list[str]:
+    from conformance.requirement import catalogue, families
+
+    return [name for name in (*families(), *catalogue()) if name.startswith(incomplete)]
+
+
+def _explainable(incomplete: str) -> list[str]:
+    from conformance.classes import classes
+
+    return [*_requirements(incomplete), *(name for name in classes() if name.startswith(incomplete))]
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.", autocompletion=_profiles),
+]
 Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", exists=True, file_okay=False, help="Folders of runs.")]
-Only = Annotated[list[str] | None, typer.Option("--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.")]
-Testbeds = Annotated[list[str] | None, typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.", autocompletion=_requirements),
+]
+Testbeds = Annotated[
+    list[str] | None,
+    typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).", autocompletion=_testbeds),
+]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where recordings and reports go.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a profile's key.")]
 AllowFlaky = Annotated[
@@ -230,6 +271,35 @@ def selftest(
     from conformance.commands.selftest import judge_the_suite
 
     raise typer.Exit(judge_the_suite(names or [], keep=keep, markdown=markdown, json=json))
+
+
+@app.command()
+def explain(
+    name: Annotated[
+        str, typer.Argument(metavar="REQUIREMENT", help="An id, a family or a class.", autocompletion=_explainable)
+    ],
+) -> None:
+    """A requirement in full: statement, clause, stimulus, what passes, the check, the planted faults."""
+    from conformance.commands import explain as explaining
+
+    typer.echo(explaining.explain(name))
+
+
+@app.command()
+def new(
+    what: Start,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; for a check FAMILY.what-holds.")],
+    folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="Where to write it.")] = Path(),
+) -> None:
+    """Write a start that works as it is, with its test: a profile, an adapter, or a check (in a checkout)."""
+    from conformance.commands import scaffold
+
+    made = {
+        Start.profile: lambda: scaffold.new_profile(name, folder),
+        Start.adapter: lambda: scaffold.new_adapter(name, folder),
+        Start.check: lambda: scaffold.new_check(name),
+    }
+    typer.echo("next:\n" + "\n".join(f"  {line}" for line in made[what]()))
 
 
 @app.command()
