@@ -28,16 +28,20 @@ Role = Literal[
     "lldp-agent",
     "lacp-partner",
     "packet-filter",
+    "workload-pair",
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
     "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
     "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp",
+    "move",
 ]  # fmt: skip
 
 
 LINK_ROLES = frozenset({"bridge", "switch", "lldp-agent", "lacp-partner"})
 """A profile with none but these is judged on testbeds of links: it attaches no workload."""
+PAIR_ROLES = frozenset({"workload-pair"})
+"""Roles of two implementations in one lab, each against the other (see conformance.pairs)."""
 
 
 class Strict(BaseModel):
@@ -86,6 +90,11 @@ class Profile(Strict):
     def links(self) -> bool:
         """Whether it is judged by its ports, on testbeds of links, and not by workloads that it attaches."""
         return LINK_ROLES.issuperset(self.roles)
+
+    @property
+    def paired(self) -> bool:
+        """Whether it is two implementations, each against the other."""
+        return PAIR_ROLES.issuperset(self.roles)
 
     @field_validator("features", "roles", "claims")
     @classmethod

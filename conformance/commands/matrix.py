@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.report import gate, matrix, store
+from conformance.report import gate, matrix, pairs, store
 from conformance.report.atomic import write_atomically
-from conformance.report.matrix import Matrix
 from conformance.report.model import Report
 
 
@@ -15,30 +14,36 @@ def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | 
     """Print the reports of these folders side by side, and write them in every form for which a file is named."""
     files = store.located(folders)
     reports = [store.read(file) for file in files]
-    built = matrix.build(reports)
-    print_matrix(built)
+    print_matrix(reports)
     if markdown is not None:
-        write_atomically(markdown, matrix.render_markdown(built))
+        write_atomically(markdown, as_markdown(reports))
     if picture is not None:
         from conformance.report.overview import render_overview
 
-        write_atomically(picture, render_overview(built))
+        write_atomically(picture, render_overview(matrix.build(reports)))
     if html is not None:
-        write_page(built, list(zip(files, reports, strict=True)), html)
+        write_page(list(zip(files, reports, strict=True)), html)
         print(f"\npage: {html}")  # noqa: T201 - where to look
     return gate.exit_code(reports)
 
 
-def write_page(built: Matrix, reports: Sequence[tuple[Path, Report]], page: Path) -> None:
+def write_page(reports: Sequence[tuple[Path, Report]], page: Path) -> None:
     """Write the page over these reports, each with its file; what lies beside them is linked and quoted."""
     from conformance.report.page import render_page
     from conformance.showing.exhibits import beside
 
-    write_atomically(page, render_page([report for _, report in reports], beside(reports, page), matrix=built))
+    write_atomically(page, render_page([report for _, report in reports], beside(reports, page)))
 
 
-def print_matrix(built: Matrix) -> None:
+def print_matrix(reports: Sequence[Report]) -> None:
     """The matrix on the terminal."""
     from rich.console import Console
 
-    matrix.render_terminal(built, Console())
+    console = Console()
+    matrix.render_terminal(matrix.build(reports), console)
+    pairs.render_terminal(reports, console)
+
+
+def as_markdown(reports: Sequence[Report]) -> str:
+    """The matrix as Markdown, that of pairs first."""
+    return "\n".join(filter(None, (pairs.render_markdown(reports), matrix.render_markdown(matrix.build(reports)))))

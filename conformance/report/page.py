@@ -39,13 +39,9 @@ LETTERS: Final = {
 """How style and script name a verdict."""
 
 
-def render_page(
-    reports: Sequence[Report], exhibits: Exhibits = nowhere, *, home: str = "", matrix: Matrix | None = None
-) -> str:
-    """The page over these reports. `exhibits` finds what lies beside them; `home` is a link back, if there is one;
-    `matrix` is theirs, if it was built already.
-    """
-    matrix = matrix or build(reports)
+def render_page(reports: Sequence[Report], exhibits: Exhibits = nowhere, *, home: str = "") -> str:
+    """The page over these reports. `exhibits` finds what lies beside them; `home` is a link back, if there is one."""
+    matrix = build(reports)
     style = "".join(_own(name) for name in STYLES)
     script = '"use strict";\n(() => {\n' + "".join(_own(name) for name in SCRIPTS) + "})();\n"
     template = _environment().get_template("page.html.j2")

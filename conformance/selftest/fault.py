@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.network import Network
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
 from conformance.lab.nftables import Chain, Rule, Table, install
+from conformance.pairs.pairing import pair_name
 from conformance.recording.model import Record
 
 PLANTED = "planted"
 """Comment of every rule that a fault installs: its counter is the witness."""
+
+SAID = "said"
+"""What a network wrote down of the frames that it made itself: a witness that no tap is asked for."""
 
 Witness = Callable[[Record], str | None]
 
@@ -29,21 +34,29 @@ class Fault:
 
     `fails` are the deciding requirements that fail with it, `notes` those whose outcome says so in a note.
 
+    `partner` is the network that it is paired with: it is then planted on the first host alone.
+
     `endpoints` is how many a packet filter is tried with, where that is not the reference's number.
 
     `design` replaces the reference's own, from which it is derived. `on_network` is called once when the network is
     deployed, `on_prepare` with each endpoint's empty namespace, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
+
+    `scenarios` are those in which alone it can show; nothing else is recorded of it (empty: everything).
+
+    `conduct` is how a reference speaker of a link protocol misbehaves: it is handed to that reference's own adapter.
     """
 
     name: str
     title: str
+    partner: str = ""
     fails: frozenset[str] = frozenset()
     notes: frozenset[str] = frozenset()
     network: str = "routed-64"
     testbed: str = "same-subnet"
     labels: tuple[str, ...] = ()
     settings: tuple[tuple[str, object], ...] = ()
+    scenarios: frozenset[str] = frozenset()
     endpoints: int | None = None
     design: type[Network] | None = None
     on_network: Callable[[Lab], None] | None = None
@@ -51,7 +64,13 @@ class Fault:
     on_request: Callable[[Host, Attachment], Attachment] | None = None
     on_endpoint: Callable[[Host, Endpoint], Endpoint] | None = None
     on_detach: Callable[[Host, Endpoint], None] | None = None
+    conduct: Any = None
     witness: Witness | None = None
+
+    @property
+    def reference(self) -> str:
+        """The sound network that it is planted in, or the pair of it and its partner."""
+        return pair_name(self.network, self.partner) if self.partner else self.network
 
     def __post_init__(self) -> None:
         if not self.fails and not self.notes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.recording.model import Event, Record
+from conformance.report.drawing import duration
 from conformance.report.sequence import Mark, Span
 
 QUIET = frozenset({"watched"})
@@ -25,19 +26,37 @@ def lanes(record: Record) -> tuple[str, ...]:
 
 
 def marks(record: Record, since_ns: int | None = None, until_ns: int | None = None) -> Iterator[Mark]:
-    """The events between two moments (both in ns since the recording began), or all of them."""
+    """The events and moves between two moments (both in ns since the recording began), or all of them."""
+    for mark in _all_marks(record):
+        early = since_ns is not None and mark.time_ns < since_ns
+        late = until_ns is not None and mark.time_ns > until_ns
+        if not early and not late:
+            yield mark
+
+
+def _all_marks(record: Record) -> Iterator[Mark]:
+    begin = record.started_ns
     for event in record.events:
-        time = event.time_ns - record.started_ns
-        early = since_ns is not None and time < since_ns
-        late = until_ns is not None and time > until_ns
-        if event.kind not in QUIET and not early and not late:
-            yield Mark(time, event_text(event), event.where)
+        if event.kind not in QUIET:
+            yield Mark(event.time_ns - begin, event_text(event), event.where)
+    for move in record.moves:
+        words = f"{move.kind} of {move.endpoint} from {move.source} to {move.target}"
+        yield Mark(move.started_ns - begin, f"{words} asked for")
+        if move.done_ns:
+            yield Mark(move.done_ns - begin, f"{words} done")
 
 
 def spans(record: Record) -> Iterator[Span]:
-    """The windows in which something was watched for, and the time in which a moved endpoint was not heard of."""
+    """The windows in which something was watched for, and the longest time in which each stream lost its probes."""
+    begin = record.started_ns
     for window in record.windows:
-        yield Span(window.start_ns - record.started_ns, window.end_ns - record.started_ns, f"window: {window.name}")
+        yield Span(window.start_ns - begin, window.end_ns - begin, f"window: {window.name}")
+    for stream in record.streams:
+        outage = max(stream.outages, key=lambda each: each.end_ns - each.start_ns, default=None)
+        if outage is not None:
+            taken = duration(outage.end_ns - outage.start_ns)
+            told = f"blackout {taken}, {outage.lost} probes {stream.source} to {stream.endpoint}"
+            yield Span(outage.start_ns - begin, outage.end_ns - begin, told, blackout=True)
 
 
 def event_text(event: Event) -> str:
