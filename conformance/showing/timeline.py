@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-from conformance.recording.model import Event, Record
+from conformance.recording.model import Event, Outage, Record, Stream
 from conformance.report.drawing import duration
 from conformance.report.sequence import Mark, Span
 
-QUIET = frozenset({"watched"})
+_FLOW: Final = re.compile(r"\bflow (\d+)")
+QUIET: Final = frozenset({"watched"})
 """Events of the lab's own work, which nobody asks for."""
 
 
@@ -41,22 +44,29 @@ def _all_marks(record: Record) -> Iterator[Mark]:
             yield Mark(event.time_ns - begin, event_text(event), event.where)
     for move in record.moves:
         words = f"{move.kind} of {move.endpoint} from {move.source} to {move.target}"
-        yield Mark(move.started_ns - begin, f"{words} asked for")
+        yield Mark(move.started_ns - begin, f"{words} asked for", move.place_before)
         if move.done_ns:
-            yield Mark(move.done_ns - begin, f"{words} done")
+            yield Mark(move.done_ns - begin, f"{words} done", move.place_after)
 
 
-def spans(record: Record) -> Iterator[Span]:
-    """The windows in which something was watched for, and the longest time in which each stream lost its probes."""
+def spans(record: Record, lines: Iterable[str] = ()) -> Iterator[Span]:
+    """The windows in which something was watched for, and of each stream that `lines` (decoded frames) show the longest
+    time in which its probes were lost.
+    """
     begin = record.started_ns
     for window in record.windows:
         yield Span(window.start_ns - begin, window.end_ns - begin, f"window: {window.name}")
+    shown = {int(flow) for line in lines for flow in _FLOW.findall(line)}
     for stream in record.streams:
-        outage = max(stream.outages, key=lambda each: each.end_ns - each.start_ns, default=None)
-        if outage is not None:
-            taken = duration(outage.end_ns - outage.start_ns)
-            told = f"blackout {taken}, {outage.lost} probes {stream.source} to {stream.endpoint}"
+        outage = longest(stream)
+        if outage is not None and stream.flow in shown:
+            told = f"{stream.source} to {stream.endpoint}: blackout {duration(outage.end_ns - outage.start_ns)}"
             yield Span(outage.start_ns - begin, outage.end_ns - begin, told, blackout=True)
+
+
+def longest(stream: Stream) -> Outage | None:
+    """The longest outage of a stream."""
+    return max(stream.outages, key=lambda each: each.end_ns - each.start_ns, default=None)
 
 
 def event_text(event: Event) -> str:
