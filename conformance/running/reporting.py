@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import conformance
+from conformance.attest import manifest
 from conformance.judging.plan import CONTROL, Instance
+from conformance.pairs.pairing import members
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.model import Absence, Header, Implementation, Report
 from conformance.report.store import write, write_partial
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 def write_reports(run: Run, planned: Sequence[Instance], *, complete: bool) -> list[Report]:
     """Write ``report.json`` of every implementation below the run's folder; partial ones have no footer."""
+    base = run.wish.recordings or run.out
+    control = manifest.recording_hashes(base, run.recorded(CONTROL))
     reports = [report_of(run, name, planned, complete=complete) for name in run.names]
     for report in reports:
         folder = run.out / report.header.profile
@@ -26,6 +30,9 @@ def write_reports(run: Run, planned: Sequence[Instance], *, complete: bool) -> l
             write_partial(report, folder)
         else:
             write(report, folder)
+            name = report.header.profile
+            own = manifest.recording_hashes(base, run.recorded(name)) if name not in run.unavailable else {}
+            manifest.write(report, folder, run.profiles[name], control | own)
     return reports
 
 
@@ -65,6 +72,7 @@ def header(run: Run, name: str) -> Header:
         title=run.profiles[name].title,
         roles=run.profiles[name].roles,
         claims=run.profiles[name].claims,
+        pair=members(run.profiles[name]),
         implementation=implementation,
         unavailable=None if gone is None else Absence(reason=gone.reason, packages=gone.packages),
         kernel=first.kernel if first else about.kernel,

@@ -45,6 +45,8 @@ class Wish:
     out: Path | None = None
     recordings: Path | None = None
     command: tuple[str, ...] = ()
+    pairs: bool = False
+    """The profiles meet each other, two at a time, instead of being judged one by one."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ class Run:
         self._stored = None if self.wish.recordings is None else Stored(self.wish.recordings)
         if self.wish.recordings is not None:
             self.wish = remembered(self.wish, self.wish.recordings)
-        self.profiles = self._load_stored(self._stored) if self._stored is not None else self._load()
+        self.profiles = (
+            self._load_stored(self._stored, self.wish.profiles) if self._stored is not None else self._load()
+        )
         self._testbeds = self._load_testbeds()
         attempts = self.wish.attempts
         if self._stored is not None:
@@ -115,6 +119,10 @@ class Run:
             _check_unused(self.wish.out)
 
     def _load(self) -> dict[str, Profile]:
+        if self.wish.pairs:
+            from conformance.running.pairs import load_pairs
+
+            return load_pairs(self.wish)
         references = self.wish.profiles or KERNEL_ONLY
         if set(references) == {CONTROL}:
             raise UsageError(f"{CONTROL}: it is the control of every run; name a profile that is to be judged")
@@ -129,15 +137,21 @@ class Run:
         return loaded
 
     @staticmethod
-    def _load_stored(stored: Stored) -> dict[str, Profile]:
+    def _load_stored(stored: Stored, wanted: tuple[str, ...]) -> dict[str, Profile]:
         if not len(stored):
             raise UsageError("there is no recording in that folder; name one that `plugfest run --out` wrote")
         found = {recording.record.profile.name: recording.record.profile for recording in stored.all}
+        if wanted:
+            found = {name: profile for name, profile in found.items() if name in (*wanted, CONTROL)}
         return dict(sorted(found.items(), key=lambda item: (item[0] != CONTROL, item[0])))
 
     def _load_testbeds(self) -> dict[str, testbeds.Testbed]:
         if self._stored is not None:
             return {recording.record.testbed.name: recording.record.testbed for recording in self._stored.all}
+        if self.wish.pairs:
+            from conformance.running.pairs import pair_testbeds
+
+            return {testbed.name: testbed for testbed in pair_testbeds(self.wish, self.profiles)}
         loaded = [testbeds.load(reference) for reference in self.wish.testbeds or testbeds.available()]
         return {testbed.name: testbed for testbed in loaded}
 

@@ -15,6 +15,7 @@ ABOVE = {"running", "plugin", "commands", "upkeep", "cli"}
 """What joins both sides of the arrow: no room below imports it."""
 
 FORBIDDEN = {
+    "pairs": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", "selftest", *ABOVE},
     "policy": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", "selftest", *ABOVE},
     "checks": {"lab", "adapters", "scenarios", "report", "selftest", *ABOVE},
     "judging": {"lab", "adapters", "scenarios", "report", "selftest", *ABOVE},
@@ -24,6 +25,7 @@ FORBIDDEN = {
     "scenarios": {"report", "judging", "checks", *ABOVE},
     "partners": {"report", "judging", "checks", "scenarios", "recording", "adapters", "selftest", *ABOVE},
     "adapters": {"report", "judging", "checks", "scenarios", "recording", *ABOVE},
+    "attest": {"lab", "adapters", "scenarios", "judging", "checks", "selftest", *ABOVE},
     "selftest": {"report", *(ABOVE - {"running"})},
     "running": ABOVE - {"running"},
     "showing": {"lab", "adapters", "scenarios", "selftest", *ABOVE},
