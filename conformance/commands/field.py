@@ -126,7 +126,7 @@ def _tell(found: Found, name: str) -> None:
 
 
 def _profile(name: str, role: Role) -> Profile:
-    plain = re.sub(r"[^a-z0-9.@_-]", "-", name.lower()).lstrip("-._@") or "capture"
+    plain = re.sub(r"[^a-z0-9._-]", "-", Path(name).stem.lower()).lstrip("-._") or "capture"
     assert re.fullmatch(NAME, plain)
     return Profile.model_validate(
         {
@@ -149,7 +149,7 @@ def _header(profile: Profile, role: Role, found: Found) -> Header:
         roles=profile.roles,
         implementation=Implementation(product="capture", version="-"),
         kernel=os.uname().release,
-        testbeds=(),
+        testbeds=("capture",),
         scenarios=(),
         only=FAMILIES[role],
         date=datetime.datetime.fromtimestamp(int(taken_at(found)), datetime.UTC),
