@@ -87,6 +87,12 @@ class Profile(Strict):
         """Whether it is judged by its ports, on testbeds of links, and not by workloads that it attaches."""
         return LINK_ROLES.issuperset(self.roles)
 
+    @property
+    def weight(self) -> int:
+        """How much of a machine a lab of kernel networks takes: the neighbour tables, which all labs share, bear three
+        endpoints of a packet filter where they bear one ordinary lab."""
+        return -(-self.endpoints // 3) if "packet-filter" in self.roles else 1
+
     @field_validator("features", "roles", "claims")
     @classmethod
     def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -46,10 +46,10 @@ def adapter(profile: Profile) -> Faulty:
 class Faulty:
     """The reference network's adapter, with the fault planted when it is deployed."""
 
-    weight = 1
     needs_root = False
 
     def __init__(self, fault: Fault, sound: Adapter) -> None:
+        self.weight = sound.weight
         self._fault = fault
         self._sound = sound
 

@@ -19,6 +19,7 @@ from conformance.lab.live import Live, Order
 from conformance.profile import Profile
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
+from conformance.requirement import Level
 from conformance.selftest.fault import Fault
 from conformance.selftest.subject import profile_of
 from conformance.verdict import Outcome, Verdict
@@ -102,7 +103,10 @@ class Trials:
             cells.append((profile.name, subject.testbed if isinstance(subject, Fault) else subject[1]))
         self._keys = [key for cell in cells for key in self._needed(*cell)]
         beds = {bed: testbeds.load(bed) for _, bed in cells}
-        self._live = Live(Order(self._profiles, dict.fromkeys(self._profiles, 1), beds, out), lambda *_: None)
+        self._live = Live(
+            Order(self._profiles, {name: one.weight for name, one in self._profiles.items()}, beds, out),
+            lambda *_: None,
+        )
 
     def _needed(self, name: str, testbed: str) -> list[RecordingKey]:
         """The recordings that decide something of a network: its roles and claims leave scenarios out."""
@@ -191,9 +195,10 @@ def sound_networks(faults: Iterable[Fault]) -> list[Sound]:
 
 
 def undetectable(faults: Iterable[Fault]) -> list[str]:
-    """Requirements that have a check, and that no fault fails: their passes prove nothing."""
+    """Requirements that have a check, and that no fault fails: their passes prove nothing. Figures decide nothing."""
     known = frozenset().union(*(fault.fails for fault in faults))
-    return sorted({one.requirement.id for one in checks() if not one.requirement.informational} - known)
+    deciding = (one.requirement for one in checks() if not one.requirement.informational)
+    return sorted({one.id for one in deciding if one.level is not Level.MEASURE} - known)
 
 
 @contextmanager

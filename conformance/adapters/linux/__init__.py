@@ -65,7 +65,7 @@ def adapter(profile: Profile, design: type[Network] | None = None) -> LinuxAdapt
     """The adapter of a kernel-only profile, of another `design` than it names if given. Raises UsageError for wrong
     settings."""
     try:
-        return LinuxAdapter(Settings.model_validate(profile.adapter), design)
+        return LinuxAdapter(Settings.model_validate(profile.adapter), design, profile.weight)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
 
@@ -73,10 +73,10 @@ def adapter(profile: Profile, design: type[Network] | None = None) -> LinuxAdapt
 class LinuxAdapter:
     """One design, configured through netlink."""
 
-    weight = 1
     needs_root = False
 
-    def __init__(self, settings: Settings, design: type[Network] | None = None) -> None:
+    def __init__(self, settings: Settings, design: type[Network] | None = None, weight: int = 1) -> None:
+        self.weight = weight
         self._settings = settings
         self._design = design
 
