@@ -19,6 +19,8 @@ HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION_OPTIONS = 0, 43, 44, 60
 """Next-header numbers of extension headers (RFC 8200 §4.1)."""
 TCP, UDP, ICMPV6 = 6, 17, 58
 HOP_LIMIT: Final = 64
+EXPERIMENTAL: Final = 253
+"""A routing type that nobody knows (RFC 4727 §3.3): with no segments left it is ignored (RFC 8200 §4.4)."""
 
 
 def ip(
@@ -83,7 +85,7 @@ def extended(headers: Sequence[int], protocol: int, payload: bytes) -> tuple[int
     following, behind = protocol, payload
     for kind in reversed(headers):
         body = {
-            ROUTING: struct.pack("!BBBBI", following, 0, 4, 0, 0),
+            ROUTING: struct.pack("!BBBBI", following, 0, EXPERIMENTAL, 0, 0),
             FRAGMENT: struct.pack("!BBHI", following, 0, 0, 0x0002_504C),
         }.get(kind, struct.pack("!BBBB4x", following, 0, 1, 4))
         following, behind = kind, body + behind

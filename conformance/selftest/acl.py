@@ -91,7 +91,8 @@ FAULTS = (
         labels=("F-ACL-05a", "X-22"),
     ),
     _fault(
-        "extension-headers-pass", "packets with extension headers pass", leaky.ExtensionsPass, "extension-headers", "fragments",
+        "extension-headers-pass", "packets with extension headers pass", leaky.ExtensionsPass,
+        "extension-headers", "fragments",
     ),
     _fault("errors-dropped", "what says too big is dropped", leaky.ErrorsDropped, "icmp-errors-pass", labels=("X-26",)),
     _fault(
