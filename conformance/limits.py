@@ -56,6 +56,24 @@ STREAM_PACE: Final = 0.001
 STREAM_AFTER: Final = 0.2
 """How long a stream runs before and after what it watches: two hundred datagrams either way."""
 
+# --- moves -------------------------------------------------------------------------------------------------------
+PRIMED: Final = 1.1
+"""No clause: a neighbour entry of Linux resists replacement for `locktime`, 1 s; the first probes prime it before."""
+STREAMED: Final = 0.3
+"""No clause: for so long streams run before the move, so that it is known that they arrive."""
+MOVE_WINDOW: Final = 6.0
+"""How long an endpoint is watched after its move: five RARP frames of QEMU take 0.8 s, three advertisements 2 s."""
+MOVE_WINDOW_THOROUGH: Final = 60.0
+"""MOVE-04, MOVE-10: a controller may repeat for 16 s, a cache may answer for 30 s."""
+ANNOUNCED: Final = 1.0
+"""MOVE-01, MOVE-05: the first announcement follows within one second of the address being usable."""
+FOLLOWED: Final = 1.0
+"""MOVE-13, MOVE-14: within one second of the address being usable everybody reaches it at the new place."""
+HANDED_OVER: Final = 0.1
+"""MOVE-04: later than 100 ms after the hand-over nothing says any more what held before it."""
+ADVERTISEMENT_SPACING: Final = 0.95
+"""RFC 4861 §7.2.6: unsolicited advertisements are RETRANS_TIMER 1 s apart; with 50 ms of jitter."""
+
 # --- the lab's own work (no clause; generous, since machines are shared) ------------------------------------------
 DAEMON_START: Final = 90.0
 DAEMON_STOP: Final = 20.0
@@ -67,3 +85,23 @@ TAP_FLUSH: Final = 10.0
 """The kernel hands over a block of frames within tens of milliseconds; this bounds a machine that stands still."""
 RUN: Final = 6 * 3600.0
 """Nothing that a run waits for takes longer: thorough recordings of many implementations, one after another."""
+
+# --- link layer discovery ----------------------------------------------------------------------------------------
+LLDP_FAST_START: Final = 5.0
+"""IEEE 802.1AB-2016 §9.2.5.19, §9.2.5.5: after four LLDPDUs one second apart the agent is in its steady state."""
+LLDP_TTL_SHORT: Final = 6
+"""Validity in whole seconds of what our agent tells, to see it age (§8.5.4): short, since it is waited for."""
+LLDP_AGEING: Final = 1.5
+"""LLDP-07: an entry lives as long as its TTL, give or take a second and a half."""
+LLDP_PROMPT: Final = 1.0
+"""LLDP-05, LLDP-07: a shutdown LLDPDU is sent, and heeded, within a second."""
+LLDP_REINIT: Final = 2.0
+"""§9.2.5.10, reinitDelay: how long an agent that was disabled waits before it starts again."""
+LLDP_FAST_WINDOW: Final = 6.0
+"""LLDP-04: the frames in the six seconds after a new neighbour."""
+LLDP_CHANGES: Final = 2.0
+"""LLDP-06: in this time our twenty changes are made."""
+LLDP_LAST_STATE: Final = 5.0
+"""LLDP-06: the last change is told within five seconds."""
+LLDP_BUSY: Final = 1.0
+"""No clause: what a window is longer than its clause asks for, since machines are shared."""

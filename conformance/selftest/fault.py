@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.network import Network
@@ -19,6 +20,9 @@ from conformance.recording.model import Record
 
 PLANTED = "planted"
 """Comment of every rule that a fault installs: its counter is the witness."""
+
+SAID = "said"
+"""What a network wrote down of the frames that it made itself: a witness that no tap is asked for."""
 
 Witness = Callable[[Record], str | None]
 
@@ -34,6 +38,10 @@ class Fault:
     `design` replaces the reference's own, from which it is derived. `on_network` is called once when the network is
     deployed, `on_prepare` with each endpoint's empty namespace, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
+
+    `scenarios` are those in which alone it can show; nothing else is recorded of it (empty: everything).
+
+    `conduct` is how a reference speaker of a link protocol misbehaves: it is handed to that reference's own adapter.
     """
 
     name: str
@@ -44,6 +52,7 @@ class Fault:
     testbed: str = "same-subnet"
     labels: tuple[str, ...] = ()
     settings: tuple[tuple[str, object], ...] = ()
+    scenarios: frozenset[str] = frozenset()
     endpoints: int | None = None
     design: type[Network] | None = None
     on_network: Callable[[Lab], None] | None = None
@@ -51,6 +60,7 @@ class Fault:
     on_request: Callable[[Host, Attachment], Attachment] | None = None
     on_endpoint: Callable[[Host, Endpoint], Endpoint] | None = None
     on_detach: Callable[[Host, Endpoint], None] | None = None
+    conduct: Any = None
     witness: Witness | None = None
 
     def __post_init__(self) -> None:
