@@ -108,7 +108,7 @@ class Filtered(Routed):
         """The chain of one direction; what goes to or comes from elsewhere than an endpoint of the host passes it."""
         way = nft.in_interface if direction == "egress" else nft.out_interface
         elsewhere = tuple(nft.Rule(nft.back(), (way(name),), "not of an endpoint") for name in ("lo", host.uplink))
-        rules = joined.from_iterable(self.said(rule) for rule in policy.rules if rule.direction == direction)
+        rules = joined.from_iterable(self.translated(rule) for rule in policy.rules if rule.direction == direction)
         denied = getattr(policy.default, direction) == "deny"
         return nft.Chain(direction, (*elsewhere, *rules, *(self.default(direction) if denied else ())))
 
@@ -130,7 +130,7 @@ class Filtered(Routed):
         addresses = tuple(one.ip for lease in leases for one in lease.addresses if one.version == version)
         return nft.AddressSet(f"{group}-{version}", version, addresses)
 
-    def said(self, rule: Rule) -> Iterator[nft.Rule]:
+    def translated(self, rule: Rule) -> Iterator[nft.Rule]:
         """One rule in nftables: as many as it has families, prefixes and ranges of ports."""
         for version in self.versions:
             for ends in self.ends(rule, version):
