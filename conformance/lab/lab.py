@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import socket
 import subprocess
 import threading
@@ -151,6 +152,12 @@ class Lab:
     def keep(self, namespace: Namespace) -> Namespace:
         """Close an adopted namespace with the lab."""
         return self._resources.enter_context(namespace)
+
+    def part(self, *names: str) -> Lab:
+        """This lab as seen by an implementation that has only these of its hosts; it is closed with the whole."""
+        seen = copy.copy(self)
+        seen.hosts = {name: self.hosts[name] for name in names}
+        return seen
 
     def _build(self) -> None:
         self.rack = self.namespace("rack")
