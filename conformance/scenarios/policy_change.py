@@ -32,6 +32,8 @@ PORT: Final = 8003
 """Of the streams: within the range that is open from the web to the applications."""
 PORTS: Final = range(20_000, 30_000)
 """Source ports, of which each datagram has the next."""
+ENOUGH: Final = 50
+"""Datagrams of which nothing came: then a stream has ended."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +60,33 @@ def stream(stage: Stage, purpose: str, source: Endpoint, target: tuple[str, Addr
     return Stream(flow, source, near, far, port)
 
 
+class Progress:
+    """How far the streams are: datagrams sent of each."""
+
+    sent = 0
+
+
 @contextmanager
-def running(stage: Stage, streams: Sequence[Stream]) -> Iterator[None]:
+def running(stage: Stage, streams: Sequence[Stream]) -> Iterator[Progress]:
     """All streams, in a thread of their own, until the context ends; then they are in the record."""
+    progress = Progress()
     end = threading.Event()
     with ExitStack() as resources:
         senders = [resources.enter_context(raw_socket(one.source.namespace, one.flow.family)) for one in streams]
-        thread = threading.Thread(target=_send, args=(streams, senders, end), name="streams")
+        thread = threading.Thread(target=_send, args=(streams, senders, end, progress), name="streams")
         began = time.time_ns()
         thread.start()
         try:
-            yield
+            yield progress
         finally:
             end.set()
             thread.join()
     stage.flows.extend(one.flow.model_copy(update={"sent_ns": began, "done_ns": time.time_ns()}) for one in streams)
 
 
-def _send(streams: Sequence[Stream], senders: Sequence[socket.socket], end: threading.Event) -> None:
+def _send(
+    streams: Sequence[Stream], senders: Sequence[socket.socket], end: threading.Event, progress: Progress
+) -> None:
     """One datagram of each stream after another, `limits.STREAM_PACE` apart; its number is behind the marker."""
     for number, sport in zip(itertools.count(), itertools.cycle(PORTS)):
         for one, sender in zip(streams, senders, strict=True):
@@ -83,6 +94,7 @@ def _send(streams: Sequence[Stream], senders: Sequence[socket.socket], end: thre
             datagram = packets.udp(one.near, one.far, (sport, one.port), data)
             with suppress(OSError):  # nobody is there yet
                 sender.sendto(packets.ip(one.near, one.far, packets.UDP, datagram), (str(one.far), 0))
+        progress.sent = number
         if end.wait(limits.STREAM_PACE):
             return
 
@@ -147,11 +159,11 @@ def change(stage: Stage, policy: Policy, apply: Callable[[Policy], None]) -> Non
             stream(stage, "turned-allowed", app, (web[0].name, here)),
             stream(stage, "untouched", others, (web[0].name, here), port=53),
         ]
-        with _receiver(web[0], here) as opened, _receiver(app, there) as closed, running(stage, streams):
+        with _receiver(web[0], here) as opened, _receiver(app, there) as closed, running(stage, streams) as far:
             keep_silent(limits.STREAM_AFTER)
             apply(turned(policy))
             _await(opened, limits.POLICY_EFFECT)
-            stage.event("turned-seen", silent=_await_silence(closed, limits.POLICY_EFFECT))
+            stage.event("turned-seen", ended=_await_silence(closed, far, limits.POLICY_EFFECT))
         again = {stage.number(): one for one in held}
         stage.flows.extend(stage.engine.resume(again, limits.ANSWER, from_server=False))
 
@@ -171,10 +183,15 @@ def _await(receiver: socket.socket, deadline: float) -> bool:
         return False
 
 
-def _await_silence(receiver: socket.socket, deadline: float) -> bool:
-    """Whether none comes for a while, before the deadline."""
+def _await_silence(receiver: socket.socket, far: Progress, deadline: float) -> str:
+    """``silent`` once nothing came of many datagrams that were sent meanwhile, ``arriving`` where they still do at the
+    deadline, ``unknown`` where the streams themselves stood still."""
     until = time.monotonic() + deadline
+    seen, came = far.sent, False
     while time.monotonic() < until:
-        if not _await(receiver, limits.STREAM_AFTER):
-            return True
-    return False
+        came = _await(receiver, limits.STREAM_AFTER)
+        if came:
+            seen = far.sent
+        elif far.sent - seen >= ENOUGH:
+            return "silent"
+    return "arriving" if came else "unknown"
