@@ -39,7 +39,7 @@ def lines(run: Run) -> Iterator[str]:
         yield from (f"  start   {line}" for line in adapter.plan())
         used = {check.scenario for check in wanted if any(i.recorded() for i in run.selection.instances(check))}
         for scenario in sorted(used):
-            beds = ", ".join(run.selection.testbeds)
+            beds = ", ".join(run.selection.beds(profile))
             yield f"  record  {scenario} on {beds}: {SCENARIOS[scenario].title}"
         if name == CONTROL:
             yield "  judge   the same as below, as the control of everything else"

@@ -30,8 +30,12 @@ Role = Literal[
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
-    "conflict-detection", "multi-address",
+    "conflict-detection", "multi-address", "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp",
 ]  # fmt: skip
+
+
+LINK_ROLES = frozenset({"bridge", "switch", "lldp-agent", "lacp-partner"})
+"""A profile with none but these is judged on testbeds of links: it attaches no workload."""
 
 
 class Strict(BaseModel):
@@ -70,6 +74,11 @@ class Profile(Strict):
     description: str = ""
     adapter: Mapping[str, Any] = {}
     deviations: tuple[Deviation, ...] = ()
+
+    @property
+    def links(self) -> bool:
+        """Whether it is judged by its ports, on testbeds of links, and not by workloads that it attaches."""
+        return LINK_ROLES.issuperset(self.roles)
 
     @field_validator("features", "roles")
     @classmethod

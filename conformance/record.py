@@ -15,7 +15,7 @@ from conformance import testbed as testbeds
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.lab.flow import Engine
-from conformance.lab.lab import Lab
+from conformance.lab.lab import PARTNERS, Lab
 from conformance.lab.tap import Recorder, Watch
 from conformance.profile import Profile
 from conformance.recording.model import IdentityState, Record
@@ -122,11 +122,13 @@ def _watch(lab: Lab, recorder: Recorder, *, inside: bool) -> None:
             host.namespace,
             host.name,
             "inside",
-            roles={host.uplink: "uplink"},
+            roles={host.uplink: "uplink", **{cable.interface: "port" for cable in host.cables}},
             only=None if inside else frozenset({host.uplink}),
         )
         for host in lab.hosts.values()
     ]
+    if lab.partners is not None:
+        stations.append(Watch(lab.partners, PARTNERS, "partner"))
     stations.append(Watch(lab.rack, "rack", "rack", program=() if inside else GROUP_FRAMES, size=RACK_RING))
     stations.append(Watch(lab.client.namespace, lab.client.name, "client"))
     recorder.watch_all(stations)
@@ -135,6 +137,7 @@ def _watch(lab: Lab, recorder: Recorder, *, inside: bool) -> None:
 def _seen(stage: Stage) -> dict[str, Any]:
     return {
         "endpoints": tuple(stage.states.values()),
+        "ports": tuple(stage.ports),
         "flows": tuple(sorted(stage.flows, key=lambda flow: flow.id)),
         "events": tuple(stage.events),
         "windows": tuple(stage.windows),

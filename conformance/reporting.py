@@ -57,7 +57,7 @@ def header(run: Run, name: str) -> Header:
         details = dict(identity.details) if identity else {}
         implementation = Implementation(product=product, version=version, details=details)
     started = first.started_ns / 1e9 if first else datetime.datetime.now(datetime.UTC).timestamp()
-    about = run.about()
+    about = run.about(name)
     return Header(
         version=first.suite if first else conformance.__version__,
         catalogue=catalogue_hash(),

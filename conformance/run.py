@@ -49,7 +49,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class About:
-    """What all reports of a run have in common."""
+    """What a report says of the run that it comes from."""
 
     testbeds: tuple[str, ...]
     scenarios: tuple[str, ...]
@@ -86,7 +86,10 @@ class Run:
         attempts = self.wish.attempts
         if self._stored is not None:
             attempts = max(recording.record.attempt for recording in self._stored.all)
-        self.selection = Selection(tuple(self.profiles.values()), tuple(self._testbeds), self.wish.only, attempts)
+        links = frozenset(name for name, bed in self._testbeds.items() if bed.links)
+        self.selection = Selection(
+            tuple(self.profiles.values()), tuple(self._testbeds), self.wish.only, attempts, links=links
+        )
         self.session: Session | None = None
         if self._stored is None:
             self._check_wish()
@@ -223,11 +226,12 @@ class Run:
 
             write_reports(self, self._planned, complete=complete)
 
-    def about(self) -> About:
-        """What the header of every report says of this run."""
+    def about(self, profile: str) -> About:
+        """What the header of a profile's report says of this run."""
+        mine = [one for one in self._planned if one.profile.name == profile and one.recorded()]
         return About(
-            testbeds=tuple(self._testbeds),
-            scenarios=tuple(sorted({instance.check.scenario for instance in self._planned})),
+            testbeds=tuple(self.selection.beds(self.profiles[profile])),
+            scenarios=tuple(sorted({instance.check.scenario for instance in mine})),
             variant=self.variant,
             attempts=self.selection.attempts,
             command=" ".join(self.wish.command),

@@ -68,7 +68,11 @@ class Underlay(Strict):
 
 
 class Testbed(Strict):
-    """The shape of a lab."""
+    """The shape of a lab.
+
+    With `ports` it is a testbed of links: each host has that many ports besides its uplink, each cabled to a partner of
+    the suite's own. Without, it is one of stations, where workloads are attached.
+    """
 
     __test__ = False
 
@@ -80,6 +84,7 @@ class Testbed(Strict):
     segments: Annotated[Mapping[str, Segment], Field(min_length=1)]
     hosts: Annotated[Mapping[str, HostStation], Field(min_length=1)]
     client: Station
+    ports: Annotated[int, Field(ge=0, le=8)] = 0
 
     @model_validator(mode="after")
     def _consistent(self) -> Testbed:
@@ -92,6 +97,11 @@ class Testbed(Strict):
         if self.routed and any(s.router_ipv4 is None or s.router_ipv6 is None for s in self.segments.values()):
             raise ValueError("segments: with more than one, each needs router_ipv4 and router_ipv6")
         return self
+
+    @property
+    def links(self) -> bool:
+        """Whether link protocols are looked at here: ports with partners, no workloads."""
+        return self.ports > 0
 
     @property
     def routed(self) -> bool:

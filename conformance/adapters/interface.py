@@ -6,11 +6,11 @@ implementation says of itself (`Endpoint.reported`); the lab looks at the kernel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from conformance.lab.lab import Host, Lab
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
+
+MoveKind = Literal["migrate", "restart", "failover"]
+"""Same addresses, same MAC, other host (live migration, re-attach); same addresses, new MAC, same host (restart); same
+addresses, new MAC, other host (failover)."""
 
 
 class AdapterError(Exception):
@@ -95,6 +99,36 @@ class Endpoint:
     handle: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port of the implementation and the partner's end of its cable.
+
+    `name` is what the implementation calls it. `interface` is the kernel's interface of the host that it is, empty
+    where the port lies out of the kernel's sight (in a virtual machine). The partner speaks on `partner` in
+    `namespace`, which its tap calls `where`.
+    """
+
+    name: str
+    host: str
+    interface: str
+    namespace: Namespace
+    where: str
+    partner: str
+
+    @property
+    def tap(self) -> str:
+        """The partner's tap: what arrives there is what the port has sent."""
+        return f"{self.where}:{self.partner}"
+
+
+@runtime_checkable
+class Linking(Protocol):
+    """What is judged by its ports. Where a profile has only link roles this stands in the place of `Subject`."""
+
+    def ports(self) -> Sequence[Port]:
+        """The ports in use, in a fixed order; the host's own cables (`Host.cables`) or others that it made."""
+
+
 class Subject(Protocol):
     """The implementation, running on the hosts of a lab; its methods are called from several threads at a time."""
 
@@ -133,3 +167,18 @@ class Explaining(Protocol):
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """Structured state by name (JSON values), stored in the snapshot of `host`."""
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """Optional power of a subject: to move an endpoint with its addresses, by what the product itself does for it."""
+
+    moves: tuple[MoveKind, ...]
+    """The kinds of move that the implementation can make, at least one."""
+
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """Move the endpoint to the host `to` (for a restart: its own); returns when the implementation says it is done.
+
+        Nothing is sent or announced for the implementation. The endpoint that is returned has the same name and may
+        live in another namespace; the old one is not used any more. Raises AdapterError.
+        """

@@ -45,12 +45,21 @@ class Instance:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a run covers. `only` are requirement ids, aliases or families; empty: everything."""
+    """What a run covers. `only` are requirement ids, aliases or families; empty: everything.
+
+    `links` names those of the testbeds that have ports with partners: profiles of link roles alone are judged on these,
+    all others on the others.
+    """
 
     profiles: tuple[Profile, ...]
     testbeds: tuple[str, ...]
     only: tuple[str, ...] = ()
     attempts: int = 1
+    links: frozenset[str] = frozenset()
+
+    def beds(self, profile: Profile) -> list[str]:
+        """The testbeds that this profile is judged on."""
+        return [testbed for testbed in self.testbeds if (testbed in self.links) is profile.links]
 
     def wants(self, check: Check) -> bool:
         """Whether the check is part of the run."""
@@ -61,7 +70,7 @@ class Selection:
         """Every outcome that this check owes."""
         if self.wants(check):
             for profile in self.profiles:
-                for testbed in self.testbeds:
+                for testbed in self.beds(profile):
                     for parameters in check.instances(profile):
                         yield Instance(check, profile, testbed, parameters)
 

@@ -32,6 +32,10 @@ ONLY_WITH: Mapping[tuple[str, str], str] = {
 """A parameter's value that exists only for profiles that claim the feature: no row for others."""
 
 
+LINK_SCENARIOS = frozenset({"lldp", "lacp", "stp", "bridge"})
+"""Scenarios that are done to ports, on testbeds of links; every other one attaches workloads."""
+
+
 @dataclass(frozen=True)
 class Check:
     """A check and the parameters over which it is repeated: name to values."""
@@ -59,6 +63,14 @@ class Check:
         """Why the requirement says nothing about this kind of implementation; None where it does."""
         if not set(self.requirement.roles) & set(profile.roles):
             return f"it binds {', '.join(self.requirement.roles)}"
+        if profile.links and self.scenario not in LINK_SCENARIOS:
+            return "it speaks of workloads, and the profile attaches none"
+        if (
+            not profile.links
+            and self.scenario in LINK_SCENARIOS
+            and set(self.requirement.features) <= {*profile.features}
+        ):
+            return "it speaks of single ports, which a profile of link roles alone is judged by"
         lacking = [word for word in self.requirement.features if word in KINDS and word not in profile.features]
         return f"it is about {', '.join(lacking)}" if lacking else None
 

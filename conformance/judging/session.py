@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from conformance.judging.case import Case, judge
 from conformance.judging.plan import CONTROL, Instance, Selection
+from conformance.judging.probes import PROBED_IN, PROBES
 from conformance.profile import Profile
 from conformance.recording.source import Missing, Source
 from conformance.recording.store import Recording
@@ -65,6 +66,9 @@ class Session:
 
     def _declared_out(self, instance: Instance, reason: str, number: int) -> Judgement:
         """Unsupported by declaration; where a recording shows that it is there after all, the profile is wrong."""
+        for feature in instance.check.requirement.features:
+            if feature in PROBES and feature not in instance.profile.features:
+                return self._probed(instance, feature, reason, number)
         if instance.parameters.get("family") != "ipv6" and "ipv6" not in instance.check.requirement.features:
             return Judgement(Verdict.UNSUPPORTED, seen=reason)
         try:
@@ -78,6 +82,20 @@ class Session:
             )
         probed = "; no endpoint has a global IPv6 address" if "ipv6" not in instance.profile.features else ""
         return Judgement(Verdict.UNSUPPORTED, seen=reason + probed)
+
+    def _probed(self, instance: Instance, feature: str, reason: str, number: int) -> Judgement:
+        """Unsupported, unless a recording of the implementation shows that it does what it does not claim."""
+        for scenario in PROBED_IN:
+            try:
+                recording = self.source.get(instance.profile.name, instance.testbed, scenario, number)
+            except Missing:
+                continue
+            found = PROBES[feature](recording)
+            if found is not None:
+                seen = f"{reason}, yet {found}: mend the profile's features"
+                return Judgement(Verdict.INCONCLUSIVE, seen=seen)
+            return Judgement(Verdict.UNSUPPORTED, seen=f"{reason}; nothing of it was sent during {scenario}")
+        return Judgement(Verdict.UNSUPPORTED, seen=f"{reason}; not probed: nothing was recorded that would show it")
 
     def _unsound(self, instance: Instance) -> str | None:
         """Why the same scenario, testbed and check do not even pass on a plain wire; None where they do."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,10 @@ from conformance.lab.sysctls import pin
 from conformance.testbed import HostStation, Station, Testbed
 
 UPLINK = "eth0"
+PARTNERS = "partners"
+"""Where our ends of the hosts' ports lie, as their taps call it."""
+PORT = "port"
+"""Name of a host's ports with partners, before their number (from 1)."""
 BUILDERS = 2
 """Stations built at the same time: making a namespace and its mounts waits for the kernel most of the time."""
 BRIDGE_SNOOPING = 23
@@ -38,6 +43,16 @@ def link_local(mac: str) -> IPv6Interface:
     octets = bytes.fromhex(mac.replace(":", ""))
     identifier = bytes((octets[0] ^ 0x02, *octets[1:3], 0xFF, 0xFE, *octets[3:]))
     return IPv6Interface((b"\xfe\x80" + bytes(6) + identifier, 64))
+
+
+@dataclass(frozen=True, slots=True)
+class Cable:
+    """A cable from `interface` of a host to `far` in the partners' namespace; both ends are up, without addresses."""
+
+    interface: str
+    mac: str
+    far: str
+    far_mac: str
 
 
 class Node:
@@ -90,6 +105,7 @@ class Host(Node):
         self.pool_ipv4 = station.pool_ipv4
         self.pool_ipv6 = station.pool_ipv6
         self.folder = folder
+        self.cables: tuple[Cable, ...] = ()
         self._pools: dict[int, Iterator[Any]] = {}
         self._lock = threading.Lock()
 
@@ -145,6 +161,7 @@ class Lab:
             client = builders.submit(self._client)
             self.hosts = {host.name: host for host in builders.map(self._host, self.testbed.hosts)}
             self.client = client.result()
+        self.partners = self._partners() if self.testbed.links else None
         if not self.testbed.underlay.multicast:
             from conformance.lab.nftables import block_underlay_multicast
 
@@ -217,6 +234,31 @@ class Lab:
             node.namespace, UPLINK, node.station.segment, node.name, mac=documentation_mac(number),
             addresses=(node.ipv4, node.ipv6), routes=self.routes(node),
         )  # fmt: skip
+
+    def _partners(self) -> Namespace:
+        """The namespace in which our end of every host's port lies."""
+        partners = self.namespace(PARTNERS)
+        for number, host in enumerate(self.hosts.values(), 1):
+            host.cables = tuple(
+                Cable(
+                    f"{PORT}{port}", documentation_mac(0x10 * number + port), f"{host.name}p{port}",
+                    documentation_mac(0x80 + 0x10 * number + port),
+                )
+                for port in range(1, self.testbed.ports + 1)
+            )  # fmt: skip
+            for cable in host.cables:
+                ends = rtnetlink.veth(
+                    cable.interface, cable.far, partners.descriptor, mtu=host.mtu,
+                    near_mac=cable.mac, far_mac=cable.far_mac,
+                )  # fmt: skip
+                netlink.transact(host.namespace, [ends])
+                for namespace, name in ((host.namespace, cable.interface), (partners, cable.far)):
+                    netlink.transact(namespace, [rtnetlink.quiet(name), rtnetlink.up(name)])
+        for host in self.hosts.values():
+            for cable in host.cables:
+                link.await_link(host.namespace, cable.interface)
+                link.await_link(partners, cable.far)
+        return partners
 
     def routes(self, node: Node) -> list[tuple[link.Network, str]]:
         """Ordinary routes of a station, as (destination, gateway): everybody reaches every host's workload prefixes

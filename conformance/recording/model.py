@@ -152,18 +152,32 @@ class EndpointState(Strict):
     publications: tuple[Mapping[str, Any], ...] = ()
 
 
+class PortState(Strict):
+    """One port of the implementation: its name there, its interface and MAC address in the host's kernel (or none), the
+    tap on it (empty where it is out of the kernel's sight), and tap and MAC address of the partner's end."""
+
+    name: str
+    host: str
+    interface: str = ""
+    mac: str = ""
+    tap: str = ""
+    partner: str
+    partner_mac: str
+
+
 class TapState(Strict):
     """One tap: the pcapng interface `number` (from 0) is `interface` in namespace `where`.
 
-    `role` is uplink (a host's), endpoint, client, rack (a port of the top-of-rack) or inside (other interfaces of a
-    host). `dropped` counts frames that the tap lost: what rests on it is then inconclusive.
+    `role` is uplink (a host's), port (a port with a partner), partner (the other end of its cable), endpoint, client,
+    rack (a port of the top-of-rack) or inside (other interfaces of a host). `dropped` counts frames that the tap lost:
+    what rests on it is then inconclusive.
     """
 
     number: int
     name: str
     where: str
     interface: str
-    role: Literal["uplink", "endpoint", "client", "rack", "inside"]
+    role: Literal["uplink", "endpoint", "client", "rack", "inside", "port", "partner"]
     mac: str = ""
     captured: int
     dropped: int
@@ -217,6 +231,7 @@ class Record(Strict):
     problem: str | None = None
     """A precondition that failed, in one sentence: what rests on this recording is inconclusive."""
     endpoints: tuple[EndpointState, ...] = ()
+    ports: tuple[PortState, ...] = ()
     flows: tuple[Flow, ...] = ()
     events: tuple[Event, ...] = ()
     windows: tuple[Window, ...] = ()

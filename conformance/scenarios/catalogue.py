@@ -17,13 +17,15 @@ class Scenario:
     """What is done to an implementation, once. `waits` is its longest chain of waits that protocols ask for, in s.
 
     `inside` records every interface of the hosts and every frame of the top-of-rack, not the uplinks alone: for
-    scenarios of few frames, in which what happens on an endpoint's link matters.
+    scenarios of few frames, in which what happens on an endpoint's link matters. `links`: done to ports, with partners
+    of the suite's on them, on testbeds of links.
     """
 
     name: str
     title: str
     waits: float
     inside: bool = False
+    links: bool = False
 
     def shape(self, testbed: Testbed) -> Testbed:
         """The testbed as this scenario wants it."""

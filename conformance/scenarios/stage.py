@@ -20,7 +20,17 @@ from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.lab import Host, Lab, Node
 from conformance.lab.tap import Recorder
 from conformance.profile import Profile
-from conformance.recording.model import Canary, EndpointState, Event, Family, Flow, InterfaceState, Snapshot, Window
+from conformance.recording.model import (
+    Canary,
+    EndpointState,
+    Event,
+    Family,
+    Flow,
+    InterfaceState,
+    PortState,
+    Snapshot,
+    Window,
+)
 
 TCP_PORTS = (22, 53, 80, 179, 443, 8080)
 UDP_PORTS = (53, 67, 123, 443, 500, 4500, 4789, 8472)
@@ -48,6 +58,7 @@ class Stage:
     states: dict[str, EndpointState] = field(default_factory=dict)
     flows: list[Flow] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    ports: list[PortState] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from typing import Final
 
 from conformance import profile as profiles
 from conformance import testbed as testbeds
-from conformance.judging.plan import Instance, RecordingKey, Selection
+from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
 from conformance.lab.live import Live, Order
 from conformance.planning import checks
@@ -100,10 +100,15 @@ class Trials:
             profile = profile_of(subject) if isinstance(subject, Fault) else profiles.load(subject[0])
             self._profiles[profile.name] = profile
             cells.append((profile.name, subject.testbed if isinstance(subject, Fault) else subject[1]))
-        scenarios = sorted({check.scenario for check in self._checks})
-        self._keys = [RecordingKey(name, bed, scenario, 1) for name, bed in cells for scenario in scenarios]
+        self._keys = [key for name, bed in cells for key in self._needed(name, bed)]
         beds = {bed: testbeds.load(bed) for _, bed in cells}
         self._live = Live(Order(self._profiles, dict.fromkeys(self._profiles, 1), beds, out), lambda *_: None)
+
+    def _needed(self, name: str, bed: str) -> list[RecordingKey]:
+        """The recordings that decide what can be decided of one network."""
+        links = frozenset({bed} if testbeds.load(bed).links else ())
+        selection = Selection((self._profiles[name],), (bed,), links=links)
+        return recordings(self._instances(selection), 1)
 
     def start(self) -> None:
         """Begin to record everything."""
@@ -122,7 +127,8 @@ class Trials:
 
     def _trial(self, name: str, place: Sound, expected: frozenset[str], fault: Fault | None) -> Trial:
         _, testbed = place
-        selection = Selection((self._profiles[name],), (testbed,))
+        links = frozenset({testbed} if testbeds.load(testbed).links else ())
+        selection = Selection((self._profiles[name],), (testbed,), links=links)
         session = Session(selection, self._live, None)
         outcomes = [session.outcome(one) for one in self._instances(selection)]
         recordings = list(self._recordings(name, testbed))

@@ -18,6 +18,7 @@ FORBIDDEN = {
     "frames": {"lab", "adapters", "scenarios", "report", "plugin", "cli", "judging", "checks", "recording"},
     "report": {"lab", "adapters", "scenarios", "plugin", "cli", "judging", "checks", "recording", "frames"},
     "scenarios": {"report", "plugin", "cli", "judging", "checks"},
+    "partners": {"report", "plugin", "cli", "judging", "checks", "scenarios", "recording", "adapters", "selftest"},
     "adapters": {"report", "plugin", "cli", "judging", "checks", "scenarios", "recording"},
 }
 

@@ -1,0 +1,135 @@
+"""What link scenarios share: the implementation's ports with our wires on them, all scripts on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from conformance.adapters.interface import AdapterError, Linking, Port
+from conformance.lab import snapshot
+from conformance.lab.canary import send_canary
+from conformance.partners.wire import Wire
+from conformance.recording.model import Canary, PortState, Window
+from conformance.scenarios.stage import Stage
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Link:
+    """One port of the implementation, and our wire on the other end of its cable."""
+
+    stage: Stage
+    port: Port
+    wire: Wire
+
+    @property
+    def name(self) -> str:
+        """How the implementation calls the port; `where` of every event about it."""
+        return self.port.name
+
+    def event(self, kind: str, **detail: Any) -> None:
+        """Write down that something happened on this port now."""
+        self.stage.event(kind, self.port.name, **detail)
+
+    def send(self, frame: bytes, kind: str = "sent", **detail: Any) -> int:
+        """Send one frame towards the implementation and write it down; returns the time in ns."""
+        self.event(kind, **detail)
+        return self.wire.send(frame)
+
+
+Script = Callable[[Sequence[Link]], Coroutine[Any, Any, None]]
+"""What our partners do on the links, as a coroutine: several run at the same time."""
+
+
+def play(stage: Stage, *scripts: Script) -> None:
+    """Run all scripts at the same time on one event loop; ends when all have. The first that raises ends them all.
+
+    The ports are written into the record first. Raises AdapterError where the subject offers none.
+    """
+    subject: object = stage.subject
+    if not isinstance(subject, Linking):
+        raise AdapterError("it offers no ports (see adapters/interface.py, Linking)")
+    ports = tuple(subject.ports())
+    stage.ports.extend(port_states(stage, ports))
+
+    async def together() -> None:
+        with ExitStack() as wires:
+            links = [
+                Link(stage, port, wires.enter_context(Wire(port.namespace, port.partner))) for port in ports
+            ]  # fmt: skip
+            async with asyncio.TaskGroup() as group:
+                for script in scripts:
+                    group.create_task(script(links))
+
+    try:
+        asyncio.run(together())
+    except* AdapterError as refusals:
+        raise refusals.exceptions[0] from None
+
+
+def port_states(stage: Stage, ports: Sequence[Port]) -> Iterator[PortState]:
+    """The ports as the kernel shows them on both ends."""
+    for port in ports:
+        here = {one.name: one for one in snapshot.interfaces(stage.lab.hosts[port.host].namespace)}
+        there = {one.name: one for one in snapshot.interfaces(port.namespace)}
+        yield PortState(
+            name=port.name,
+            host=port.host,
+            interface=port.interface,
+            mac=here[port.interface].mac if port.interface else "",
+            tap=f"{port.host}:{port.interface}" if port.interface else "",
+            partner=port.tap,
+            partner_mac=there[port.partner].mac,
+        )
+
+
+async def aside(function: Callable[..., T], *arguments: Any) -> T:
+    """Call something that blocks (a command of the implementation) in a thread, while the partners go on."""
+    return await asyncio.to_thread(function, *arguments)
+
+
+@asynccontextmanager
+async def window(stage: Stage, name: str, links: Sequence[Link]) -> AsyncIterator[None]:
+    """A time that is watched on these links: canaries from the port to our end before and after it, where the port is
+    in the kernel's sight, else from our end to the port."""
+    canaries = await aside(_canaries, stage, links)
+    start = time.time_ns()
+    yield
+    end = time.time_ns()
+    canaries += await aside(_canaries, stage, links)
+    stage.windows.append(Window(name=name, start_ns=start, end_ns=end, canaries=tuple(canaries)))
+
+
+def _canaries(stage: Stage, links: Sequence[Link]) -> list[Canary]:
+    sent = []
+    for link in links:
+        port = link.port
+        if port.interface:
+            nonce, moment = send_canary(stage.lab.hosts[port.host].namespace, port.interface)
+        else:
+            nonce, moment = send_canary(port.namespace, port.partner)
+        sent.append(
+            Canary(nonce=nonce.hex(), form="experimental", where=port.name, tap=port.tap, time_ns=moment)
+        )  # fmt: skip
+    return sent
+
+
+@contextmanager
+def carrier(link: Link, *, up: bool) -> Iterator[None]:
+    """Our end of the cable is set down (`up` false: the port loses carrier), and up again at the end."""
+    _set(link, up=up)
+    try:
+        yield
+    finally:
+        _set(link, up=not up)
+
+
+def _set(link: Link, *, up: bool) -> None:
+    index = link.port.namespace.netlink("link_lookup", ifname=link.port.partner)[0]
+    link.event("carrier", up=up)
+    link.port.namespace.netlink("link", "set", index=index, state="up" if up else "down")

@@ -1,0 +1,133 @@
+"""Ports with partners: cables of a link testbed, wires on one event loop, and what a link scenario records."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from conformance.adapters.interface import AdapterError, Port
+from conformance.lab.flow import Engine
+from conformance.lab.lab import PARTNERS, Lab
+from conformance.lab.tap import Recorder, Watch
+from conformance.partners.wire import Wire, silence
+from conformance.profile import Profile, load
+from conformance.recording.index import FrameIndex
+from conformance.scenarios.links import Link, carrier, play, window
+from conformance.scenarios.stage import Stage
+from conformance.testbed import load as load_testbed
+
+EXPERIMENT = b"\x88\xb5"
+
+
+class Cables:
+    """A subject that is nothing but the host's own cables."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def ports(self) -> Sequence[Port]:
+        """All of them."""
+        assert self._lab.partners is not None
+        host = self._lab.hosts["h1"]
+        return [
+            Port(cable.interface, host.name, cable.interface, self._lab.partners, PARTNERS, cable.far)
+            for cable in host.cables
+        ]
+
+
+def stage_of(lab: Lab, recorder: Recorder, engine: Engine, subject: object) -> Stage:
+    profile = Profile.model_validate(load("plain-wire").model_dump(by_alias=True))
+    return Stage(lab, subject, recorder, engine, "fast", profile)  # type: ignore[arg-type]
+
+
+def folder() -> Path:
+    return Path(tempfile.mkdtemp())
+
+
+def test_every_port_is_cabled_to_a_partner() -> None:
+    with Lab(load_testbed("links"), folder()) as lab:
+        host = lab.hosts["h1"]
+        assert lab.partners is not None
+        assert [cable.interface for cable in host.cables] == ["port1", "port2", "port3", "port4"]
+        macs = {mac for cable in host.cables for mac in (cable.mac, cable.far_mac)}
+        assert len(macs) == 8
+        for cable in host.cables:
+            assert lab.partners.call(socket.if_nametoindex, cable.far)
+
+
+def test_a_testbed_of_stations_has_no_ports() -> None:
+    with Lab(load_testbed("same-subnet"), folder()) as lab:
+        assert lab.partners is None
+        assert not lab.hosts["h1"].cables
+
+
+def test_scripts_run_at_the_same_time_on_all_ports() -> None:
+    heard: dict[str, bytes | None] = {}
+
+    async def greet(links: Sequence[Link]) -> None:
+        async with window(stage, "greeting", links[:2]):
+            for link in links:
+                link.send(b"\xff" * 6 + link.wire.mac + EXPERIMENT + link.name.encode(), "greeted")
+            await silence(0.05)
+
+    async def hear(links: Sequence[Link]) -> None:
+        with Wire(stage.lab.hosts["h1"].namespace, "port3") as far:
+            heard["port3"] = await far.first(lambda frame: frame.endswith(b"port3"), 5.0)
+
+    place = folder()
+    with Lab(load_testbed("links"), place) as lab, Recorder() as recorder, Engine() as engine:
+        assert lab.partners is not None
+        recorder.watch_all([Watch(lab.partners, PARTNERS, "partner")])
+        stage = stage_of(lab, recorder, engine, Cables(lab))
+        play(stage, greet, hear)
+        taps = recorder.stop(place / "frames.pcapng")
+    assert heard["port3"] is not None
+    assert [event.where for event in stage.events if event.kind == "greeted"] == ["port1", "port2", "port3", "port4"]
+    assert {port.partner for port in stage.ports} <= {tap.name for tap in taps if tap.role == "partner"}
+    frames = FrameIndex((place / "frames.pcapng").read_bytes())
+    for canary in stage.windows[0].canaries:
+        row = int(frames.find(bytes.fromhex(canary.nonce))[0])
+        assert frames.taps[frames.tap[row]] == canary.tap
+        assert not frames.outbound[row], "the canary came from the port"
+
+
+def test_carrier_is_lost_and_found() -> None:
+    async def toggle(links: Sequence[Link]) -> None:
+        with carrier(links[0], up=False), pytest.raises(OSError, match="down"):
+            links[0].wire.send(b"\xff" * 6 + links[0].wire.mac + EXPERIMENT + bytes(46))
+
+    with Lab(load_testbed("links"), folder()) as lab, Recorder() as recorder, Engine() as engine:
+        stage = stage_of(lab, recorder, engine, Cables(lab))
+        play(stage, toggle)
+        assert [event.detail["up"] for event in stage.events if event.kind == "carrier"] == [False, True]
+
+
+def test_a_subject_without_ports_is_refused() -> None:
+    with (
+        Lab(load_testbed("links"), folder()) as lab,
+        Recorder() as recorder,
+        Engine() as engine,
+        pytest.raises(AdapterError, match="offers no ports"),
+    ):
+        play(stage_of(lab, recorder, engine, object()))
+
+
+def test_a_script_that_fails_ends_the_others() -> None:
+    async def refuse(links: Sequence[Link]) -> None:
+        raise AdapterError("no")
+
+    async def forever(links: Sequence[Link]) -> None:
+        await asyncio.Event().wait()
+
+    with (
+        Lab(load_testbed("links"), folder()) as lab,
+        Recorder() as recorder,
+        Engine() as engine,
+        pytest.raises(AdapterError, match="no"),
+    ):
+        play(stage_of(lab, recorder, engine, Cables(lab)), refuse, forever)
