@@ -48,6 +48,36 @@ IDLE_FAST: Final = 4.0
 IDLE_THOROUGH: Final = 7_500.0
 """RFC 5382 §5 REQ-5: a NAT keeps an idle established connection for 2 h 4 min; silence of 2 h 5 min outlives it."""
 
+# --- link aggregation (IEEE 802.1AX-2014 §6.4.4, from memory where no other text is named) --------------------------
+LACP_FAST: Final = 1.0
+LACP_EXPIRED: Final = 3.0
+LACP_DEFAULTED: Final = 3.0
+"""Fast_Periodic_Time, Short_Timeout_Time, and the same again from Expired to Defaulted (§6.4.12)."""
+LACP_SLOW_PERIOD: Final = 30.0
+LACP_PER_SECOND: Final = 3
+"""Slow_Periodic_Time, and how many LACPDUs may leave in any Fast_Periodic_Time (§6.4.16)."""
+LACP_MARGIN: Final = 1.0
+"""What is allowed on top of a timer of LACP, for the machine's sake: one more period."""
+LACP_UP: Final = 20.0
+"""A group distributes by then: Aggregate_Wait_Time 2 s, a period or two, and room for a busy machine."""
+LACP_STEADY: Final = 5.0
+"""Five fast periods are looked at."""
+LACP_BRISK: Final = 1.0
+LACP_STEP: Final = 3.5
+"""Longer than Aggregate_Wait_Time 2 s and a period: who wants to go ahead has done so by then."""
+LACP_ECHO: Final = 2.0
+"""A change is repeated in the next LACPDU, at most a fast period later; with a period to spare."""
+LACP_LOSS: Final = 2.0
+"""A link is lost for so long."""
+LACP_PASSIVE_FAST: Final = 4.0
+LACP_PASSIVE: Final = 35.0
+"""LACP-06: a passive port is silent for longer than the slow period; the fast variant, than four fast ones."""
+LACP_SLOW_FAST: Final = 7.0
+LACP_SLOW: Final = 65.0
+"""LACP-03: two slow periods; the fast variant shows that the fast rate has ended."""
+MARKER_RESPONSE: Final = 1.0
+"""LACP-07: a marker is answered within a second."""
+
 # --- the lab's own work (no clause; generous, since machines are shared) ------------------------------------------
 DAEMON_START: Final = 90.0
 DAEMON_STOP: Final = 20.0

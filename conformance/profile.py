@@ -30,7 +30,7 @@ Role = Literal[
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
-    "conflict-detection", "multi-address", "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp",
+    "conflict-detection", "multi-address", "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
 ]  # fmt: skip
 
 

@@ -27,7 +27,7 @@ ROLES: Final = (
 )  # fmt: skip
 FEATURES: Final = (
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
-    "conflict-detection", "multi-address", "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp",
+    "conflict-detection", "multi-address", "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
 )  # fmt: skip
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9]*(-[a-z0-9]+)*")

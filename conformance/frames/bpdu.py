@@ -93,8 +93,8 @@ def parse(frame: bytes) -> Bpdu | None:
     if kind == TOPOLOGY_CHANGE_NOTIFICATION:
         return Bpdu(kind, version, source=source)
     flags, root, cost, bridge, port, *times = _BODY.unpack_from(frame, 21)
-    seconds = (one / SECOND for one in times)
-    return Bpdu(kind, version, flags, root, cost, bridge, port, *seconds, source=source)
+    age, max_age, hello, forward_delay = (one / SECOND for one in times)
+    return Bpdu(kind, version, flags, root, cost, bridge, port, age, max_age, hello, forward_delay, source)
 
 
 def defects(frame: bytes) -> list[str]:

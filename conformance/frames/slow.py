@@ -48,6 +48,9 @@ class State(IntFlag):
         return " ".join(str(bit.name).lower() for bit in State if bit in self) or "none"
 
 
+NOTHING: Final = State(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Participant:
     """Actor or partner information. All zero: nobody is known."""
@@ -57,7 +60,7 @@ class Participant:
     key: int = 0
     port_priority: int = 0
     port: int = 0
-    state: State = State(0)
+    state: State = NOTHING
 
     @property
     def aggregator(self) -> tuple[int, str, int]:

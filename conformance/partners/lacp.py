@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
-from conformance.frames.slow import MARKER_INFORMATION, Lacpdu, Participant, State, lacpdu, marker
+from conformance.frames.slow import MARKER_INFORMATION, NOTHING, Lacpdu, Participant, State, lacpdu, marker
 
 FAST_PERIOD: Final = 1.0
 SLOW_PERIOD: Final = 30.0
@@ -51,9 +51,9 @@ class Mux(Enum):
 class Conduct:
     """How a participant breaks the protocol; nothing of it by default.
 
-    `silent`: it sends no LACPDU and hears none. `mute`: it hears but sends none. `withheld` are state bits that it never
-    shows, nor acts on; `flaunted` bits that it always shows. `echoes`: its PDUs repeat the partner; else they say that
-    nobody is known (with Defaulted clear). `own_rate`: the period follows its own timeout bit, not the partner's.
+    `silent`: it sends no LACPDU and hears none. `mute`: it hears but sends none. `withheld` are state bits that it
+    never shows, nor acts on; `flaunted` bits that it always shows. `echoes`: its PDUs repeat the partner; else they say
+    that nobody is known (with Defaulted clear). `own_rate`: the period follows its own timeout bit, not the partner's.
     `expires`: it notices that the partner fell silent. `follows` : it goes by the partner's Synchronization and
     Collecting; else it distributes as soon as it is selected. `choosy`: selection looks at the partner's system and
     key; `loops`: it aggregates with itself. `answers_markers`. `destination` and `malform` change each frame that is
@@ -62,8 +62,8 @@ class Conduct:
 
     silent: bool = False
     mute: bool = False
-    withheld: State = State(0)
-    flaunted: State = State(0)
+    withheld: State = NOTHING
+    flaunted: State = NOTHING
     echoes: bool = True
     own_rate: bool = False
     expires: bool = True
@@ -204,27 +204,20 @@ class Port:
         return self.mux is not before
 
     def _next(self, now: float) -> Mux:
+        withheld = self.conduct.withheld
         in_step = State.SYNCHRONIZATION in self.partner.state or not self.conduct.follows
-        their_collector = State.COLLECTING in self.partner.state or not self.conduct.follows
-        may_collect = self.selected and in_step and State.SYNCHRONIZATION not in self.conduct.withheld
-        match self.mux:
-            case Mux.DETACHED if self.selected:
-                return Mux.WAITING
-            case Mux.WAITING if not self.selected:
-                return Mux.DETACHED
-            case Mux.WAITING if now >= self.waited:
-                return Mux.ATTACHED
-            case Mux.ATTACHED if not self.selected:
-                return Mux.DETACHED
-            case Mux.ATTACHED if may_collect and State.COLLECTING not in self.conduct.withheld:
-                return Mux.COLLECTING
-            case Mux.COLLECTING if not may_collect:
-                return Mux.ATTACHED
-            case Mux.COLLECTING if their_collector and State.DISTRIBUTING not in self.conduct.withheld:
-                return Mux.DISTRIBUTING
-            case Mux.DISTRIBUTING if not may_collect or not their_collector:
-                return Mux.COLLECTING
-        return self.mux
+        collector = State.COLLECTING in self.partner.state or not self.conduct.follows
+        up = self.selected and in_step and not withheld & (State.SYNCHRONIZATION | State.COLLECTING)
+        ways: dict[Mux, tuple[tuple[bool, Mux], ...]] = {
+            Mux.DETACHED: ((self.selected, Mux.WAITING),),
+            Mux.WAITING: ((not self.selected, Mux.DETACHED), (now >= self.waited, Mux.ATTACHED)),
+            Mux.ATTACHED: ((not self.selected, Mux.DETACHED), (up, Mux.COLLECTING)),
+            Mux.COLLECTING: (
+                (not up, Mux.ATTACHED), (collector and State.DISTRIBUTING not in withheld, Mux.DISTRIBUTING),
+            ),
+            Mux.DISTRIBUTING: ((not up or not collector, Mux.COLLECTING),),
+        }  # fmt: skip
+        return next((state for taken, state in ways[self.mux] if taken), self.mux)
 
     # --- Transmit machine --------------------------------------------------------------------------------------
     def _transmit_machine(self, now: float) -> Iterator[bytes]:

@@ -1,0 +1,19 @@
+"""The host's own cables as the ports of an implementation that takes over existing interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.adapters.interface import AdapterError, Port
+from conformance.lab.lab import PARTNERS, Lab
+
+
+def cabled_ports(lab: Lab) -> Sequence[Port]:
+    """Every cable of every host, in the order of hosts and cables. Raises AdapterError on a testbed without."""
+    if lab.partners is None:
+        raise AdapterError(f"the testbed {lab.testbed.name} has no ports")
+    return [
+        Port(cable.interface, host.name, cable.interface, lab.partners, PARTNERS, cable.far)
+        for host in lab.hosts.values()
+        for cable in host.cables
+    ]

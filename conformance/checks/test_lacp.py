@@ -1,0 +1,402 @@
+"""LACP on the wire: what a participant sends, repeats, grants and withholds while its partners behave in many ways."""
+
+from __future__ import annotations
+
+from conformance import limits
+from conformance.frames import slow
+from conformance.frames.slow import State
+from conformance.judging.case import Case
+from conformance.judging.links import (
+    SECOND,
+    Pdu,
+    arrivals,
+    busiest,
+    came_up,
+    event,
+    intervals,
+    median,
+    pdus,
+    ports_of,
+)
+from conformance.judging.register import check
+from conformance.recording.model import PortState, Window
+
+GROUPS = ("sound", "hushed", "stepwise", "mixed", "itself", "asked", "slow", "changing", "abused", "mute")
+
+
+def _all_ports(case: Case) -> list[PortState]:
+    return [port for group in GROUPS for port in ports_of(case, group)]
+
+
+def _span(window: Window) -> tuple[int, int]:
+    return window.start_ns, window.end_ns
+
+
+def _margin(seconds: float) -> int:
+    return int(seconds * SECOND)
+
+
+@check("lacp.pdu-format", scenario="lacp")
+def test_pdu_format(case: Case) -> None:
+    """LACPDUs go to the Slow Protocols address, with their TLVs of the right type and length, 110 octets of payload."""
+    for port in _all_ports(case):
+        for one in pdus(case, port):
+            wrong = slow.defects(one.frame)
+            case.expect(
+                not wrong,
+                expected="every LACPDU is as drawn in the standard",
+                seen=f"{port.name}: {', '.join(wrong)}",
+                frames=[one.number],
+            )
+            if port.mac and one.pdu.source != port.mac:
+                case.note(f"{port.name} sends from {one.pdu.source}, the interface has {port.mac}")
+
+
+@check("lacp.active-speaks", scenario="lacp")
+def test_active_speaks(case: Case) -> None:
+    """An active participant sends LACPDUs without having heard any."""
+    case.window("mute")
+    for port in ports_of(case, "mute"):
+        sent = pdus(case, port)
+        case.expect(sent, expected="an active port speaks without being spoken to", seen=f"{port.name} sent nothing")
+
+
+@check("lacp.passive-answers", scenario="lacp")
+def test_passive_answers(case: Case) -> None:
+    """A passive participant sends nothing until it hears a LACPDU, and answers then."""
+    window = case.window("unasked")
+    asked = event(case, "asked", "asked")
+    for port in ports_of(case, "asked"):
+        early = pdus(case, port, between=(0, window.end_ns))
+        case.expect(
+            not early,
+            expected="a passive port is silent while nobody speaks to it",
+            seen=f"{port.name}: {len(early)} LACPDUs unasked",
+            frames=[one.number for one in early],
+        )
+        until = asked.time_ns + _margin(limits.LACP_FAST + limits.LACP_MARGIN)
+        answers = pdus(case, port, between=(asked.time_ns, until))
+        case.expect(
+            answers,
+            expected="a passive port answers a LACPDU within a fast period",
+            seen=f"{port.name}: no LACPDU within {limits.LACP_FAST + limits.LACP_MARGIN:g} s",
+        )
+
+
+@check("lacp.partner-echoed", scenario="lacp")
+def test_partner_is_echoed(case: Case) -> None:
+    """The partner fields repeat what the partner last said of itself; of nobody, they are the defaults, and marked."""
+    came_up(case, "changing")
+    for port in ports_of(case, "changing"):
+        told, heard = pdus(case, port, ours=True), pdus(case, port)
+        for change in [one for one in case.recording.record.events if one.kind == "changed"]:
+            fresh = [one for one in told if one.time_ns >= change.time_ns][:1]
+            case.require(fresh, f"{port.name}: the change of {change.detail['what']} was never sent")
+            _expect_echo(case, port, fresh[0], heard, str(change.detail["what"]))
+    for port in ports_of(case, "mute"):
+        window = case.window("mute")
+        last = pdus(case, port, between=(window.end_ns - _margin(limits.LACP_MARGIN * 2), window.end_ns))[-1:]
+        for one in last:
+            case.expect(
+                State.DEFAULTED in one.pdu.actor.state,
+                expected="who has heard nobody says that it uses the default partner",
+                seen=f"{port.name}: state {one.pdu.actor.state.words()}",
+                frames=[one.number],
+            )
+
+
+def _expect_echo(case: Case, port: PortState, told: Pdu, heard: list[Pdu], what: str) -> None:
+    until = told.time_ns + _margin(limits.LACP_FAST + limits.LACP_MARGIN / 2)
+    after = [one for one in heard if told.time_ns < one.time_ns <= until]
+    case.expect(
+        any(one.pdu.partner.identity == told.pdu.actor.identity for one in after),
+        expected="within a fast period the partner fields are what the partner said",
+        seen=f"{port.name}: the new {what} is not repeated in {len(after)} LACPDUs",
+        frames=[told.number, *(one.number for one in after)],
+    )
+
+
+@check("lacp.rate-follows-partner", scenario="lacp")
+def test_rate_follows_the_partner(case: Case) -> None:
+    """LACPDUs leave every second where the partner asks for the short timeout, else every 30 s; no more than three in
+    any second."""
+    came_up(case, "sound")
+    steady = _span(case.window("steady"))
+    for port in ports_of(case, "sound"):
+        _expect_fast(case, port, steady)
+    slow_at, fast_at = event(case, "slow", "slow"), event(case, "fast", "slow")
+    for port in ports_of(case, "slow"):
+        _expect_slow(case, port, (slow_at.time_ns, fast_at.time_ns))
+        turned = fast_at.time_ns + _margin(limits.LACP_FAST)
+        _expect_fast(case, port, (turned, turned + _margin(limits.LACP_STEADY - limits.LACP_FAST)))
+    for port in _all_ports(case):
+        sent = pdus(case, port)
+        most = busiest((one.time_ns for one in sent), limits.LACP_FAST * 0.95)
+        case.expect(
+            most <= limits.LACP_PER_SECOND,
+            expected="at most three LACPDUs leave in any second",
+            seen=f"{port.name}: {most}",
+        )
+
+
+def _expect_fast(case: Case, port: PortState, between: tuple[int, int]) -> None:
+    sent = pdus(case, port, between=between)
+    gaps = intervals(one.time_ns for one in sent)
+    usual = median(gaps) if gaps else 0.0
+    case.expect(
+        abs(usual - limits.LACP_FAST) <= 0.3,
+        expected="a partner that asks for the short timeout gets a LACPDU every second",
+        seen=f"{port.name}: {len(sent)} LACPDUs, usually {usual:.2f} s apart",
+        frames=[one.number for one in sent],
+    )
+
+
+def _expect_slow(case: Case, port: PortState, between: tuple[int, int]) -> None:
+    sent = pdus(case, port, between=between)
+    seconds = (between[1] - between[0]) / SECOND
+    most = seconds / (0.6 * limits.LACP_SLOW_PERIOD) + 1
+    case.expect(
+        len(sent) <= most,
+        expected="a partner that asks for the long timeout gets a LACPDU every 30 s",
+        seen=f"{port.name}: {len(sent)} LACPDUs in {seconds:.0f} s",
+        frames=[one.number for one in sent],
+    )
+    if seconds > 2 * limits.LACP_SLOW_PERIOD:
+        case.expect(
+            sent,
+            expected="a partner that asks for the long timeout gets a LACPDU every 30 s",
+            seen=f"{port.name}: none in {seconds:.0f} s",
+        )
+
+
+@check("lacp.state-order", scenario="lacp")
+def test_states_come_in_order(case: Case) -> None:
+    """A port is synchronised first, collects only when its partner is synchronised too, and distributes only then."""
+    for port in _all_ports(case):
+        for one in pdus(case, port):
+            mine, theirs = one.pdu.actor.state, one.pdu.partner.state
+            if State.DEFAULTED in mine:
+                if State.COLLECTING in mine:
+                    case.note(f"{port.name} collects as an individual link while nobody is known")
+                continue
+            case.expect(
+                _in_order(mine, theirs),
+                expected="Collecting comes after both ends are synchronised, Distributing after Collecting",
+                seen=f"{port.name}: {mine.words()}; of the partner it knows: {theirs.words()}",
+                frames=[one.number],
+            )
+
+
+def _in_order(mine: State, theirs: State) -> bool:
+    if State.DISTRIBUTING in mine and State.COLLECTING not in mine:
+        return False
+    both = State.SYNCHRONIZATION in mine and State.SYNCHRONIZATION in theirs
+    return both or not mine & (State.COLLECTING | State.DISTRIBUTING)
+
+
+@check("lacp.expiry", scenario="lacp")
+def test_silence_drops_the_port(case: Case) -> None:
+    """Without LACPDUs the port expires after three periods, defaults after three more seconds, and sends no data."""
+    came_up(case, "hushed")
+    window = case.window("hushed")
+    ports = ports_of(case, "hushed")
+    data = {port.name: arrivals(case, port) for port in ports}
+    mute = event(case, "mute", "hushed").time_ns
+    case.require(
+        any(one.time_ns < mute for sent in data.values() for one in sent), "no data left the group before the silence"
+    )
+    for port in ports:
+        spoken = pdus(case, port, ours=True, between=(0, window.start_ns))
+        case.require(spoken, f"{port.name}: the partner never spoke")
+        silent = spoken[-1].time_ns
+        _expect_states(case, port, silent, window.end_ns)
+        gone = silent + _margin(limits.LACP_EXPIRED + limits.LACP_MARGIN)
+        late = [one for one in data[port.name] if gone < one.time_ns < window.end_ns]
+        case.expect(
+            not late,
+            expected="a port whose partner fell silent sends no data",
+            seen=f"{port.name}: {len(late)} frames, the last {(late[-1].time_ns - silent) / SECOND:.1f} s after"
+            if late
+            else "",
+            frames=[one.number for one in late],
+        )
+
+
+def _expect_states(case: Case, port: PortState, silent: int, end: int) -> None:
+    """Expired after three seconds, Defaulted after six, each told of within a period."""
+    after = pdus(case, port, between=(silent, end))
+    for bit, due in (
+        (State.EXPIRED, limits.LACP_EXPIRED),
+        (State.DEFAULTED, limits.LACP_EXPIRED + limits.LACP_DEFAULTED),
+    ):
+        told = [one for one in after if bit in one.pdu.actor.state]
+        took = (told[0].time_ns - silent) / SECOND if told else 0.0
+        case.expect(
+            told and due - 0.5 <= took <= due + limits.LACP_FAST + limits.LACP_MARGIN / 2,
+            expected=f"a port whose partner fell silent says so: {str(bit.name).lower()} after {due:g} s",
+            seen=f"{port.name}: " + (f"after {took:.1f} s" if told else "never"),
+            frames=[one.number for one in told[:1]],
+        )
+
+
+@check("lacp.no-early-data", scenario="lacp")
+def test_no_data_before_the_partner_is_ready(case: Case) -> None:
+    """No data is sent while the partner is not synchronised."""
+    window = case.window("out-of-step")
+    granted, step = event(case, "granted", "stepwise"), event(case, "in-step", "stepwise")
+    ports = ports_of(case, "stepwise")
+    case.require(
+        any(arrivals(case, port, between=(granted.time_ns, 2**62)) for port in ports),
+        "no data left the group even when the partner was ready",
+    )
+    for port in ports:
+        early = arrivals(case, port, between=(0, window.end_ns))
+        case.expect(
+            not early,
+            expected="no data leaves a port whose partner is not synchronised",
+            seen=f"{port.name}: {len(early)} frames",
+            frames=[one.number for one in early],
+        )
+        if arrivals(case, port, between=(step.time_ns + _margin(0.5), granted.time_ns)):
+            case.note(
+                f"{port.name} sends to a partner that is synchronised but does not say that it collects, as coupled "
+                "control of the Mux machine allows"
+            )
+
+
+@check("lacp.selection", scenario="lacp")
+def test_one_partner_for_one_group(case: Case) -> None:
+    """Ports with different partner systems or keys never carry one group's traffic together."""
+    _expect_one(case, "mixed", most=1, what="ports that see different partners")
+
+
+@check("lacp.own-system", scenario="lacp")
+def test_own_system_is_kept_out(case: Case) -> None:
+    """A port that hears its own system, as over a loop, carries no traffic."""
+    event(case, "claimed", "itself", otherwise="the implementation's system id was not heard")
+    _expect_one(case, "itself", most=0, what="ports that hear their own system")
+
+
+def _expect_one(case: Case, group: str, *, most: int, what: str) -> None:
+    window = case.window(group)
+    came_up(case, "sound")
+    case.require(
+        any(arrivals(case, port, between=_span(window)) for port in ports_of(case, "sound")),
+        "no data left the sound group meanwhile",
+    )
+    carrying, frames = [], []
+    for port in ports_of(case, group):
+        sent = arrivals(case, port, between=_span(window))
+        claimed = [one for one in pdus(case, port, between=_span(window)) if State.DISTRIBUTING in one.pdu.actor.state]
+        claimed = [one for one in claimed if State.DEFAULTED not in one.pdu.actor.state]
+        if sent or claimed:
+            carrying.append(port.name)
+            frames += [*(one.number for one in sent[:1]), *(one.number for one in claimed[:1])]
+    case.expect(
+        len(carrying) <= most,
+        expected=f"of {what} {'at most one carries' if most else 'none carries'} traffic",
+        seen=f"{', '.join(carrying) or 'none'} distribute or say so",
+        frames=frames,
+    )
+
+
+@check("lacp.conversation-order", scenario="lacp")
+def test_conversations_stay_in_order(case: Case) -> None:
+    """The frames of one conversation leave by one link, in order, once."""
+    came_up(case, "sound")
+    span = _span(case.window("steady"))
+    ways: dict[int, dict[str, list[int]]] = {}
+    shown: dict[int, list[int]] = {}
+    for port in ports_of(case, "sound"):
+        for one in arrivals(case, port, between=span):
+            ways.setdefault(one.what.conversation, {}).setdefault(port.name, []).append(one.what.number)
+            shown.setdefault(one.what.conversation, []).append(one.number)
+    case.require(ways, "no data left the sound group")
+    for conversation, links in sorted(ways.items()):
+        numbers = [number for sent in links.values() for number in sent]
+        in_order = all(sent == sorted(sent) for sent in links.values())
+        once = len(set(numbers)) == len(numbers)
+        case.expect(
+            len(links) == 1 and in_order and once,
+            expected="a conversation leaves by one link, in order, each frame once",
+            seen=f"conversation {conversation}: over {', '.join(sorted(links))}"
+            + ("" if in_order else ", out of order")
+            + ("" if once else ", some frames twice"),
+            frames=sorted(shown[conversation]),
+        )
+
+
+@check("lacp.marker-answered", scenario="lacp")
+def test_marker_is_answered(case: Case) -> None:
+    """A Marker PDU is answered by a Marker Response with the same requester fields."""
+    came_up(case, "sound")
+    index = case.recording.frames
+    asked = [one for one in case.recording.record.events if one.kind == "marker"]
+    case.require(asked, "no marker was sent")
+    for port in ports_of(case, "sound"):
+        for question in [one for one in asked if one.where == port.name]:
+            until = question.time_ns + _margin(limits.MARKER_RESPONSE)
+            rows = index.select(
+                tap=port.partner, ethertype=slow.ETHERTYPE, outbound=False, between=(question.time_ns, until)
+            )
+            found = [slow.marker(frame) for _, frame in index.frames(rows)]
+            case.expect(
+                any(
+                    one is not None
+                    and one.kind == slow.MARKER_RESPONSE
+                    and one.transaction == question.detail["transaction"]
+                    for one in found
+                ),
+                expected="a marker is answered within a second, with its own fields",
+                seen=f"{port.name}: {sum(one is not None for one in found)} Marker PDUs came back",
+            )
+
+
+@check("lacp.malformed-survived", scenario="lacp")
+def test_malformed_pdus_do_no_harm(case: Case) -> None:
+    """Malformed and over-long LACPDUs neither stop the agent nor take the group down."""
+    came_up(case, "abused")
+    window = case.window("abused")
+    after = event(case, "after-malformed", "abused")
+    ports = ports_of(case, "abused")
+    for port in ports:
+        told = [one for one in pdus(case, port, ours=True) if one.time_ns >= after.time_ns]
+        case.require(told, f"{port.name}: the partner did not speak after the malformed LACPDUs")
+        last = pdus(case, port, between=_span(window))[-1:]
+        case.expect(
+            last
+            and last[0].pdu.partner.identity == told[-1].pdu.actor.identity
+            and State.SYNCHRONIZATION in last[0].pdu.actor.state,
+            expected="after malformed LACPDUs the agent still repeats its partner, and is synchronised",
+            seen=f"{port.name}: "
+            + (f"state {last[0].pdu.actor.state.words()}" if last else "no LACPDU any more"),
+            frames=[one.number for one in last],
+        )  # fmt: skip
+    carried = [one for port in ports for one in arrivals(case, port, between=_span(window))]
+    case.expect(carried, expected="after malformed LACPDUs the group still carries data", seen="no data left it")
+
+
+@check("lacp.link-loss", scenario="lacp")
+def test_link_loss_moves_traffic(case: Case) -> None:
+    """How long the traffic of a lost link is away: from its last frame there to its first one elsewhere."""
+    came_up(case, "sound")
+    name = event(case, "lost", "sound").detail["port"]
+    lost = next(port for port in ports_of(case, "sound") if port.name == name)
+    other = next(port for port in ports_of(case, "sound") if port.name != name)
+    down = [one for one in case.recording.record.events if (one.kind, one.where) == ("carrier", lost.name)]
+    case.require(len(down) == 2, "no link was lost and found again")
+    start, end = down[0].time_ns, down[1].time_ns
+    before = _span(case.window("steady"))
+    moved = {one.what.conversation for one in arrivals(case, lost, between=before)}
+    case.require(moved, "no data left the group before the link was lost")
+    for conversation in sorted(moved):
+        there = [one for one in arrivals(case, other, between=(start, end)) if one.what.conversation == conversation]
+        case.expect(
+            there,
+            expected="the traffic of a lost link goes on over the other one",
+            seen=f"conversation {conversation} did not come back within {(end - start) / SECOND:.1f} s",
+        )
+        here = [one for one in arrivals(case, lost, between=(0, end)) if one.what.conversation == conversation]
+        if there and here:
+            gap = (there[0].time_ns - here[-1].time_ns) / 1e6
+            case.figures["outage ms"] = max(case.figures.get("outage ms", 0.0), round(gap, 1))
