@@ -17,7 +17,7 @@ lint: $(TOX)  ## ruff and mypy
 	$(TOX) run -e lint,type
 
 peers:  ## the Debian packages of the real peers, as the profiles name them
-	$(PYTHON) -m conformance.packages --install
+	$(PYTHON) -m conformance.upkeep.packages --install
 
 $(TOX):
 	$(PYTHON) -m venv .venv || { apt-get update && apt-get install -y python3-venv && $(PYTHON) -m venv --clear .venv; }

@@ -11,10 +11,10 @@ from pathlib import Path
 from conformance import profile, testbed
 from conformance.judging.case import Case, judge
 from conformance.judging.register import Check
+from conformance.judging.shipped import checks
 from conformance.lab.pool import Pool
-from conformance.planning import checks
-from conformance.record import Job
 from conformance.recording.store import Recording, load
+from conformance.running.record import Job
 
 FRAMES = 100_000
 
@@ -27,7 +27,8 @@ def main() -> int:
         mine = profile.load("nat-bridge").model_dump(mode="json", by_alias=True)
         jobs = [
             pool.submit(
-                "conformance.record:record", asdict(Job(mine, shape, scenario, 1, "fast", f"{folder}/{scenario}"))
+                "conformance.running.record:record",
+                asdict(Job(mine, shape, scenario, 1, "fast", f"{folder}/{scenario}")),
             )
             for scenario in ("reachability", "mtu", "discovery", "idle")
         ]

@@ -26,6 +26,7 @@ class Listing(StrEnum):
 
     profiles = "profiles"
     requirements = "requirements"
+    classes = "classes"
     adapters = "adapters"
     scenarios = "scenarios"
     testbeds = "testbeds"
@@ -38,6 +39,23 @@ class Schema(StrEnum):
     testbed = "testbed"
     recording = "recording"
     report = "report"
+    difference = "difference"
+
+
+class FailOn(StrEnum):
+    """What ends a run with 1."""
+
+    regression = "regression"
+    must = "must"
+    should = "should"
+
+
+class Format(StrEnum):
+    """How a difference is printed."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
 
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.")]
@@ -46,6 +64,9 @@ Only = Annotated[list[str] | None, typer.Option("--only", metavar="FAMILY_OR_ID"
 Testbeds = Annotated[list[str] | None, typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where recordings and reports go.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a profile's key.")]
+AllowFlaky = Annotated[
+    bool, typer.Option("--allow-flaky", help="Let through what passed in some attempts and not in others.")
+]
 Rename = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Name of the one profile in the matrix.")]
 
 
@@ -58,7 +79,19 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     out: Out = None,
     settings: Settings = None,
     rename: Rename = None,
-    attempts: Annotated[int, typer.Option(min=1, help="Record every scenario that many times.")] = 1,
+    repeat: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Record every scenario N times; say how stable the verdicts are.")
+    ] = 1,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="REPORT", exists=True, help="An earlier report to compare with.")
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(
+            help="End 1 on a failing MUST or SUITE (must), SHOULD as well, or on a regression (with baseline)."
+        ),
+    ] = None,
+    allow_flaky: AllowFlaky = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="The long windows (hours).")] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what would be started, sent, judged; do nothing.")
@@ -68,8 +101,8 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     ] = False,
 ) -> None:
     """Record the profiles in labs (the kernel-only set if none is named), judge, and print the matrix."""
-    from conformance.commands import run_profiles
-    from conformance.run import Wish
+    from conformance.commands.runs import Gate, run_profiles
+    from conformance.running.run import Wish
 
     wish = Wish(
         profiles=tuple(profiles or ()),
@@ -77,18 +110,19 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         only=tuple(only or ()),
         settings=tuple(settings or ()),
         rename=rename,
-        attempts=attempts,
+        attempts=repeat,
         thorough=thorough,
         out=out,
         command=("plugfest", *sys.argv[1:]),
     )
-    raise typer.Exit(run_profiles(wish, everything=everything, plan=plan, matrix_only=matrix_only))
+    gate = Gate(fail_on.value if fail_on else None, baseline, allow_flaky=allow_flaky, matrix_only=matrix_only)
+    raise typer.Exit(run_profiles(wish, gate, everything=everything, plan=plan))
 
 
 @app.command()
 def judge(folders: Folders, out: Out = None) -> None:
     """Judge stored recordings again: no lab, no root, the same outcomes."""
-    from conformance.commands import judge_folders
+    from conformance.commands.runs import judge_folders
 
     raise typer.Exit(judge_folders(folders, out))
 
@@ -99,15 +133,28 @@ def matrix(
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as Markdown as well.")] = None,
 ) -> None:
     """Print the reports of one or more runs side by side."""
-    from conformance.commands import show_matrix
+    from conformance.commands.runs import show_matrix
 
     raise typer.Exit(show_matrix(folders, markdown))
 
 
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", exists=True, help="A report, or a folder of reports.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", exists=True, help="The same, later.")],
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.text,
+    allow_flaky: AllowFlaky = False,
+) -> None:
+    """What changed between two reports: 0 nothing worse, 1 something is, 3 that cannot be said."""
+    from conformance.commands.differences import show_difference
+
+    raise typer.Exit(show_difference(old, new, form.value, allow_flaky=allow_flaky))
+
+
 @app.command("list")
 def list_(what: Listing) -> None:
-    """List what there is: profiles, requirements, adapters, scenarios or testbeds."""
-    from conformance import listing
+    """List what there is: profiles, requirements, conformance classes, adapters, scenarios or testbeds."""
+    from conformance.commands import listing
 
     for line in getattr(listing, what.value)():
         typer.echo(line)
@@ -116,7 +163,7 @@ def list_(what: Listing) -> None:
 @app.command()
 def doctor() -> None:
     """What this machine can run, what is missing, and which package has it."""
-    from conformance.doctor import examine
+    from conformance.commands.doctor import examine
 
     raise typer.Exit(examine())
 
@@ -124,7 +171,7 @@ def doctor() -> None:
 @app.command()
 def schema(what: Schema) -> None:
     """Print the JSON Schema of a profile, a testbed, a recording or a report."""
-    from conformance.schemas import schema_of
+    from conformance.commands.schemas import schema_of
 
     typer.echo(schema_of(what.value))
 

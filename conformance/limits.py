@@ -78,6 +78,12 @@ LACP_SLOW: Final = 65.0
 MARKER_RESPONSE: Final = 1.0
 """LACP-07: a marker is answered within a second."""
 
+# --- bridges -----------------------------------------------------------------------------------------------------
+BRIDGE_SETTLED: Final = 0.3
+"""No clause: a frame has crossed the bridge, or its first of a kind has gone through the slow path, by then."""
+BRIDGE_AGED: Final = 2.0
+"""A silent station is forgotten within so many ageing times: hardware looks twice, once in each (no clause)."""
+
 # --- the lab's own work (no clause; generous, since machines are shared) ------------------------------------------
 DAEMON_START: Final = 90.0
 DAEMON_STOP: Final = 20.0

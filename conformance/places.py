@@ -1,4 +1,4 @@
-"""Where profiles and testbeds lie: beside the package when installed, at the top of the tree in a checkout."""
+"""Where profiles, testbeds and policies lie: beside the package when installed, at the tree's top in a checkout."""
 
 from __future__ import annotations
 
@@ -14,4 +14,5 @@ def _find(name: str) -> Path:
 PROFILES: Final = _find("profiles")
 FIXTURES: Final = _find("fixtures")
 TESTBEDS: Final = FIXTURES / "testbeds"
+POLICIES: Final = FIXTURES / "policies"
 CHECKS: Final = Path(__file__).parent / "checks"

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from conformance import run
-from conformance.driver import Driver
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL, Instance
 from conformance.judging.register import check_of
+from conformance.running import run
+from conformance.running.driver import Driver
 from conformance.verdict import Outcome, Verdict
 
 RUN = pytest.StashKey[run.Run]()
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--only", action="append", default=[], metavar="ID", help="requirement id or family; repeatable")
     group.addoption("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="profile override")
     group.addoption("--as", default=None, metavar="NAME", dest="rename", help="name of the one profile in the report")
-    group.addoption("--attempts", type=int, default=1, metavar="N", help="record every scenario N times")
+    group.addoption("--repeat", type=int, dest="attempts", default=1, metavar="N", help="record every scenario N times")
     group.addoption("--thorough", action="store_true", help="the long windows: nightly variants of the requirements")
     group.addoption("--out", default=None, metavar="DIR", help="folder for recordings and reports (a temporary one)")
     group.addoption("--recordings", default=None, metavar="DIR", help="judge the recordings of this folder; no lab")
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
             only=tuple(get("--only")),
             settings=tuple(get("settings")),
             rename=get("rename"),
-            attempts=get("--attempts"),
+            attempts=get("attempts"),
             thorough=get("--thorough"),
             out=None if get("--out") is None else Path(get("--out")),
             recordings=None if get("--recordings") is None else Path(get("--recordings")),
@@ -114,6 +114,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if outcome.verdict is not Verdict.PASS:
         pytest.fail(text, pytrace=False)
     return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport | None:
+    """A report without a picture of the traceback where nobody prints it: drawing it costs more than judging."""
+    problem = None if call.excinfo is None else call.excinfo.value
+    if OUTCOME not in item.stash or not isinstance(problem, pytest.fail.Exception):
+        return None
+    if item.config.pluginmanager.has_plugin("terminalreporter"):
+        return None
+    return pytest.TestReport(item.nodeid, item.location, {}, "failed", problem.msg, "call", duration=call.duration)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

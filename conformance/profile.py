@@ -27,10 +27,12 @@ Role = Literal[
     "switch",
     "lldp-agent",
     "lacp-partner",
+    "packet-filter",
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
-    "conflict-detection", "multi-address", "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
+    "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
+    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
 ]  # fmt: skip
 
 
@@ -58,7 +60,9 @@ class Profile(Strict):
     """One implementation under test.
 
     `hops` is how many routed hops the implementation itself puts between an endpoint and the underlay segment of its
-    host, and between two endpoints of one host (0: bridged). `adapter` holds the settings of the adapter `kind`.
+    host, and between two endpoints of one host (0: bridged). `endpoints` is how many a packet filter is tried with.
+    `established` is what becomes of an open flow when the policy comes to deny it. `adapter` holds the settings of the
+    adapter `kind`. `claims` are the conformance classes that it says it meets.
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
@@ -71,16 +75,19 @@ class Profile(Strict):
     packages: tuple[str, ...] = ()
     hops: Literal[0, 1] = 0
     same_host_hops: Literal[0, 1] = 0
+    endpoints: Annotated[int, Field(ge=8, le=100)] = 40
+    established: Literal["kept", "cut"] = "kept"
     description: str = ""
     adapter: Mapping[str, Any] = {}
     deviations: tuple[Deviation, ...] = ()
+    claims: tuple[str, ...] = ()
 
     @property
     def links(self) -> bool:
         """Whether it is judged by its ports, on testbeds of links, and not by workloads that it attaches."""
         return LINK_ROLES.issuperset(self.roles)
 
-    @field_validator("features", "roles")
+    @field_validator("features", "roles", "claims")
     @classmethod
     def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
@@ -136,6 +143,7 @@ def parse(data: Mapping[str, Any], source: str) -> Profile:
     except ValidationError as problem:
         raise UsageError(explain(problem, source, Profile)) from None
     _known_requirements(profile, source)
+    _known_classes(profile, source)
     return profile
 
 
@@ -147,6 +155,20 @@ def _known_requirements(profile: Profile, source: str) -> None:
             find(deviation.requirement)
         except UnknownRequirement as problem:
             raise UsageError(f"{source}: deviations.{index}.requirement: {problem}") from None
+
+
+def _known_classes(profile: Profile, source: str) -> None:
+    if not profile.claims:
+        return
+    from conformance.classes import UnknownClass, find_class
+
+    for index, name in enumerate(profile.claims):
+        try:
+            wanted = find_class(name)
+        except UnknownClass as problem:
+            raise UsageError(f"{source}: claims.{index}: {problem}") from None
+        if not set(wanted.roles) & set(profile.roles):
+            raise UsageError(f"{source}: claims.{index}: {name} is for the roles {', '.join(wanted.roles)}")
 
 
 def _override(data: dict[str, Any], setting: str) -> None:

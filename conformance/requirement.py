@@ -23,11 +23,12 @@ FAMILIES: Final = (
 )  # fmt: skip
 ROLES: Final = (
     "workload-network", "ipam", "bridge", "overlay", "migration", "address-mover", "switch", "lldp-agent",
-    "lacp-partner",
+    "lacp-partner", "packet-filter",
 )  # fmt: skip
 FEATURES: Final = (
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
-    "conflict-detection", "multi-address", "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
+    "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
+    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
 )  # fmt: skip
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -1,4 +1,4 @@
-"""Verdicts and outcomes: what a check says of one requirement, and the exit code that follows from many."""
+"""Verdicts and outcomes: what a check says of one requirement."""
 
 from __future__ import annotations
 
@@ -39,11 +39,15 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where to look: frame numbers (from 1, as Wireshark counts) in one pcapng, each deciding frame in one line."""
+    """Where to look: frame numbers (from 1, as Wireshark counts) in one pcapng, each deciding frame in one line.
+
+    `times` are those of the lines, in ns since the recording began.
+    """
 
     recording: str
     frames: tuple[int, ...] = ()
     lines: tuple[str, ...] = ()
+    times: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,6 @@ class Outcome:
     level: str
     parameters: tuple[tuple[str, str], ...]
     attempts: tuple[Attempt, ...]
-    deviation: str | None = None
     informational: bool = False
     extra_notes: tuple[str, ...] = field(default=())
 
@@ -95,22 +98,3 @@ class Outcome:
     def deciding(self) -> Judgement:
         """The judgement of the attempt that gave the verdict."""
         return next(a.judgement for a in self.attempts if a.judgement.verdict is self.verdict)
-
-    @property
-    def gates(self) -> bool:
-        """Whether this outcome can end a run with 1 or 3: MUST or SUITE, deciding, and no live deviation."""
-        return self.level in GATING_LEVELS and not self.informational and self.deviation is None
-
-
-def exit_code(outcomes: Iterable[Outcome], *, complete: bool) -> int:
-    """0 conforms, 1 a MUST or SUITE requirement fails, 3 inconclusive, an error of ours or an incomplete run.
-
-    1 outranks 3 (design: "Gates"). A live deviation does not fail the run; unsupported never fails. An error of ours
-    ends 3 whatever its level.
-    """
-    listed = list(outcomes)
-    if any(o.gates and o.verdict is Verdict.FAIL for o in listed):
-        return 1
-    if not complete or not listed or any(o.verdict is Verdict.ERROR for o in listed):
-        return 3
-    return 3 if any(o.gates and o.verdict is Verdict.INCONCLUSIVE for o in listed) else 0

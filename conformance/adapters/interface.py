@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from conformance.lab.lab import Host, Lab
     from conformance.lab.namespace import Namespace
+    from conformance.policy.document import Policy
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
@@ -54,13 +55,16 @@ class Attachment:
 
     `name` is unique in the lab. `publish` lists (protocol, port) to be published, for implementations that publish.
     `addresses` asks for exactly these addresses (of families the implementation supports; empty: its own choice).
-    `extra_addresses` asks for that many further addresses per family on the same interface.
+    `extra_addresses` asks for that many further addresses per family on the same interface. `labels` are what a policy
+    selects it by; `tenant` names the network that it belongs to, for implementations that keep tenants apart.
     """
 
     name: str
     publish: tuple[tuple[str, int], ...] = ()
     addresses: tuple[Interface, ...] = ()
     extra_addresses: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,4 +236,17 @@ class Moving(Protocol):
 
         Nothing is sent or announced for the implementation. The endpoint that is returned has the same name and may
         live in another namespace; the old one is not used any more. Raises AdapterError.
+        """
+
+
+@runtime_checkable
+class Filtering(Protocol):
+    """Optional power of a subject: to enforce a policy, in the implementation's own language."""
+
+    def apply(self, policy: Policy) -> None:
+        """Put `policy` in force on every host, in place of what was in force; returns when the implementation says so.
+
+        Endpoints belong to its groups by the labels that they were attached with; who attaches later is governed from
+        the start. Without a policy everything passes. Raises AdapterError, also for what the implementation cannot
+        express.
         """

@@ -16,7 +16,7 @@ from conformance.recording.model import AddressState, Canary, EndpointState, Flo
 from conformance.recording.store import FlowGroup, Recording
 from conformance.verdict import Evidence, Judgement, Verdict
 
-SHOWN = 4
+SHOWN = 8
 """Deciding frames decoded in the text of one failure; their numbers are all given, up to `NUMBERED`."""
 NUMBERED = 20
 
@@ -193,7 +193,9 @@ class Case:
             f"{number} {frames.taps[frames.tap[number - 1]]} {one_line(frames.frame(number - 1))}"
             for number in first[:SHOWN]
         )
-        return Evidence(self.recording.name, tuple(numbers), lines)
+        began = self.recording.record.started_ns
+        times = tuple(int(frames.time_ns[number - 1]) - began for number in first[:SHOWN])
+        return Evidence(self.recording.name, tuple(numbers), lines, times)
 
 
 def judge(function: Callable[[Case], None], case: Case) -> Judgement:

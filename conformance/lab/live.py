@@ -14,12 +14,12 @@ from conformance.errors import UsageError
 from conformance.judging.plan import RecordingKey
 from conformance.lab.pool import JobError, Pool
 from conformance.profile import Profile
-from conformance.record import Job
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording, folder_name, load
+from conformance.running.record import Job
 from conformance.testbed import Testbed
 
-CAPACITY = 20
+CAPACITY = 28
 """Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting."""
 CUT_SHORT = "the run was cut short before it was recorded"
 NEIGHBOUR_TABLES = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndisc_cache"))
@@ -94,7 +94,7 @@ class Live:
             variant=self._order.variant,
             destination=str(destination.resolve()),
         )
-        future = self._pool.submit("conformance.record:record", asdict(job))
+        future = self._pool.submit("conformance.running.record:record", asdict(job))
         future.add_done_callback(lambda done: self._done(key, weight, destination, done))
 
     def _done(self, key: RecordingKey, weight: int, destination: Path, job: Future[Any]) -> None:

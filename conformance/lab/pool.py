@@ -18,7 +18,7 @@ from conformance.lab.scratch import sweep
 from conformance.lab.zygote import MESSAGE
 
 PRELOAD = (
-    "conformance.record",
+    "conformance.running.record",
     "conformance.adapters.linux",
     "conformance.adapters.wire",
     "conformance.adapters.cni",

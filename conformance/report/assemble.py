@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from conformance.report.claims import evaluate
 from conformance.report.gate import report_code
 from conformance.report.model import (
     Control,
@@ -112,7 +113,8 @@ def control_of(outcomes: Iterable[Outcome]) -> Control:
 
 def _closed(report: Report) -> Report:
     """The report with its footer."""
-    footer = Footer(counts=counted(o.verdict for o in report.outcomes), exit_code=0)
+    counts = counted(o.verdict for o in report.outcomes)
+    footer = Footer(counts=counts, classes=evaluate(report.header, report.outcomes), exit_code=0)
     whole = report.model_copy(update={"footer": footer})
     return whole.model_copy(update={"footer": footer.model_copy(update={"exit_code": report_code(whole)})})
 
@@ -159,6 +161,7 @@ def _said(judgement: Judgement) -> dict[str, Any]:
                 recording=each.recording,
                 frames=tuple(int(frame) for frame in each.frames),
                 lines=tuple(map(encodable, each.lines)),
+                times=tuple(map(int, each.times)),
             )
             for each in judgement.evidence
         ),

@@ -107,6 +107,23 @@ def unsupported(reports: Sequence[Report], names: Sequence[str]) -> list[Remark]
     return [Remark(text, {label: tuple(ids) for label, ids in about.items()}) for text, about in found.items()]
 
 
+def stale(reports: Sequence[Report], names: Sequence[str]) -> list[Remark]:
+    """Deviations that nothing needs any more: the requirement was judged and nothing of it fails."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for report, label in zip(reports, names, strict=True):
+        declared: dict[str, list[ReportedOutcome]] = {}
+        for outcome in report.outcomes:
+            if outcome.deviation is not None:
+                declared.setdefault(outcome.requirement, []).append(outcome)
+        for requirement, outcomes in declared.items():
+            verdicts = {outcome.verdict for outcome in outcomes}
+            known = outcomes[0].deviation
+            if known is not None and Verdict.PASS in verdicts and Verdict.FAIL not in verdicts:
+                text = f"{requirement}: {one_line(known.reason)} ({one_line(known.owner)}, {one_line(known.issue)})"
+                found.setdefault(text, {})[label] = (requirement,)
+    return [Remark(text, about) for text, about in found.items()]
+
+
 def _finding(
     kind: Kind, report: Report, label: str, group: Sequence[ReportedOutcome], known: Sequence[Mapping[str, str]]
 ) -> Finding:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
-from conformance import verdict
 from conformance.report.model import KnownDeviation, Report, ReportedOutcome
-from conformance.verdict import GATING_LEVELS, Attempt, Judgement, Outcome, Verdict
+from conformance.verdict import GATING_LEVELS, Verdict
 
 Code = Literal[0, 1, 3]
 
@@ -21,6 +21,20 @@ class Standing(StrEnum):
     FAILS = "does not conform"
     INCONCLUSIVE = "inconclusive"
 
+
+@dataclass(frozen=True)
+class Policy:
+    """What a gate lets through. `levels` are those whose failures end it; a flaky outcome of them ends it as well
+    (a fail 1, else 3), unless flaky ones are allowed: then one that passed in some attempt is let through.
+    """
+
+    levels: frozenset[str] = GATING_LEVELS
+    allow_flaky: bool = False
+
+
+MUST: Final = Policy()
+"""MUST, and SUITE, which gates like a MUST."""
+SHOULD: Final = Policy(GATING_LEVELS | {"SHOULD"})
 
 _STANDING: dict[Code, Standing] = {0: Standing.CONFORMS, 1: Standing.FAILS, 3: Standing.INCONCLUSIVE}
 
@@ -35,15 +49,32 @@ def excused(outcome: ReportedOutcome, report: Report) -> bool:
     return live(outcome.deviation, report.header.date.date())
 
 
-def report_code(report: Report) -> Code:
+def report_code(report: Report, policy: Policy = MUST) -> Code:
     """The exit code of one report: 0 conforms, 1 does not, 3 inconclusive; 1 outranks 3.
 
-    As `conformance.verdict.exit_code`; beyond it, a report that is partial, whose implementation was unavailable, or
-    whose plain wire was not judged or did not pass a MUST or SUITE requirement, is inconclusive.
+    A live deviation does not fail it; unsupported never does. A report without outcomes, that is partial, whose
+    implementation was unavailable, or whose plain wire was not judged or did not pass a MUST or SUITE requirement, is
+    inconclusive; so is one with an error of ours, whatever its level. A conformance class that the profile claims and
+    of which it declares a part unsupported ends 1: the two do not go together.
     """
+    codes = {outcome_code(each, report, policy) for each in report.outcomes}
+    if report.footer is not None and any(each.claimed and each.unsupported for each in report.footer.classes):
+        codes.add(1)
     whole = not report.partial and report.header.unavailable is None and _wire_sound(report)
-    code = verdict.exit_code((_outcome(each, report) for each in report.outcomes), complete=whole)
-    return 1 if code == 1 else 3 if code else 0
+    return 1 if 1 in codes else 0 if whole and codes == {0} else 3
+
+
+def outcome_code(outcome: ReportedOutcome, report: Report, policy: Policy = MUST) -> Code:
+    """What one outcome means for the exit code of its report."""
+    if outcome.verdict is Verdict.ERROR:
+        return 3
+    if outcome.level not in policy.levels or outcome.informational or excused(outcome, report):
+        return 0
+    if outcome.flaky and policy.allow_flaky and any(each.verdict is Verdict.PASS for each in outcome.attempts):
+        return 0
+    if outcome.verdict is Verdict.FAIL:
+        return 1
+    return 3 if outcome.flaky or outcome.verdict is Verdict.INCONCLUSIVE else 0
 
 
 def standing(report: Report) -> Standing:
@@ -51,9 +82,9 @@ def standing(report: Report) -> Standing:
     return _STANDING[report_code(report)]
 
 
-def exit_code(reports: Sequence[Report]) -> Code:
+def exit_code(reports: Sequence[Report], policy: Policy = MUST) -> Code:
     """The exit code of a set of reports: 1 if any does not conform, else 3 if any is inconclusive or there is none."""
-    codes = {report_code(report) for report in reports}
+    codes = {report_code(report, policy) for report in reports}
     return 1 if 1 in codes else 0 if codes == {0} else 3
 
 
@@ -74,15 +105,3 @@ def matrix_code(reports: Sequence[Report]) -> Code:
 
 def _wire_sound(report: Report) -> bool:
     return report.control is not None and all(each.level not in GATING_LEVELS for each in report.control.problems)
-
-
-def _outcome(reported: ReportedOutcome, report: Report) -> Outcome:
-    """The outcome as `conformance.verdict` knows it, with its deviation only where that is live."""
-    return Outcome(
-        requirement=reported.requirement,
-        level=reported.level,
-        parameters=tuple(reported.parameters.items()),
-        attempts=tuple(Attempt(each.number, Judgement(each.verdict)) for each in reported.attempts),
-        deviation=reported.deviation.reason if reported.deviation and excused(reported, report) else None,
-        informational=reported.informational,
-    )

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.report.columns import Column, State, column, labels, state
-from conformance.report.findings import Finding, Kind, Remark, findings, notes, unsupported
+from conformance.report.findings import Finding, Kind, Remark, findings, notes, stale, unsupported
 from conformance.report.gate import excused
-from conformance.report.model import Report, ReportedOutcome
+from conformance.report.model import Answer, ClassResult, Report, ReportedOutcome
 from conformance.report.text import number_text, one_line, plural
 from conformance.requirement import Requirement, catalogue, catalogue_hash, clause_text, families
 from conformance.verdict import Verdict, worst
@@ -64,13 +64,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Reports side by side. `preface` says with what they were made, `unchecked` lists requirements without outcome."""
+    """Reports side by side.
+
+    `stale` are deviations that nothing needs, `classes` the conformance classes that something is said of. `unchecked`
+    lists requirements without outcome, `preface` says with what the reports were made.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
     notes: tuple[Remark, ...]
     unsupported: tuple[Remark, ...]
+    stale: tuple[Remark, ...]
+    classes: Mapping[str, tuple[ClassResult, ...]]
     unchecked: tuple[str, ...]
     preface: tuple[str, ...]
 
@@ -111,6 +117,8 @@ def build(reports: Sequence[Report]) -> Matrix:
         findings=tuple(told),
         notes=tuple(notes(reports, names)),
         unsupported=tuple(unsupported(reports, names)),
+        stale=tuple(stale(reports, names)),
+        classes={label: _classes(report) for report, label in zip(reports, names, strict=True) if _classes(report)},
         unchecked=_unchecked({row.requirement for row in rows}) if _whole(reports) else (),
         preface=_preface(reports),
     )
@@ -188,6 +196,12 @@ def _range(name: str, outcomes: Sequence[ReportedOutcome]) -> str:
         return ""
     low, high = number_text(min(values)), number_text(max(values))
     return low if low == high else f"{low}–{high}"
+
+
+def _classes(report: Report) -> tuple[ClassResult, ...]:
+    """The conformance classes that the report says something of."""
+    listed = report.footer.classes if report.footer is not None else ()
+    return tuple(each for each in listed if each.answer is not Answer.NOT_CLAIMED)
 
 
 def _cell_remarks(cells: Sequence[Cell]) -> list[str]:

@@ -16,10 +16,9 @@ from conformance.report.wording import (
     evidence_text,
     legend,
     level_text,
-    note_text,
+    lists,
     result_text,
     unchecked_text,
-    unsupported_text,
     where_text,
 )
 from conformance.verdict import Verdict
@@ -40,8 +39,8 @@ def _lines(matrix: Matrix) -> Iterator[str]:
     yield from _table(matrix)
     for kind in Kind:
         yield from _findings(matrix, kind)
-    yield from _list("Notes", [note_text(note, len(matrix.columns)) for note in matrix.notes])
-    yield from _list("Unsupported, as declared", [unsupported_text(each) for each in matrix.unsupported])
+    for title, texts in lists(matrix):
+        yield from _list(title, texts)
     unchecked = unchecked_text(matrix)
     if unchecked:
         yield from ("", "## Not yet checked", "", escaped(unchecked) + ".")

@@ -10,6 +10,7 @@ import datetime
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -46,7 +47,8 @@ class Absence(Frozen):
 class Header(Frozen):
     """What was judged, with what, where and when.
 
-    Exactly one of `implementation` and `unavailable` is given. `only` is what the run was narrowed to, if it was.
+    Exactly one of `implementation` and `unavailable` is given. `roles` and `claims` (conformance classes) are the
+    profile's. `only` is what the run was narrowed to, if it was.
     `catalogue` is the hash of the requirements. `date` is when it was recorded: the expiry of deviations is looked at
     on that day, whenever the report is read.
     """
@@ -57,6 +59,8 @@ class Header(Frozen):
     catalogue: str
     profile: str
     title: str
+    roles: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
     implementation: Implementation | None = None
     unavailable: Absence | None = None
     kernel: str
@@ -76,11 +80,15 @@ class Header(Frozen):
 
 
 class ReportedEvidence(Frozen):
-    """Frame numbers (from 1) in the pcapng of one recording, and the deciding ones decoded in one line each."""
+    """Frame numbers (from 1) in the pcapng of one recording, and the deciding ones decoded in one line each.
+
+    `times` are those of the lines, in ns since the recording began.
+    """
 
     recording: str
     frames: tuple[int, ...] = ()
     lines: tuple[str, ...] = ()
+    times: tuple[int, ...] = ()
 
 
 class ReportedJudgement(Frozen):
@@ -160,11 +168,69 @@ class Control(Frozen):
     problems: tuple[ControlProblem, ...] = ()
 
 
+class Answer(StrEnum):
+    """What is said of one class."""
+
+    CONFORMS = "conforms"
+    FAILS = "fails"
+    UNDECIDED = "undecided"
+    NOT_CLAIMED = "not claimed"
+
+
+class ClassResult(Frozen):
+    """One class: how many of the requirements that count are met, and the ids of those that are not.
+
+    What no check decides yet (`unchecked`) and what says nothing about this implementation does not count. `claimed`
+    tells that the profile names the class.
+    """
+
+    name: str
+    claimed: bool
+    met: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)]
+    failing: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> Answer:
+        """Nothing is claimed where the profile declares a part unsupported, or where most of it has no check yet,
+        unless the profile claims the class by name.
+        """
+        judged = self.total > len(self.unchecked)
+        if not self.claimed and (self.unsupported or not judged):
+            return Answer.NOT_CLAIMED
+        if self.failing or self.unsupported:
+            return Answer.FAILS
+        return Answer.CONFORMS if judged and not self.undecided else Answer.UNDECIDED
+
+    @property
+    def text(self) -> str:
+        """One sentence."""
+        open_ = f" ({len(self.unchecked)} not yet checked)" if self.unchecked else ""
+        count = f"{self.met} of {self.total}{open_}"
+        match self.answer:
+            case Answer.CONFORMS:
+                return f"conforms to {self.name}, {count}"
+            case Answer.FAILS:
+                names = ", ".join((*self.failing, *self.unsupported))
+                rest = f"; {len(self.undecided)} undecided" if self.undecided else ""
+                return f"does not conform to {self.name}, {count}: {names}{rest}"
+            case Answer.UNDECIDED:
+                return f"undecided of {self.name}, {count}: {', '.join(self.undecided) or 'too little was judged'}"
+            case Answer.NOT_CLAIMED:
+                return f"does not claim {self.name}"
+
+
 class Footer(Frozen):
-    """The end of a complete report: counts of outcomes by verdict, and the exit code of this report alone."""
+    """The end of a complete report: counts of outcomes by verdict, what it says of the conformance classes, and the
+    exit code of this report alone.
+    """
 
     complete: Literal[True] = True
     counts: Counts
+    classes: tuple[ClassResult, ...] = ()
     exit_code: Literal[0, 1, 3]
 
 

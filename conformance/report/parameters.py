@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from conformance.report.text import one_line
 
@@ -31,6 +32,14 @@ def summarise(chosen: Sequence[Parameters], known: Sequence[Parameters]) -> str:
     if hidden > 0:
         texts.append(f"{hidden} more")
     return "; ".join(text for text in texts if text)
+
+
+def spelled_out(chosen: Sequence[Parameters]) -> str:
+    """`chosen` in few words with every parameter named, for where nothing is known of the others."""
+    boxes = _boxes(chosen)
+    texts = [_text(box, {}) for box in boxes[:SHOWN]]
+    hidden = len(chosen) - sum(_size(box) for box in boxes[:SHOWN])
+    return "; ".join([text for text in texts if text] + ([f"{hidden} more"] if hidden > 0 else []))
 
 
 def _boxes(chosen: Iterable[Parameters]) -> list[Box]:
@@ -62,8 +71,8 @@ def _size(box: Box) -> int:
     return size
 
 
-def _text(box: Box, known: Mapping[str, set[str]]) -> str:
-    shown = [name for name in sorted(box, key=_rank) if box[name] != known[name]]
+def _text(box: Box, known: Mapping[str, AbstractSet[str]]) -> str:
+    shown = [name for name in sorted(box, key=_rank) if box[name] != known.get(name)]
     first = " ".join(_values(box[name]) for name in shown if name in _FIRST)
     return ", ".join(filter(None, [first, *(_values(box[name]) for name in shown if name not in _FIRST)]))
 

@@ -19,10 +19,9 @@ from conformance.report.wording import (
     evidence_text,
     legend,
     level_text,
-    note_text,
+    lists,
     result_text,
     unchecked_text,
-    unsupported_text,
     where_text,
 )
 from conformance.verdict import GATING_LEVELS, Verdict
@@ -88,8 +87,8 @@ class Page:
         yield from self._tables()
         for kind in Kind:
             yield from self._findings(kind)
-        yield from self._list("Notes", [note_text(note, len(self.matrix.columns)) for note in self.matrix.notes])
-        yield from self._list("Unsupported, as declared", [unsupported_text(each) for each in self.matrix.unsupported])
+        for title, texts in lists(self.matrix):
+            yield from self._list(title, texts)
         unchecked = unchecked_text(self.matrix)
         if unchecked:
             yield from self._title("Not yet checked")

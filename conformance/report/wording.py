@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.report.columns import Column, State
 from conformance.report.findings import Finding, Kind, Remark
@@ -86,6 +86,25 @@ def note_text(note: Remark, columns: int) -> str:
     """A note with its requirement; `columns` is the number of implementations, named where it is not about all."""
     about = f" [{listed(note.about)}]" if len(note.about) < columns else ""
     return f"{next(iter(note.about.values()))[0]}: {note.text}{about}"
+
+
+def stale_text(remark: Remark) -> str:
+    """A deviation that nothing needs any more, with the implementations that declare it."""
+    return f"{remark.text} [{listed(remark.about)}]"
+
+
+def class_texts(matrix: Matrix) -> list[str]:
+    """One line for each implementation and conformance class that something is said of."""
+    return [f"{label} {result.text}" for label, results in matrix.classes.items() for result in results]
+
+
+def lists(matrix: Matrix) -> Iterator[tuple[str, list[str]]]:
+    """Titles and lines of the lists below the table; what has no line is left out."""
+    columns = len(matrix.columns)
+    yield "Notes", [note_text(note, columns) for note in matrix.notes]
+    yield "Unsupported, as declared", [unsupported_text(each) for each in matrix.unsupported]
+    yield "Deviations that nothing needs any more", [stale_text(each) for each in matrix.stale]
+    yield "Conformance classes", class_texts(matrix)
 
 
 def unsupported_text(reason: Remark) -> str:

@@ -15,6 +15,7 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint
 from conformance.frames.ndp import UNSPECIFIED, solicitation
 from conformance.lab import link
 from conformance.lab.namespace import Namespace
+from conformance.recording.model import FlowProtocol
 from conformance.scenarios.paths import Way, ways
 from conformance.scenarios.reachability import PORT, probe
 from conformance.scenarios.silence import keep_silent
@@ -141,10 +142,11 @@ def _wish(stage: Stage, holder: Endpoint) -> IPv6Interface | None:
 
 
 def _without_ipv4(stage: Stage) -> None:
-    """Every path over IPv6 while there is IPv4, then again when it was taken from every endpoint."""
+    """Every path over IPv6 while there is IPv4; what it carried again when IPv4 was taken from every endpoint."""
     stage.serve(tcp=(PORT,), udp=(PORT,))
     used = [way for way in ways(stage, "ipv6") if way.path in ("same-host", "cross-host", "inbound", "outbound")]
-    _talk(stage, used, "dual-stack")
+    wanted: list[tuple[Way, FlowProtocol]] = [(way, protocol) for way in used for protocol in ("tcp", "udp")]
+    before = _talk(stage, wanted, "dual-stack")
     for endpoint in stage.endpoints.values():
         for state in stage.states[endpoint.name].kernel.addresses:
             if ":" not in state.address:
@@ -154,9 +156,11 @@ def _without_ipv4(stage: Stage) -> None:
                 )
         stage.event("ipv4-removed", endpoint.name)
     keep_silent(limits.WITHDRAWAL)
-    _talk(stage, used, "ipv6-only")
+    _talk(stage, before, "ipv6-only")
 
 
-def _talk(stage: Stage, used: list[Way], purpose: str) -> None:
-    wanted = [probe(stage, way, purpose, protocol, PORT) for way in used for protocol in ("tcp", "udp")]
-    stage.run(wanted, limits.ANSWER)
+def _talk(stage: Stage, wanted: list[tuple[Way, FlowProtocol]], purpose: str) -> list[tuple[Way, FlowProtocol]]:
+    """Send one probe along each way; returns what was answered."""
+    probes = [probe(stage, way, purpose, protocol, PORT) for way, protocol in wanted]
+    done = stage.run(probes, limits.ANSWER)
+    return [one for one, flow in zip(wanted, done, strict=True) if flow.status == "answered"]

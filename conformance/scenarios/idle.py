@@ -7,11 +7,13 @@ has) and is silent for twice that; the thorough one leaves the hosts as they are
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.lab.flow import Probe
+from conformance.lab.flow.held import Held
 from conformance.lab.lab import Host
 from conformance.scenarios.paths import ways
 from conformance.scenarios.reachability import PORT, probe
@@ -38,12 +40,18 @@ def act(stage: Stage) -> None:
     stage.serve(tcp=(PORT,), udp=(PORT,))
     opened = stage.engine.hold(list(_held(stage)), limits.ANSWER)
     stage.event("silent")
-    keep_silent(limits.IDLE_FAST if stage.variant == "fast" else limits.IDLE_THOROUGH)
+    idle = limits.IDLE_FAST if stage.variant == "fast" else limits.IDLE_THOROUGH
+    keep_silent(max(0.0, idle - _silent_for(opened)))
     stage.event("speaking")
     with stage.window("idle"):
         again = {stage.number(): held for held in opened}
         stage.flows.extend(stage.engine.resume(again, limits.ANSWER, from_server=True))
     stage.snapshot("after")
+
+
+def _silent_for(opened: list[Held]) -> float:
+    """Seconds since the last flow was opened: they are silent while what nobody answers is waited for."""
+    return time.time() - max((held.flow.done_ns for held in opened if held.flow.status == "answered"), default=0) / 1e9
 
 
 def _held(stage: Stage) -> Iterator[Probe]:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.lab.flow import Probe
-from conformance.recording.model import Flow
 from conformance.scenarios.paths import Way, ways
 from conformance.scenarios.reachability import PORT, probe
 from conformance.scenarios.stage import Stage
@@ -37,56 +36,46 @@ def shape(testbed: Testbed) -> Testbed:
 
 
 def act(stage: Stage) -> None:
-    """One endpoint on each host and a second one on the first; every size at once."""
+    """One endpoint on each host and a second one on the first; every size at once, on every way that carries anything.
+
+    A small datagram goes each way first: it tells whether the path carries anything at all, and resolves neighbours.
+    """
     requests = [(host, Attachment(f"{host.name}a")) for host in stage.hosts]
     requests.append((stage.hosts[0], Attachment(f"{stage.hosts[0].name}b")))
     stage.attach_all(requests)
     stage.serve(tcp=(PORT,), udp=(PORT,))
     stage.snapshot("before")
+    everything = [way for family in stage.families for way in ways(stage, family) if way.path in PATHS]
     with stage.window("mtu"):
-        small = stage.run(list(_resolve(stage)), limits.ANSWER)
-        stage.run(list(_sized(stage)), limits.ANSWER)
-        stage.run(list(_bursts(stage, small)), limits.TOO_BIG_BURST + limits.RETRY)
-        stage.run(list(_fragmented(stage)), limits.ANSWER)
+        small = stage.run([probe(stage, way, "small", "udp", PORT) for way in everything], limits.ANSWER)
+        carried = [way for way, flow in zip(everything, small, strict=True) if flow.status == "answered"]
+        stage.run(list(_sized(stage, carried)), limits.ANSWER)
+        stage.run(list(_bursts(stage, carried)), limits.TOO_BIG_BURST + limits.RETRY)
+        stage.run(list(_fragmented(stage, carried)), limits.ANSWER)
     stage.snapshot("after")
 
 
-def _ways(stage: Stage) -> Iterator[Way]:
-    for family in stage.families:
-        for way in ways(stage, family):
-            if way.path in PATHS:
-                yield way
-
-
-def _resolve(stage: Stage) -> Iterator[Probe]:
-    """One small datagram each way first: whether the path carries anything at all, and neighbours are resolved."""
-    for way in _ways(stage):
-        yield probe(stage, way, "small", "udp", PORT)
-
-
-def _sized(stage: Stage) -> Iterator[Probe]:
+def _sized(stage: Stage, carried: list[Way]) -> Iterator[Probe]:
     """DF set: the sender's own MTU, the MTU of each part of the path, and one byte to either side of them."""
-    for way in _ways(stage):
+    for way in carried:
         own = _mtu(stage, way.source)
         wanted = {own, *(size + step for size in (OUTSIDE, UNDERLAY) for step in (-1, 0, 1, 2, 100))}
         for size in sorted(size for size in wanted if size <= own):
             yield probe(stage, way, "sized", "udp", PORT, size=size, dont_fragment=True)
 
 
-def _bursts(stage: Stage, small: list[Flow]) -> Iterator[Probe]:
+def _bursts(stage: Stage, carried: list[Way]) -> Iterator[Probe]:
     """Many flows at once to outside, each of which keeps sending until it has its answer or its report."""
     tries = int(limits.TOO_BIG_BURST / limits.RETRY)
-    carried = {(flow.source, flow.target, flow.family) for flow in small if flow.status == "answered"}
-    for way in _ways(stage):
-        first = way.path == "outbound" and way.source == next(iter(stage.endpoints))
-        if first and (way.source, way.target, way.family) in carried:
+    for way in carried:
+        if way.path == "outbound" and way.source == next(iter(stage.endpoints)):
             for _ in range(BURST):
                 size = _mtu(stage, way.source)
                 yield probe(stage, way, "burst", "udp", PORT, size=size, dont_fragment=True, tries=tries)
 
 
-def _fragmented(stage: Stage) -> Iterator[Probe]:
-    for way in _ways(stage):
+def _fragmented(stage: Stage, carried: list[Way]) -> Iterator[Probe]:
+    for way in carried:
         for size in FRAGMENTED:
             yield probe(stage, way, "fragments", "udp", PORT, size=size)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Address, Attachment
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint
 from conformance.lab.flow import Probe
 from conformance.recording.model import Family, Flow, FlowProtocol
 from conformance.scenarios.paths import Way, own_addresses, published, ways
@@ -27,14 +27,15 @@ SHARED_SOURCE_PORT = 40_001
 
 
 def act(stage: Stage) -> None:
-    """Attach two endpoints on each host, release a third, and send everything."""
+    """Attach two endpoints on each host and a third on the first, release that one again, and send everything."""
+    first = stage.hosts[0]
     requests = [
         (host, Attachment(f"{host.name}{letter}", _publish(stage), extra_addresses=_extra(stage, letter)))
         for host in stage.hosts
         for letter in "ab"
     ]
-    stage.attach_all(requests)
-    released = _release(stage)
+    *_, leaving = stage.attach_all([*requests, (first, Attachment(f"{first.name}x"))])
+    released = _release(stage, leaving)
     stage.snapshot("before")
     stage.serve(tcp=TCP_PORTS, udp=(*UDP_PORTS, *EDGE_PORTS, PORT), numbers=RAW_PROTOCOLS)
     with stage.window("reachability"):
@@ -51,20 +52,17 @@ def _extra(stage: Stage, letter: str) -> int:
     return 1 if letter == "a" and "multi-address" in stage.claims else 0
 
 
-def _release(stage: Stage) -> dict[Family, list[Address]]:
-    """Attach and detach one more endpoint; returns the addresses that it had, and that nobody has now."""
-    host = stage.hosts[0]
-    name = f"{host.name}x"
+def _release(stage: Stage, endpoint: Endpoint) -> dict[Family, list[Address]]:
+    """Detach an endpoint; returns the addresses that it had, and that nobody has now: none where it still has them."""
+    addresses = {family: stage.addresses(endpoint, family)[:1] for family in stage.families}
     try:
-        endpoint = stage.attach(host, Attachment(name))
-        addresses = {family: stage.addresses(endpoint, family)[:1] for family in stage.families}
         stage.subject.detach(endpoint)
     except AdapterError as problem:
-        stage.event("release-failed", name, problem=str(problem))
+        stage.event("release-failed", endpoint.name, problem=str(problem))
         addresses = {}
-    stage.event("released", name)
-    stage.endpoints.pop(name, None)
-    stage.states.pop(name, None)
+    stage.event("released", endpoint.name)
+    stage.endpoints.pop(endpoint.name, None)
+    stage.states.pop(endpoint.name, None)
     return addresses
 
 

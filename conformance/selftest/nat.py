@@ -121,8 +121,13 @@ def _shared_port(host: Host, _: Lab) -> Planted:
 
 
 def _dnat_53(host: Host, _: Lab) -> Planted:
-    arriving = (destination(host.workload_ipv4), transport("udp"), destination_port(53), in_interface(host.uplink))
-    return [(destination_nat(host.workload_ipv4[1]), arriving)]
+    """Whoever is asked, another endpoint answers: which of them has which address is for the network to say."""
+    first, second = host.workload_ipv4[1], host.workload_ipv4[2]
+    arriving = (transport("udp"), destination_port(53), in_interface(host.uplink))
+    return [
+        (destination_nat(second), (destination(IPv4Network(first)), *arriving)),
+        (destination_nat(first), (destination(host.workload_ipv4), *arriving)),
+    ]
 
 
 def _late_udp(host: Host, _: Lab) -> Planted:

@@ -129,12 +129,12 @@ def _is_in(address: str, prefix: str) -> bool:
 
 
 def _hand_over(host: Host, endpoint: Endpoint) -> None:
-    """What is sent to an endpoint that is gone is delivered to the first one of the host."""
-    heirs = host.workload_ipv4[1], host.workload_ipv6[1]
+    """What is sent to an endpoint that is gone is delivered to the first other one of the host."""
     gone = [address.ip for address in endpoint.reported.addresses]
     made: list[Rule] = []
     for one in gone:
-        heir = heirs[0] if one.version == 4 else heirs[1]
+        prefix = host.workload_ipv4 if one.version == 4 else host.workload_ipv6
+        heir = prefix[2] if one == prefix[1] else prefix[1]
         to: Match = destination(rtnetlink.single(one).network)
         made.append(Rule(destination_nat(heir), (to,), f"heir of {endpoint.name}"))
     planted(host, "inet", Chain("prerouting", tuple(made), "nat", "prerouting", -100))

@@ -14,8 +14,8 @@ from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
+from conformance.judging.shipped import checks
 from conformance.lab.live import Live, Order
-from conformance.planning import checks
 from conformance.profile import Profile
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
@@ -100,15 +100,14 @@ class Trials:
             profile = profile_of(subject) if isinstance(subject, Fault) else profiles.load(subject[0])
             self._profiles[profile.name] = profile
             cells.append((profile.name, subject.testbed if isinstance(subject, Fault) else subject[1]))
-        self._keys = [key for name, bed in cells for key in self._needed(name, bed)]
+        self._keys = [key for cell in cells for key in self._needed(*cell)]
         beds = {bed: testbeds.load(bed) for _, bed in cells}
         self._live = Live(Order(self._profiles, dict.fromkeys(self._profiles, 1), beds, out), lambda *_: None)
 
-    def _needed(self, name: str, bed: str) -> list[RecordingKey]:
-        """The recordings that decide what can be decided of one network."""
-        links = frozenset({bed} if testbeds.load(bed).links else ())
-        selection = Selection((self._profiles[name],), (bed,), links=links)
-        return recordings(self._instances(selection), 1)
+    def _needed(self, name: str, testbed: str) -> list[RecordingKey]:
+        """The recordings that decide something of a network: its roles and claims leave scenarios out."""
+        owed = self._instances(_selection(self._profiles[name], testbed))
+        return sorted(recordings(owed, 1), key=lambda key: key.scenario)
 
     def start(self) -> None:
         """Begin to record everything."""
@@ -127,8 +126,7 @@ class Trials:
 
     def _trial(self, name: str, place: Sound, expected: frozenset[str], fault: Fault | None) -> Trial:
         _, testbed = place
-        links = frozenset({testbed} if testbeds.load(testbed).links else ())
-        selection = Selection((self._profiles[name],), (testbed,), links=links)
+        selection = _selection(self._profiles[name], testbed)
         session = Session(selection, self._live, None)
         outcomes = [session.outcome(one) for one in self._instances(selection)]
         recordings = list(self._recordings(name, testbed))
@@ -160,6 +158,11 @@ class Trials:
     def close(self) -> None:
         """Stop recording."""
         self._live.close()
+
+
+def _selection(profile: Profile, testbed: str) -> Selection:
+    links = frozenset({testbed} if testbeds.load(testbed).links else ())
+    return Selection((profile,), (testbed,), links=links)
 
 
 def _arguments(key: RecordingKey) -> tuple[str, str, str, int]:

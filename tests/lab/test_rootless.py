@@ -14,7 +14,7 @@ from test_truths import differences, truths
 
 from conformance.recording.store import find, load
 from conformance.report.store import read
-from conformance.run import KERNEL_ONLY
+from conformance.running.run import KERNEL_ONLY
 
 pytestmark = pytest.mark.outside
 

@@ -6,14 +6,14 @@ import json
 import re
 from pathlib import Path
 
-from conformance import documentation
+from conformance.upkeep import documentation
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_generated_pages_are_as_the_code_says() -> None:
     for path, text in documentation.pages():
-        stale = f"{path.name} is stale: run python -m conformance.documentation"
+        stale = f"{path.name} is stale: run python -m conformance.upkeep.documentation"
         if path.suffix == ".json":  # the library's wording may differ from version to version
             stored, made = json.loads(path.read_text()), json.loads(text)
             assert stored["properties"].keys() == made["properties"].keys(), stale

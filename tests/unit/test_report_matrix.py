@@ -239,6 +239,9 @@ def test_deviations_are_shown_live_expired_and_unneeded() -> None:
     assert [f.label for f in matrix.of_kind(Kind.FAILURE)[TRANSLATED]] == ["expired"]
     assert "masquerading is wanted (network team, until 2026-11-21, https://example.org/1)" in text
     assert "deviation expired 2026-11-20" in text
+    stale = text.partition("## Deviations that nothing needs any more")[2]
+    assert "masquerading is wanted" in stale
+    assert "[unneeded]" in stale.replace("\\", "")
 
 
 @pytest.mark.usefixtures("small")

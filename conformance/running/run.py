@@ -71,7 +71,7 @@ class Run:
     def __post_init__(self) -> None:
         _check_only(self.wish.only)
         if self.wish.attempts < 1:
-            raise UsageError(f"--attempts {self.wish.attempts}: at least 1")
+            raise UsageError(f"--repeat {self.wish.attempts}: at least 1")
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._live: Live | None = None
         self._adapters: dict[str, Adapter] = {}
@@ -222,7 +222,7 @@ class Run:
         if self.session is not None and complete:
             self._go_on(None)
         if self.wish.out is not None and self.session is not None:
-            from conformance.reporting import write_reports
+            from conformance.running.reporting import write_reports
 
             write_reports(self, self._planned, complete=complete)
 
@@ -302,7 +302,7 @@ def _check_only(only: tuple[str, ...]) -> None:
 def _check_decided(only: tuple[str, ...]) -> None:
     if not only:
         return
-    from conformance.planning import checks
+    from conformance.judging.shipped import checks
 
     rows = [check.requirement for check in checks()]
     decided = {word for row in rows for word in (row.id, row.family, *row.alias)}

@@ -1,4 +1,4 @@
-"""The documentation that lists things, made from the code: ``python -m conformance.documentation [--check]``."""
+"""The documentation that lists things, made from the code: ``python -m conformance.upkeep.documentation [--check]``."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from conformance.listing import checked
+from conformance.commands.listing import checked
 from conformance.places import PROFILES
 from conformance.requirement import ClauseCheck, Requirement, catalogue, clause_text, families
 
-DOCS: Final = Path(__file__).parent.parent / "docs"
-HEAD: Final = "<!-- Made by `python -m conformance.documentation`; do not edit. -->\n"
-SCHEMAS: Final = ("profile", "testbed", "recording", "report")
+DOCS: Final = Path(__file__).parents[2] / "docs"
+HEAD: Final = "<!-- Made by `python -m conformance.upkeep.documentation`; do not edit. -->\n"
+SCHEMAS: Final = ("profile", "testbed", "recording", "report", "difference")
 
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated file with its content."""
-    from conformance.schemas import schema_of
+    from conformance.commands.schemas import schema_of
 
     yield DOCS / "requirements.md", "\n".join(_requirements())
+    yield DOCS / "classes.md", "\n".join(_classes())
     yield DOCS / "profiles.md", "\n".join(_profiles())
     yield DOCS / "faults.md", "\n".join(_faults())
     for name in SCHEMAS:
@@ -53,6 +54,25 @@ def _requirement(row: Requirement, *, checked_: bool) -> Iterator[str]:
     yield f"{row.statement}\n"
     if checked_:
         yield f"- stimulus: {row.stimulus}\n- passes when: {row.expects}\n"
+
+
+def _classes() -> Iterator[str]:
+    from conformance.classes import classes
+
+    decided = checked()
+    yield HEAD
+    yield "# Conformance classes\n"
+    yield "A class is a named and versioned set of requirements that a product can claim (`claims` of its profile)."
+    yield "It is met when every requirement of it that is checked passes; another set is another version.\n"
+    for each in classes().values():
+        count = sum(name in decided for name in each.requirements)
+        yield f"## {each.name}\n"
+        only = "; ".join(f"{name} {' or '.join(values)}" for name, values in each.only.items())
+        yield f"{each.title}. {each.statement}\n"
+        yield f"- for: {', '.join(each.roles)}; on: {', '.join(each.testbeds)}{f'; only {only}' if only else ''}"
+        yield f"- checked: {count} of {len(each.requirements)}\n"
+        yield from (f"- {name}{'' if name in decided else ' (not yet checked)'}" for name in each.requirements)
+        yield ""
 
 
 def _profiles() -> Iterator[str]:
@@ -89,7 +109,7 @@ def main() -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
     if stale and "--check" in sys.argv[1:]:
-        print(f"not as the code says: {', '.join(stale)}; run python -m conformance.documentation")  # noqa: T201
+        print(f"not as the code says: {', '.join(stale)}; run python -m conformance.upkeep.documentation")  # noqa: T201
         return 1
     return 0
 

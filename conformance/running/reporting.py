@@ -14,7 +14,7 @@ from conformance.report.store import write, write_partial
 from conformance.requirement import catalogue_hash
 
 if TYPE_CHECKING:
-    from conformance.run import Run
+    from conformance.running.run import Run
 
 
 def write_reports(run: Run, planned: Sequence[Instance], *, complete: bool) -> list[Report]:
@@ -63,6 +63,8 @@ def header(run: Run, name: str) -> Header:
         catalogue=catalogue_hash(),
         profile=name,
         title=run.profiles[name].title,
+        roles=run.profiles[name].roles,
+        claims=run.profiles[name].claims,
         implementation=implementation,
         unavailable=None if gone is None else Absence(reason=gone.reason, packages=gone.packages),
         kernel=first.kernel if first else about.kernel,

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from conformance.places import CHECKS
-from conformance.run import Run
+from conformance.running.run import Run
 
 NAME: Final = "plugfest-driver"
 _SCRUBBED: Final = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME", "CI")
@@ -32,7 +32,7 @@ def drive(run: Run) -> pytest.ExitCode:
     arguments = [
         "-c", str(CHECKS / "pytest.ini"), "--rootdir", str(CHECKS), "--noconftest", "--import-mode=importlib",
         "--assert=plain", "--capture=no", "-p", "conformance.plugin", "-p", "no:cacheprovider", "-p", "no:terminal",
-        "-p", "no:faulthandler", str(CHECKS),
+        "-p", "no:faulthandler", "-p", "no:unraisableexception", str(CHECKS),
     ]  # fmt: skip
     with _scrubbed():
         return pytest.ExitCode(pytest.main(arguments, plugins=[Driver(run)]))

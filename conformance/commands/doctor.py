@@ -35,7 +35,7 @@ def examine() -> int:
 
 def kernel() -> Iterator[Finding]:
     """Whether labs can be made here at all."""
-    command = [sys.executable, "-c", "import conformance.doctor as d; d.try_links()"]
+    command = [sys.executable, "-c", "import conformance.commands.doctor as d; d.try_links()"]
     tried = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = tried.stdout.splitlines()
     who = "as root" if os.geteuid() == 0 else "without root, in a user namespace"

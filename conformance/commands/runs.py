@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from conformance.driver import drive
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
@@ -17,25 +16,69 @@ from conformance.report import gate, junit, matrix, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
 from conformance.report.progress import Progress
-from conformance.run import Run, Wish
+from conformance.running.driver import drive
+from conformance.running.run import Run, Wish
 
 INTERRUPTED = 130
 
 
-def run_profiles(wish: Wish, *, everything: bool, plan: bool, matrix_only: bool) -> int:
+@dataclass(frozen=True)
+class Gate:
+    """What ends a run with 1: `fail_on` is ``must``, ``should`` or ``regression``, by default a regression where there
+    is a baseline, else must. With `matrix_only` a complete matrix ends 0 whatever it says.
+    """
+
+    fail_on: str | None = None
+    baseline: Path | None = None
+    allow_flaky: bool = False
+    matrix_only: bool = False
+
+    def check(self) -> None:
+        """Before anything is recorded: raises UsageError where its parts do not go together or cannot be read."""
+        if self.fail_on == "regression" and self.baseline is None:
+            raise UsageError("--fail-on regression: name the earlier report with --baseline")
+        if self.baseline is not None:
+            store.collect([self.baseline])
+
+    def code(self, reports: Sequence[Report]) -> int:
+        """The exit code of a run; prints what changed since the baseline."""
+        changed = 0
+        if self.baseline is not None:
+            from conformance.report import difference_text
+            from conformance.report.difference import difference, exit_code
+
+            found = difference(_like(store.collect([self.baseline]), reports), reports)
+            print(f"\n{difference_text.as_text(found)}", end="")  # noqa: T201 - what was asked for
+            changed = exit_code(found, allow_flaky=self.allow_flaky)
+        if self.matrix_only:
+            return gate.matrix_code(reports)
+        if self.fail_on == "regression" or (self.fail_on is None and self.baseline is not None):
+            return changed
+        policy = gate.SHOULD if self.fail_on == "should" else gate.MUST
+        return gate.exit_code(reports, replace(policy, allow_flaky=self.allow_flaky))
+
+
+def _like(baseline: Sequence[Report], reports: Sequence[Report]) -> list[Report]:
+    """Those of the baseline that this run was asked for, if any is named alike: it may hold many more."""
+    names = {report.header.profile.partition("@")[0] for report in reports}
+    return [each for each in baseline if each.header.profile.partition("@")[0] in names] or list(baseline)
+
+
+def run_profiles(wish: Wish, gate: Gate, *, everything: bool, plan: bool) -> int:
     """Record, judge and show the matrix; or only say what would be done."""
+    gate.check()
     if everything:
         if wish.profiles:
             raise UsageError("--all: name no profile with it")
         wish = replace(wish, profiles=tuple(name for name in available() if name != CONTROL))
     if plan:
-        from conformance.planning import lines
+        from conformance.commands.planning import lines
 
         print("\n".join(lines(Run(wish))))  # noqa: T201 - what was asked for
         return 0
     out = wish.out or Path(datetime.datetime.now(datetime.UTC).strftime("plugfest-%Y%m%d-%H%M%S"))
     wish = replace(wish, out=out)
-    return _drive(wish, [out], out, matrix_only=matrix_only)
+    return _drive(wish, [out], out, gate)
 
 
 def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
@@ -43,7 +86,7 @@ def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
     code = 0
     for folder in folders:
         place = (out / folder.name if len(folders) > 1 else out) if out is not None else folder
-        code = max(code, _drive(Wish(recordings=folder, out=place), [place], place, matrix_only=False), key=_rank)
+        code = max(code, _drive(Wish(recordings=folder, out=place), [place], place, Gate()), key=_rank)
     return code
 
 
@@ -56,7 +99,7 @@ def show_matrix(folders: Sequence[Path], markdown: Path | None) -> int:
     return gate.exit_code(reports)
 
 
-def _drive(wish: Wish, folders: Sequence[Path], out: Path, *, matrix_only: bool) -> int:
+def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
     with Progress() as progress:
         run = Run(wish, progress)
         ended = drive(run)
@@ -70,10 +113,14 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, *, matrix_only: bool)
     _show(reports)
     write_atomically(out / "matrix.md", matrix.render_markdown(matrix.build(reports)))
     junit.write(reports, out / "junit.xml")
+    if any(report.header.attempts > 1 for report in reports):
+        from conformance.report.stability import table
+
+        print(f"\n{table(reports)}", end="")  # noqa: T201 - what was asked for
     print(f"\nreports and recordings: {out}")  # noqa: T201 - where to look
     if ended is pytest.ExitCode.INTERRUPTED:
         return INTERRUPTED
-    return gate.matrix_code(reports) if matrix_only else gate.exit_code(reports)
+    return wanted.code(reports)
 
 
 def _show(reports: Sequence[Report]) -> None:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
-from inspect import getmembers, isfunction
 
 from conformance.adapters.interface import Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.judging.plan import CONTROL
-from conformance.judging.register import Check, check_of
-from conformance.places import CHECKS
-from conformance.run import Run
+from conformance.judging.shipped import checks
+from conformance.running.run import Run
 from conformance.scenarios.catalogue import SCENARIOS
-
-
-def checks() -> list[Check]:
-    """Every check that ships, by requirement id."""
-    found = []
-    for path in sorted(CHECKS.glob("test_*.py")):
-        for _, function in getmembers(import_module(f"conformance.checks.{path.stem}"), isfunction):
-            check = check_of(function)
-            if check is not None:
-                found.append(check)
-    return sorted(found, key=lambda check: check.requirement.id)
 
 
 def lines(run: Run) -> Iterator[str]:

@@ -47,6 +47,17 @@ def checked() -> set[str]:
     return found
 
 
+def classes() -> Iterator[str]:
+    """Every conformance class: title, how many of its requirements are checked, and what it says."""
+    from conformance.classes import classes as known
+
+    decided = checked()
+    for each in known().values():
+        count = sum(name in decided for name in each.requirements)
+        yield f"{each.name:24} {each.title} ({count} of {len(each.requirements)} requirements checked)"
+        yield f"    {each.statement}"
+
+
 def adapters() -> Iterator[str]:
     """Every kind of implementation that can be driven, with its module."""
     for entry in sorted(entry_points(group="conformance.adapters")):

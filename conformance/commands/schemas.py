@@ -8,9 +8,10 @@ from pydantic import BaseModel
 
 
 def schema_of(what: str) -> str:
-    """The JSON Schema of ``profile``, ``testbed``, ``recording`` or ``report``, indented and sorted."""
+    """The JSON Schema of ``profile``, ``testbed``, ``recording``, ``report`` or ``difference``, indented and sorted."""
     from conformance.profile import Profile
     from conformance.recording.model import Record
+    from conformance.report.difference import Difference
     from conformance.report.model import Report
     from conformance.testbed import Testbed
 
@@ -19,6 +20,7 @@ def schema_of(what: str) -> str:
         "testbed": Testbed,
         "recording": Record,
         "report": Report,
+        "difference": Difference,
     }
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

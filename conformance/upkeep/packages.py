@@ -1,4 +1,4 @@
-"""The Debian packages that the profiles name: ``python3 -m conformance.packages [--install]``.
+"""The Debian packages that the profiles name: ``python3 -m conformance.upkeep.packages [--install]``.
 
 Needs nothing but the standard library: it runs before the virtual environment exists.
 """

@@ -1,0 +1,1 @@
+"""What each command of ``plugfest`` does: one module per group of commands; ``cli.py`` parses and calls."""

@@ -1,0 +1,89 @@
+"""A difference in words: for a terminal, as Markdown, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from conformance.report.difference import MEANING, Change, ChangeKind, Comparison, Difference
+from conformance.report.markdown import escaped
+from conformance.report.model import as_json
+from conformance.report.parameters import spelled_out
+from conformance.report.text import number_text, one_line, plural
+
+
+def as_text(found: Difference) -> str:
+    """Plain lines; ends in one line end."""
+    return "\n".join(_text(found)) + "\n"
+
+
+def as_markdown(found: Difference) -> str:
+    """The same as a page of Markdown, fit for the summary of a job; ends in one line end."""
+    return "\n".join(_markdown(found)).rstrip("\n") + "\n"
+
+
+def to_json(found: Difference) -> str:
+    """The whole difference as JSON; its schema is that of `Difference`."""
+    return as_json(found.model_dump(mode="json"))
+
+
+def headline(each: Comparison) -> str:
+    """One implementation's changes counted: ``2 regressed, 1 fixed``, or that nothing changed."""
+    counts = {kind: sum(change.kind is kind for change in each.changes) for kind in ChangeKind}
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no outcome changed"
+
+
+def _text(found: Difference) -> Iterator[str]:
+    for each in found.comparisons:
+        yield f"{_names(each)}: {headline(each)}"
+        yield from (f"  {one_line(text)}" for text in each.circumstances)
+        for kind, lines in _by_kind(each):
+            yield f"  {kind} ({MEANING[kind]}):"
+            yield from (f"    {line}" for line in lines)
+    yield from _alone(found)
+
+
+def _markdown(found: Difference) -> Iterator[str]:
+    yield from ("# What changed", "")
+    for each in found.comparisons:
+        yield from (f"## {escaped(_names(each))}", "", f"**{headline(each)}**", "")
+        yield from (f"- {escaped(one_line(text))}" for text in each.circumstances)
+        for kind, lines in _by_kind(each):
+            yield from ("", f"### {kind[0].upper()}{kind[1:]}: {MEANING[kind]}", "")
+            yield from (f"- {escaped(line)}" for line in lines)
+        yield ""
+    yield from (f"- {escaped(line)}" for line in _alone(found))
+
+
+def _names(each: Comparison) -> str:
+    return each.new if each.old == each.new else f"{each.old} -> {each.new}"
+
+
+def _alone(found: Difference) -> Iterator[str]:
+    if found.only_old:
+        yield f"only in the old reports: {', '.join(found.only_old)}"
+    if found.only_new:
+        yield f"only in the new reports: {', '.join(found.only_new)}"
+
+
+def _by_kind(each: Comparison) -> Iterator[tuple[ChangeKind, list[str]]]:
+    for kind in ChangeKind:
+        groups: dict[tuple[str, str], list[Change]] = {}
+        for change in each.changes:
+            if change.kind is kind:
+                groups.setdefault((change.requirement, change.figure), []).append(change)
+        if groups:
+            yield kind, [_line(group) for group in groups.values()]
+
+
+def _line(group: Sequence[Change]) -> str:
+    """One requirement's changes of one kind, told by the first."""
+    first = group[0]
+    where = spelled_out([change.parameters for change in group])
+    excuse = "" if any(change.gates for change in group) else " (does not gate: informational or a known deviation)"
+    about = f"{first.requirement} {first.level}, {plural(len(group), 'case')}{f' ({where})' if where else ''}{excuse}"
+    if first.old_value is not None and first.new_value is not None:
+        noise = number_text(first.noise or 0)
+        values = f"{number_text(first.old_value)} -> {number_text(first.new_value)} (noise {noise})"
+        return f"{about}: {one_line(first.figure)} {values}"
+    was, now = (verdict.value if verdict else "nothing" for verdict in (first.old, first.new))
+    return f"{about}: {was} -> {now}: {one_line(first.seen)}"
