@@ -84,6 +84,23 @@ BRIDGE_SETTLED: Final = 0.3
 BRIDGE_AGED: Final = 2.0
 """A silent station is forgotten within so many ageing times: hardware looks twice, once in each (no clause)."""
 
+# --- spanning trees (IEEE 802.1D-2004 Table 17-1, from memory) -------------------------------------------------------
+STP_HELLO: Final = 2.0
+STP_MIGRATION: Final = 3.0
+"""Bridge Hello Time and Migrate Time."""
+STP_HOLD_COUNT: Final = 6
+"""Transmit Hold Count, BPDUs in any second."""
+STP_HELLOS: Final = 8
+"""Hello times that are listened to."""
+STP_COPIES: Final = 3
+"""STP-02: copies of a broadcast on a loop while the tree is being made."""
+STP_FLUSHED: Final = 1.0
+"""STP-04: no stale entry a second after a topology change."""
+STP_LOOKED_AT: Final = 4.0
+"""How long a loop is looked at once the tree is made."""
+STP_MARGIN: Final = 2.0
+"""What is allowed on top of a timer of a spanning tree, for the machine's sake: one more hello time."""
+
 # --- the lab's own work (no clause; generous, since machines are shared) ------------------------------------------
 DAEMON_START: Final = 90.0
 DAEMON_STOP: Final = 20.0
