@@ -92,14 +92,14 @@ def test_hello_time(case: Case) -> None:
     gaps = intervals(one.time_ns for one in sent)
     usual = median(gaps) if gaps else 0.0
     case.expect(
-        abs(usual - limits.STP_HELLO) <= limits.STP_HELLO * 0.2,
+        0.75 * limits.STP_HELLO <= usual <= 1.5 * limits.STP_HELLO,
         expected="BPDUs leave every 2 s",
         seen=f"{port.name}: {len(sent)} BPDUs, usually {usual:.2f} s apart",
         frames=[one.number for one in sent],
     )
     case.expect(
-        gaps and max(gaps) < 2 * limits.STP_HELLO,
-        expected="no greeting is left out: information is lost after three",
+        gaps and max(gaps) < 3 * limits.STP_HELLO,
+        expected="never are three greetings in a row left out: information is lost then",
         seen=f"{port.name}: {max(gaps, default=0):.2f} s without a BPDU",
         frames=[one.number for one in sent],
     )
@@ -126,13 +126,11 @@ def test_transmit_hold_count(case: Case) -> None:
 def test_root_election(case: Case) -> None:
     """A better claim is adopted and passed on; a worse one is not, and is answered."""
     better, worse = ports_of(case, "better"), ports_of(case, "worse")
-    case.require(event(case, "passes", "better").detail.get("came") is not None, "the bridge was not watched")
-    change = [one for one in case.recording.record.events if one.kind in ("root-silent", "topology-change")]
-    until = min((one.time_ns for one in change), default=2**62)
+    until = event(case, "root-silent", "better").time_ns
     claims = _own(_told(case, better[0], ours=True))
     case.require(claims, "the better claim was never made")
     ours = claims[0].bpdu.root
-    settled = claims[0].time_ns + _margin(2 * limits.STP_HELLO + limits.STP_MARGIN)
+    settled = event(case, "passes", "better").time_ns
     for port in better[1:]:
         last = _own(_told(case, port, between=(settled, until)))[-1:]
         case.expect(
@@ -248,11 +246,11 @@ def test_notification_is_acknowledged(case: Case) -> None:
     group = "legacy" if version == RSTP else "worse"
     (port,) = ports_of(case, group)
     said = event(case, "notified", port.name)
-    until = said.time_ns + _margin(limits.STP_HELLO + limits.STP_MARGIN)
+    until = said.time_ns + _margin(2 * limits.STP_HELLO + limits.STP_MARGIN)
     after = _own(_told(case, port, between=(said.time_ns, until)))
     case.expect(
         any(one.bpdu.flags & bpdu.TCA for one in after),
-        expected="a topology change notification is acknowledged by the next BPDU",
+        expected="a topology change notification is acknowledged by the next BPDUs",
         seen=f"{port.name}: {len(after)} BPDUs, none with the acknowledgment",
         frames=[one.number for one in after],
     )

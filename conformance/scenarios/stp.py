@@ -66,13 +66,13 @@ class Room:
         """Something happened to this bridge now."""
         self.stage.event(kind, self.name, **detail)
 
-    def speaker(self, priority: int, number: int, version: int | None = None) -> Speaker:
-        """A partner with that priority on the first link, with the times of the scenario."""
+    def speaker(self, link: Link, priority: int, number: int, version: int | None = None) -> Speaker:
+        """A partner with that priority on a link, with the times of the scenario."""
         made = Speaker(
             bridge_id(priority, documentation_mac(number)), self.version if version is None else version,
             hello=self.times.hello, max_age=self.times.max_age, forward_delay=self.times.forward_delay,
         )  # fmt: skip
-        made.port(self.links[0].wire.mac.hex(":"))
+        made.port(link.wire.mac.hex(":"))
         return made
 
     @property
@@ -104,15 +104,18 @@ async def _loop(room: Room) -> None:
 
 
 async def _better(room: Room) -> None:
-    """A better root: it is adopted, tells of a topology change, and falls silent."""
+    """A better root: it is adopted, tells of a topology change, and falls silent. Beside the station that is to be
+    forgotten is a bridge, which agrees to everything: behind a port with stations alone (an edge port) none is."""
     root_side, station, asker = room.links
-    speaker = room.speaker(BEST, 0xD0)
-    with Driver(speaker, [root_side.wire]) as driver:
+    speaker, beside = room.speaker(root_side, BEST, 0xD0), room.speaker(station, WORST, 0xD4)
+    with Driver(speaker, [root_side.wire]) as driver, Driver(beside, [station.wire]):
         await room.ready.wait()
         if not await _passes(room, asker, station):
             return
+        if room.version == RSTP:  # it converges before it has greeted twice
+            await silence(2 * room.times.hello + limits.BRIDGE_SETTLED)
         await _teach(room, station, asker)
-        speaker.changing_until = asyncio.get_running_loop().time() + 2 * room.times.forward_delay
+        speaker.changing_until = asyncio.get_running_loop().time() + room.times.max_age + room.times.forward_delay
         speaker.hello_at = 0.0
         room.event("topology-change")
         driver.poke()
@@ -130,7 +133,8 @@ def _claims_itself(frame: bytes, ours: bytes) -> bool:
 
 async def _passes(room: Room, here: Link, there: Link) -> bool:
     """Send broadcasts until one passes from one link to another; says so in the record."""
-    arrived = asyncio.ensure_future(there.wire.first(_is(CONTROL), room.converged))
+    deadline = 2 * room.times.forward_delay + limits.LINK_UP
+    arrived = asyncio.ensure_future(there.wire.first(_is(CONTROL), deadline))
     number = 0
     while not arrived.done():
         here.wire.send(numbered.build(Numbered(CONTROL, number), BROADCAST, ASKER))
@@ -160,7 +164,7 @@ async def _teach(room: Room, station: Link, asker: Link) -> None:
 
 async def _ask_until_flooded(room: Room, asker: Link, elsewhere: Link) -> None:
     """Frames to the station until one is flooded: then it has been forgotten."""
-    deadline = room.times.forward_delay + room.times.hello + limits.STP_MARGIN
+    deadline = 2 * room.times.forward_delay + room.times.hello + limits.STP_MARGIN
     flooded = asyncio.ensure_future(elsewhere.wire.first(_is(FLUSHED), deadline))
     number = 0
     while not flooded.done():
@@ -173,7 +177,7 @@ async def _ask_until_flooded(room: Room, asker: Link, elsewhere: Link) -> None:
 async def _worse(room: Room) -> None:
     """A worse root that insists; then many of its claims at once, then a notification of STP."""
     (link,) = room.links
-    speaker = room.speaker(WORST, 0xD1)
+    speaker = room.speaker(link, WORST, 0xD1)
     speaker.insists = True
     with Driver(speaker, [link.wire]):
         await room.ready.wait()
@@ -196,7 +200,7 @@ async def _notify(room: Room) -> None:
     (link,) = room.links
     note = Bpdu(bpdu.TOPOLOGY_CHANGE_NOTIFICATION, STP).build(link.wire.mac.hex(":"))
     link.send(note, "notified")
-    await silence(room.times.hello + limits.STP_MARGIN)
+    await silence(2 * room.times.hello + limits.STP_MARGIN)
 
 
 async def _legacy(room: Room) -> None:
@@ -204,7 +208,7 @@ async def _legacy(room: Room) -> None:
     (link,) = room.links
     await room.ready.wait()
     await silence(room.times.hello)
-    speaker = room.speaker(WORST, 0xD2, STP)
+    speaker = room.speaker(link, WORST, 0xD2, STP)
     speaker.insists = True
     with Driver(speaker, [link.wire]):
         room.event("legacy")
