@@ -48,6 +48,7 @@ class Case:
     observations: list[Observation] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     figures: dict[str, int | float] = field(default_factory=dict)
+    shown: list[str] = field(default_factory=list)
 
     # --- what there is -----------------------------------------------------------------------------------------
     @property
@@ -162,6 +163,10 @@ class Case:
         if text not in self.notes:
             self.notes.append(text)
 
+    def show(self, lines: Iterable[str]) -> None:
+        """A picture of what was seen, a line each, for the text of a failure: behind the deciding frames."""
+        self.shown.extend(lines)
+
     def frames_of(self, flow: Flow) -> list[int]:
         """Numbers of the frames that carry this flow's marker, on all taps."""
         rows = self.recording.flow_rows.get(flow.id)
@@ -181,6 +186,8 @@ class Case:
         first = failed[0]
         rate = f" ({len(failed)} of {len(self.observations)} observations)" if len(self.observations) > 1 else ""
         evidence = (self._evidence(failed),) if any(observation.frames for observation in failed) else ()
+        if self.shown:
+            evidence = (*evidence, Evidence(self.recording.name, lines=tuple(self.shown)))
         return Judgement(Verdict.FAIL, first.expected, first.seen + rate, evidence, notes, figures)
 
     def _evidence(self, failed: Sequence[Observation]) -> Evidence:

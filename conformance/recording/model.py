@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from conformance.policy.document import Policy
 from conformance.profile import Profile, Strict
 from conformance.testbed import Testbed
 
@@ -85,6 +86,25 @@ class Flow(Strict):
     done_ns: int = 0
 
 
+class Matrix(Strict):
+    """Verdicts of a mesh of probes between all ordered pairs of `names`, without a record for each flow.
+
+    Each of `tables` (answered, delivered, refused, unreachable, translated, diverted) holds a bit for every cell in the
+    order (protocol, port, source, target), packed, compressed and in base64: see `recording.matrix`. Cells whose source
+    is their target were not probed. `addresses` are the ends', in the order of `names`.
+    """
+
+    purpose: str
+    family: Family
+    protocols: tuple[FlowProtocol, ...]
+    ports: tuple[int, ...]
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    tables: Mapping[str, str]
+    start_ns: int
+    end_ns: int
+
+
 class Event(Strict):
     """Something that happened at a moment: `kind` is a word of the scenario, `where` a host or endpoint."""
 
@@ -150,6 +170,8 @@ class EndpointState(Strict):
     kernel: InterfaceState
     tap: str
     publications: tuple[Mapping[str, Any], ...] = ()
+    labels: Mapping[str, str] = {}
+    tenant: str = ""
 
 
 class PortState(Strict):
@@ -233,6 +255,9 @@ class Record(Strict):
     endpoints: tuple[EndpointState, ...] = ()
     ports: tuple[PortState, ...] = ()
     flows: tuple[Flow, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    """Those that were applied, in that order, with their stations placed."""
     events: tuple[Event, ...] = ()
     windows: tuple[Window, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()

@@ -90,9 +90,14 @@ class Recording:
         record = self.record
         return folder_name(record.testbed.name, record.scenario, record.attempt)
 
+    @functools.cached_property
+    def memory(self) -> dict[Any, Any]:
+        """What follows from the frames and is worth computing once for all checks, by a key of its maker's."""
+        return {}
+
     def release(self) -> None:
         """Forget the frames and what follows from them; they are read again when asked for."""
-        for name in ("frames", "flow_rows", "sightings"):
+        for name in ("frames", "flow_rows", "sightings", "memory"):
             self.__dict__.pop(name, None)
 
     @functools.cached_property

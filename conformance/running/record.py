@@ -139,6 +139,8 @@ def _seen(stage: Stage) -> dict[str, Any]:
         "endpoints": tuple(stage.states.values()),
         "ports": tuple(stage.ports),
         "flows": tuple(sorted(stage.flows, key=lambda flow: flow.id)),
+        "matrices": tuple(stage.matrices),
+        "policies": tuple(stage.policies),
         "events": tuple(stage.events),
         "windows": tuple(stage.windows),
         "snapshots": tuple(stage.snapshots),

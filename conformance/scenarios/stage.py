@@ -19,6 +19,7 @@ from conformance.lab.canary import send_canary
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.lab import Host, Lab, Node
 from conformance.lab.tap import Recorder
+from conformance.policy.document import Policy
 from conformance.profile import Profile
 from conformance.recording.model import (
     Canary,
@@ -27,6 +28,7 @@ from conformance.recording.model import (
     Family,
     Flow,
     InterfaceState,
+    Matrix,
     PortState,
     Snapshot,
     Window,
@@ -57,6 +59,8 @@ class Stage:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     states: dict[str, EndpointState] = field(default_factory=dict)
     flows: list[Flow] = field(default_factory=list)
+    matrices: list[Matrix] = field(default_factory=list)
+    policies: list[Policy] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     ports: list[PortState] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
@@ -98,7 +102,8 @@ class Stage:
         if namespace is None:
             self.recorder.watch(endpoint.namespace, request.name, "endpoint", size=ENDPOINT_RING)
         self.endpoints[endpoint.name] = endpoint
-        self.states[endpoint.name] = self._state(endpoint, attached)
+        state = self._state(endpoint, attached)
+        self.states[endpoint.name] = state.model_copy(update={"labels": request.labels, "tenant": request.tenant})
         return endpoint
 
     def attach_all(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
@@ -228,11 +233,16 @@ class Stage:
             sent += [Canary(nonce=nonce.hex(), form=form, where=node.name, tap=tap, time_ns=moment) for tap in taps]
         return sent
 
-    def snapshot(self, moment: str) -> None:
-        """Write down the state of every host, endpoint and of the client."""
+    def snapshot_hosts(self, moment: str, *, tracked: bool = True) -> None:
+        """Write down the state of every host alone: that of many endpoints, and the connections of a mesh (`tracked`),
+        would take longer than the scenario."""
         for host in self.hosts:
             further = self.subject.explain(host) if isinstance(self.subject, Explaining) else None
-            self.snapshots.append(snapshot.take(host.namespace, host.name, moment, further=further))
+            self.snapshots.append(snapshot.take(host.namespace, host.name, moment, tracked=tracked, further=further))
+
+    def snapshot(self, moment: str) -> None:
+        """Write down the state of every host, endpoint and of the client."""
+        self.snapshot_hosts(moment)
         for endpoint in self.endpoints.values():
             self.snapshots.append(snapshot.take(endpoint.namespace, endpoint.name, moment, rules=False))
         self.snapshots.append(snapshot.take(self.lab.client.namespace, "client", moment, rules=False))

@@ -29,6 +29,8 @@ class Fault:
 
     `fails` are the deciding requirements that fail with it, `notes` those whose outcome says so in a note.
 
+    `endpoints` is how many a packet filter is tried with, where that is not the reference's number.
+
     `design` replaces the reference's own, from which it is derived. `on_network` is called once when the network is
     deployed, `on_prepare` with each endpoint's empty namespace, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
@@ -42,6 +44,7 @@ class Fault:
     testbed: str = "same-subnet"
     labels: tuple[str, ...] = ()
     settings: tuple[tuple[str, object], ...] = ()
+    endpoints: int | None = None
     design: type[Network] | None = None
     on_network: Callable[[Lab], None] | None = None
     on_prepare: Callable[[Host, Namespace], None] | None = None

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from conformance.adapters import linux
-from conformance.adapters.interface import Adapter, Attachment, Endpoint, Identity, Subject, Unavailable
+from conformance.adapters.interface import Adapter, Attachment, Endpoint, Filtering, Identity, Subject, Unavailable
 from conformance.errors import UsageError
 from conformance.lab import nftables
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
+from conformance.policy.document import Policy
 from conformance.profile import Profile, load
 from conformance.selftest.fault import PLANTED, Fault
 from conformance.selftest.faults import FAULTS
@@ -25,7 +26,8 @@ def profile_of(fault: Fault) -> Profile:
             "name": f"fault-{fault.name}",
             "title": f"{reference.title}, with a fault: {fault.title}",
             "kind": "selftest",
-            "adapter": {**reference.adapter, **dict(fault.settings), "fault": fault.name, "network": fault.network},
+            "endpoints": fault.endpoints or reference.endpoints,
+            "adapter": {**reference.adapter, **dict(fault.settings), "fault": fault.name},
         }
     )
 
@@ -101,6 +103,11 @@ class FaultySubject:
             request = self._fault.on_request(host, request)
         endpoint = self._sound.attach(host, request)
         return endpoint if self._fault.on_endpoint is None else self._fault.on_endpoint(host, endpoint)
+
+    def apply(self, policy: Policy) -> None:
+        """As the reference network does."""
+        assert isinstance(self._sound, Filtering)
+        self._sound.apply(policy)
 
     def detach(self, endpoint: Endpoint) -> None:
         """As the reference network does; then what the fault leaves behind."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, ip_network
 
 import numpy as np
 import pytest
 
 from conformance.lab import link, nftables
 from conformance.lab.flow import mesh as module
-from conformance.lab.flow.mesh import mesh
+from conformance.lab.flow.mesh import Wanted, mesh, meshes
 from conformance.lab.flow.mesh_result import Cell, Table
 from conformance.lab.namespace import Namespace
 from conformance.lab.sysctls import pin
@@ -188,3 +188,36 @@ def test_addresses_are_checked() -> None:
 
 def host(address: str) -> IPv4Network:
     return IPv4Network(f"{address}/32")
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_echo_of_every_pair(family: Family) -> None:
+    with bridged(family) as endpoints:
+        whole = mesh(endpoints, (0,), ("icmp",), family)
+        request = nftables.icmp(4, 8) if family == "ipv4" else nftables.icmp(6, 128)
+        rule = nftables.Rule(nftables.drop(), (request, nftables.source(ip_network(endpoints[4][2]))))
+        hooked = nftables.Chain("input", (rule,), hook="input")
+        nftables.install(endpoints[2][1], nftables.Table("inet", "test", (hooked,)))
+        cut = mesh(endpoints, (0,), ("icmp",), family, deadline=SHORT)
+    assert whole.answered.shape == (1, 1, ENDPOINTS, ENDPOINTS)
+    for one in (whole.answered, whole.delivered):
+        assert np.array_equal(one, whole.probed)
+    silent = {(one.source, one.target, one.delivered) for one in cut.cells(cut.probed)}
+    assert silent == {("e4", "e2", False)}
+    assert not (whole.translated | whole.diverted | cut.refused).any()
+
+
+def test_several_meshes_share_one_deadline() -> None:
+    deadline = 2 * RETRY
+    with bridged() as endpoints:
+        filtering(endpoints[0][1], nftables.destination_port(53))
+        echo = Wanted(endpoints, (0,), ("icmp",))
+        begun = time.monotonic()
+        found = meshes([Wanted(endpoints, PORTS), Wanted(endpoints, (99,), ("udp",), closed=(99,)), echo], deadline)
+        took = time.monotonic() - begun
+    expected = off_diagonal()
+    expected[:, 0, :, 0] = False
+    assert np.array_equal(found[0].answered, expected)
+    assert np.array_equal(found[1].refused, found[1].probed)
+    assert np.array_equal(found[2].answered, found[2].probed)
+    assert deadline <= took < deadline + MARGIN

@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 
 from conformance import limits, testbed
+from conformance.lab import link
 from conformance.lab import nftables as nft
 from conformance.lab.lab import Lab
 from conformance.lab.listen import Listener
@@ -310,3 +311,34 @@ def test_an_underlay_without_multicast_carries_what_resolution_needs(tmp_path: P
 
             ears.wait(collect, limits.CANARY)
     assert seen == list(passing)
+
+
+def test_sets_grow_and_tables_are_replaced_whole(tmp_path: Path) -> None:
+    with hosts(tmp_path) as (one, other):
+        own, new = IPv4Address("192.0.2.11"), IPv4Address("192.0.2.77")
+        members = nft.AddressSet("members", 4, (new,))
+        rule = nft.Rule(nft.drop(), (nft.source_in("members", 4), nft.destination_in("members", 4, negate=True)))
+        made = nft.Table("inet", "t", (nft.Chain("c", (rule,), hook="input"),), (members,))
+        nft.replace(other, made)
+        assert send(one, other, "192.0.2.12") is not None
+        nft.add_elements(other, made, nft.AddressSet("members", 4, (own, new)))
+        assert send(one, other, "192.0.2.12", port=10) is None
+        assert actions(other) == [("drop", 1)]
+        nft.replace(other, made)
+        assert send(one, other, "192.0.2.12", port=11) is not None
+        assert actions(other) == [("drop", 0)]
+
+
+@pytest.mark.parametrize(
+    ("address", "foreign"), [("192.0.2.12", "10.9.9.9/32"), ("2001:db8:0:1::12", "2001:db8:9::9/128")]
+)
+def test_what_comes_the_wrong_way_is_told(tmp_path: Path, address: str, foreign: str) -> None:
+    with hosts(tmp_path) as (one, other):
+        rule = nft.Rule(nft.drop(), (nft.in_interface("eth0"), nft.wrong_way()))
+        nft.install(other, table(rule, hook="prerouting", priority=-300))
+        assert send(one, other, address) is not None
+        link.address(one, "eth0", ip_interface(foreign), dad=False)
+        with one.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.bind((foreign.partition("/")[0], 0))
+            sender.sendto(b"x", (address, 9))
+        assert actions(other) == [("drop", 1)]

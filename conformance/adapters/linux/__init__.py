@@ -10,6 +10,7 @@ from typing import Final, Literal
 from pydantic import ValidationError, model_validator
 
 from conformance.adapters.interface import Identity
+from conformance.adapters.linux.filtered import Filtered, FilteredInwards, FilteredV4Only
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.macvlan import SHIM, Macvlan
 from conformance.adapters.linux.nat_bridge import NatBridge
@@ -23,16 +24,23 @@ from conformance.profile import Profile, Strict, explain
 Design = Literal["nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan"]
 
 
+PolicySupport = Literal["none", "complete", "ipv4-only", "ingress-only"]
+
+
 class Settings(Strict):
-    """The table `[adapter]`: which design, and for macvlan whether the host gets an interface towards its endpoints."""
+    """The table `[adapter]`: which design, for macvlan whether the host gets an interface towards its endpoints, for
+    routed-64 whether policies are enforced, and how well."""
 
     network: Design
     host_shim: bool = False
+    policy: PolicySupport = "none"
 
     @model_validator(mode="after")
     def _possible(self) -> Settings:
         if self.host_shim and self.network != "macvlan":
             raise ValueError("host_shim is for network = 'macvlan'; remove it")
+        if self.policy != "none" and self.network != "routed-64":
+            raise ValueError("policy is for network = 'routed-64'; remove it")
         return self
 
 
@@ -42,6 +50,14 @@ DESIGNS: Final[dict[Design, type[Network]]] = {
     "macvlan": Macvlan,
     "routed-64": Routed,
     "vxlan": Vxlan,
+}
+
+
+FILTERS: Final[dict[PolicySupport, type[Network]]] = {
+    "none": Routed,
+    "complete": Filtered,
+    "ipv4-only": FilteredV4Only,
+    "ingress-only": FilteredInwards,
 }
 
 
@@ -71,7 +87,13 @@ class LinuxAdapter:
     def plan(self) -> tuple[str, ...]:
         """What the design configures."""
         shim = (f"{SHIM} on each host: macvlan with an address of the pool and routes to the pool",)
-        return (*(shim if self._settings.host_shim else ()), *DESIGNS[self._settings.network].steps)
+        return (*(shim if self._settings.host_shim else ()), *self._kind.steps)
+
+    @property
+    def _kind(self) -> type[Network]:
+        if self._settings.policy != "none":
+            return FILTERS[self._settings.policy]
+        return DESIGNS[self._settings.network]
 
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Network]:
@@ -84,5 +106,5 @@ class LinuxAdapter:
     def _make(self, lab: Lab) -> Network:
         if self._settings.network == "macvlan" and self._design is None:
             return Macvlan(lab, shim=self._settings.host_shim)
-        made: Callable[[Lab], Network] = self._design or DESIGNS[self._settings.network]
+        made: Callable[[Lab], Network] = self._design or self._kind
         return made(lab)

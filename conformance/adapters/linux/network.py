@@ -6,9 +6,9 @@ import hashlib
 import itertools
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from conformance import limits
@@ -23,7 +23,7 @@ INTERFACE = "eth0"
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What one endpoint gets: `port` names the host's end of its link, `mtu` is in bytes."""
+    """What one endpoint gets: `port` names the host's end of its link, `mtu` is in bytes, `labels` are as asked for."""
 
     name: str
     host: Host
@@ -32,6 +32,7 @@ class Lease:
     mac: str
     addresses: tuple[Interface, ...]
     mtu: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Network(ABC):
@@ -121,6 +122,7 @@ class Network(ABC):
             mac=mac_of(request.name),
             addresses=addresses,
             mtu=self.mtu(host),
+            labels=request.labels,
         )
         try:
             self._configure(lease)

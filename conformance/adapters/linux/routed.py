@@ -6,7 +6,7 @@ No bridge, no translation, no filter: an endpoint is a routed address like any o
 from __future__ import annotations
 
 from ipaddress import IPv6Address, IPv6Interface
-from typing import Final
+from typing import ClassVar, Final
 
 from conformance.adapters.interface import Address
 from conformance.adapters.linux.network import INTERFACE, Lease, Network
@@ -22,7 +22,7 @@ unnumbered, as RFC 1812 §2.2.7 has it."""
 class Routed(Network):
     """The host forwards between its uplink and the endpoints' links."""
 
-    steps = (
+    steps: ClassVar[tuple[str, ...]] = (
         "net.ipv4.ip_forward = 1, net.ipv6.conf.all.forwarding = 1 on each host",
         "per endpoint: veth; a /32 and a /128 of the host's workload prefixes on eth0, a route to each on the host",
         f"per endpoint: default routes to {GATEWAY.ip} and to the host's own IPv4 address, both on eth0",

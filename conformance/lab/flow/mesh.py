@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Final
 
 from conformance.lab.flow.loop import descriptors
+from conformance.lab.flow.mesh_icmp import IcmpMesh
 from conformance.lab.flow.mesh_plan import Plan
 from conformance.lab.flow.mesh_result import MeshResult, Transport, finished
 from conformance.lab.flow.mesh_tcp import TcpMesh
@@ -31,6 +33,21 @@ _SHARDS: Final = 2
 """Threads that send at once: almost all time is the kernel's, outside of the interpreter's lock."""
 _SHARE: Final = 16
 """Targets that are worth a thread."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One mesh: all ordered pairs of `endpoints` (name, namespace, address), all `ports` with all `protocols`.
+
+    The ports are served on all endpoints, except those of `ports` that `closed` names. For icmp, which is a mesh of its
+    own, `ports` is (0,).
+    """
+
+    endpoints: Sequence[tuple[str, Namespace, str]]
+    ports: Sequence[int]
+    protocols: Sequence[Transport] = ("tcp", "udp")
+    family: Family = "ipv4"
+    closed: Collection[int] = ()
 
 
 def mesh(
@@ -49,25 +66,40 @@ def mesh(
     shares one deadline, `deadline` seconds from the last first try. Raises OSError for a port that is taken and where
     more TCP probes stay unanswered than the process may have descriptors, ValueError for an address that is not global.
     """
+    return meshes([Wanted(endpoints, ports, protocols, family, closed)], deadline)[0]
+
+
+def meshes(wanted: Sequence[Wanted], deadline: float = ANSWER) -> list[MeshResult]:
+    """Several meshes over the same endpoints at once, as `mesh` does one: what stays unanswered is waited for once."""
     begun = time.perf_counter()
-    plan = Plan(endpoints, ports, protocols, family, closed)
+    plans = [Plan(one.endpoints, one.ports, one.protocols, one.family, one.closed) for one in wanted]
     with undisturbed(), descriptors(), ExitStack() as resources:
+        size = plans[0].size
+        shards = _shards(size)
         tcp: list[TcpMesh] = []
-        udp: list[UdpMesh] = []
-        shards = _shards(plan.size)
-        for targets in shards:
-            for protocol, name in enumerate(plan.protocols):
+        udp: list[UdpMesh | IcmpMesh] = []
+        shares: list[list[TcpMesh | UdpMesh | IcmpMesh]] = [[] for _ in shards]
+        for plan, protocol, name in ((one, *each) for one in plans for each in enumerate(one.protocols)):
+            if name == "icmp":
+                udp.append(resources.enter_context(closing(IcmpMesh(plan, protocol))))
+                shares[0].append(udp[-1])
+                continue
+            for share, targets in zip(shares, shards, strict=True):
                 if name == "tcp":
                     tcp.append(resources.enter_context(closing(TcpMesh(plan, protocol, targets))))
+                    share.append(tcp[-1])
                 else:
                     udp.append(resources.enter_context(closing(UdpMesh(plan, protocol, targets))))
-        halves: list[Sequence[TcpMesh | UdpMesh]] = [half for half in (tcp, udp) if half]
+                    share.append(udp[-1])
         with ThreadPoolExecutor(len(shards), thread_name_prefix="mesh") as threads:
-            list(threads.map(partial(_burst, plan.size), (targets.start for targets in shards), *halves))
+            list(threads.map(partial(_burst, size), (targets.start for targets in shards), shares))
         with closing(_Rest(tcp, udp)) as rest:
             rest.run(deadline)
     seconds = time.perf_counter() - begun
-    return finished(plan.names, plan.ports, plan.protocols, family, tables=plan.tables, seconds=seconds)
+    return [
+        finished(plan.names, plan.ports, plan.protocols, plan.family, tables=plan.tables, seconds=seconds)
+        for plan in plans
+    ]
 
 
 def _shards(size: int) -> list[range]:
@@ -77,7 +109,7 @@ def _shards(size: int) -> list[range]:
     return [range(*edge) for edge in pairwise(edges)]
 
 
-def _burst(size: int, first: int, *halves: TcpMesh | UdpMesh) -> None:
+def _burst(size: int, first: int, halves: Sequence[TcpMesh | UdpMesh | IcmpMesh]) -> None:
     """Every source's first tries, from the source `first` on so that threads meet seldom."""
     for source in range(size):
         for half in halves:
@@ -87,7 +119,7 @@ def _burst(size: int, first: int, *halves: TcpMesh | UdpMesh) -> None:
 class _Rest:
     """One epoll loop for everything that was not answered at once."""
 
-    def __init__(self, tcp: Sequence[TcpMesh], udp: Sequence[UdpMesh]) -> None:
+    def __init__(self, tcp: Sequence[TcpMesh], udp: Sequence[UdpMesh | IcmpMesh]) -> None:
         self._tcp, self._udp = tcp, udp
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[int], None]] = {}
@@ -171,11 +203,11 @@ class _Rest:
             self._watch(descriptor, partial(self._client, half), select.EPOLLOUT)
 
     @staticmethod
-    def _server(half: UdpMesh, number: int, _: int) -> None:
+    def _server(half: UdpMesh | IcmpMesh, number: int, _: int) -> None:
         half.serve(number)
 
     @staticmethod
-    def _source(half: UdpMesh, number: int, _: int) -> None:
+    def _source(half: UdpMesh | IcmpMesh, number: int, _: int) -> None:
         half.reports(number)
         half.collect(number)
 

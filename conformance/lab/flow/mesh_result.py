@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from conformance.recording.model import Family
 
-Transport = Literal["tcp", "udp"]
-"""The transports that a mesh probes."""
+Transport = Literal["tcp", "udp", "icmp"]
+"""What a mesh probes with; icmp is echo, which has no ports: its one port is 0."""
 Table = NDArray[np.bool_]
 """Shape (protocol, port, source, target), in the order of the arguments of `mesh`."""
 

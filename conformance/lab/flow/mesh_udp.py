@@ -15,9 +15,9 @@ from conformance.lab.flow.probe import FAMILY
 _BURST: Final = 128
 """Datagrams on the way at once: small ones fit a receive buffer of the default size twice."""
 _ROOM: Final = 64
-_ERROR: Final = Struct("=IBBBB")
+ERROR: Final = Struct("=IBBBB")
 """sock_extended_err of ip(7): errno, origin, type, code, padding."""
-_REPORTS: Final = frozenset({2, 3})
+REPORTS: Final = frozenset({2, 3})
 """SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6."""
 
 
@@ -143,9 +143,9 @@ class UdpMesh:
                 _, ancillary, _, dialled = self.sources[source].recvmsg(_ROOM, 512, socket.MSG_ERRQUEUE)
             except BlockingIOError:
                 return
-            errors = [_ERROR.unpack_from(data) for _, _, data in ancillary if len(data) >= _ERROR.size]
+            errors = [ERROR.unpack_from(data) for _, _, data in ancillary if len(data) >= ERROR.size]
             for number, origin, *_ in errors:
-                if origin not in _REPORTS or dialled[:2] not in self._numbers:
+                if origin not in REPORTS or dialled[:2] not in self._numbers:
                     continue
                 cell = self._bases[self._numbers[dialled[:2]]] + source * plan.size
                 plan.failed(cell, number)

@@ -10,6 +10,7 @@
 from conformance.lab.nftables.action import (
     Action,
     accept,
+    back,
     count,
     destination_nat,
     drop,
@@ -29,6 +30,7 @@ from conformance.lab.nftables.decode import dump
 from conformance.lab.nftables.match import (
     Match,
     destination,
+    destination_in,
     destination_port,
     ether_destination,
     ether_source,
@@ -42,17 +44,20 @@ from conformance.lab.nftables.match import (
     payload,
     reply,
     source,
+    source_in,
     source_port,
     state,
     transport,
+    wrong_way,
 )
-from conformance.lab.nftables.table import Chain, Rule, Table, install, remove
+from conformance.lab.nftables.table import AddressSet, Chain, Rule, Table, add_elements, install, remove, replace
 from conformance.lab.nftables.underlay import block_underlay_multicast
 
 __all__ = [
-    "Action", "Chain", "Match", "Rule", "Table", "accept", "block_underlay_multicast", "count", "destination",
-    "destination_nat", "destination_port", "drop", "dump", "ether_destination", "ether_source", "ether_type",
-    "fragment", "icmp", "in_interface", "install", "jump", "length", "limit", "masquerade", "out_interface", "payload",
-    "redirect", "reject", "remove", "reply", "reset", "rewrite", "set_hop_limit", "set_ttl", "source", "source_nat",
-    "source_port", "state", "synproxy", "transport", "untrack",
+    "Action", "AddressSet", "Chain", "Match", "Rule", "Table", "accept", "add_elements", "back",
+    "block_underlay_multicast", "count", "destination", "destination_in", "destination_nat", "destination_port",
+    "drop", "dump", "ether_destination", "ether_source", "ether_type", "fragment", "icmp", "in_interface", "install",
+    "jump", "length", "limit", "masquerade", "out_interface", "payload", "redirect", "reject", "remove", "replace",
+    "reply", "reset", "rewrite", "set_hop_limit", "set_ttl", "source", "source_in", "source_nat", "source_port",
+    "state", "synproxy", "transport", "untrack", "wrong_way",
 ]  # fmt: skip

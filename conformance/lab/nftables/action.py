@@ -48,6 +48,11 @@ def jump(chain: str) -> Action:
     return Action((nft.verdict(-3, chain),))
 
 
+def back() -> Action:
+    """Go back to the chain that jumped to this one; from a base chain, to its policy."""
+    return Action((nft.verdict(-5),))
+
+
 def masquerade(*, random: bool = False, fully_random: bool = False, ports: PortRange | None = None) -> Action:
     """Rewrite the source to the address of the interface that the packet leaves by (chain type nat, postrouting).
 

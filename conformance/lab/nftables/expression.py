@@ -95,13 +95,23 @@ def extension_header(header: int, offset: int, length: int) -> bytes:
     return expression("exthdr", be32(1, REGISTER), attribute(2, bytes((header,))), be32(3, offset), be32(4, length))
 
 
+def lookup(name: str, *, negate: bool) -> bytes:
+    """Go on only if the set of that name (of the same table) has register 1 as an element (or has not)."""
+    return expression("lookup", attribute(1, name.encode() + b"\0"), be32(2, REGISTER), be32(5, int(negate)))
+
+
+def reverse_path() -> bytes:
+    """Load the index of the interface that leads to the packet's source, 0 where that is not the one it came in on."""
+    return expression("fib", be32(1, REGISTER), be32(2, 1), be32(3, 0x1 | 0x8))
+
+
 def immediate(value: bytes, register: int = REGISTER) -> bytes:
     """Load a constant."""
     return expression("immediate", be32(1, register), data(2, value))
 
 
 def verdict(code: int, chain: str = "") -> bytes:
-    """End the chain: 0 drops, 1 accepts; -3 jumps to `chain`."""
+    """End the chain: 0 drops, 1 accepts; -3 jumps to `chain`, -5 goes back to the one that jumped here."""
     target = attribute(2, chain.encode() + b"\0") if chain else b""
     return expression("immediate", be32(1, 0), nested(2, nested(2, be32(1, code), target)))
 

@@ -73,6 +73,23 @@ def _address(prefix: Network, offset: int, negate: bool) -> Match:
     return Match(parts, 4 if prefix.version == 4 else 6)
 
 
+def source_in(name: str, version: Version, *, negate: bool = False) -> Match:
+    """The source address is an element of the table's set of that name."""
+    offset, size = (12, 4) if version == 4 else (8, 16)
+    return Match((nft.load("network", offset, size), nft.lookup(name, negate=negate)), version)
+
+
+def destination_in(name: str, version: Version, *, negate: bool = False) -> Match:
+    """The destination address is an element of the table's set of that name."""
+    offset, size = (16, 4) if version == 4 else (24, 16)
+    return Match((nft.load("network", offset, size), nft.lookup(name, negate=negate)), version)
+
+
+def wrong_way() -> Match:
+    """The packet came in on another interface than the one that leads to its source (RFC 3704 §2.2, strict)."""
+    return Match((nft.reverse_path(), nft.compare(nft.EQUAL, bytes(4))))
+
+
 def transport(protocol: str | int, *, negate: bool = False) -> Match:
     """The transport protocol, by name or number, behind IPv4 or IPv6."""
     number = L4_PROTOCOLS[protocol] if isinstance(protocol, str) else protocol

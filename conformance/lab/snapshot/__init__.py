@@ -23,12 +23,13 @@ def interfaces(namespace: Namespace) -> tuple[InterfaceState, ...]:
 
 
 def take(
-    namespace: Namespace, where: str, moment: str, *, rules: bool = True, further: Mapping[str, Any] | None = None
-) -> Snapshot:
+    namespace: Namespace, where: str, moment: str, *, rules: bool = True, tracked: bool = True,
+    further: Mapping[str, Any] | None = None,
+) -> Snapshot:  # fmt: skip
     """The state of `namespace` now, recorded as that of `where` at `moment`.
 
     Without `rules` nftables rules and tracked connections are left out (for an endpoint, which has none of its own).
-    `further` is what an adapter explained.
+    Without `tracked` the connections alone are left out. `further` is what an adapter explained.
     """
     moment_ns = time.time_ns()
     requests = [links.LINKS, links.ADDRESSES, *routing.ROUTES, *routing.NEIGHBOURS, routing.FORWARDING]
@@ -43,7 +44,7 @@ def take(
         neighbours=routing.neighbours([*arp, *nd], names),
         forwarding=routing.forwarding(fdb, names),
         rules=tuple(nftables.dump(namespace)) if rules else (),
-        conntrack=connections(namespace) if rules else (),
+        conntrack=connections(namespace) if rules and tracked else (),
         sysctls=settings(namespace, names.values()),
         listeners=listeners(namespace),
         further=further or {},

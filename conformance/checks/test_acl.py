@@ -1,0 +1,114 @@
+"""Access policies: deny means deny, for every protocol, family and direction, and what is allowed passes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.judging.case import Case
+from conformance.judging.isolation import Bits, Tried, tried
+from conformance.judging.register import FAMILIES, PROTOCOLS, check
+
+
+def _found(case: Case) -> Tried:
+    return tried(case, case.parameters["family"], case.parameters["protocol"])  # type: ignore[arg-type]
+
+
+def _kept_back(case: Case, found: Tried, denied: Bits, expected: str) -> None:
+    """Nothing of the cells `denied` got through; what did is shown with its frame, and all of it as a grid."""
+    case.window("policy")
+    case.require(denied.any(), "the policy denies no such cell")
+    leaks = denied & found.passed
+    for _ in range(int((denied & ~leaks).sum())):
+        case.expect(True, expected=expected, seen="kept back")
+    for cell in np.argwhere(leaks).tolist():
+        row = int(found.first[tuple(cell)])
+        case.expect(
+            False,
+            expected=expected,
+            seen=f"{found.name(cell)} got through ({found.rule(cell)}) and ended in {found.end(cell)}",
+            frames=[row + 1] if row >= 0 else [],
+        )
+    case.show(found.grid(leaks))
+    _faces(case, found, denied & ~leaks)
+
+
+def _faces(case: Case, found: Tried, denied: Bits) -> None:
+    """How denials end, each face apart, as figures."""
+    for name, word in (
+        ("refused", "rejected"),
+        ("unreachable", "reported unreachable"),
+        ("answered", "answered by another"),
+    ):
+        count = int((denied & found.table(name)).sum())
+        if count:
+            case.figures[f"denied and {word}"] = count
+    case.figures["denied"] = int(denied.sum())
+
+
+@check("acl.default-deny", scenario="policy", family=FAMILIES, protocol=PROTOCOLS)
+def test_default_deny(case: Case) -> None:
+    """What no rule of the receiver allows does not reach it, from any endpoint."""
+    found = _found(case)
+    _kept_back(
+        case, found, ~found.expected.ingress & found.apart, "what the receiver's rules do not allow does not arrive"
+    )
+
+
+@check("acl.egress", scenario="policy", family=FAMILIES, protocol=("tcp", "icmp"))
+def test_egress(case: Case) -> None:
+    """What the sender's rules deny does not arrive, although the receiver's would allow it."""
+    found = _found(case)
+    denied = ~found.expected.egress & found.expected.ingress
+    _kept_back(case, found, denied, "what the sender's rules deny does not arrive")
+
+
+@check("acl.allowed", scenario="policy", family=FAMILIES, protocol=PROTOCOLS)
+def test_allowed(case: Case) -> None:
+    """What both sides' rules allow is delivered, and its answer comes back."""
+    found = _found(case)
+    allowed = found.expected.allowed
+    answered = found.table("answered") & found.table("delivered")
+    lost = allowed & ~answered
+    expected = "what is allowed is delivered and answered"
+    for _ in range(int((allowed & answered).sum())):
+        case.expect(True, expected=expected, seen="answered")
+    for cell in np.argwhere(lost).tolist():
+        row = int(found.first[tuple(cell)])
+        arrived = "arrived" if row >= 0 else "did not arrive"
+        case.expect(
+            False,
+            expected=expected,
+            seen=f"{found.name(cell)} ({found.rule(cell)}) {arrived}, and ended in {found.end(cell)}",
+            frames=[row + 1] if row >= 0 else [],
+        )
+    case.figures["allowed"] = int(allowed.sum())
+    case.show(found.grid(lost))
+
+
+@check("acl.ipv6-parity", scenario="policy", protocol=PROTOCOLS)
+def test_ipv6_parity(case: Case) -> None:
+    """The same policy means the same over IPv6 as over IPv4."""
+    four, six = (tried(case, family, case.parameters["protocol"]) for family in FAMILIES)  # type: ignore[arg-type]
+    same = (four.expected.allowed == six.expected.allowed) & six.apart
+    differs = same & (four.passed != six.passed)
+    expected = "what passes over IPv6 is what passes over IPv4"
+    case.expect(
+        not differs.any(), expected=expected, seen=_difference(four, six, differs), frames=_frames(six, differs)
+    )
+    case.show(six.grid(differs))
+
+
+def _difference(four: Tried, six: Tried, differs: Bits) -> str:
+    cells = np.argwhere(differs).tolist()
+    if not cells:
+        return "the same"
+    first = tuple(cells[0])
+    words = ("kept back", "got through")
+    return (
+        f"{six.name(first)} {words[int(four.passed[first])]} over IPv4 and {words[int(six.passed[first])]} over IPv6; "
+        f"{len(cells)} cells differ"
+    )
+
+
+def _frames(found: Tried, differs: Bits) -> list[int]:
+    return [int(row) + 1 for row in found.first[differs] if row >= 0]

@@ -1,0 +1,96 @@
+"""A policy: put in force before anybody is there, then every ordered pair of many endpoints is tried at once.
+
+All probes of the policy run from this one process at the same time, over both families, so that what is denied in
+silence is waited for once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from conformance.adapters.interface import AdapterError, Attachment, Filtering
+from conformance.lab.flow.mesh import Wanted, meshes
+from conformance.lab.flow.mesh_result import MeshResult
+from conformance.lab.lab import Host
+from conformance.lab.namespace import Namespace
+from conformance.limits import ANSWER
+from conformance.policy.document import Policy, load
+from conformance.recording.matrix import packed
+from conformance.recording.model import Family, Matrix
+from conformance.scenarios.stage import Stage
+
+POLICY: Final = "three-tier"
+PORTS: Final = (53, 80, 5432)
+"""Of the mesh, over TCP and UDP: each is open to some and closed to others."""
+TABLES: Final = ("answered", "delivered", "refused", "unreachable", "translated", "diverted")
+
+
+def act(stage: Stage) -> None:
+    """Apply, attach, and try everything."""
+    policy = load(POLICY).placed(stage.lab.testbed)
+    apply(stage, policy)
+    stage.attach_all(list(cast(stage, policy)))
+    with stage.window("policy"):
+        mesh_of(stage, "policy")
+    stage.snapshot_hosts("after", tracked=False)
+
+
+def apply(stage: Stage, policy: Policy) -> None:
+    """Put a policy in force, and write down when that was asked for and when it was said to be done."""
+    if not isinstance(stage.subject, Filtering):
+        raise AdapterError("the profile claims policy, but its adapter cannot apply one")
+    stage.policies.append(policy)
+    stage.event("policy", policy.name)
+    stage.subject.apply(policy)
+    stage.event("policy-applied", policy.name)
+
+
+def cast(stage: Stage, policy: Policy) -> Iterator[tuple[Host, Attachment]]:
+    """As many endpoints as the profile wants, labelled as the policy has it, every kind on every host."""
+    hosts = stage.hosts
+    for number in range(stage.profile.endpoints):
+        turn, place = divmod(number, len(policy.population))
+        labels = policy.population[place]
+        kind = next(iter(labels.values()), "e")
+        yield hosts[(place + turn) % len(hosts)], Attachment(f"{kind}{number + 1:02}", labels=labels)
+
+
+def mesh_of(stage: Stage, purpose: str) -> None:
+    """Every ordered pair of endpoints, over every family, protocol and port."""
+    wanted = []
+    for family in stage.families:
+        ends = ends_of(stage, family)
+        wanted += [Wanted(ends, PORTS, ("tcp", "udp"), family), Wanted(ends, (0,), ("icmp",), family)]
+    began = time.time_ns()
+    found = meshes(wanted, ANSWER)
+    ended = time.time_ns()
+    for one, result in zip(wanted, found, strict=True):
+        stage.matrices.append(matrix(purpose, [address for _, _, address in one.endpoints], result, (began, ended)))
+
+
+def ends_of(stage: Stage, family: Family) -> list[tuple[str, Namespace, str]]:
+    """Name, namespace and first address of every endpoint. Raises AdapterError where one has none."""
+    found = []
+    for endpoint in stage.endpoints.values():
+        addresses = stage.addresses(endpoint, family)
+        if not addresses:
+            raise AdapterError(f"{endpoint.name} has no {family} address")
+        found.append((endpoint.name, endpoint.namespace, str(addresses[0])))
+    return found
+
+
+def matrix(purpose: str, addresses: Sequence[str], result: MeshResult, span: tuple[int, int]) -> Matrix:
+    """The result of a mesh as the recording keeps it."""
+    return Matrix(
+        purpose=purpose,
+        family=result.family,
+        protocols=result.protocols,
+        ports=result.ports,
+        names=result.names,
+        addresses=tuple(addresses),
+        tables={name: packed(getattr(result, name)) for name in TABLES},
+        start_ns=span[0],
+        end_ns=span[1],
+    )
