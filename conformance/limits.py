@@ -112,3 +112,23 @@ TAP_FLUSH: Final = 10.0
 """The kernel hands over a block of frames within tens of milliseconds; this bounds a machine that stands still."""
 RUN: Final = 6 * 3600.0
 """Nothing that a run waits for takes longer: thorough recordings of many implementations, one after another."""
+
+# --- link layer discovery ----------------------------------------------------------------------------------------
+LLDP_FAST_START: Final = 5.0
+"""IEEE 802.1AB-2016 §9.2.5.19, §9.2.5.5: after four LLDPDUs one second apart the agent is in its steady state."""
+LLDP_TTL_SHORT: Final = 6
+"""Validity in whole seconds of what our agent tells, to see it age (§8.5.4): short, since it is waited for."""
+LLDP_AGEING: Final = 1.5
+"""LLDP-07: an entry lives as long as its TTL, give or take a second and a half."""
+LLDP_PROMPT: Final = 1.0
+"""LLDP-05, LLDP-07: a shutdown LLDPDU is sent, and heeded, within a second."""
+LLDP_REINIT: Final = 2.0
+"""§9.2.5.10, reinitDelay: how long an agent that was disabled waits before it starts again."""
+LLDP_FAST_WINDOW: Final = 6.0
+"""LLDP-04: the frames in the six seconds after a new neighbour."""
+LLDP_CHANGES: Final = 2.0
+"""LLDP-06: in this time our twenty changes are made."""
+LLDP_LAST_STATE: Final = 5.0
+"""LLDP-06: the last change is told within five seconds."""
+LLDP_BUSY: Final = 1.0
+"""No clause: what a window is longer than its clause asks for, since machines are shared."""

@@ -31,6 +31,14 @@ def adapter_for(profile: Profile) -> Adapter:
     return made
 
 
+def speaking_adapter(profile: Profile, conduct: Any) -> Adapter:
+    """The adapter of a reference speaker that misbehaves as `conduct` says (see conformance.selftest). Raises
+    UsageError."""
+    module: Any = _from_entry_point(profile)
+    made: Adapter = module.adapter(profile, conduct)
+    return made
+
+
 def _from_entry_point(profile: Profile) -> ModuleType:
     known = kinds()
     if profile.kind not in known:

@@ -56,8 +56,8 @@ class Conduct:
     that nobody is known (with Defaulted clear). `own_rate`: the period follows its own timeout bit, not the partner's.
     `expires`: it notices that the partner fell silent. `follows` : it goes by the partner's Synchronization and
     Collecting; else it distributes as soon as it is selected. `choosy`: selection looks at the partner's system and
-    key; `loops`: it aggregates with itself. `answers_markers`. `destination` and `malform` change each frame that is
-    sent.
+    key; `loops`: it aggregates with itself. `answers_markers`. `limited`: no more than three LACPDUs in a second;
+    else every period sends four. `malform` changes each frame that is sent.
     """
 
     silent: bool = False
@@ -97,6 +97,7 @@ class Port:
     periodic_at: float = NEVER
     waited: float = NEVER
     outbox: list[bytes] = field(default_factory=list)
+    lapses: int = 0
     _period: float | None = None
     _sent: deque[float] = field(default_factory=lambda: deque(maxlen=BURST))
 
@@ -135,8 +136,9 @@ class Port:
         if not self.enabled or self.conduct.silent:
             return
         question = marker(frame)
-        if question is not None and question.kind == MARKER_INFORMATION and self.conduct.answers_markers:
-            self.outbox.append(question.response().build(self.mac))
+        if question is not None and question.kind == MARKER_INFORMATION:
+            self.lapses += not self.conduct.answers_markers
+            self.outbox += [question.response().build(self.mac)] if self.conduct.answers_markers else []
         pdu = lacpdu(frame)
         if pdu is not None and len(frame) >= 72:
             self._record(pdu, now)
@@ -164,7 +166,9 @@ class Port:
             self.selected = False
         elif self.receive is Receive.PORT_DISABLED:
             self._expire(now)
-        elif now >= self.current_while and self.conduct.expires:
+        elif now >= self.current_while and not self.conduct.expires:
+            self.lapses, self.current_while = self.lapses + 1, NEVER
+        elif now >= self.current_while:
             if self.receive is Receive.CURRENT:
                 self._expire(now)
             else:
@@ -191,7 +195,9 @@ class Port:
     def _wanted_period(self) -> float | None:
         if not self.enabled or not (self.system.active or State.ACTIVITY in self.partner.state):
             return None
-        short = self.system.short if self.conduct.own_rate else State.TIMEOUT in self.partner.state
+        asked = State.TIMEOUT in self.partner.state
+        short = self.system.short if self.conduct.own_rate else asked
+        self.lapses += short is not asked
         return FAST_PERIOD if short else SLOW_PERIOD
 
     # --- Mux machine -------------------------------------------------------------------------------------------
@@ -228,7 +234,12 @@ class Port:
             self._sent.append(now)
             partner = self.partner if self.conduct.echoes else Participant()
             frame = Lacpdu(self.actor, partner).build(self.mac)
-            yield frame if self.conduct.malform is None else self.conduct.malform(frame)
+            sent = frame if self.conduct.malform is None else self.conduct.malform(frame)
+            self.lapses += sent != frame or partner != self.partner or self.actor.state != self.state
+            yield sent
+            if not self.conduct.limited:
+                self.lapses += 1
+                yield from [sent] * BURST
 
     def _free_at(self) -> float:
         full = len(self._sent) == BURST and self.conduct.limited
@@ -237,7 +248,7 @@ class Port:
     def due(self) -> float:
         """When this port wants to be advanced next."""
         waiting = self.waited if self.mux is Mux.WAITING else NEVER
-        current = self.current_while if self.conduct.expires else NEVER
+        current = self.current_while
         transmit = self._free_at() if self.need_to_transmit else NEVER
         return 0.0 if self.outbox else min(current, self.periodic_at, waiting, transmit)
 
@@ -297,4 +308,6 @@ class System:
                 continue
             if lead is None:
                 lead = port.partner.aggregator
-            port.selected = port.partner.aggregator == lead or not port.conduct.choosy
+            alike = port.partner.aggregator == lead
+            port.selected = alike or not port.conduct.choosy
+            port.lapses += port.selected and (not alike or port.partner.system == self.mac)

@@ -101,8 +101,9 @@ class Wire:
 
 async def silence(seconds: float) -> None:
     """Let that much time pass on the event loop; the caller names the clause through the constant of `limits`."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.Event().wait(), seconds)
+    if seconds > 0:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.Event().wait(), seconds)
 
 
 async def within(seconds: float, awaited: Awaitable[None]) -> bool:

@@ -69,7 +69,14 @@ def play(stage: Stage, *scripts: Script) -> None:
     try:
         asyncio.run(together())
     except* AdapterError as refusals:
-        raise refusals.exceptions[0] from None
+        raise _first(refusals) from None
+
+
+def _first(problem: BaseException) -> BaseException:
+    """The first exception of a group of groups."""
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    return problem
 
 
 def port_states(stage: Stage, ports: Sequence[Port]) -> Iterator[PortState]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.network import Network
@@ -34,6 +35,8 @@ class Fault:
     `design` replaces the reference's own, from which it is derived. `on_network` is called once when the network is
     deployed, `on_prepare` with each endpoint's empty namespace, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
+
+    `conduct` is how a reference speaker of a link protocol misbehaves: it is handed to that reference's own adapter.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Fault:
     on_request: Callable[[Host, Attachment], Attachment] | None = None
     on_endpoint: Callable[[Host, Endpoint], Endpoint] | None = None
     on_detach: Callable[[Host, Endpoint], None] | None = None
+    conduct: Any = None
     witness: Witness | None = None
 
     def __post_init__(self) -> None:

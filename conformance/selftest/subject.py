@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.adapters import linux
 from conformance.adapters.interface import Adapter, Attachment, Endpoint, Filtering, Identity, Subject, Unavailable
+from conformance.adapters.registry import speaking_adapter
 from conformance.errors import UsageError
 from conformance.lab import nftables
 from conformance.lab.lab import Host, Lab
@@ -39,6 +40,10 @@ def adapter(profile: Profile) -> Faulty:
         raise UsageError(f"{profile.name}: adapter.fault: there is no fault {name!r}; there are: {', '.join(FAULTS)}")
     fault = FAULTS[str(name)]
     settings = {key: value for key, value in profile.adapter.items() if key != "fault"}
+    if fault.conduct is not None:
+        settings.pop("network", None)
+        speaker = profile.model_copy(update={"kind": load(fault.network).kind, "adapter": settings})
+        return Faulty(fault, speaking_adapter(speaker, fault.conduct))
     sound = profile.model_copy(update={"kind": "linux", "adapter": settings})
     return Faulty(fault, linux.adapter(sound, fault.design))
 
@@ -70,7 +75,7 @@ class Faulty:
         with self._sound.deploy(lab) as subject:
             if self._fault.on_network is not None:
                 self._fault.on_network(lab)
-            yield FaultySubject(self._fault, subject, lab)
+            yield subject if self._fault.conduct is not None else FaultySubject(self._fault, subject, lab)
 
 
 class FaultySubject:

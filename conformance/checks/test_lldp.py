@@ -1,0 +1,335 @@
+"""Link layer discovery: what an agent sends, when it sends it, and what it makes of its neighbours."""
+
+from __future__ import annotations
+
+from conformance import limits
+from conformance.frames import lldp
+from conformance.judging import discovery, tlvs
+from conformance.judging.case import Case
+from conformance.judging.discovery import SECOND
+from conformance.judging.register import check
+
+JITTER = 0.3
+"""Seconds by which a fast transmission may be early or late (LLDP-04)."""
+CREDIT = 5
+"""txCreditMax (§9.2.5.17)."""
+
+
+@check("lldp.sent", scenario="lldp")
+def test_sent(case: Case) -> None:
+    """An enabled agent sends LLDPDUs on every port without being asked."""
+    found = discovery.by_port(case)
+    if not all(found.values()):
+        case.window("steady")
+    for port, listed in found.items():
+        case.expect(listed, expected="an LLDPDU on every port", seen=f"{port.name} sent none")
+
+
+@check("lldp.destination", scenario="lldp")
+def test_destination(case: Case) -> None:
+    """LLDPDUs go untagged to the nearest bridge."""
+    expected = "LLDPDUs go untagged to 01:80:c2:00:00:0e, from a station's address"
+    for port, listed in discovery.by_port(case).items():
+        for one in listed:
+            wrong = tlvs.station(one.pdu.source, "the source")
+            if one.pdu.destination not in lldp.GROUPS:
+                wrong = f"to {one.pdu.destination.hex(':')}"
+            elif one.pdu.vlan is not None:
+                wrong = f"tagged with VLAN {one.pdu.vlan}"
+            case.expect(wrong is None, expected=expected, seen=f"{port.name}: {wrong}", frames=[one.number])
+        near = any(one.pdu.destination == lldp.NEAREST_BRIDGE for one in listed)
+        if listed:
+            numbers = [one.number for one in listed]
+            case.expect(near, expected=expected, seen=f"{port.name}: none to the nearest bridge", frames=numbers)
+
+
+@check("lldp.mandatory-tlvs", scenario="lldp")
+def test_mandatory_tlvs(case: Case) -> None:
+    """Chassis ID, Port ID and TTL come first, in that order and once; End is last."""
+    expected = "Chassis ID, Port ID and TTL first, in that order and once each; End last"
+    for port, one in discovery.everything(case):
+        wrong = lldp.problem(one.pdu)
+        last = one.pdu.tlvs[-1] if one.pdu.tlvs else None
+        if wrong is None and (last is None or (last.type == lldp.END and last.length)):
+            wrong = "an End TLV with a length"
+        if wrong is None and last is not None and last.type == lldp.END and any(one.pdu.rest):
+            wrong = "bytes that are no padding behind the End TLV"
+        if wrong is None and last is not None and last.type != lldp.END and one.pdu.rest:
+            wrong = "a piece of a TLV at the end"
+        case.expect(wrong is None, expected=expected, seen=f"{port.name}: {wrong}", frames=[one.number])
+
+
+@check("lldp.identity", scenario="lldp")
+def test_identity(case: Case) -> None:
+    """Chassis and ports have names of a known kind, one for the chassis and one for each port."""
+    expected = "identifiers of a known subtype: one for the chassis, and one for each port"
+    chassis: dict[str, int] = {}
+    ports: dict[tuple[str, str], int] = {}
+    for port, one in discovery.everything(case):
+        found = (one.pdu.first(lldp.CHASSIS), lldp.CHASSIS_MAC), (one.pdu.first(lldp.PORT), lldp.PORT_MAC)
+        wrong = [word for tlv, mac in found if tlv is not None and (word := tlvs.misnamed(tlv, mac)) is not None]
+        case.expect(not wrong, expected=expected, seen=f"{port.name}: {'; '.join(wrong)}", frames=[one.number])
+        chassis.setdefault(one.pdu.chassis, one.number)
+        ports.setdefault((port.name, one.pdu.port), one.number)
+    several = len(chassis) > 1 and discovery.times(case) is not None
+    names = ", ".join(chassis)
+    case.expect(not several, expected=expected, seen=f"several Chassis IDs: {names}", frames=chassis.values())
+    doubled = len({name for _, name in ports}) < len(ports) or len({place for place, _ in ports}) < len(ports)
+    shown = ", ".join(f"{place} is {name}" for place, name in ports)
+    case.expect(
+        not doubled, expected=expected, seen=f"Port IDs do not tell ports apart: {shown}", frames=ports.values()
+    )
+
+
+@check("lldp.optional-tlvs", scenario="lldp")
+def test_optional_tlvs(case: Case) -> None:
+    """Optional TLVs have the form of their type."""
+    for port, one in discovery.everything(case):
+        wrong = list(tlvs.malformations(one.pdu))
+        case.expect(
+            not wrong,
+            expected="optional TLVs have the form that the standard gives their type",
+            seen=f"{port.name}: {'; '.join(wrong)}",
+            frames=[one.number],
+        )
+
+
+@check("lldp.ttl", scenario="lldp")
+def test_ttl(case: Case) -> None:
+    """The TTL is the interval times the hold, and one more second; 0 is for the end alone."""
+    told = discovery.times(case)
+    for port, listed in discovery.by_port(case).items():
+        ended = discovery.silenced(case, port)
+        for one in listed:
+            near = any(0 <= one.time_ns - moment <= 2 * limits.LLDP_PROMPT * SECOND for moment in ended)
+            ttl = one.pdu.ttl
+            if ttl == 0 and (near or (told is None and one is listed[-1])):
+                continue
+            _expect_ttl(case, port.name, one, told)
+
+
+def _expect_ttl(case: Case, port: str, one: discovery.Sent, told: discovery.Times | None) -> None:
+    if told is None:
+        expected = "a TTL that is not 0 while the agent goes on sending"
+        case.expect(one.pdu.ttl, expected=expected, seen=f"{port}: TTL {one.pdu.ttl}", frames=[one.number])
+        return
+    product = round(told.interval * told.hold)
+    right = min(65535, product + 1)
+    if one.pdu.ttl == product != right:
+        case.note(f"TTL {product} is the product of the 2005 edition; that of 2016 has {right}")
+    case.expect(
+        one.pdu.ttl in (product, right),
+        expected=f"a TTL of {right} s (interval {told.interval:g} s x {told.hold}, and 1)",
+        seen=f"{port}: TTL {one.pdu.ttl}",
+        frames=[one.number],
+    )
+
+
+@check("lldp.interval", scenario="lldp")
+def test_interval(case: Case) -> None:
+    """In steady state the agent sends at its interval."""
+    told = discovery.times(case)
+    case.require(told, "nobody knows the interval that the agent was told to keep")
+    assert told is not None
+    window = case.window("steady")
+    port = case.recording.record.ports[0]
+    inside = [one for one in discovery.sent(case, port) if window.start_ns <= one.time_ns < window.end_ns]
+    before = [one for one in discovery.sent(case, port) if one.time_ns < window.start_ns]
+    listed = discovery.steady([*before, *inside], told.fast_count)
+    case.require(listed, f"{port.name} sent no LLDPDU")
+    tolerance = 2.0 if told.interval >= 20 else 1.0
+    expected = f"an LLDPDU every {told.interval:g} s, give or take {tolerance:g} s"
+    for one, other, gap in discovery.gaps(listed):
+        right = abs(gap - told.interval) <= tolerance
+        seen = f"{port.name}: {gap:.2f} s between two"
+        case.expect(right, expected=expected, seen=seen, frames=[one.number, other.number])
+    rest = (window.end_ns - listed[-1].time_ns) / SECOND
+    seen = f"{port.name}: none in the last {rest:.1f} s of the window"
+    case.expect(rest <= told.interval + tolerance, expected=expected, seen=seen, frames=[listed[-1].number])
+    case.require(len(listed) > 1 or rest > told.interval + tolerance, "the window was too short for one interval")
+    case.note(f"fast variant: {len(listed) - 1} intervals of {told.interval:g} s")
+
+
+@check("lldp.fast-start", scenario="lldp")
+def test_fast_start(case: Case) -> None:
+    """A new neighbour is answered by fast transmissions."""
+    told = discovery.times(case)
+    case.require(told, "nobody knows what the agent was told")
+    assert told is not None
+    met = discovery.advertisement(case, "mortal")
+    port = discovery.port_of(case, met)
+    case.require(discovery.sent(case, port), f"{port.name} sent no LLDPDU")
+    end = met.time_ns + limits.LLDP_FAST_WINDOW * SECOND
+    listed = [one for one in discovery.sent(case, port) if met.time_ns <= one.time_ns < end][: told.fast_count]
+    moments = [(one.time_ns - met.time_ns) / SECOND for one in listed]
+    gaps = [gap for _, _, gap in discovery.gaps(listed)]
+    on_time = len(listed) == told.fast_count and moments[0] <= limits.LLDP_PROMPT + JITTER
+    case.expect(
+        on_time and all(abs(gap - 1) <= JITTER for gap in gaps),
+        expected=f"{told.fast_count} LLDPDUs after a new neighbour, the first within 1 s, then one a second",
+        seen=f"{port.name}: {', '.join(f'{moment:.2f} s' for moment in moments) or 'none within 6 s'} after it",
+        frames=[one.number for one in listed],
+    )
+
+
+@check("lldp.shutdown", scenario="lldp")
+def test_shutdown(case: Case) -> None:
+    """An agent that is disabled or ended takes back what it told."""
+    case.require(
+        discovery.events(case, "leave") or discovery.events(case, "administer"),
+        "nothing provoked it: the agent went on",
+    )
+    if discovery.events(case, "leave"):
+        case.window("leaving")
+    for port, listed in discovery.by_port(case).items():
+        case.require(listed, f"{port.name} sent no LLDPDU")
+        for moment in discovery.silenced(case, port):
+            until = _end_of_leave(case, moment) + (limits.LLDP_PROMPT + JITTER) * SECOND
+            last = [one for one in listed if moment <= one.time_ns <= until and one.pdu.shutdown]
+            kinds = [tlv.type for one in last for tlv in one.pdu.tlvs if tlv.type != lldp.END]
+            case.expect(
+                len(last) == 1 and kinds == [lldp.CHASSIS, lldp.PORT, lldp.TTL],
+                expected="one LLDPDU with TTL 0 and nothing but the mandatory TLVs when the agent is disabled or ended",
+                seen=f"{port.name}: {len(last)} with TTL 0, types {kinds}",
+                frames=[one.number for one in last],
+            )
+
+
+def _end_of_leave(case: Case, moment: int) -> int:
+    """When the agent that was told to end at `moment` had ended, or `moment` where a port was disabled."""
+    ended = [e.time_ns for kind in ("left", "administered") for e in discovery.events(case, kind)]
+    return min((one for one in ended if one >= moment), default=moment)
+
+
+@check("lldp.reinit-delay", scenario="lldp")
+def test_reinit_delay(case: Case) -> None:
+    """An agent that was disabled waits before it starts again."""
+    off = discovery.the_event(case, "administer")
+    port = discovery.port_of(case, off)
+    again = [one for one in discovery.sent(case, port) if one.time_ns > off.time_ns and not one.pdu.shutdown]
+    case.require(again, f"{port.name} sent nothing after it was enabled again")
+    delay = (again[0].time_ns - off.time_ns) / SECOND
+    case.figures["pause s"] = round(delay, 2)
+    case.expect(
+        delay >= limits.LLDP_REINIT,
+        expected="no LLDPDU within 2 s after a port was disabled, even if it is enabled at once",
+        seen=f"{port.name}: one after {delay:.2f} s",
+        frames=[again[0].number],
+    )
+
+
+@check("lldp.burst-limited", scenario="lldp")
+def test_burst_limited(case: Case) -> None:
+    """Many local changes do not make many LLDPDUs, and the last of them is told."""
+    window = case.window("changes")
+    changed = discovery.the_event(case, "changed")
+    name = changed.detail["system"].encode()
+    for port, every in discovery.by_port(case).items():
+        case.require(every, f"{port.name} sent no LLDPDU")
+        listed = [one for one in every if window.start_ns <= one.time_ns < window.end_ns]
+        for place, one in enumerate(listed):
+            run = [other for other in listed[place:] if other.time_ns < one.time_ns + SECOND]
+            case.expect(
+                len(run) <= CREDIT + 1,
+                expected="at most 5 LLDPDUs back to back, and then one a second",
+                seen=f"{port.name}: {len(run)} within a second",
+                frames=[other.number for other in run],
+            )
+        due = changed.time_ns + limits.LLDP_LAST_STATE * SECOND
+        told = [one for one in listed if one.time_ns <= due and _name(one) == name]
+        if port is case.recording.record.ports[0]:
+            case.expect(
+                told,
+                expected="the last change is told within 5 s",
+                seen=f"{port.name}: the last name told is {_name(listed[-1])!r}" if listed else f"{port.name}: silent",
+                frames=[one.number for one in listed[-1:]],
+            )
+
+
+def _name(one: discovery.Sent) -> bytes:
+    tlv = one.pdu.first(lldp.SYSTEM_NAME)
+    return tlv.value if tlv is not None else b""
+
+
+@check("lldp.neighbour-learned", scenario="lldp")
+def test_neighbour_learned(case: Case) -> None:
+    """A neighbour that tells of itself is shown."""
+    met, before, after = (
+        discovery.advertisement(case, "mortal"),
+        discovery.view(case, "alone"),
+        discovery.view(case, "learned"),
+    )
+    case.require("mortal" not in before.detail["chassis"], "the neighbour was known before it told of itself")
+    case.require(after.time_ns < met.time_ns + limits.LLDP_TTL_SHORT * SECOND, "the answer came after its TTL")
+    case.expect(
+        "mortal" in after.detail["chassis"],
+        expected="the neighbour that told of itself is shown",
+        seen=f"{after.where}: shown are {after.detail['chassis']}",
+        frames=_frames(case, met.time_ns, met.where),
+    )
+
+
+@check("lldp.neighbour-ageing", scenario="lldp")
+def test_neighbour_ageing(case: Case) -> None:
+    """A neighbour is forgotten when its TTL is over, and at once when it takes leave."""
+    met, valid, aged = (
+        discovery.advertisement(case, "mortal"),
+        discovery.view(case, "valid"),
+        discovery.view(case, "aged"),
+    )
+    case.require("mortal" in discovery.view(case, "learned").detail["chassis"], "the neighbour was not learned")
+    over = met.time_ns + limits.LLDP_TTL_SHORT * SECOND
+    if valid.time_ns < over:
+        case.expect(
+            "mortal" in valid.detail["chassis"],
+            expected="a neighbour is shown until its TTL is over",
+            seen=f"{valid.where}: gone {(over - valid.time_ns) / SECOND:.1f} s before",
+            frames=_frames(case, met.time_ns, met.where),
+        )
+    case.expect(
+        "mortal" not in aged.detail["chassis"],
+        expected="a neighbour is forgotten when its TTL is over",
+        seen=f"{aged.where}: shown {(aged.detail['asked_ns'] - over) / SECOND:.1f} s after",
+        frames=_frames(case, met.time_ns, met.where),
+    )
+    leave, gone = discovery.advertisement(case, "resident", goodbye=True), discovery.view(case, "taken leave")
+    case.expect(
+        "resident" not in gone.detail["chassis"],
+        expected="a neighbour that takes leave is forgotten at once",
+        seen=f"{gone.where}: shown {(gone.detail['asked_ns'] - leave.time_ns) / SECOND:.1f} s after its TTL of 0",
+        frames=_frames(case, leave.time_ns, leave.where),
+    )
+
+
+@check("lldp.malformed-discarded", scenario="lldp")
+def test_malformed_discarded(case: Case) -> None:
+    """Malformed LLDPDUs make no neighbour, cost none and end no agent."""
+    case.require(
+        "resident" in discovery.view(case, "resident").detail["chassis"], "no neighbour was known to begin with"
+    )
+    bad = {event.detail["chassis"] for event in discovery.events(case, "malformed")}
+    case.require(bad, "no malformed LLDPDU was sent")
+    shown = discovery.view(case, "misled")
+    known = set(shown.detail["chassis"])
+    expected = "malformed LLDPDUs make no neighbour and cost none; unknown TLVs are passed over"
+    case.expect("resident" in known, expected=expected, seen=f"{shown.where}: the known neighbour is gone")
+    strange = known - {"resident", "novel"}
+    case.expect(
+        not strange, expected=expected, seen=f"{shown.where}: neighbours of malformed LLDPDUs: {sorted(strange)}"
+    )
+    case.expect(
+        "novel" in known, expected=expected, seen=f"{shown.where}: not shown is the neighbour with unknown TLVs"
+    )
+    listed = discovery.sent(case, discovery.port_of(case, shown))
+    case.require(listed, f"{shown.where} sent no LLDPDU")
+    alive = [one for one in listed if one.time_ns > shown.time_ns]
+    case.expect(alive, expected="the agent goes on sending", seen=f"{shown.where}: silent after malformed LLDPDUs")
+
+
+def _frames(case: Case, moment: int, where: str) -> list[int]:
+    """The LLDPDU that our partner sent right after `moment`."""
+    frames = case.recording.frames
+    port = next(port for port in case.recording.record.ports if port.name == where)
+    tap = case.tap(port.partner)
+    rows = frames.select(tap=tap.number, ethertype=lldp.ETHERTYPE, outbound=True, between=(moment, moment + SECOND))
+    return [int(row) + 1 for row in rows[:1]]

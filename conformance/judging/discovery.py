@@ -1,0 +1,120 @@
+"""What an LLDP agent sent, as the partners' taps saw it, and what it showed of its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from conformance.frames import lldp
+from conformance.frames.lldp import Lldpdu
+from conformance.judging.case import Case
+from conformance.recording.model import Event, PortState
+
+SECOND = 10**9
+QUICK = 2 * SECOND
+"""Frames closer together than this belong to a fast start, where the interval is longer."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One LLDPDU that the implementation sent on a port: its frame number and time in ns."""
+
+    number: int
+    time_ns: int
+    pdu: Lldpdu
+
+
+@dataclass(frozen=True)
+class Times:
+    """What the agent was told of its timers; None where nobody knows (a capture)."""
+
+    interval: float
+    hold: int
+    fast_count: int
+
+
+def sent(case: Case, port: PortState) -> list[Sent]:
+    """Every LLDPDU that the port sent, in order: what arrived at the partner's end of its cable. Where the port is
+    known by its MAC address alone (a capture), those from that address."""
+    frames = case.recording.frames
+    tap = case.tap(port.partner)
+    wanted = {"source_mac": port.mac} if port.mac and not port.tap else {}
+    rows = frames.select(tap=tap.number, ethertype=lldp.ETHERTYPE, outbound=False, **wanted)
+    found = ((row, lldp.parse(frame)) for row, frame in frames.frames(rows))
+    return [Sent(row + 1, int(frames.time_ns[row]), pdu) for row, pdu in found if pdu is not None]
+
+
+def by_port(case: Case) -> dict[PortState, list[Sent]]:
+    """What every port sent. Requires that there are ports."""
+    ports = case.recording.record.ports
+    case.require(ports, "the implementation showed no port")
+    return {port: sent(case, port) for port in ports}
+
+
+def everything(case: Case) -> list[tuple[PortState, Sent]]:
+    """Every LLDPDU with its port. Requires that there is one: else there is nothing to look at."""
+    found = [(port, one) for port, listed in by_port(case).items() for one in listed]
+    case.require(found, "it sent no LLDPDU")
+    return found
+
+
+def times(case: Case) -> Times | None:
+    """What the agent was told of its timers."""
+    told = events(case, "lldp-told")
+    return None if not told else Times(**told[0].detail)
+
+
+def events(case: Case, kind: str, where: str | None = None) -> list[Event]:
+    """The events of a kind, of one port or of all."""
+    return [e for e in case.recording.record.events if e.kind == kind and where in (None, e.where)]
+
+
+def the_event(case: Case, kind: str) -> Event:
+    """The one event of a kind. Requires that there is one: it is the stimulus."""
+    found = events(case, kind)
+    case.require(found, f"nothing provoked it: the recording has no event {kind!r}")
+    return found[0]
+
+
+def port_of(case: Case, event: Event) -> PortState:
+    """The port that an event is about."""
+    return next(port for port in case.recording.record.ports if port.name == event.where)
+
+
+def silenced(case: Case, port: PortState) -> list[int]:
+    """When the port's agent was disabled or ended, in ns: a shutdown LLDPDU belongs there."""
+    off = [e.time_ns for e in events(case, "administer", port.name) if not e.detail["on"]]
+    down = [e.time_ns for e in events(case, "carrier", port.name) if not e.detail["up"]]
+    return [*off, *down, *(e.time_ns for e in events(case, "leave"))]
+
+
+def steady(listed: Sequence[Sent], fast_count: int) -> list[Sent]:
+    """The LLDPDUs of a port from the last one of its fast start on: as many as that has are left out at most."""
+    skipped = 0
+    for one, other in pairwise(listed):
+        if other.time_ns - one.time_ns >= QUICK or skipped >= fast_count:
+            break
+        skipped += 1
+    return list(listed[skipped:])
+
+
+def view(case: Case, moment: str) -> Event:
+    """The agent's own view of a port's neighbours at a moment. Requires that it was asked."""
+    found = [event for event in events(case, "neighbours") if event.detail["moment"] == moment]
+    case.require(found, f"the implementation was not asked for its neighbours ({moment})")
+    return found[0]
+
+
+def advertisement(case: Case, chassis: str, *, goodbye: bool = False) -> Event:
+    """The moment when our partner told of `chassis`, or took leave. Requires that it did."""
+    found = [e for e in events(case, "advertised") if e.detail["chassis"] == chassis]
+    found = [e for e in found if (e.detail["ttl"] == 0) is goodbye]
+    case.require(found, f"our partner did not tell of {chassis}")
+    return found[0]
+
+
+def gaps(listed: Sequence[Sent]) -> Iterator[tuple[Sent, Sent, float]]:
+    """Neighbouring LLDPDUs, with the seconds between them."""
+    for one, other in pairwise(listed):
+        yield one, other, (other.time_ns - one.time_ns) / SECOND

@@ -1,0 +1,199 @@
+"""Link layer discovery: the agent is left alone, met, lied to, disabled, made to tell much, and ended; all at once.
+
+Each port serves another purpose, so that the timers of all run at the same time. The first is never spoken to: what it
+sends is the steady state. The second meets a neighbour that ages, the third one that comes with malformed LLDPDUs and
+takes leave, the fourth is disabled and enabled. Then, on all of them, many local changes, and the end of the agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from conformance import limits
+from conformance.adapters.discovery import Administering, Discovering, Leaving, Neighbouring, Renaming, Told
+from conformance.frames import lldp
+from conformance.partners.wire import silence
+from conformance.scenarios.links import Link, aside, play, window
+from conformance.scenarios.stage import Stage
+
+STEADY_INTERVALS = {"fast": 2, "thorough": 4}
+LONG_INTERVAL = 10.0
+"""Agents whose interval is longer than this many seconds are watched for one interval in the fast variant."""
+TTL_LONG = 120
+CHANGES = 20
+TOLERANCE = 2.0
+"""Seconds by which an LLDPDU may be late (LLDP-02)."""
+BEFORE_NEXT = 1.0
+"""A port is disabled and enabled that many seconds before its next LLDPDU is due: who does not pause is seen to."""
+
+
+def act(stage: Stage) -> None:
+    """Everything that the agent can be asked to do."""
+    told = stage.subject.told() if isinstance(stage.subject, Discovering) else Told()
+    stage.event("lldp-told", interval=told.interval, hold=told.hold, fast_count=told.fast_count)
+
+    async def whole(links: Sequence[Link]) -> None:
+        steady, met, lied_to, administered = links
+        async with window(stage, "steady", links), asyncio.TaskGroup() as group:
+            group.create_task(_steady(steady, told))
+            group.create_task(_meet(met))
+            group.create_task(_mislead(lied_to))
+            group.create_task(_administer(administered, told))
+        await _change(links)
+        await _leave(stage, links)
+
+    play(stage, whole)
+    stage.snapshot("after")
+
+
+async def _settled(link: Link) -> None:
+    """Until the agent is in its steady state: after its first LLDPDU, which may have been sent before we listened, and
+    what follows fast on it."""
+    await link.wire.first(_is_lldp, limits.LLDP_PROMPT)
+    await silence(limits.LLDP_FAST_START)
+
+
+def _is_lldp(frame: bytes) -> bool:
+    return lldp.parse(frame) is not None
+
+
+async def _next(link: Link, told: Told) -> None:
+    """Until the agent's next LLDPDU, or until that is overdue."""
+    await link.wire.first(_is_lldp, told.interval + TOLERANCE + limits.LLDP_BUSY)
+
+
+async def _steady(link: Link, told: Told) -> None:
+    """Say nothing for as many intervals as are judged; ends with an LLDPDU, so that what follows is far from the next."""
+    await _settled(link)
+    variant = link.stage.variant
+    for _ in range(1 if variant == "fast" and told.interval > LONG_INTERVAL else STEADY_INTERVALS[variant]):
+        await _next(link, told)
+
+
+def _advertise(link: Link, name: str, ttl: int, *extra: bytes) -> None:
+    """Tell of a neighbour `name`, valid for `ttl` seconds."""
+    tlvs = [*lldp.mandatory(*lldp.local_ids(name, link.port.partner), ttl), *extra]
+    link.send(lldp.frame_of(link.wire.mac, tlvs), "advertised", chassis=name, ttl=ttl)
+
+
+async def _view(link: Link, moment: str) -> None:
+    """Ask the agent for its neighbours on this port, and write down what it shows."""
+    subject = link.stage.subject
+    if not isinstance(subject, Neighbouring) or "lldp-receive" not in link.stage.claims:
+        return
+    asked = time.time_ns()
+    known = await aside(subject.neighbours, link.port)
+    link.event("neighbours", moment=moment, asked_ns=asked, chassis=[one.chassis for one in known])
+
+
+async def _meet(link: Link) -> None:
+    """A neighbour that nobody knew, which falls silent and ages."""
+    await _settled(link)
+    await _view(link, "alone")
+    begin = time.monotonic()
+    _advertise(link, "mortal", limits.LLDP_TTL_SHORT)
+    await silence(limits.LLDP_PROMPT)
+    await _view(link, "learned")
+    await silence(begin + limits.LLDP_TTL_SHORT - limits.LLDP_AGEING - time.monotonic())
+    await _view(link, "valid")
+    await silence(begin + limits.LLDP_TTL_SHORT + limits.LLDP_AGEING - time.monotonic())
+    await _view(link, "aged")
+    link.event("met")
+
+
+def malformed(link: Link) -> dict[str, list[bytes]]:
+    """LLDPDUs that a receiver discards (§9.2.7.7.1), by the name that is their Chassis ID, if they have one.
+
+    Those named ``resident-...`` have the identity of a neighbour that is known.
+    """
+    port = link.port.partner
+
+    def good(name: str, ttl: int = TTL_LONG) -> list[bytes]:
+        return lldp.mandatory(*lldp.local_ids(name, port), ttl)
+
+    swapped = good("order")
+    resident = good("resident", 1)
+    return {
+        "no-ttl": good("no-ttl")[:2],
+        "order": [swapped[1], swapped[0], swapped[2]],
+        "twice": [*good("twice"), good("twice")[1]],
+        "short-ttl": [*good("short-ttl")[:2], lldp.tlv(lldp.TTL, b"\0")],
+        "no-chassis": good("no-chassis")[1:],
+        "empty-port": [good("empty-port")[0], lldp.tlv(lldp.PORT, b"\7"), good("empty-port")[2]],
+        "beyond": [*good("beyond"), lldp.tlv(lldp.SYSTEM_NAME, b"x", length=500)],
+        "resident-order": [resident[0], resident[2], resident[1]],
+        "resident-no-ttl": resident[:2],
+        "empty": [],
+    }
+
+
+async def _mislead(link: Link) -> None:
+    """A neighbour that is known, malformed LLDPDUs of its own and of others, one with unknown TLVs, and its leave."""
+    await _settled(link)
+    _advertise(link, "resident", TTL_LONG)
+    await silence(limits.LLDP_PROMPT)
+    await _view(link, "resident")
+    for name, tlvs in malformed(link).items():
+        link.send(lldp.frame_of(link.wire.mac, tlvs, end=name != "beyond"), "malformed", chassis=name)
+        await silence(0.05)
+    _advertise(link, "novel", TTL_LONG, lldp.tlv(99, b"of the future"), lldp.tlv(127, b"\0\0\x5e\xff" + b"unknown"))
+    await silence(limits.LLDP_PROMPT)
+    await _view(link, "misled")
+    _advertise(link, "resident", 0)
+    await silence(limits.LLDP_PROMPT)
+    await _view(link, "taken leave")
+    link.event("misled")
+
+
+async def _administer(link: Link, told: Told) -> None:
+    """Disable the port's agent and enable it at once, shortly before it would send."""
+    subject = link.stage.subject
+    if not isinstance(subject, Administering) or "lldp-admin" not in link.stage.claims:
+        return
+    await _next(link, told)
+    await silence(told.interval - BEFORE_NEXT)
+    link.event("administer", on=False)
+    await aside(lambda: subject.administer(link.port, on=False))
+    link.event("administer", on=True)
+    await aside(lambda: subject.administer(link.port, on=True))
+    link.event("administered")
+    await silence(limits.LLDP_REINIT + limits.LLDP_BUSY)
+
+
+async def _change(links: Sequence[Link]) -> None:
+    """Many local changes in a short time; the last is waited for."""
+    stage = links[0].stage
+    subject = stage.subject
+    if not isinstance(subject, Renaming) or "lldp-changes" not in stage.claims:
+        return
+    last = f"changed-{CHANGES}"
+
+    def told(frame: bytes) -> bool:
+        pdu = lldp.parse(frame)
+        name = pdu.first(lldp.SYSTEM_NAME) if pdu is not None else None
+        return name is not None and name.value == last.encode()
+
+    async with window(stage, "changes", links):
+        begin = time.monotonic()
+        seen = asyncio.create_task(links[0].wire.first(told, limits.LLDP_CHANGES + limits.LLDP_LAST_STATE))
+        for number in range(1, CHANGES + 1):
+            await silence(begin + number * limits.LLDP_CHANGES / CHANGES - time.monotonic())
+            stage.event("change", system=f"changed-{number}")
+            await aside(subject.rename, f"changed-{number}")
+        stage.event("changed", system=last)
+        await seen
+        await silence(limits.LLDP_PROMPT)
+
+
+async def _leave(stage: Stage, links: Sequence[Link]) -> None:
+    """End the agent."""
+    subject = stage.subject
+    if not isinstance(subject, Leaving):
+        return
+    async with window(stage, "leaving", links):
+        stage.event("leave")
+        await aside(subject.leave)
+        stage.event("left")
+        await silence(limits.LLDP_PROMPT)

@@ -1,0 +1,61 @@
+"""LLDPDUs taken apart and put together, whatever they are made of."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.frames import lldp
+
+MAC = bytes.fromhex("00005e005391")
+GOOD = lldp.mandatory(*lldp.local_ids("chassis", "port"), 121)
+
+
+def made(tlvs: list[bytes], **named: object) -> lldp.Lldpdu:
+    pdu = lldp.parse(lldp.frame_of(MAC, tlvs, **named))  # type: ignore[arg-type]
+    assert pdu is not None
+    return pdu
+
+
+def test_a_good_one() -> None:
+    pdu = made(GOOD)
+    assert (pdu.chassis, pdu.port, pdu.ttl, pdu.vlan) == ("chassis", "port", 121, None)
+    assert lldp.problem(pdu) is None
+    assert pdu.tlvs[-1].type == lldp.END
+    assert not any(pdu.rest), "padding"
+
+
+@pytest.mark.parametrize(
+    ("tlvs", "words"),
+    [
+        (GOOD[1:], "TLV 1 is Port ID"),
+        ([GOOD[0], GOOD[2]], "TLV 2 is TTL"),
+        (GOOD[:2], "TLV 3 is End"),
+        ([*GOOD, GOOD[0]], "Chassis ID is there 2 times"),
+        ([*GOOD[:2], lldp.tlv(lldp.TTL, b"\1")], "TTL has 1 bytes"),
+        ([lldp.tlv(lldp.CHASSIS, b"\7"), *GOOD[1:]], "Chassis ID has 1 bytes"),
+        ([*GOOD, lldp.tlv(lldp.SYSTEM_NAME, b"x", length=400)], "System Name announces 400 bytes"),
+    ],
+)
+def test_malformed_ones(tlvs: list[bytes], words: str) -> None:
+    assert words in str(lldp.problem(made(tlvs)))
+
+
+def test_tags_are_seen_through() -> None:
+    assert made(GOOD, vlan=7).vlan == 7
+
+
+def test_a_mac_is_shown_as_one() -> None:
+    pdu = made(lldp.mandatory(b"\4" + MAC, b"\3" + MAC, 1))
+    assert pdu.chassis == pdu.port == "00:00:5e:00:53:91"
+
+
+@given(st.binary(max_size=600))
+def test_anything_is_survived(data: bytes) -> None:
+    lldp.parse(data)
+    pdu = lldp.parse(bytes(12) + b"\x88\xcc" + data)
+    assert pdu is not None
+    lldp.problem(pdu)
+    assert lldp.line(pdu)
+    assert sum(2 + len(tlv.value) for tlv in pdu.tlvs) + len(pdu.rest) == len(data)
