@@ -123,12 +123,12 @@ class Port:
     @property
     def collecting(self) -> bool:
         """Whether frames that arrive here are passed on."""
-        return State.COLLECTING in self.actor.state
+        return State.COLLECTING in self.state & ~self.conduct.withheld
 
     @property
     def distributing(self) -> bool:
         """Whether frames may be sent here."""
-        return State.DISTRIBUTING in self.actor.state
+        return State.DISTRIBUTING in self.state & ~self.conduct.withheld
 
     # --- Receive machine ---------------------------------------------------------------------------------------
     def hear(self, frame: bytes, now: float) -> None:

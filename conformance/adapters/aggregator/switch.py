@@ -28,7 +28,7 @@ RTMGRP_LINK = 0x001
 SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 T = TypeVar("T")
 Distribution = Literal["by-source", "in-turn", "to-all", "unready"]
-"""Which link a frame leaves by: one for each source address, each in turn, all, or one that need not be ready."""
+"""Which link a frame leaves by: one for each source address, each for three frames, all, or one that need not be ready."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Group:
                 chosen = ready
             case "in-turn":
                 self.turn += 1
-                chosen = [ready[self.turn % len(ready)]] if ready else []
+                chosen = [ready[self.turn // 3 % len(ready)]] if ready else []
             case _:
                 chosen = [ready[sum(frame[6:12]) % len(ready)]] if ready else []
         self.lapses += distribution != "by-source" and bool(chosen)

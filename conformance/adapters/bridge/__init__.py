@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from conformance.adapters.cables import cabled_ports
+from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeWish, Identity, Port
 from conformance.adapters.linux.network import refusals
 from conformance.errors import UsageError
@@ -32,13 +33,14 @@ class Settings(Strict):
     """The table `[adapter]`: there is nothing to set."""
 
 
-def adapter(profile: Profile) -> BridgeAdapter:
-    """The adapter of the kernel's bridge. Raises UsageError for wrong settings."""
+def adapter(profile: Profile, conduct: Flawing | None = None) -> BridgeAdapter:
+    """The adapter of the kernel's bridge, with the flaw that `conduct` gives it (see conformance.selftest). Raises
+    UsageError for wrong settings."""
     try:
         Settings.model_validate(profile.adapter)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
-    return BridgeAdapter()
+    return BridgeAdapter(conduct)
 
 
 class KernelBridges:
@@ -103,6 +105,9 @@ class BridgeAdapter:
     weight = 1
     needs_root = False
 
+    def __init__(self, conduct: Flawing | None = None) -> None:
+        self._conduct = conduct
+
     def identify(self) -> Identity:
         """The running kernel."""
         return Identity("Linux bridge", os.uname().release)
@@ -114,4 +119,5 @@ class BridgeAdapter:
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Any]:
         """Nothing runs; the scenarios ask for their bridges."""
-        yield KernelBridges(lab)
+        with flawed(KernelBridges(lab), self._conduct) as subject:
+            yield subject

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
-from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish, Identity, Port, Unavailable
+from conformance.adapters.flaws import Flawing, flawed
+from conformance.adapters.interface import BridgeWish, BundleWish, Identity, Port, Unavailable
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.errors import UsageError
 from conformance.lab.lab import Host, Lab
@@ -29,10 +30,11 @@ class Settings(Strict):
     bond_mode: Literal["balance-tcp", "balance-slb", "active-backup"] = "balance-tcp"
 
 
-def adapter(profile: Profile) -> OpenVSwitchAdapter:
-    """The adapter of an Open vSwitch profile. Raises UsageError for wrong settings."""
+def adapter(profile: Profile, conduct: Flawing | None = None) -> OpenVSwitchAdapter:
+    """The adapter of an Open vSwitch profile, with the flaw that `conduct` gives it (see conformance.selftest). Raises
+    UsageError for wrong settings."""
     try:
-        return OpenVSwitchAdapter(Settings.model_validate(profile.adapter))
+        return OpenVSwitchAdapter(Settings.model_validate(profile.adapter), conduct)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
 
@@ -98,8 +100,9 @@ class OpenVSwitchAdapter:
     weight = 1
     needs_root = True
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, conduct: Flawing | None = None) -> None:
         self._settings = settings
+        self._conduct = conduct
 
     def identify(self) -> Identity | Unavailable:
         """What ovs-vswitchd says of its version."""
@@ -126,7 +129,5 @@ class OpenVSwitchAdapter:
         """A switch without bridges on every host. Raises AdapterError."""
         with ExitStack() as resources:
             switches = {host.name: start(host, resources) for host in lab.hosts.values()}
-            yield OpenVSwitch(lab, switches, self._settings)
-
-
-__all__ = ["AdapterError", "OpenVSwitch", "OpenVSwitchAdapter", "Settings", "adapter"]
+            switch = OpenVSwitch(lab, switches, self._settings)
+            yield resources.enter_context(flawed(switch, self._conduct))
