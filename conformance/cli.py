@@ -131,11 +131,27 @@ def judge(folders: Folders, out: Out = None) -> None:
 def matrix(
     folders: Folders,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as Markdown as well.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as one self-contained page.")] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an overview as SVG.")] = None,
 ) -> None:
     """Print the reports of one or more runs side by side."""
-    from conformance.commands.runs import show_matrix
+    from conformance.commands.matrix import show_matrix
 
-    raise typer.Exit(show_matrix(folders, markdown))
+    raise typer.Exit(show_matrix(folders, markdown=markdown, html=html, picture=picture))
+
+
+@app.command()
+def show(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", exists=True, file_okay=False, help="Its folder.")],
+    only: Annotated[str, typer.Option(metavar="FAMILY_OR_ID", help="The failure that is shown.")] = "",
+    frames: Annotated[str, typer.Option(metavar="LIST", help="These frames instead: 12,15-17.")] = "",
+    flow: Annotated[int | None, typer.Option(metavar="ID", help="The frames of this flow instead.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the time sequence as a picture.")] = None,
+) -> None:
+    """Show a recording: what its checks say of it, and the deciding frames as a time sequence."""
+    from conformance.commands.show import show_recording
+
+    raise typer.Exit(show_recording(recording, only, frames, flow, svg))
 
 
 @app.command()
@@ -158,6 +174,21 @@ def list_(what: Listing) -> None:
 
     for line in getattr(listing, what.value)():
         typer.echo(line)
+
+
+@app.command()
+def selftest(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Faults, requirements or families; all without one.")
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the recordings in this folder.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the matrix as Markdown as well.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything as JSON as well.")] = None,
+) -> None:
+    """Judge the suite by itself: networks that really misbehave, each against every check, with the kill rate."""
+    from conformance.commands.selftest import judge_the_suite
+
+    raise typer.Exit(judge_the_suite(names or [], keep=keep, markdown=markdown, json=json))
 
 
 @app.command()

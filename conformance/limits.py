@@ -48,6 +48,24 @@ IDLE_FAST: Final = 4.0
 IDLE_THOROUGH: Final = 7_500.0
 """RFC 5382 §5 REQ-5: a NAT keeps an idle established connection for 2 h 4 min; silence of 2 h 5 min outlives it."""
 
+# --- moves -------------------------------------------------------------------------------------------------------
+PRIMED: Final = 1.1
+"""No clause: a neighbour entry of Linux resists replacement for `locktime`, 1 s; the first probes prime it before."""
+STREAMED: Final = 0.3
+"""No clause: for so long streams run before the move, so that it is known that they arrive."""
+MOVE_WINDOW: Final = 6.0
+"""How long an endpoint is watched after its move: five RARP frames of QEMU take 0.8 s, three advertisements 2 s."""
+MOVE_WINDOW_THOROUGH: Final = 60.0
+"""MOVE-04, MOVE-10: a controller may repeat for 16 s, a cache may answer for 30 s."""
+ANNOUNCED: Final = 1.0
+"""MOVE-01, MOVE-05: the first announcement follows within one second of the address being usable."""
+FOLLOWED: Final = 1.0
+"""MOVE-13, MOVE-14: within one second of the address being usable everybody reaches it at the new place."""
+HANDED_OVER: Final = 0.1
+"""MOVE-04: later than 100 ms after the hand-over nothing says any more what held before it."""
+ADVERTISEMENT_SPACING: Final = 0.95
+"""RFC 4861 §7.2.6: unsolicited advertisements are RETRANS_TIMER 1 s apart; with 50 ms of jitter."""
+
 # --- link aggregation (IEEE 802.1AX-2014 §6.4.4, from memory where no other text is named) --------------------------
 LACP_FAST: Final = 1.0
 LACP_EXPIRED: Final = 3.0

@@ -231,6 +231,11 @@ class Moving(Protocol):
     moves: tuple[MoveKind, ...]
     """The kinds of move that the implementation can make, at least one."""
 
+    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
+        """The namespace in which the endpoint will live after such a move, made beforehand so that taps and sockets
+        are there from its first frame (its own one, where it stays there); None where it cannot be had before.
+        Nothing of the endpoint may be heard from there yet. Raises AdapterError."""
+
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """Move the endpoint to the host `to` (for a restart: its own); returns when the implementation says it is done.
 

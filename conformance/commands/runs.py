@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.commands.matrix import print_matrix
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
@@ -90,15 +91,6 @@ def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
     return code
 
 
-def show_matrix(folders: Sequence[Path], markdown: Path | None) -> int:
-    """Print the reports of these folders side by side, and write them as Markdown where a file is named."""
-    reports = store.collect(folders)
-    _show(reports)
-    if markdown is not None:
-        write_atomically(markdown, matrix.render_markdown(matrix.build(reports)))
-    return gate.exit_code(reports)
-
-
 def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
     with Progress() as progress:
         run = Run(wish, progress)
@@ -110,7 +102,7 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
     if ended is pytest.ExitCode.NO_TESTS_COLLECTED:
         raise UsageError("--only: no check decides these requirements yet; `plugfest list requirements` says which")
     reports = store.collect(folders)
-    _show(reports)
+    print_matrix(reports)
     write_atomically(out / "matrix.md", matrix.render_markdown(matrix.build(reports)))
     junit.write(reports, out / "junit.xml")
     if any(report.header.attempts > 1 for report in reports):
@@ -121,12 +113,6 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
     if ended is pytest.ExitCode.INTERRUPTED:
         return INTERRUPTED
     return wanted.code(reports)
-
-
-def _show(reports: Sequence[Report]) -> None:
-    from rich.console import Console
-
-    matrix.render_terminal(matrix.build(reports), Console())
 
 
 def _rank(code: int) -> int:

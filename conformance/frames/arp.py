@@ -1,13 +1,82 @@
-"""ARP announcements (RFC 5227 §1.1) as whole frames, for stations that the suite plays itself."""
+"""ARP (RFC 826) over Ethernet for IPv4 as a small typed view: parsed from frames, tagged or not, and built."""
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Final
+
+REQUEST: Final = 1
+REPLY: Final = 2
+REVERSE: Final = (3, 4)
+"""Operations of RARP (RFC 903), whatever the EtherType."""
+BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
+NOBODY: Final = "00:00:00:00:00:00"
+ARP_TYPE: Final = 0x0806
+RARP_TYPE: Final = 0x8035
+UNSET: Final = IPv4Address(0)
+_TAGS: Final = (0x8100, 0x88A8)
+_BODY: Final = struct.Struct("!HHBBH6s4s6s4s")
 
 
-def announcement(address: str, mac: str) -> bytes:
-    """A request that asks for its own sender's address: it tells where `address` is from now on. 60 octets."""
-    own, station = IPv4Address(address).packed, bytes.fromhex(mac.replace(":", ""))
-    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + station + own + bytes(6) + own
-    return (b"\xff" * 6 + station + b"\x08\x06" + body).ljust(60, b"\0")
+@dataclass(frozen=True, slots=True)
+class Arp:
+    """One ARP packet with its Ethernet addresses; MAC addresses as text."""
+
+    ethernet_source: str
+    ethernet_destination: str
+    operation: int
+    sender_mac: str
+    sender: IPv4Address
+    target_mac: str
+    target: IPv4Address
+    ethertype: int = ARP_TYPE
+
+    @property
+    def announces(self) -> bool:
+        """Whether sender and target are the same address (RFC 5227 §1.1), and one at all."""
+        return self.sender == self.target and int(self.sender) != 0
+
+    @property
+    def probes(self) -> bool:
+        """Whether it asks for an address without having one (RFC 5227 §1.1)."""
+        return self.operation == REQUEST and int(self.sender) == 0
+
+
+def parse(frame: bytes) -> Arp | None:
+    """The ARP or RARP packet in an Ethernet frame, behind VLAN tags or not; None if it is none or is cut short."""
+    at = 12
+    while frame[at : at + 2] and int.from_bytes(frame[at : at + 2], "big") in _TAGS:
+        at += 4
+    kind = int.from_bytes(frame[at : at + 2], "big")
+    if kind not in (ARP_TYPE, RARP_TYPE) or len(frame) < at + 2 + _BODY.size:
+        return None
+    hardware, protocol, _, _, operation, sha, spa, tha, tpa = _BODY.unpack_from(frame, at + 2)
+    if (hardware, protocol) != (1, 0x0800):
+        return None
+    return Arp(
+        frame[6:12].hex(":"), frame[:6].hex(":"), operation, sha.hex(":"), IPv4Address(spa), tha.hex(":"),
+        IPv4Address(tpa), kind,
+    )  # fmt: skip
+
+
+def build(
+    operation: int, sender_mac: str, sender: IPv4Address, target: IPv4Address, *, target_mac: str = NOBODY,
+    destination: str = BROADCAST, source: str | None = None, ethertype: int = ARP_TYPE,
+) -> bytes:  # fmt: skip
+    """A whole Ethernet frame, padded to 60 bytes; `source` is the Ethernet source, the sender's MAC address if None."""
+    ethernet = _raw(destination) + _raw(source or sender_mac) + struct.pack("!H", ethertype)
+    body = _BODY.pack(
+        1, 0x0800, 6, 4, operation, _raw(sender_mac), sender.packed, _raw(target_mac), target.packed
+    )  # fmt: skip
+    return (ethernet + body).ljust(60, b"\0")
+
+
+def request(sender_mac: str, sender: IPv4Address, target: IPv4Address) -> bytes:
+    """An ordinary broadcast request: who has `target`."""
+    return build(REQUEST, sender_mac, sender, target)
+
+
+def _raw(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))

@@ -18,6 +18,7 @@ TARGET_OPTION: Final = 2
 NONCE_OPTION: Final = 14
 UNSPECIFIED: Final = IPv6Address("::")
 ALL_NODES: Final = IPv6Address("ff02::1")
+ALL_ROUTERS: Final = IPv6Address("ff02::2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,26 @@ def solicitation(
     return ethernet + b"\x86\xdd" + header + message
 
 
+def advertisement(
+    target: IPv6Address, mac: str, *, source: IPv6Address | None = None, destination: IPv6Address = ALL_NODES,
+    solicited: bool = False, override: bool = True, option: bool = True, hop_limit: int = 255,
+    ethernet_source: str | None = None,
+) -> bytes:  # fmt: skip
+    """An advertisement to a group as a whole Ethernet frame, from the target itself unless `source` is given.
+
+    `mac` is in the option, and the Ethernet source unless `ethernet_source` is given.
+    """
+    sender = source or target
+    outside = bytes.fromhex((multicast_mac(destination) + (ethernet_source or mac)).replace(":", ""))
+    link = bytes((TARGET_OPTION, 1)) + bytes.fromhex(mac.replace(":", "")) if option else b""
+    flags = 0x40 * solicited | 0x20 * override
+    body = bytes((ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0)) + target.packed + link
+    pseudo = sender.packed + destination.packed + struct.pack("!II", len(body), 58)
+    message = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    header = struct.pack("!IHBB", 0x6000_0000, len(message), 58, hop_limit) + sender.packed + destination.packed
+    return outside + b"\x86\xdd" + header + message
+
+
 def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071)."""
     if len(data) % 2:
@@ -124,3 +145,9 @@ def checksum(data: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return int(~total & 0xFFFF)
+
+
+def checksum_holds(frame: bytes) -> bool:
+    """Whether the ICMPv6 checksum of an untagged Ethernet frame without extension headers is right."""
+    size = struct.unpack_from("!H", frame, 18)[0]
+    return checksum(frame[22:54] + struct.pack("!II", size, 58) + frame[54 : 54 + size]) == 0

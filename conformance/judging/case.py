@@ -209,6 +209,8 @@ def judge(function: Callable[[Case], None], case: Case) -> Judgement:
     """Run a check on its case. An exception that is not an outcome is an error of ours, never a fail."""
     if case.recording.record.problem is not None:
         return Judgement(Verdict.INCONCLUSIVE, seen=case.recording.record.problem)
+    if case.recording.damage is not None:
+        return Judgement(Verdict.INCONCLUSIVE, seen=f"the recording is damaged: {case.recording.damage}")
     try:
         function(case)
         return case.judgement()

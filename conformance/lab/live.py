@@ -19,8 +19,40 @@ from conformance.recording.store import Recording, folder_name, load
 from conformance.running.record import Job
 from conformance.testbed import Testbed
 
-CAPACITY = 28
+CAPACITY = 24
 """Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting."""
+
+
+class Room:
+    """What the machine bears, shared by every session of this process: the neighbour tables are, too."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._used = 0
+        self._changed = threading.Condition()
+
+    def take(self, weight: int, unless: Callable[[], bool]) -> bool:
+        """Wait for that much room and take it; False, and nothing taken, as soon as `unless` says so."""
+        with self._changed:
+            self._changed.wait_for(lambda: unless() or self._used + weight <= self.capacity)
+            if unless():
+                return False
+            self._used += weight
+            return True
+
+    def give_back(self, weight: int) -> None:
+        """The lab is gone."""
+        with self._changed:
+            self._used -= weight
+            self._changed.notify_all()
+
+    def look(self) -> None:
+        """Have everybody who waits ask `unless` again."""
+        with self._changed:
+            self._changed.notify_all()
+
+
+ROOM = Room(CAPACITY)
 CUT_SHORT = "the run was cut short before it was recorded"
 NEIGHBOUR_TABLES = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndisc_cache"))
 """Counters of the neighbour tables, which are limited over all namespaces of the machine together."""
@@ -57,8 +89,6 @@ class Live:
         self._order = order
         self._progress = progress
         self._futures: dict[RecordingKey, Future[Recording]] = {}
-        self._room = threading.Condition()
-        self._used = 0
         self._closing = False
         self._pool = Pool()
         self._feeder: threading.Thread | None = None
@@ -75,11 +105,8 @@ class Live:
     def _feed(self, keys: list[RecordingKey]) -> None:
         for key in keys:
             weight = min(self._order.weights[key.profile], CAPACITY)
-            with self._room:
-                self._room.wait_for(lambda weight=weight: self._closing or self._used + weight <= CAPACITY)  # type: ignore[misc]
-                if self._closing:
-                    return
-                self._used += weight
+            if not ROOM.take(weight, lambda: self._closing):
+                return
             self._submit(key, weight)
 
     def _submit(self, key: RecordingKey, weight: int) -> None:
@@ -98,9 +125,7 @@ class Live:
         future.add_done_callback(lambda done: self._done(key, weight, destination, done))
 
     def _done(self, key: RecordingKey, weight: int, destination: Path, job: Future[Any]) -> None:
-        with self._room:
-            self._used -= weight
-            self._room.notify_all()
+        ROOM.give_back(weight)
         problem = job.exception()
         result = self._futures[key]
         if self._closing:
@@ -135,9 +160,8 @@ class Live:
 
     def close(self) -> None:
         """Stop recording: what runs is killed with its sandbox, and what is not there by then is missing."""
-        with self._room:
-            self._closing = True
-            self._room.notify_all()
+        self._closing = True
+        ROOM.look()
         self._pool.close()
         if self._feeder is not None:
             self._feeder.join()

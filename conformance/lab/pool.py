@@ -24,6 +24,7 @@ PRELOAD = (
     "conformance.adapters.cni",
     "conformance.scenarios.discovery",
     "conformance.scenarios.idle",
+    "conformance.scenarios.move",
     "conformance.scenarios.mtu",
     "conformance.scenarios.reachability",
     "conformance.recording.bulk",

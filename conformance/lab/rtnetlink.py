@@ -128,6 +128,13 @@ def up(name: str, *, master: str | None = None) -> Request:
     return build
 
 
+def hardware_address(name: str, mac: str) -> Request:
+    """Set a link's MAC address; the kernel tells everybody who listens that it changed, also where it is the same."""
+    return lambda: message(
+        SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), attribute(_IFLA_ADDRESS, mac_bytes(mac))
+    )
+
+
 def quiet(name: str) -> Request:
     """No link-local address on this link, before it goes up."""
     mode = nested(_IFLA_AF_SPEC, nested(AF_INET6, attribute(8, bytes((NO_LINK_LOCAL,)))))

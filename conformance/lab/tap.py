@@ -18,7 +18,7 @@ from conformance.lab.tapfile import Traffic, write
 from conformance.limits import TAP_FLUSH
 from conformance.recording.model import TapState
 
-Role = Literal["uplink", "endpoint", "client", "rack", "inside", "port", "partner"]
+Role = Literal["uplink", "endpoint", "client", "rack", "inside", "port", "partner", "observer"]
 
 
 @dataclass(frozen=True, slots=True)

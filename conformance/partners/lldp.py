@@ -44,8 +44,8 @@ class Conduct:
     `hurries`: it sends fast for a new neighbour. `limited`: it has a credit. `keeps_last`: what its credit held back is
     told later. `says_goodbye`: it sends a shutdown LLDPDU. `pauses`: it waits before it starts again. `learns`, `ages`,
     `heeds_goodbye`: of its neighbours. `strict`: it discards what is malformed; `calm`: and keeps the neighbour then;
-    `sturdy`: and its port goes on. `tolerant`: it takes an LLDPDU with TLVs that it does not know. `malform` changes each frame
-    that is sent (None: it is not sent), `malform_last` each shutdown.
+    `sturdy`: and its port goes on. `tolerant`: it takes an LLDPDU with TLVs that it does not know.
+    `malform` changes each frame that is sent (None: it is not sent), `malform_last` each shutdown.
     """
 
     silent: bool = False

@@ -191,15 +191,15 @@ class TapState(Strict):
     """One tap: the pcapng interface `number` (from 0) is `interface` in namespace `where`.
 
     `role` is uplink (a host's), port (a port with a partner), partner (the other end of its cable), endpoint, client,
-    rack (a port of the top-of-rack) or inside (other interfaces of a host). `dropped` counts frames that the tap lost:
-    what rests on it is then inconclusive.
+    rack (a port of the top-of-rack), inside (other interfaces of a host) or observer (a station that takes no part).
+    `dropped` counts frames that the tap lost: what rests on it is then inconclusive.
     """
 
     number: int
     name: str
     where: str
     interface: str
-    role: Literal["uplink", "endpoint", "client", "rack", "inside", "port", "partner"]
+    role: Literal["uplink", "endpoint", "client", "rack", "inside", "port", "partner", "observer"]
     mac: str = ""
     captured: int
     dropped: int
@@ -222,6 +222,89 @@ class Window(Strict):
     start_ns: int
     end_ns: int
     canaries: tuple[Canary, ...] = ()
+
+
+class Change(Strict):
+    """What the kernel announced of a namespace (`where`) while it was watched: rtnetlink notifications, decoded.
+
+    `what` is "neighbour" (`key` an IP address, `value` its MAC address, `state` the NUD state or "gone"), "forwarding"
+    (a bridge's FDB: `key` a MAC address, `value` the port, `state` "gone" where the entry went), "address" (`key` an IP
+    address, `value` its interface, `state` usable, tentative, duplicate or gone) or "link" (`key` an interface, `state`
+    up, down or gone). `time_ns` is when the notification was read: never before the change, shortly after it.
+    """
+
+    time_ns: int
+    where: str
+    what: Literal["neighbour", "forwarding", "address", "link"]
+    key: str
+    value: str = ""
+    state: str = ""
+
+
+class Outage(Strict):
+    """Probes of a stream that were lost in a row: sent from `start_ns` on, until `end_ns` when the next one that
+    arrived was sent (or the stream ended: `recovered` is then false)."""
+
+    start_ns: int
+    end_ns: int
+    lost: int
+    recovered: bool = True
+
+
+class Stream(Strict):
+    """A steady one-way stream of datagrams to a moved endpoint, counted by sockets where the endpoint lives.
+
+    `flow` is in the payload of every probe; taps keep one in `sampled`. `old` and `new` are how many arrived in the
+    namespace of before and of after the move (the same one: before and after it was done). `first_new_ns` is when the
+    first one arrived at the new place, `last_old_ns` when the last one did at the old (0: none). `answered` counts
+    answers of a talking endpoint that came back, `first_answer_ns` the first one from the new place. `overflowed` are
+    probes that the suite's own sockets had no room for.
+    """
+
+    flow: int
+    endpoint: str
+    path: Path
+    family: Family
+    source: str
+    address: str
+    started_ns: int
+    ended_ns: int
+    sent: int
+    sampled: int
+    old: int = 0
+    new: int = 0
+    last_old_ns: int = 0
+    first_new_ns: int = 0
+    answered: int = 0
+    first_answer_ns: int = 0
+    outages: tuple[Outage, ...] = ()
+    overflowed: int = 0
+
+
+class MoveState(Strict):
+    """One move of one endpoint: `kind` as in the adapters' interface, `style` silent or talking.
+
+    `source` and `target` are hosts. The implementation was asked at `started_ns` and said that it was done at
+    `done_ns`; the endpoint was watched until `ended_ns`. `before` and `after` are its interface, `tap_before` and
+    `tap_after` the taps there, `place_before` and `place_after` the names under which its namespaces were watched.
+    `problem` is why the implementation did not move it, in its words.
+    """
+
+    endpoint: str
+    kind: Literal["migrate", "restart", "failover"]
+    style: Literal["silent", "talking"]
+    source: str
+    target: str
+    started_ns: int
+    done_ns: int = 0
+    ended_ns: int = 0
+    before: InterfaceState
+    after: InterfaceState | None = None
+    tap_before: str
+    tap_after: str
+    place_before: str
+    place_after: str
+    problem: str | None = None
 
 
 class IdentityState(Strict):
@@ -262,5 +345,8 @@ class Record(Strict):
     windows: tuple[Window, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     taps: tuple[TapState, ...] = ()
+    moves: tuple[MoveState, ...] = ()
+    streams: tuple[Stream, ...] = ()
+    changes: tuple[Change, ...] = ()
     figures: Mapping[str, float] = {}
     logs: tuple[str, ...] = ()

@@ -48,6 +48,17 @@ class Recording:
         return FrameIndex((self.folder / FRAMES).read_bytes())
 
     @functools.cached_property
+    def damage(self) -> str | None:
+        """Why the frames cannot be judged: the file is not what the taps captured. None where it is."""
+        from conformance.recording.capture import NotACapture, TruncatedCapture
+        from conformance.recording.damage import damage_of
+
+        try:
+            return damage_of(self.frames, self.record.taps)
+        except (NotACapture, TruncatedCapture) as problem:
+            return f"{FRAMES}: {problem}"
+
+    @functools.cached_property
     def flow_rows(self) -> dict[int, Any]:
         """Rows of the frame index (ascending arrays) by the id of the flow whose marker the frames carry."""
         import numpy as np
@@ -55,7 +66,8 @@ class Recording:
         ids = self.frames.flow
         order = np.argsort(ids, kind="stable")
         values, starts = np.unique(ids[order], return_index=True)
-        return {int(flow): rows for flow, rows in zip(values, np.split(order, starts[1:]), strict=True) if flow}
+        parts = np.split(order, starts[1:]) if len(values) else []
+        return {int(flow): rows for flow, rows in zip(values, parts, strict=True) if flow}
 
     @functools.cached_property
     def _canaries(self) -> dict[str, frozenset[str]]:

@@ -81,7 +81,7 @@ def findings(report: Report, label: str, by_requirement: Mapping[str, Sequence[R
             kind = kind_of(outcome, report)
             if kind is not None:
                 groups.setdefault(
-                    (kind, _pattern(outcome.expected, outcome), _pattern(outcome.seen, outcome)), []
+                    (kind, pattern(outcome.expected, outcome), pattern(outcome.seen, outcome)), []
                 ).append(outcome)
         found.extend(_finding(kind, report, label, group, known) for (kind, _, _), group in groups.items())
     return found
@@ -151,7 +151,7 @@ def _finding(
 _TOKEN = re.compile(r"[^\s(),;]+")
 
 
-def _pattern(text: str, outcome: ReportedOutcome) -> str:
+def pattern(text: str, outcome: ReportedOutcome) -> str:
     """`text` without what differs from case to case: words with a digit, addresses, and values of the parameters."""
     values = {"tcp", "udp", "icmp", "ipv4", "ipv6", *outcome.parameters.values()}
     return _TOKEN.sub(

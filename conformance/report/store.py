@@ -60,14 +60,19 @@ def collect(folders: Iterable[Path]) -> list[Report]:
 
     Raises UsageError where a folder has none.
     """
-    reports: list[Report] = []
+    return [read(file) for file in located(folders)]
+
+
+def located(folders: Iterable[Path]) -> list[Path]:
+    """The files that `collect` reads, in that order. Raises UsageError where a folder has none."""
+    found: list[Path] = []
     for folder in folders:
         files = [folder] if folder.is_file() else [folder / NAME] if (folder / NAME).is_file() else []
         files = files or sorted(folder.glob(f"*/{NAME}")) or sorted(folder.glob(f"*/*/{NAME}"))
         if not files:
             raise UsageError(f"{folder.name or folder}: there is no {NAME} in it; name a folder that a run wrote")
-        reports.extend(read(file) for file in files)
-    return reports
+        found.extend(files)
+    return found
 
 
 def _write(report: Report, folder: Path) -> Path:

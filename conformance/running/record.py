@@ -16,11 +16,12 @@ from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
+from conformance.lab.ring import DEFAULT_SIZE, Instruction
 from conformance.lab.tap import Recorder, Watch
 from conformance.profile import Profile
 from conformance.recording.model import IdentityState, Record
 from conformance.recording.store import FRAMES, LOGS, finish
-from conformance.scenarios.catalogue import SCENARIOS
+from conformance.scenarios.catalogue import SCENARIOS, Scenario
 from conformance.scenarios.stage import Stage, machine_load
 
 GROUP_FRAMES: Final = (
@@ -80,10 +81,11 @@ def _act(job: Job, scratch: Path, partial: Path) -> Record:
     started = time.time_ns()
     problem = None
     with Lab(testbed, scratch / "lab", logs=partial / LOGS) as lab, Recorder() as recorder, Engine() as engine:
-        _watch(lab, recorder, inside=scenario.inside)
+        _watch(lab, recorder, scenario)
         try:
             with adapter.deploy(lab) as subject:
                 stage = Stage(lab, subject, recorder, engine, job.variant, profile)
+                stage.program = _program(scenario)
                 try:
                     scenario.act(stage)
                 except AdapterError as refusal:
@@ -115,8 +117,17 @@ def _act(job: Job, scratch: Path, partial: Path) -> Record:
     )
 
 
-def _watch(lab: Lab, recorder: Recorder, *, inside: bool) -> None:
+def _program(scenario: Scenario) -> tuple[Instruction, ...]:
+    """What the taps of a scenario keep: everything, or everything but the bulk of its streams."""
+    from conformance.lab.streams import keep_samples
+
+    return keep_samples() if scenario.streams else ()
+
+
+def _watch(lab: Lab, recorder: Recorder, scenario: Scenario) -> None:
     """Taps on every station before anything else happens; see `Scenario.inside`."""
+    inside, program = scenario.inside, _program(scenario)
+    size = DEFAULT_SIZE if scenario.streams else RACK_RING
     stations = [
         Watch(
             host.namespace,
@@ -124,13 +135,14 @@ def _watch(lab: Lab, recorder: Recorder, *, inside: bool) -> None:
             "inside",
             roles={host.uplink: "uplink", **{cable.interface: "port" for cable in host.cables}},
             only=None if inside else frozenset({host.uplink}),
+            program=program,
         )
         for host in lab.hosts.values()
     ]
     if lab.partners is not None:
         stations.append(Watch(lab.partners, PARTNERS, "partner"))
-    stations.append(Watch(lab.rack, "rack", "rack", program=() if inside else GROUP_FRAMES, size=RACK_RING))
-    stations.append(Watch(lab.client.namespace, lab.client.name, "client"))
+    stations.append(Watch(lab.rack, "rack", "rack", program=program if inside else GROUP_FRAMES, size=size))
+    stations.append(Watch(lab.client.namespace, lab.client.name, "client", program=program))
     recorder.watch_all(stations)
 
 
@@ -144,6 +156,9 @@ def _seen(stage: Stage) -> dict[str, Any]:
         "events": tuple(stage.events),
         "windows": tuple(stage.windows),
         "snapshots": tuple(stage.snapshots),
+        "moves": tuple(stage.moves),
+        "streams": tuple(stage.streams),
+        "changes": tuple(stage.changes),
         "figures": stage.figures,
     }
 

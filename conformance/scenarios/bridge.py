@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
+from ipaddress import IPv4Address
 from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
-from conformance.frames import numbered
-from conformance.frames.arp import announcement
+from conformance.frames import arp, numbered
 from conformance.frames.numbered import AGED, CONTROL, FLOODED, LEARNED, MOVED, OWN_PORT, SPOKEN, Numbered
 from conformance.frames.reserved import RESERVED, reserved_frame
 from conformance.partners.wire import silence
@@ -27,7 +27,7 @@ BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 RESIDENT, NEIGHBOUR, ASKER, MORTAL = (f"02:00:5e:00:53:{last:02x}" for last in (0x0A, 0x0B, 0x0C, 0x0D))
 """Stations: one that moves from the first port to the third, one beside it on the first port, one on the second port
 that sends to them, and one on the first port that speaks once."""
-RESIDENT_ADDRESS: Final = "192.0.2.10"
+RESIDENT_ADDRESS: Final = IPv4Address("192.0.2.10")
 NONCE: Final = 12
 
 
@@ -125,7 +125,8 @@ class Steps:
 
     async def move(self) -> None:
         """The resident announces itself from the third port."""
-        self.third.send(announcement(RESIDENT_ADDRESS, RESIDENT), "moved")
+        announcement = arp.request(RESIDENT, RESIDENT_ADDRESS, RESIDENT_ADDRESS)
+        self.third.send(announcement, "moved")
         await silence(limits.BRIDGE_SETTLED)
         self.send(self.second, MOVED, 0, RESIDENT, ASKER)
         await silence(limits.BRIDGE_SETTLED)

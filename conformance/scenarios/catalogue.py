@@ -17,7 +17,8 @@ class Scenario:
     """What is done to an implementation, once. `waits` is its longest chain of waits that protocols ask for, in s.
 
     `inside` records every interface of the hosts and every frame of the top-of-rack, not the uplinks alone: for
-    scenarios of few frames, in which what happens on an endpoint's link matters. `links`: done to ports, with partners
+    scenarios of few frames, in which what happens on an endpoint's link matters. `streams` leaves the bulk of streams
+    off the taps, which keep a sample of them. `links`: done to ports, with partners
     of the suite's on them, on testbeds of links.
     """
 
@@ -25,6 +26,7 @@ class Scenario:
     title: str
     waits: float
     inside: bool = False
+    streams: bool = False
     links: bool = False
 
     def shape(self, testbed: Testbed) -> Testbed:
@@ -48,6 +50,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         Scenario("bridge", "A bridge of four ports: floods, learns, forgets, keeps to itself", 20.0, links=True),
         Scenario("stp", "Spanning trees: a loop, better and worse roots, changes, silence", 30.0, links=True),
         Scenario("lacp", "Groups of ports, each with a partner that behaves in its own way", 14.0, links=True),
+        Scenario("move", "Endpoints move under steady streams, silent or talking", 11.0, inside=True, streams=True),
         Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 10.0),
         Scenario(
             "policy", "A policy between many endpoints: all pairs at once, and what lies one step beside it", 12.0

@@ -65,7 +65,7 @@ async def _next(link: Link, told: Told) -> None:
 
 
 async def _steady(link: Link, told: Told) -> None:
-    """Say nothing for as many intervals as are judged; ends with an LLDPDU, so that what follows is far from the next."""
+    """Say nothing for as many intervals as are judged; ends with an LLDPDU: what follows is far from the next."""
     await _settled(link)
     variant = link.stage.variant
     for _ in range(1 if variant == "fast" and told.interval > LONG_INTERVAL else STEADY_INTERVALS[variant]):

@@ -18,19 +18,24 @@ from conformance.lab import link, snapshot
 from conformance.lab.canary import send_canary
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.lab import Host, Lab, Node
-from conformance.lab.tap import Recorder
+from conformance.lab.namespace import Namespace
+from conformance.lab.ring import Instruction
+from conformance.lab.tap import Recorder, Role
 from conformance.policy.document import Policy
 from conformance.profile import Profile
 from conformance.recording.model import (
     Canary,
+    Change,
     EndpointState,
     Event,
     Family,
     Flow,
     InterfaceState,
     Matrix,
+    MoveState,
     PortState,
     Snapshot,
+    Stream,
     Window,
 )
 
@@ -66,6 +71,11 @@ class Stage:
     windows: list[Window] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
+    moves: list[MoveState] = field(default_factory=list)
+    streams: list[Stream] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    program: tuple[Instruction, ...] = ()
+    """Classic BPF of endpoints' taps."""
     _watched: set[str] = field(default_factory=set)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -93,18 +103,22 @@ class Stage:
         namespace = self.subject.prepare(host, request.name)
         if namespace is not None and request.name not in self._watched:
             self._watched.add(request.name)
-            self.recorder.watch(namespace, request.name, "endpoint", size=ENDPOINT_RING)
+            self.tap(namespace, request.name)
         self.event("watched", request.name, from_start=namespace is not None)
         self.event("attach", request.name, host=host.name)
         endpoint = self.subject.attach(host, request)
         attached = time.time_ns()
         self.event("attached", request.name, host=host.name)
         if namespace is None:
-            self.recorder.watch(endpoint.namespace, request.name, "endpoint", size=ENDPOINT_RING)
+            self.tap(endpoint.namespace, request.name)
         self.endpoints[endpoint.name] = endpoint
         state = self._state(endpoint, attached)
         self.states[endpoint.name] = state.model_copy(update={"labels": request.labels, "tenant": request.tenant})
         return endpoint
+
+    def tap(self, namespace: Namespace, where: str, role: Role = "endpoint") -> None:
+        """Watch the namespace of an endpoint, or of a station that the scenario adds."""
+        self.recorder.watch(namespace, where, role, program=self.program, size=ENDPOINT_RING)
 
     def attach_all(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
         """Attach several endpoints at the same time; one that is refused is asked for again when all are done.

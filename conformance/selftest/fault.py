@@ -21,6 +21,9 @@ from conformance.recording.model import Record
 PLANTED = "planted"
 """Comment of every rule that a fault installs: its counter is the witness."""
 
+SAID = "said"
+"""What a network wrote down of the frames that it made itself: a witness that no tap is asked for."""
+
 Witness = Callable[[Record], str | None]
 
 
@@ -36,7 +39,11 @@ class Fault:
     deployed, `on_prepare` with each endpoint's empty namespace, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
 
+<<<<<<< HEAD
+    `scenarios` are those in which alone it can show; nothing else is recorded of it (empty: everything).
+=======
     `conduct` is how a reference speaker of a link protocol misbehaves: it is handed to that reference's own adapter.
+>>>>>>> main
     """
 
     name: str
@@ -47,6 +54,7 @@ class Fault:
     testbed: str = "same-subnet"
     labels: tuple[str, ...] = ()
     settings: tuple[tuple[str, object], ...] = ()
+    scenarios: frozenset[str] = frozenset()
     endpoints: int | None = None
     design: type[Network] | None = None
     on_network: Callable[[Lab], None] | None = None

@@ -89,7 +89,7 @@ FAULTS = (
         "to-bridge-group", "LLDPDUs go to 01-80-C2-00-00-00 alone", Conduct(malform=_to_bridge_group), "destination",
         label="F-LLDP-01d",
     ),
-    _fault("tagged", "LLDPDUs are tagged with the port's VLAN", Conduct(malform=_tagged), "destination", label="F-LLDP-01d"),
+    _fault("tagged", "LLDPDUs are tagged", Conduct(malform=_tagged), "destination", label="F-LLDP-01d"),
     _fault(
         "no-ttl", "the TTL TLV is missing", Conduct(malform=_edited(_without(lldp.TTL))), "mandatory-tlvs", "ttl",
         label="F-LLDP-01a",
@@ -114,7 +114,7 @@ FAULTS = (
         Conduct(malform_last=_edited(_with(_tlv(lldp.SYSTEM_NAME, b"plugfest")))), "shutdown",
     ),
     _fault("no-pause", "a disabled port starts again at once", Conduct(pauses=False), "reinit-delay"),
-    _fault("change-by-change", "an LLDPDU for every change", Conduct(limited=False), "burst-limited", label="F-LLDP-06a"),
+    _fault("change-by-change", "an LLDPDU per change", Conduct(limited=False), "burst-limited", label="F-LLDP-06a"),
     _fault(
         "last-change-lost", "what the limit holds back is never told", Conduct(keeps_last=False), "burst-limited",
         label="F-LLDP-06b",
@@ -143,6 +143,7 @@ FAULTS = (
         Conduct(malform=_edited(_with(_MANAGEMENT))), "optional-tlvs",
     ),
     _fault(
-        "two-names", "two System Names", Conduct(malform=_edited(_with(_tlv(lldp.SYSTEM_NAME, b"again")))), "optional-tlvs",
+        "two-names", "two System Names", Conduct(malform=_edited(_with(_tlv(lldp.SYSTEM_NAME, b"again")))),
+        "optional-tlvs",
     ),
 )  # fmt: skip

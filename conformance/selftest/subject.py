@@ -7,7 +7,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from conformance.adapters import linux
-from conformance.adapters.interface import Adapter, Attachment, Endpoint, Filtering, Identity, Subject, Unavailable
+from conformance.adapters.interface import (
+    Adapter,
+    Attachment,
+    Endpoint,
+    Filtering,
+    Identity,
+    MoveKind,
+    Moving,
+    Subject,
+    Unavailable,
+)
 from conformance.adapters.registry import speaking_adapter
 from conformance.errors import UsageError
 from conformance.lab import nftables
@@ -15,7 +25,7 @@ from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
 from conformance.policy.document import Policy
 from conformance.profile import Profile, load
-from conformance.selftest.fault import PLANTED, Fault
+from conformance.selftest.fault import PLANTED, SAID, Fault
 from conformance.selftest.faults import FAULTS
 
 
@@ -51,10 +61,10 @@ def adapter(profile: Profile) -> Faulty:
 class Faulty:
     """The reference network's adapter, with the fault planted when it is deployed."""
 
-    weight = 1
     needs_root = False
 
     def __init__(self, fault: Fault, sound: Adapter) -> None:
+        self.weight = sound.weight
         self._fault = fault
         self._sound = sound
 
@@ -75,7 +85,8 @@ class Faulty:
         with self._sound.deploy(lab) as subject:
             if self._fault.on_network is not None:
                 self._fault.on_network(lab)
-            yield subject if self._fault.conduct is not None else FaultySubject(self._fault, subject, lab)
+            made = FaultyMover if isinstance(subject, Moving) else FaultySubject
+            yield subject if self._fault.conduct is not None else made(self._fault, subject, lab)
 
 
 class FaultySubject:
@@ -97,10 +108,12 @@ class FaultySubject:
         return namespace
 
     def explain(self, host: Host) -> Mapping[str, Any]:
-        """The rules that the fault planted in the namespaces of the host's endpoints, with their counters."""
+        """The rules that the fault planted in the namespaces of the host's endpoints, with their counters, and what the
+        network wrote down of what it said itself."""
         inside = [(name, space) for (where, name), space in self._prepared.items() if where == host.name]
         rules = [{**rule, "where": name} for name, space in inside for rule in nftables.dump(space)]
-        return {PLANTED: [rule for rule in rules if str(rule.get("comment", "")).startswith(PLANTED)]}
+        said = list(getattr(self._sound, "said", ()))
+        return {SAID: said, PLANTED: [rule for rule in rules if str(rule.get("comment", "")).startswith(PLANTED)]}
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """As the reference network does, before and after the fault's own doing."""
@@ -119,3 +132,24 @@ class FaultySubject:
         self._sound.detach(endpoint)
         if self._fault.on_detach is not None:
             self._fault.on_detach(self._lab.hosts[endpoint.host], endpoint)
+
+
+class FaultyMover(FaultySubject):
+    """The same of a network that moves its endpoints."""
+
+    _sound: Any
+
+    @property
+    def moves(self) -> tuple[MoveKind, ...]:
+        """As the network does."""
+        return tuple(self._sound.moves)
+
+    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
+        """As the network does."""
+        found: Namespace | None = self._sound.landing(endpoint, to, kind)
+        return found
+
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """As the network does."""
+        moved: Endpoint = self._sound.move(endpoint, to, kind)
+        return moved

@@ -12,6 +12,7 @@ from typing import Final
 
 from conformance import profile as profiles
 from conformance import testbed as testbeds
+from conformance.adapters.registry import adapter_for
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
 from conformance.judging.shipped import checks
@@ -19,6 +20,7 @@ from conformance.lab.live import Live, Order
 from conformance.profile import Profile
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
+from conformance.requirement import Level
 from conformance.selftest.fault import Fault
 from conformance.selftest.subject import profile_of
 from conformance.verdict import Outcome, Verdict
@@ -100,13 +102,16 @@ class Trials:
         self._checks = checks()
         self._profiles: dict[str, Profile] = {}
         cells: list[Sound] = []
-        for subject in subjects:
+        listed = list(subjects)
+        self._scenarios = _scenarios(listed)
+        for subject in listed:
             profile = profile_of(subject) if isinstance(subject, Fault) else profiles.load(subject[0])
             self._profiles[profile.name] = profile
             cells.append((profile.name, subject.testbed if isinstance(subject, Fault) else subject[1]))
         self._keys = [key for cell in cells for key in self._needed(*cell)]
         beds = {bed: testbeds.load(bed) for _, bed in cells}
-        self._live = Live(Order(self._profiles, dict.fromkeys(self._profiles, 1), beds, out), lambda *_: None)
+        weights = {name: adapter_for(profile).weight for name, profile in self._profiles.items()}
+        self._live = Live(Order(self._profiles, weights, beds, out), lambda *_: None)
 
     def _needed(self, name: str, testbed: str) -> list[RecordingKey]:
         """The recordings that decide something of a network: its roles and claims leave scenarios out."""
@@ -148,8 +153,11 @@ class Trials:
         return Trial(place, expected, failed, undecided, noted, broken, witness, fault)
 
     def _instances(self, selection: Selection) -> Iterator[Instance]:
+        place = selection.profiles[0].name, selection.testbeds[0]
+        wanted = self._scenarios.get(place, frozenset())
         for check in self._checks:
-            yield from selection.instances(check)
+            if not wanted or check.scenario in wanted:
+                yield from selection.instances(check)
 
     def _recordings(self, name: str, testbed: str) -> Iterator[Recording]:
         for key in self._keys:
@@ -162,6 +170,18 @@ class Trials:
     def close(self) -> None:
         """Stop recording."""
         self._live.close()
+
+
+def _scenarios(subjects: Iterable[Fault | Sound]) -> dict[Sound, frozenset[str]]:
+    """By name and testbed, the scenarios that alone are recorded: a fault's own, and of a sound network those of the
+    faults that are planted in it, where all of them name some."""
+    found: dict[Sound, frozenset[str]] = {}
+    planted: dict[Sound, list[frozenset[str]]] = {}
+    for fault in subjects:
+        if isinstance(fault, Fault):
+            found[profile_of(fault).name, fault.testbed] = fault.scenarios
+            planted.setdefault((fault.network, fault.testbed), []).append(fault.scenarios)
+    return found | {place: frozenset().union(*each) for place, each in planted.items() if all(each)}
 
 
 def _selection(profile: Profile, testbed: str) -> Selection:
@@ -197,7 +217,8 @@ def sound_networks(faults: Iterable[Fault]) -> list[Sound]:
 def undetectable(faults: Iterable[Fault]) -> list[str]:
     """Requirements that have a check, and that no fault fails: their passes prove nothing."""
     known = frozenset().union(*(fault.fails for fault in faults))
-    return sorted({one.requirement.id for one in checks() if not one.requirement.informational} - known)
+    decided = (one.requirement for one in checks())
+    return sorted({row.id for row in decided if not row.informational and row.level is not Level.MEASURE} - known)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The Debian packages that the profiles name: ``python3 -m conformance.upkeep.packages [--install]``.
+"""The Debian packages that profiles and tests need: ``python3 -m conformance.upkeep.packages [--install]``.
 
 Needs nothing but the standard library: it runs before the virtual environment exists.
 """
@@ -9,13 +9,17 @@ import os
 import subprocess
 import sys
 import tomllib
+from typing import Final
 
 from conformance.places import PROFILES
 
+TESTS: Final = ("chromium",)
+"""What the project's own tests need besides: the browser in which the page is tried."""
+
 
 def wanted() -> list[str]:
-    """Every package that a shipped profile names, sorted, each once."""
-    found = set()
+    """Every package that a shipped profile or a test names, sorted, each once."""
+    found = set(TESTS)
     for path in PROFILES.glob("*.toml"):
         found.update(tomllib.loads(path.read_text()).get("packages", []))
     return sorted(found)

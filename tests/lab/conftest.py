@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import plugfest
+from machine import state
 
 from conformance.lab import sandbox
 from conformance.lab.scratch import Scratch
@@ -87,3 +89,17 @@ def _inside(function: Any, arguments: dict[str, Any], said: Path) -> int:
     if left:
         said.write_text(json.dumps({"text": "\n".join(left)}))
     return 1 if left else 0
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`plugfest run --all`: every profile, testbed and scenario; the machine is the same before and after."""
+    if os.geteuid() != 0:
+        pytest.skip("real peers need root")
+    folder = tmp_path_factory.mktemp("whole")
+    before = state()
+    ended = plugfest(folder, "run", "--all", "--out", "out")
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert ended.returncode == 1, ended.stderr
+    assert state() == before
+    return folder / "out"

@@ -26,6 +26,7 @@ FORBIDDEN = {
     "adapters": {"report", "judging", "checks", "scenarios", "recording", *ABOVE},
     "selftest": {"report", *(ABOVE - {"running"})},
     "running": ABOVE - {"running"},
+    "showing": {"lab", "adapters", "scenarios", "selftest", *ABOVE},
 }
 
 TOP = {

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from conformance.selftest import grid
 from conformance.selftest.fault import Fault
 from conformance.selftest.kill_table import HEADINGS, lines, row, summary
 from conformance.selftest.trial import Trial
@@ -61,6 +62,31 @@ def test_markdown_has_a_row_for_each_network() -> None:
     made = list(lines([KILLED, SOUND], markdown=True))
     assert len(made) == 4
     assert {line.count("|") for line in made} == {len(HEADINGS) + 1}
+
+
+def test_the_grid_has_a_sign_for_every_case() -> None:
+    extra = dataclasses.replace(KILLED, failed={"a.design": "", "b.two": ""})
+    said = {name: grid.sign(extra, name) for name in ("a.one", "a.design", "b.two", "c.three")}
+    assert said == {"a.one": grid.MISSED, "a.design": grid.DESIGNED, "b.two": grid.EXTRA, "c.three": grid.QUIET}
+    assert grid.sign(KILLED, "a.one") == grid.KILLED
+    data = grid.as_data([KILLED, SOUND, extra], ["d.four"], ["e.five"])
+    assert (data["faults"], data["killed"], data["false_alarms"]) == (2, 1, 1)
+    assert data["networks"][1]["name"] == "sound routed-64 on same-subnet"
+
+
+def test_the_grid_goes_family_by_family() -> None:
+    real = dataclasses.replace(
+        KILLED,
+        expected=frozenset({"nat.idle-flow"}),
+        failed={"nat.idle-flow": ""},
+        fault=dataclasses.replace(FAULT, fails=frozenset({"nat.idle-flow"})),
+    )
+    checked = ["nat.tcp-untranslated", "nat.idle-flow", "route.same-host"]
+    text = list(grid.text([real, SOUND], checked))
+    assert text[1].split() == ["nat", "1", "2"]
+    assert text[2].split() == ["leaky", "·", "✗"]
+    assert "route" not in " ".join(text), "a family that nobody fails has no grid"
+    assert "| leaky | · | ✗ |" in list(grid.markdown([real], checked))
 
 
 def test_a_fault_that_nothing_tells_of_is_refused() -> None:

@@ -18,7 +18,13 @@ from conformance.policy.truth import DEFAULT, Fate, Opening, Party, fate, table
 PORTS = (53, 80, 5432)
 PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp", "icmp")
 GROUPS = {"a": {"tier": "a"}, "b": {"tier": "b"}, "odd": {"odd": "yes"}, "a-odd": {"tier": "a", "odd": "yes"}}
-LABELS = (None, {}, {"tier": "a"}, {"tier": "b", "odd": "yes"}, {"tier": "a", "odd": "yes"})
+LABELS: tuple[dict[str, str] | None, ...] = (
+    None,
+    {},
+    {"tier": "a"},
+    {"tier": "b", "odd": "yes"},
+    {"tier": "a", "odd": "yes"},
+)
 PREFIXES = ("10.0.0.0/29", "10.0.0.4/30", "10.0.0.7/32", "2001:db8::/125", "2001:db8::6/127")
 
 

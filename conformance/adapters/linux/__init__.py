@@ -13,6 +13,7 @@ from conformance.adapters.interface import Identity
 from conformance.adapters.linux.filtered import Filtered, FilteredInwards, FilteredV4Only
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.macvlan import SHIM, Macvlan
+from conformance.adapters.linux.mover import Mover
 from conformance.adapters.linux.nat_bridge import NatBridge
 from conformance.adapters.linux.network import Network, refusals
 from conformance.adapters.linux.routed import Routed
@@ -21,7 +22,7 @@ from conformance.errors import UsageError
 from conformance.lab.lab import Lab
 from conformance.profile import Profile, Strict, explain
 
-Design = Literal["nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan"]
+Design = Literal["nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan", "mover"]
 
 
 PolicySupport = Literal["none", "complete", "ipv4-only", "ingress-only"]
@@ -29,11 +30,13 @@ PolicySupport = Literal["none", "complete", "ipv4-only", "ingress-only"]
 
 class Settings(Strict):
     """The table `[adapter]`: which design, for macvlan whether the host gets an interface towards its endpoints, for
-    routed-64 whether policies are enforced, and how well."""
+    routed-64 whether policies are enforced, and how well, for the mover whether the kernel announces what moved
+    (arp_notify, ndisc_notify)."""
 
     network: Design
     host_shim: bool = False
     policy: PolicySupport = "none"
+    notify: bool = False
 
     @model_validator(mode="after")
     def _possible(self) -> Settings:
@@ -41,15 +44,20 @@ class Settings(Strict):
             raise ValueError("host_shim is for network = 'macvlan'; remove it")
         if self.policy != "none" and self.network != "routed-64":
             raise ValueError("policy is for network = 'routed-64'; remove it")
+        if self.notify and self.network != "mover":
+            raise ValueError("notify is for network = 'mover'; remove it")
         return self
 
 
+MOVER_WEIGHT: Final = 4
+"""Its labs send up to 48 streams of a thousand probes a second; those of planted faults a third of that."""
 DESIGNS: Final[dict[Design, type[Network]]] = {
     "nat-bridge": NatBridge,
     "flat-bridge": FlatBridge,
     "macvlan": Macvlan,
     "routed-64": Routed,
     "vxlan": Vxlan,
+    "mover": Mover,
 }
 
 
@@ -73,10 +81,10 @@ def adapter(profile: Profile, design: type[Network] | None = None) -> LinuxAdapt
 class LinuxAdapter:
     """One design, configured through netlink."""
 
-    weight = 1
     needs_root = False
 
     def __init__(self, settings: Settings, design: type[Network] | None = None) -> None:
+        self.weight = (MOVER_WEIGHT if design is None else MOVER_WEIGHT // 2) if settings.network == "mover" else 1
         self._settings = settings
         self._design = design
 
@@ -106,5 +114,7 @@ class LinuxAdapter:
     def _make(self, lab: Lab) -> Network:
         if self._settings.network == "macvlan" and self._design is None:
             return Macvlan(lab, shim=self._settings.host_shim)
+        if self._settings.network == "mover" and self._design is None:
+            return Mover(lab, notify=self._settings.notify)
         made: Callable[[Lab], Network] = self._design or self._kind
         return made(lab)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.pool import Pool
 from conformance.lab import netlink, rtnetlink
@@ -12,7 +14,7 @@ from conformance.lab.snapshot import interfaces
 class FlatBridge(BridgeNetwork):
     """The bridge takes over the uplink's MAC, addresses and routes."""
 
-    steps = (
+    steps: ClassVar[tuple[str, ...]] = (
         f"bridge {BRIDGE} on each host takes over the uplink's MAC, addresses and routes; the uplink is its port",
         f"per endpoint: veth from {BRIDGE} to eth0, addresses of the segment, default routes to its router, if any",
     )

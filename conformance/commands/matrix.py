@@ -1,0 +1,38 @@
+"""``plugfest matrix``: reports side by side, on the terminal and as Markdown, as a page, as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from conformance.report import gate, matrix, store
+from conformance.report.atomic import write_atomically
+from conformance.report.model import Report
+
+
+def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | None, picture: Path | None) -> int:
+    """Print the reports of these folders side by side, and write them in every form for which a file is named."""
+    files = store.located(folders)
+    reports = [store.read(file) for file in files]
+    print_matrix(reports)
+    if markdown is not None:
+        write_atomically(markdown, matrix.render_markdown(matrix.build(reports)))
+    if picture is not None:
+        from conformance.report.overview import render_overview
+
+        write_atomically(picture, render_overview(matrix.build(reports)))
+    if html is not None:
+        from conformance.report.page import render_page
+        from conformance.showing.exhibits import beside
+
+        exhibits = beside(list(zip(files, reports, strict=True)), html)
+        write_atomically(html, render_page(reports, exhibits))
+        print(f"\npage: {html}")  # noqa: T201 - where to look
+    return gate.exit_code(reports)
+
+
+def print_matrix(reports: Sequence[Report]) -> None:
+    """The matrix on the terminal."""
+    from rich.console import Console
+
+    matrix.render_terminal(matrix.build(reports), Console())

@@ -1,0 +1,34 @@
+"""Whether the frames of a recording are those that its taps captured: whole, in order, none lost or added since.
+
+Absence is judged from frames that are not there; so a file that lost some must not be judged at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from conformance.recording.model import TapState
+
+if TYPE_CHECKING:
+    from conformance.recording.index import FrameIndex
+
+
+def damage_of(frames: FrameIndex, taps: Sequence[TapState]) -> str | None:
+    """What is wrong with the frames in one sentence; None where nothing is."""
+    if len(frames.taps) < len(taps):
+        return f"the capture has {len(frames.taps)} taps, the record {len(taps)}"
+    counts = np.bincount(frames.tap, minlength=len(taps))
+    for tap in taps:
+        found = int(counts[tap.number])
+        if found != tap.captured:
+            return f"the tap {tap.name} captured {tap.captured} frames, and the capture holds {found}"
+    short = np.flatnonzero(frames.captured < frames.length)
+    if len(short):
+        return f"{len(short)} frames are cut short, the first is frame {int(short[0]) + 1}"
+    back = np.flatnonzero(np.diff(frames.time_ns) < 0)
+    if len(back):
+        return f"the frames are not in the order of their time: frame {int(back[0]) + 2} is before the one above it"
+    return None

@@ -1,0 +1,231 @@
+"""Move: endpoints move while a peer and the external client send them steady one-way streams.
+
+Every kind of move that the implementation makes is tried four times at once: three times the endpoint is silent until
+the window has ended, so that nothing but its announcements can teach the network where it is; once it answers. The
+scenario sends no ARP and no advertisement for it. Neighbour entries, forwarding databases and addresses are written
+down as the kernel announces them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final, Literal
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Moving
+from conformance.lab.lab import Host
+from conformance.lab.monitor import NEIGHBOURS, PRESENCE, Monitor
+from conformance.lab.namespace import Namespace
+from conformance.lab.streams import Plan, Receiver, Streams
+from conformance.lab.tally import Ends, tally
+from conformance.recording.model import InterfaceState, MoveState, Path
+from conformance.scenarios.onlookers import ask, onlookers, prime
+from conformance.scenarios.silence import keep_silent
+from conformance.scenarios.stage import Stage
+from conformance.testbed import Segment, Station, Testbed
+
+STYLES: Final[tuple[Literal["silent", "talking"], ...]] = ("silent", "silent", "silent", "talking")
+OUTSIDE: Final = "outside"
+
+
+def shape(testbed: Testbed) -> Testbed:
+    """One segment for the hosts as it is, with a router that leads to the client: a router's memory counts as well."""
+    if testbed.routed:
+        return testbed
+    name, segment = next(iter(testbed.segments.items()))
+    four, six = IPv4Network("203.0.113.0/24"), IPv6Network("2001:db8:0:ffff::/64")
+    inside = segment.model_copy(update={"router_ipv4": segment.ipv4[-2], "router_ipv6": segment.ipv6[0xFFFE]})
+    outside = Segment(ipv4=four, ipv6=six, router_ipv4=four[1], router_ipv6=six[1], mtu=testbed.segment_mtu(name))
+    client = Station(segment=OUTSIDE, ipv4=four[200], ipv6=six[0xC])
+    return testbed.model_copy(update={"segments": {name: inside, OUTSIDE: outside}, "client": client})
+
+
+@dataclass
+class Attempt:
+    """One move of one endpoint, as it goes on."""
+
+    name: str
+    kind: MoveKind
+    style: Literal["silent", "talking"]
+    source: Host
+    target: Host
+    endpoint: Endpoint
+    before: InterfaceState
+    landing: Namespace | None = None
+    old: Receiver | None = None
+    new: Receiver | None = None
+    started_ns: int = 0
+    done_ns: int = 0
+    moved: Endpoint | None = None
+    problem: str | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether the endpoint's namespace is the same before and after."""
+        return self.landing is self.endpoint.namespace
+
+    @property
+    def place(self) -> str:
+        """How the namespace after the move is called in the recording."""
+        return self.name if self.stays else f"{self.name}-new"
+
+
+def act(stage: Stage) -> None:
+    """Attach, look on from everywhere, prime, stream, move all at once, watch, and ask who has the addresses."""
+    subject: object = stage.subject
+    if not isinstance(subject, Moving):
+        raise AdapterError("it cannot move an endpoint (see adapters/interface.py, Moving)")
+    if len({host.station.segment for host in stage.hosts}) > 1:
+        stage.event("not-one-segment")
+        return
+    with Monitor() as monitor:
+        monitor.watch(stage.lab.rack, "rack", NEIGHBOURS)
+        for host in stage.hosts:
+            monitor.watch(host.namespace, host.name, NEIGHBOURS)
+        attempts = _attach(stage, subject)
+        _watch(stage, subject, monitor, attempts)
+        watching = onlookers(stage, monitor)
+        prime(stage, watching, [attempt.endpoint for attempt in attempts])
+        streams = _moves(stage, subject, monitor, attempts)
+        ended = time.time_ns()
+        ask(stage, watching, [attempt.name for attempt in attempts])
+        keep_silent(limits.SOLICITATION_ANSWER)
+        stage.snapshot("after")
+        stage.changes.extend(monitor.stop())
+    for where in monitor.overflowed:
+        stage.event("monitor-overflowed", where)
+    _write_down(stage, attempts, streams, ended)
+
+
+def _attach(stage: Stage, subject: Moving) -> list[Attempt]:
+    """A peer on each host, and on the first one whatever is going to move."""
+    source, target = stage.hosts[0], stage.hosts[-1]
+    wanted = [(f"{kind}{n}", kind, style) for kind in subject.moves for n, style in enumerate(STYLES, 1)]
+    extra = 1 if "multi-address" in stage.claims else 0
+    requests = [(host, Attachment(f"{host.name}p")) for host in stage.hosts]
+    requests += [(source, Attachment(name, extra_addresses=extra)) for name, _, _ in wanted]
+    stage.attach_all(requests)
+    return [
+        Attempt(
+            name, kind, style, source, source if kind == "restart" else target, stage.endpoints[name],
+            stage.interface(stage.endpoints[name]),
+        )
+        for name, kind, style in wanted
+    ]  # fmt: skip
+
+
+def _write_down(stage: Stage, attempts: list[Attempt], streams: Streams, ended: int) -> None:
+    stage.moves.extend(_state(stage, attempt, ended) for attempt in attempts)
+    by_address = {
+        str(address): attempt
+        for attempt in attempts
+        for family in stage.families
+        for address in stage.addresses(attempt.endpoint, family)
+    }
+    for plan in streams.plans:
+        stage.streams.append(tally(streams, plan, _ends(stage, by_address[plan.destination], plan)))
+
+
+def _watch(stage: Stage, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> None:
+    """Monitors and, where the new place is there already, taps before anything moves."""
+    for attempt in attempts:
+        monitor.watch(attempt.endpoint.namespace, attempt.name, PRESENCE)
+        attempt.landing = subject.landing(attempt.endpoint, attempt.target, attempt.kind)
+        if attempt.landing is not None and not attempt.stays:
+            stage.tap(attempt.landing, attempt.place)
+            monitor.watch(attempt.landing, attempt.place, PRESENCE)
+
+
+def _moves(stage: Stage, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> Streams:
+    """Everything moves while the streams run, and is watched until the window ends."""
+    window = limits.MOVE_WINDOW if stage.variant == "fast" else limits.MOVE_WINDOW_THOROUGH
+    with Streams(list(_plans(stage, attempts))) as streams:
+        for attempt in attempts:
+            attempt.old = streams.receive(attempt.endpoint.namespace, attempt.name)
+            if attempt.landing is not None and not attempt.stays:
+                attempt.new = streams.receive(attempt.landing, attempt.place)
+                _welcome(attempt)
+        keep_silent(limits.PRIMED - limits.STREAMED)
+        streams.begin()
+        keep_silent(limits.STREAMED)
+        with (
+            stage.window("move", "rarp-untagged"),
+            stage.window("move-tagged", "rarp-tagged"),
+            ThreadPoolExecutor(len(attempts), thread_name_prefix="move") as threads,
+        ):
+            list(threads.map(lambda attempt: _move(stage, subject, monitor, streams, attempt), attempts))
+            keep_silent(window)
+    return streams
+
+
+def _move(stage: Stage, subject: Moving, monitor: Monitor, streams: Streams, attempt: Attempt) -> None:
+    attempt.started_ns = time.time_ns()
+    try:
+        moved = subject.move(attempt.endpoint, attempt.target, attempt.kind)
+    except AdapterError as problem:
+        attempt.problem = str(problem)
+        return
+    attempt.done_ns = time.time_ns()
+    if attempt.landing is None:
+        stage.tap(moved.namespace, attempt.place)
+        monitor.watch(moved.namespace, attempt.place, PRESENCE)
+        attempt.new = streams.receive(moved.namespace, attempt.place)
+    elif attempt.stays:
+        attempt.new = attempt.old
+    _welcome(attempt)
+    attempt.moved = stage.endpoints[attempt.name] = moved
+
+
+def _welcome(attempt: Attempt) -> None:
+    assert attempt.new is not None
+    attempt.new.is_new = True
+    attempt.new.answers = attempt.style == "talking"
+
+
+def _plans(stage: Stage, attempts: list[Attempt]) -> Iterator[Plan]:
+    """From a peer on the other host and from the external client to each endpoint, both families."""
+    peer, client = stage.endpoints[f"{stage.hosts[-1].name}p"], stage.lab.client
+    for attempt in attempts:
+        for family in stage.families:
+            for address in stage.addresses(attempt.endpoint, family)[:1]:
+                for name, namespace in ((peer.name, peer.namespace), (client.name, client.namespace)):
+                    yield Plan(stage.number(), namespace, name, family, str(address))
+
+
+def _ends(stage: Stage, attempt: Attempt, plan: Plan) -> Ends:
+    """Where a stream's endpoint lived; in one namespace it moved when the address went."""
+    path: Path = "inbound" if plan.source == stage.lab.client.name else "cross-host"
+    gone = [
+        change.time_ns
+        for change in stage.changes
+        if (change.where, change.key, change.state) == (attempt.name, plan.destination, "gone")
+        and change.time_ns > attempt.started_ns
+    ]
+    assert attempt.old is not None
+    return Ends(attempt.name, path, attempt.old, attempt.new, gone[0] if gone else attempt.done_ns)
+
+
+def _state(stage: Stage, attempt: Attempt, ended: int) -> MoveState:
+    interface = attempt.endpoint.interface
+    after = attempt.moved
+    return MoveState(
+        endpoint=attempt.name,
+        kind=attempt.kind,
+        style=attempt.style,
+        source=attempt.source.name,
+        target=attempt.target.name,
+        started_ns=attempt.started_ns,
+        done_ns=attempt.done_ns,
+        ended_ns=ended,
+        before=attempt.before,
+        after=None if after is None else stage.interface(after),
+        tap_before=f"{attempt.name}:{interface}",
+        tap_after=f"{attempt.place}:{interface if after is None else after.interface}",
+        place_before=attempt.name,
+        place_after=attempt.place,
+        problem=attempt.problem,
+    )

@@ -1,0 +1,97 @@
+"""A mover that announces by itself, in frames of its own making: what faults of moves are planted in.
+
+The kernel's own notifications are off. Unless a fault says otherwise it is a sound mover: one broadcast ARP
+announcement and one advertisement to all nodes for each address, as soon as it is usable.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from conformance.adapters.interface import Interface, MoveKind
+from conformance.adapters.linux.mover import Mover
+from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.frames import arp, ndp
+from conformance.lab.lab import Lab
+from conformance.lab.namespace import Namespace
+from conformance.recording.model import Record
+from conformance.selftest.fault import SAID, Witness
+
+
+class Announcer(Mover):
+    """`said` is what it sent, in words, with the time and the place."""
+
+    moves: tuple[MoveKind, ...] = ("failover",)
+    detects_again = False
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab)
+        self.said: list[dict[str, Any]] = []
+
+    def announce(self, old: Lease, new: Lease, version: int) -> None:
+        """Say what `frames` makes of each address."""
+        for address in new.addresses:
+            if address.version == version:
+                self.say(new.namespace, f"announces {address.ip}", self.frames(old, new, address))
+
+    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
+        """What announces one address."""
+        del old
+        return [sound(new, address)]
+
+    def say(self, namespace: Namespace, what: str, frames: Iterable[bytes], interface: str = INTERFACE) -> None:
+        """Send frames out of an interface, and write it down. Closing waits for the kernel, beside everything else."""
+        outlet = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        try:
+            for frame in frames:
+                outlet.sendto(frame, (interface, 0))
+                self.said.append({"time_ns": time.time_ns(), "where": namespace.name, "what": what})
+        finally:
+            threading.Thread(target=outlet.close, name="announcer-close").start()
+
+    def later(self, seconds: Iterable[float], namespace: Namespace, what: str, frames: Iterable[bytes]) -> None:
+        """Say the same again and again, so many seconds from now each time, beside everything else."""
+        listed = list(frames)
+
+        def work() -> None:
+            begin = time.monotonic()
+            for moment in seconds:
+                threading.Event().wait(max(0.0, begin + moment - time.monotonic()))
+                try:
+                    self.say(namespace, what, listed)
+                except (OSError, RuntimeError):
+                    return
+
+        threading.Thread(target=work, name="fault-later", daemon=True).start()
+
+
+def sound(new: Lease, address: Interface, **changes: Any) -> bytes:
+    """The announcement of an address in due form, or with one thing changed."""
+    if address.version == 4:
+        operation = changes.pop("operation", arp.REQUEST)
+        mac = changes.pop("mac", new.mac)
+        return arp.build(operation, mac, address.ip, address.ip, **changes)
+    return ndp.advertisement(address.ip, changes.pop("mac", new.mac), **changes)
+
+
+def rarp(mac: str, *, tag: int | None = None) -> bytes:
+    """A reverse request as hypervisors send it to teach switches (RFC 903: op 3, all addresses zero)."""
+    frame = arp.build(3, mac, arp.UNSET, arp.UNSET, target_mac=mac, ethertype=arp.RARP_TYPE)
+    return frame if tag is None else frame[:12] + b"\x81\x00" + tag.to_bytes(2, "big") + frame[12:]
+
+
+def wrote_down(words: str) -> Witness:
+    """A witness: the network's own account of what it sent has these words."""
+
+    def witness(record: Record) -> str | None:
+        for snapshot in record.snapshots:
+            said = [one for one in snapshot.further.get(SAID, ()) if words in one["what"]]
+            if said:
+                return f"{len(said)} times: {said[0]['where']} {said[0]['what']}"
+        return None
+
+    return witness
