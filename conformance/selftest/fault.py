@@ -39,11 +39,9 @@ class Fault:
     deployed, `on_prepare` with each endpoint's empty namespace, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
 
-<<<<<<< HEAD
     `scenarios` are those in which alone it can show; nothing else is recorded of it (empty: everything).
-=======
+
     `conduct` is how a reference speaker of a link protocol misbehaves: it is handed to that reference's own adapter.
->>>>>>> main
     """
 
     name: str
