@@ -6,7 +6,20 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from conformance.selftest import acl, addressing, lldp, moves, mtu, nat, neighbours, route, transit, underlay
+from conformance.selftest import (
+    acl,
+    addressing,
+    lacp,
+    lldp,
+    moves,
+    mtu,
+    nat,
+    neighbours,
+    route,
+    switching,
+    transit,
+    underlay,
+)
 from conformance.selftest.fault import Fault
 
 
@@ -19,6 +32,6 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
     return found
 
 
-_MODULES = (acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, moves)
+_MODULES = (acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves)
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))

@@ -37,9 +37,9 @@ def _unchanged(frame: bytes) -> list[bytes]:
 class Flaw:
     """What is wrong with a bridge.
 
-    `wish` changes what is asked of the implementation. `of_bridge` and `of_port` are settings of the kernel's bridge,
-    by their names in sysfs. A box is put before the ports of the bridge called `bridge` where `inward` or `outward` change
-    frames, or where frames to the address `leaks` come out of every other port. `pins` is a station that is fixed to
+    `wish` changes what is asked of the implementation; everything else is about the bridge called `bridge`. `of_bridge`
+    and `of_port` are settings of the kernel's bridge, by their names in sysfs. A box is put before the ports where
+    `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other port. `pins` is a station that is fixed to
     the bridge's first port.
     """
 

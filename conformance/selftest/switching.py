@@ -86,8 +86,12 @@ def _port(setting: str, value: str) -> Flaw:
     return Flaw(of_port={setting: value}, bridge="plain")
 
 
+def _bridge(setting: str, value: str) -> Flaw:
+    return Flaw(of_bridge={setting: value}, bridge="plain")
+
+
 FAULTS = (
-    _fault("forwards-lldp", "frames to 01-80-C2-00-00-0E are forwarded", Flaw(bridge="plain", of_bridge={"group_fwd_mask": "0x4000"}),
+    _fault("forwards-lldp", "frames to 01-80-C2-00-00-0E are forwarded", _bridge("group_fwd_mask", "0x4000"),
            "bridge.reserved-not-forwarded", label="F-LLDP-08a"),
     _fault("forwards-lacp", "frames to 01-80-C2-00-00-02 are forwarded",
            Flaw(bridge="plain", leaks=slow.GROUP), "lacp.not-forwarded", "bridge.reserved-not-forwarded",
@@ -97,9 +101,8 @@ FAULTS = (
            "bridge.no-reflection"),
     _fault("no-flooding", "frames to unknown stations go nowhere", _port("unicast_flood", "0"), "bridge.flooding"),
     _fault("twice", "broadcasts leave twice", Flaw(bridge="plain", outward=_twice), "bridge.flooding"),
-    _fault("forgetful", "stations are forgotten after two seconds", Flaw(bridge="plain", of_bridge={"ageing_time": "200"}),
-           "bridge.ageing"),
-    _fault("never-forgets", "stations are never forgotten", Flaw(bridge="plain", of_bridge={"ageing_time": "30000"}), "bridge.ageing"),
+    _fault("forgetful", "stations are forgotten after two seconds", _bridge("ageing_time", "200"), "bridge.ageing"),
+    _fault("never-forgets", "stations are never forgotten", _bridge("ageing_time", "30000"), "bridge.ageing"),
     _fault("sticky", "a station stays where it was first seen", Flaw(bridge="plain", pins=RESIDENT),
            "bridge.move-learned"),
     _fault("loop", "the spanning tree is off in a loop", Flaw(wish=partial(_unspanned, "br-loop")), "stp.loop-broken",

@@ -27,9 +27,7 @@ from conformance.verdict import Outcome, Verdict
 
 BY_DESIGN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "linux-bridge": frozenset(
-            {"bridge.reserved-not-forwarded", "stp.disabled-not-relayed", "stp.topology-change"}
-        ),
+        "linux-bridge": frozenset({"bridge.reserved-not-forwarded", "stp.disabled-not-relayed", "stp.topology-change"}),
         "vxlan": frozenset(
             {
                 "route.from-host",
@@ -38,7 +36,7 @@ BY_DESIGN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "route.to-outside",
                 "route.well-known-port",
             }
-        )
+        ),
     }
 )
 """What a sound reference network fails because of what it is (an overlay leads nowhere; the kernel's bridge

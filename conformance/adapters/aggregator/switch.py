@@ -28,7 +28,7 @@ RTMGRP_LINK = 0x001
 SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 T = TypeVar("T")
 Distribution = Literal["by-source", "in-turn", "to-all", "unready"]
-"""Which link a frame leaves by: one for each source address, each for three frames, all, or one that need not be ready."""
+"""Which link a frame leaves by: one for each source address, each in turn, all of them, or one that is not ready."""
 
 
 @dataclass(frozen=True)
