@@ -167,6 +167,36 @@ def diff(
     raise typer.Exit(show_difference(old, new, form.value, allow_flaky=allow_flaky))
 
 
+Reports = Annotated[list[Path], typer.Argument(metavar="REPORT...", exists=True, help="Reports, or folders of runs.")]
+
+
+@app.command()
+def verify(
+    reports: Reports,
+    recordings: Annotated[
+        Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="The run's folder, if elsewhere.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", exists=True, help="Check the signed statement with this public key.")
+    ] = None,
+) -> None:
+    """Whether reports are what their recordings say: hashes compared, everything judged again, changes named."""
+    from conformance.commands import verify as verifying
+
+    raise typer.Exit(verifying.verify(reports, recordings, key))
+
+
+@app.command()
+def sign(
+    reports: Reports,
+    key: Annotated[Path, typer.Option(metavar="FILE", exists=True, help="A private ed25519 key (PEM).")],
+) -> None:
+    """Sign reports: an in-toto statement beside each, which `verify --key` checks without a network."""
+    from conformance.commands import verify as verifying
+
+    raise typer.Exit(verifying.sign(reports, key))
+
+
 @app.command("list")
 def list_(what: Listing) -> None:
     """List what there is: profiles, requirements, conformance classes, adapters, scenarios or testbeds."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import conformance
+from conformance.attest import manifest
 from conformance.judging.plan import CONTROL, Instance
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.model import Absence, Header, Implementation, Report
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 def write_reports(run: Run, planned: Sequence[Instance], *, complete: bool) -> list[Report]:
     """Write ``report.json`` of every implementation below the run's folder; partial ones have no footer."""
+    base = run.wish.recordings or run.out
+    control = manifest.recording_hashes(base, run.recorded(CONTROL))
     reports = [report_of(run, name, planned, complete=complete) for name in run.names]
     for report in reports:
         folder = run.out / report.header.profile
@@ -26,6 +29,9 @@ def write_reports(run: Run, planned: Sequence[Instance], *, complete: bool) -> l
             write_partial(report, folder)
         else:
             write(report, folder)
+            name = report.header.profile
+            own = manifest.recording_hashes(base, run.recorded(name)) if name not in run.unavailable else {}
+            manifest.write(report, folder, run.profiles[name], control | own)
     return reports
 
 

@@ -81,7 +81,9 @@ class Run:
         self._stored = None if self.wish.recordings is None else Stored(self.wish.recordings)
         if self.wish.recordings is not None:
             self.wish = remembered(self.wish, self.wish.recordings)
-        self.profiles = self._load_stored(self._stored) if self._stored is not None else self._load()
+        self.profiles = (
+            self._load_stored(self._stored, self.wish.profiles) if self._stored is not None else self._load()
+        )
         self._testbeds = self._load_testbeds()
         attempts = self.wish.attempts
         if self._stored is not None:
@@ -129,10 +131,12 @@ class Run:
         return loaded
 
     @staticmethod
-    def _load_stored(stored: Stored) -> dict[str, Profile]:
+    def _load_stored(stored: Stored, wanted: tuple[str, ...]) -> dict[str, Profile]:
         if not len(stored):
             raise UsageError("there is no recording in that folder; name one that `plugfest run --out` wrote")
         found = {recording.record.profile.name: recording.record.profile for recording in stored.all}
+        if wanted:
+            found = {name: profile for name, profile in found.items() if name in (*wanted, CONTROL)}
         return dict(sorted(found.items(), key=lambda item: (item[0] != CONTROL, item[0])))
 
     def _load_testbeds(self) -> dict[str, testbeds.Testbed]:

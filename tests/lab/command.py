@@ -20,6 +20,8 @@ COMMAND: Final = "from conformance.cli import main; main()"
 LONGEST: Final = 540
 """Seconds after which a command is given up; below the limit of a test."""
 NOBODY: Final = 65534
+SMALL: Final = ("--testbed", "same-subnet", "--only", "nat")
+SMALL_PROFILES: Final = ("routed-64", "nat-bridge")
 
 
 def environment(**further: str) -> dict[str, str]:

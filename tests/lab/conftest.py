@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import os
+import subprocess
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import plugfest
+from command import SMALL, SMALL_PROFILES, plugfest
 from machine import state
 
 from conformance.lab import sandbox
@@ -103,3 +104,13 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert ended.returncode == 1, ended.stderr
     assert state() == before
     return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One run of an implementation that conforms and of one that does not, on one testbed, judged for one family."""
+    folder = tmp_path_factory.mktemp("small")
+    before = state()
+    ended = plugfest(folder, "run", *SMALL_PROFILES, *SMALL, "--out", "out")
+    assert state() == before
+    return folder / "out", ended

@@ -14,7 +14,17 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from command import COMMAND, Stranger, environment, outcomes, plain_pytest, plugfest, pytest_line
+from command import (
+    COMMAND,
+    SMALL,
+    SMALL_PROFILES,
+    Stranger,
+    environment,
+    outcomes,
+    plain_pytest,
+    plugfest,
+    pytest_line,
+)
 from machine import children, gone, state
 
 from conformance.recording.store import find, load
@@ -23,18 +33,7 @@ from conformance.report.store import read
 
 pytestmark = [pytest.mark.outside]
 
-SMALL = ("--testbed", "same-subnet", "--only", "nat")
-PROFILES = ("routed-64", "nat-bridge")
-
-
-@pytest.fixture(scope="module")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """One run of an implementation that conforms and of one that does not, on one testbed, judged for one family."""
-    folder = tmp_path_factory.mktemp("small")
-    before = state()
-    ended = plugfest(folder, "run", *PROFILES, *SMALL, "--out", "out")
-    assert state() == before
-    return folder / "out", ended
+PROFILES = SMALL_PROFILES
 
 
 @pytest.fixture(scope="module")

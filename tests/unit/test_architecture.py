@@ -24,6 +24,7 @@ FORBIDDEN = {
     "scenarios": {"report", "judging", "checks", *ABOVE},
     "partners": {"report", "judging", "checks", "scenarios", "recording", "adapters", "selftest", *ABOVE},
     "adapters": {"report", "judging", "checks", "scenarios", "recording", *ABOVE},
+    "attest": {"lab", "adapters", "scenarios", "judging", "checks", "selftest", *ABOVE},
     "selftest": {"report", *(ABOVE - {"running"})},
     "running": ABOVE - {"running"},
     "showing": {"lab", "adapters", "scenarios", "selftest", *ABOVE},

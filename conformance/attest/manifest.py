@@ -1,0 +1,148 @@
+"""The manifest of a report: hashes of the suite, the catalogue, the profile and the recordings behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import conformance
+from conformance.attest import blocks
+from conformance.classes import classes
+from conformance.errors import UsageError
+from conformance.profile import Profile
+from conformance.recording.store import FRAMES, RECORD, Recording
+from conformance.report.atomic import write_atomically
+from conformance.report.model import Report, as_json, canonical_outcomes
+from conformance.report.store import NAME as REPORT
+from conformance.requirement import catalogue, catalogue_hash
+
+NAME: Final = "manifest.json"
+PACKAGE: Final = Path(conformance.__file__).parent
+ROOMS: Final = ("checks", "judging", "frames", "recording", "policy")
+"""Rooms whose code decides verdicts; those that there are."""
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Manifest(BaseModel):
+    """What a report was made from; every hash is SHA-256 in hexadecimal.
+
+    `suite` has a hash for each room whose code decides, `requirements` and `classes` one for each entry of the
+    catalogue. `recordings` are files by their path below the run's folder; those of the plain wire are among them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    version: str
+    suite: Mapping[str, Hash]
+    catalogue: Hash
+    requirements: Mapping[str, Hash]
+    classes: Mapping[str, Hash]
+    profile: Hash
+    report: Hash
+    outcomes: Hash
+    recordings: Mapping[str, Hash]
+
+
+def sha256(data: bytes) -> str:
+    """The hash of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@functools.cache
+def suite_hashes() -> Mapping[str, str]:
+    """The hash of each room of this suite: names and contents of its Python files."""
+    found = {}
+    for room in ROOMS:
+        files = sorted((PACKAGE / room).rglob("*.py"))
+        if files:
+            found[room] = sha256(
+                b"".join(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes() for path in files)
+            )
+    return found
+
+
+@functools.cache
+def requirement_hashes() -> Mapping[str, str]:
+    """The hash of each requirement of this suite's catalogue."""
+    return {name: sha256(_canonical(asdict(row))) for name, row in catalogue().items()}
+
+
+@functools.cache
+def class_hashes() -> Mapping[str, str]:
+    """The hash of each conformance class of this suite."""
+    return {name: sha256(_canonical(asdict(each))) for name, each in classes().items()}
+
+
+def profile_hash(profile: Profile) -> str:
+    """The hash of a profile as it was recorded."""
+    return sha256(_canonical(profile.model_dump(mode="json", by_alias=True)))
+
+
+def recording_hashes(run: Path, recordings: Iterable[Recording]) -> dict[str, str]:
+    """The hash of every file of these recordings, by path below the run's folder; `blocks` are written beside them.
+
+    A recording that may not be written to keeps going without: only the place of a change is then unknown.
+    """
+    found = {}
+    for recording in recordings:
+        capture = (recording.folder / FRAMES).read_bytes()
+        if not (recording.folder / blocks.NAME).exists():
+            with contextlib.suppress(OSError):
+                blocks.write(recording.folder, capture)
+        for path in sorted(recording.folder.rglob("*")):
+            if path.is_file():
+                content = capture if path.name == FRAMES else path.read_bytes()
+                found[path.relative_to(run).as_posix()] = sha256(content)
+    return found
+
+
+def write(report: Report, folder: Path, profile: Profile, recordings: Mapping[str, str]) -> None:
+    """Write the manifest beside the report that `folder` holds already."""
+    made = Manifest(
+        version=conformance.__version__,
+        suite=suite_hashes(),
+        catalogue=catalogue_hash(),
+        requirements=requirement_hashes(),
+        classes=class_hashes(),
+        profile=profile_hash(profile),
+        report=sha256((folder / REPORT).read_bytes()),
+        outcomes=sha256(canonical_outcomes(report)),
+        recordings=recordings,
+    )
+    write_atomically(folder / NAME, as_json(made.model_dump(mode="json", by_alias=True)))
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest beside a report. Raises UsageError: one line naming the file, the key and the fix."""
+    shown = f"{folder.name}/{NAME}"
+    try:
+        return Manifest.model_validate_json((folder / NAME).read_bytes())
+    except FileNotFoundError:
+        raise UsageError(f"{shown}: there is no such file; `plugfest run` writes it beside the report") from None
+    except ValidationError as problem:
+        error = problem.errors()[0]
+        place = ".".join(map(str, error["loc"])) or "manifest"
+        raise UsageError(f"{shown}: {place}: {error['msg']:.120}; it is not what a run wrote") from None
+
+
+def names_a_capture(path: str) -> bool:
+    """Whether a path of the manifest is a recording's capture."""
+    return path.endswith(f"/{FRAMES}")
+
+
+def names_a_record(path: str) -> bool:
+    """Whether a path of the manifest is a recording's record."""
+    return path.endswith(f"/{RECORD}")
+
+
+def _canonical(data: object) -> bytes:
+    return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str).encode()

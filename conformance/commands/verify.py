@@ -1,0 +1,91 @@
+"""``plugfest verify`` and ``plugfest sign``: whether reports are what their recordings say."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from conformance.attest import compare, manifest, statement
+from conformance.errors import UsageError
+from conformance.profile import Profile
+from conformance.report import store
+from conformance.report.model import Report
+from conformance.running.driver import drive
+from conformance.running.run import Run, Wish
+
+UNPROVED = "recordings: none is here, so nothing could be judged again"
+
+
+def verify(places: list[Path], recordings: Path | None, key: Path | None) -> int:
+    """Print what is not as it was; 0 all is, 1 something is not, 3 the recordings are not there to tell.
+
+    `recordings` is the run's folder where that is not the one that holds the report's folder.
+    """
+    codes = set()
+    for folder in _folders(places):
+        found = list(_problems(folder, recordings or folder.parent, key))
+        report = store.read(folder)
+        if not found:
+            print(f"{report.header.profile}: verified, {len(report.outcomes)} outcomes judged again")  # noqa: T201
+        else:
+            print(f"{report.header.profile}: not verified")  # noqa: T201
+            print("\n".join(f"  {text}" for text in found))  # noqa: T201
+        codes.add(0 if not found else 3 if found == [UNPROVED] else 1)
+    return 1 if 1 in codes else max(codes)
+
+
+def sign(places: list[Path], key: Path) -> int:
+    """Write a signed statement beside each report."""
+    for folder in _folders(places):
+        print(f"signed: {statement.sign(store.read(folder), folder, key)}")  # noqa: T201
+    return 0
+
+
+def _folders(places: list[Path]) -> list[Path]:
+    """The folders of the reports in these places, each a report, its folder, or a run's folder."""
+    found = []
+    for place in places:
+        folder = place.parent if place.is_file() else place
+        here = (
+            [folder]
+            if (folder / store.NAME).is_file()
+            else sorted(path.parent for path in folder.glob(f"*/{store.NAME}"))
+        )
+        if not here:
+            raise UsageError(f"{place}: there is no {store.NAME} in it; name a folder that a run wrote")
+        found += here
+    return [folder.resolve() for folder in found]
+
+
+def _problems(folder: Path, run: Path, key: Path | None) -> Iterator[str]:
+    known, report = manifest.read(folder), store.read(folder)
+    if key is not None:
+        yield from statement.signature_problems(folder, key)
+    yield from compare.report_changes(known, folder, report)
+    yield from compare.suite_changes(known)
+    if report.header.unavailable is not None:
+        return
+    if compare.absent(known, run):
+        yield UNPROVED
+        return
+    yield from compare.recording_changes(known, run)
+    again = _judged_again(run, report)
+    if again is None:
+        yield "recordings: those of this implementation are not there any more"
+        return
+    judged, profile = again
+    if manifest.profile_hash(profile) != known.profile:
+        yield "profile: the recordings were made with another"
+    yield from sorted(compare.outcome_changes(report, judged))
+
+
+def _judged_again(run: Path, report: Report) -> tuple[Report, Profile] | None:
+    name = report.header.profile
+    with tempfile.TemporaryDirectory(prefix="plugfest-out-") as out:
+        try:
+            again = Run(Wish(profiles=(name,), recordings=run, out=Path(out)))
+            drive(again)
+            return store.read(Path(out) / name), again.profiles[name]
+        except (UsageError, KeyError):
+            return None
