@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance import limits
 from conformance.frames.slow import State
 from conformance.judging.case import Case
-from conformance.judging.links import SECOND, arrivals, came_up, event, pdus, ports_of
+from conformance.judging.links import SECOND, arrivals, came_up, event, pdus, ports_of, slack
 from conformance.judging.register import check
 from conformance.recording.model import PortState, Window
 
@@ -34,7 +34,7 @@ def test_silence_drops_the_port(case: Case) -> None:
         case.require(spoken, f"{port.name}: the partner never spoke")
         silent = spoken[-1].time_ns
         _expect_states(case, port, silent, window.end_ns)
-        gone = silent + _margin(limits.LACP_EXPIRED + limits.LACP_MARGIN)
+        gone = silent + _margin(limits.LACP_EXPIRED + limits.LACP_MARGIN + slack(case))
         late = [one for one in data[port.name] if gone < one.time_ns < window.end_ns]
         case.expect(
             not late,
@@ -56,7 +56,8 @@ def _expect_states(case: Case, port: PortState, silent: int, end: int) -> None:
         told = [one for one in after if bit in one.pdu.actor.state]
         took = (told[0].time_ns - silent) / SECOND if told else 0.0
         case.expect(
-            told and due - 0.5 <= took <= due + limits.LACP_FAST + limits.LACP_MARGIN / 2,
+            told
+            and due - 0.5 <= took <= due + limits.LACP_FAST + limits.LACP_MARGIN / 2 + 2 * slack(case, (silent, end)),
             expected=f"a port whose partner fell silent says so: {str(bit.name).lower()} after {due:g} s",
             seen=f"{port.name}: " + (f"after {took:.1f} s" if told else "never"),
             frames=[one.number for one in told[:1]],
@@ -163,6 +164,7 @@ def test_link_loss_moves_traffic(case: Case) -> None:
     before = _span(case.window("steady"))
     moved = {one.what.conversation for one in arrivals(case, lost, between=before)}
     case.require(moved, "no data left the group before the link was lost")
+    case.require(slack(case, (start, end)) < limits.LACP_LOSS / 2, "the machine was too busy while the link was lost")
     for conversation in sorted(moved):
         there = [one for one in arrivals(case, other, between=(start, end)) if one.what.conversation == conversation]
         case.expect(

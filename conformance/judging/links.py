@@ -14,6 +14,9 @@ from conformance.judging.case import Case
 from conformance.recording.model import Event, PortState
 
 SECOND = 1_000_000_000
+STANDSTILL = 3.0
+TOLD = 0.2
+"""How late our own timers may be, in s, before nothing can be said of others, and before it is mentioned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,24 @@ def arrivals(case: Case, port: PortState, *, between: tuple[int, int] | None = N
         if what is not None:
             found.append(Arrival(row + 1, int(index.time_ns[row]), what))
     return found
+
+
+def slack(case: Case, between: tuple[int, int] | None = None) -> float:
+    """What is allowed on top of a timer, in s: how late our own timers were at most meanwhile (or at any time).
+
+    On a busy machine the implementation's timers are as late as ours. Requires that there was no standstill.
+    """
+    start, end = (0, 2**62) if between is None else between
+    near = [
+        float(one.detail["seconds"])
+        for one in case.recording.record.events
+        if one.kind == "late" and start - SECOND <= one.time_ns <= end + SECOND
+    ]
+    worst = max(near, default=0.0)
+    case.require(worst < STANDSTILL, f"the machine stood still for {worst:.1f} s, so that no timer can be judged")
+    if worst > TOLD:
+        case.note(f"the machine was busy: our own timers were up to {worst:.1f} s late, which is allowed for")
+    return worst
 
 
 def intervals(times: Iterable[int]) -> list[float]:

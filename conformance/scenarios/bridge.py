@@ -5,6 +5,7 @@ Every step is followed by a broadcast that all other ports must see: the same pa
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -103,14 +104,23 @@ class Steps:
     async def control(self) -> None:
         """Let the bridge come to rest, then a broadcast from the first port, which teaches it the resident's place."""
         await silence(limits.BRIDGE_SETTLED)
-        self.send(self.first, CONTROL, self.controls, BROADCAST, RESIDENT)
+        await self.broadcast(self.first, CONTROL, self.controls, RESIDENT)
         self.controls += 1
+
+    async def broadcast(self, link: Link, conversation: int, number: int, source: str) -> None:
+        """A broadcast, and until it is seen on the fourth port: then its sender has been learned."""
+        wanted = Numbered(conversation, number)
+        seen = asyncio.create_task(
+            self.fourth.wire.first(lambda frame: numbered.parse(frame) == wanted, limits.LINK_UP)
+        )  # fmt: skip
+        await asyncio.sleep(0)
+        self.send(link, conversation, number, BROADCAST, source)
+        await seen
         await silence(limits.BRIDGE_SETTLED)
 
     async def learning(self) -> None:
         """A frame to a station that has spoken, from another port and from its own."""
-        self.send(self.first, SPOKEN, 1000, BROADCAST, NEIGHBOUR)
-        await silence(limits.BRIDGE_SETTLED)
+        await self.broadcast(self.first, SPOKEN, 1000, NEIGHBOUR)
         self.send(self.second, LEARNED, 0, RESIDENT, ASKER)
         self.send(self.first, OWN_PORT, 0, RESIDENT, NEIGHBOUR)
         await self.control()
@@ -126,7 +136,10 @@ class Steps:
     async def move(self) -> None:
         """The resident announces itself from the third port."""
         announcement = arp.request(RESIDENT, RESIDENT_ADDRESS, RESIDENT_ADDRESS)
+        seen = asyncio.create_task(self.fourth.wire.first(lambda frame: frame == announcement, limits.LINK_UP))
+        await asyncio.sleep(0)
         self.third.send(announcement, "moved")
+        await seen
         await silence(limits.BRIDGE_SETTLED)
         self.send(self.second, MOVED, 0, RESIDENT, ASKER)
         await silence(limits.BRIDGE_SETTLED)

@@ -26,7 +26,7 @@ from conformance.scenarios.stage import Stage
 from conformance.testbed import Testbed
 
 CONVERSATIONS: Final = 4
-INTERVAL: Final = 0.1
+INTERVAL: Final = 0.2
 """Between two frames of one conversation, in s; `HASTE` while a link is lost, so that the outage is measured finely."""
 HASTE: Final = 0.02
 PASSIVE: Final = "asked"

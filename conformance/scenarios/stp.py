@@ -212,8 +212,8 @@ async def _legacy(room: Room) -> None:
     speaker.insists = True
     with Driver(speaker, [link.wire]):
         room.event("legacy")
-        await silence(limits.STP_MIGRATION + 3 * room.times.hello)
-        await _notify(room)
+        await silence(max(limits.STP_MIGRATION, 2 * room.times.forward_delay) + 3 * room.times.hello)
+        await _notify(room)  # only a port that forwards takes notice
 
 
 async def _hello(room: Room) -> None:

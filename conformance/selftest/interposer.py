@@ -39,8 +39,8 @@ class Flaw:
 
     `wish` changes what is asked of the implementation; everything else is about the bridge called `bridge`. `of_bridge`
     and `of_port` are settings of the kernel's bridge, by their names in sysfs. A box is put before the ports where
-    `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other port. `pins` is a station that is fixed to
-    the bridge's first port.
+    `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other port. `pins` is
+    a station that is fixed to the bridge's first port.
     """
 
     bridge: str = ""

@@ -113,7 +113,7 @@ def test_loading_is_fast() -> None:
         load(DIRECTORY)
         return time.perf_counter() - start
 
-    assert min(once() for _ in range(5)) < 0.060
+    assert min(once() for _ in range(5)) < 0.200
 
 
 def test_the_module_imports_nothing_heavy() -> None:
