@@ -42,12 +42,26 @@ class Schema(StrEnum):
     difference = "difference"
 
 
+class Start(StrEnum):
+    """What a start can be written for."""
+
+    profile = "profile"
+    adapter = "adapter"
+    check = "check"
+
+
 class FailOn(StrEnum):
     """What ends a run with 1."""
 
     regression = "regression"
     must = "must"
     should = "should"
+
+
+class Pairs(StrEnum):
+    """Which pairs."""
+
+    all = "all"
 
 
 class Format(StrEnum):
@@ -58,10 +72,43 @@ class Format(StrEnum):
     json = "json"
 
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.")]
+def _profiles(incomplete: str) -> list[str]:
+    from conformance.places import PROFILES
+
+    return sorted(path.stem for path in PROFILES.glob(f"{incomplete}*.toml"))
+
+
+def _testbeds(incomplete: str) -> list[str]:
+    from conformance.places import TESTBEDS
+
+    return sorted(path.stem for path in TESTBEDS.glob(f"{incomplete}*.toml"))
+
+
+def _requirements(incomplete: str) -> list[str]:
+    from conformance.requirement import catalogue, families
+
+    return [name for name in (*families(), *catalogue()) if name.startswith(incomplete)]
+
+
+def _explainable(incomplete: str) -> list[str]:
+    from conformance.classes import classes
+
+    return [*_requirements(incomplete), *(name for name in classes() if name.startswith(incomplete))]
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.", autocompletion=_profiles),
+]
 Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", exists=True, file_okay=False, help="Folders of runs.")]
-Only = Annotated[list[str] | None, typer.Option("--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.")]
-Testbeds = Annotated[list[str] | None, typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.", autocompletion=_requirements),
+]
+Testbeds = Annotated[
+    list[str] | None,
+    typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).", autocompletion=_testbeds),
+]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where recordings and reports go.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a profile's key.")]
 AllowFlaky = Annotated[
@@ -96,6 +143,10 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what would be started, sent, judged; do nothing.")
     ] = False,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Two in one lab, each against the other: every pair of the profiles named.")
+    ] = False,
+    pairs: Annotated[Pairs | None, typer.Option(help="Every pair of those that meet by default.")] = None,
     matrix_only: Annotated[
         bool, typer.Option("--matrix", help="End 0 when the matrix is complete, whatever its verdicts.")
     ] = False,
@@ -114,6 +165,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         thorough=thorough,
         out=out,
         command=("plugfest", *sys.argv[1:]),
+        pairs=pair or pairs is not None,
     )
     gate = Gate(fail_on.value if fail_on else None, baseline, allow_flaky=allow_flaky, matrix_only=matrix_only)
     raise typer.Exit(run_profiles(wish, gate, everything=everything, plan=plan))
@@ -219,6 +271,35 @@ def selftest(
     from conformance.commands.selftest import judge_the_suite
 
     raise typer.Exit(judge_the_suite(names or [], keep=keep, markdown=markdown, json=json))
+
+
+@app.command()
+def explain(
+    name: Annotated[
+        str, typer.Argument(metavar="REQUIREMENT", help="An id, a family or a class.", autocompletion=_explainable)
+    ],
+) -> None:
+    """A requirement in full: statement, clause, stimulus, what passes, the check, the planted faults."""
+    from conformance.commands import explain as explaining
+
+    typer.echo(explaining.explain(name))
+
+
+@app.command()
+def new(
+    what: Start,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; for a check FAMILY.what-holds.")],
+    folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="Where to write it.")] = Path(),
+) -> None:
+    """Write a start that works as it is, with its test: a profile, an adapter, or a check (in a checkout)."""
+    from conformance.commands import scaffold
+
+    made = {
+        Start.profile: lambda: scaffold.new_profile(name, folder),
+        Start.adapter: lambda: scaffold.new_adapter(name, folder),
+        Start.check: lambda: scaffold.new_check(name),
+    }
+    typer.echo("next:\n" + "\n".join(f"  {line}" for line in made[what]()))
 
 
 @app.command()

@@ -124,6 +124,9 @@ DAEMON_START: Final = 90.0
 DAEMON_STOP: Final = 20.0
 COMMAND: Final = 60.0
 ATTACH: Final = 90.0
+GUEST: Final = 90.0
+"""One answer of a virtual machine, or its start: software emulation, on a machine that others use too."""
+MIGRATION: Final = 90.0
 CANARY: Final = 5.0
 LINK_UP: Final = 10.0
 TAP_FLUSH: Final = 10.0

@@ -28,6 +28,7 @@ Role = Literal[
     "lldp-agent",
     "lacp-partner",
     "packet-filter",
+    "workload-pair",
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
@@ -39,6 +40,8 @@ Feature = Literal[
 
 LINK_ROLES = frozenset({"bridge", "switch", "lldp-agent", "lacp-partner"})
 """A profile with none but these is judged on testbeds of links: it attaches no workload."""
+PAIR_ROLES = frozenset({"workload-pair"})
+"""Roles of two implementations in one lab, each against the other (see conformance.pairs)."""
 
 
 class Strict(BaseModel):
@@ -87,6 +90,11 @@ class Profile(Strict):
     def links(self) -> bool:
         """Whether it is judged by its ports, on testbeds of links, and not by workloads that it attaches."""
         return LINK_ROLES.issuperset(self.roles)
+
+    @property
+    def paired(self) -> bool:
+        """Whether it is two implementations, each against the other."""
+        return PAIR_ROLES.issuperset(self.roles)
 
     @field_validator("features", "roles", "claims")
     @classmethod

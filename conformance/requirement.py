@@ -20,10 +20,11 @@ DIRECTORY: Final = Path(__file__).parent / "catalogue"
 FAMILIES: Final = (
     "route", "nat", "addr", "nd", "mtu", "underlay", "move", "lldp", "lacp", "stp", "bridge", "acl", "tenant", "spoof",
     "vxlan", "ipam", "v6", "cni", "cnm", "bgp", "growth", "churn", "leak",
+    "pair",
 )  # fmt: skip
 ROLES: Final = (
     "workload-network", "ipam", "bridge", "overlay", "migration", "address-mover", "switch", "lldp-agent",
-    "lacp-partner", "packet-filter",
+    "lacp-partner", "packet-filter", "workload-pair",
 )  # fmt: skip
 FEATURES: Final = (
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `fine` None means that it is only worth knowing."""
+    """One thing that was looked at; `fine` None means that it is only worth knowing, `packages` would provide it."""
 
     fine: bool | None
     what: str
     advice: str = ""
+    packages: tuple[str, ...] = ()
 
 
 def examine() -> int:
@@ -24,13 +25,27 @@ def examine() -> int:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
-    findings = [*kernel(), *machine(), *implementations()]
-    for finding in findings:
+    labs, others, there = list(kernel()), list(machine()), list(implementations())
+    for finding in (*labs, *others, *there):
         glyph = {True: "[green]ok[/]  ", False: "[red]no[/]  ", None: "[yellow]note[/]"}[finding.fine]
         console.print(f"{glyph}  {finding.what}" + (f"\n      {finding.advice}" if finding.advice else ""))
-    able = all(finding.fine is not False for finding in kernel())
-    console.print("\nnext: plugfest run" if able else "\nthis machine cannot make labs")
+    able = all(finding.fine is not False for finding in labs)
+    console.print("\n" + "\n".join(next_steps(able, there)))
     return 0 if able else 3
+
+
+def next_steps(able: bool, implementations: Sequence[Finding]) -> Iterator[str]:
+    """The next command to type, and what it is for."""
+    if not able:
+        yield "this machine cannot make labs, yet it judges what others recorded:"
+        yield "next: plugfest judge DIR"
+        return
+    ready = sum(finding.fine is True for finding in implementations)
+    yield "next: plugfest run                   the kernel-only set, in half a minute"
+    yield f"then: plugfest run --all             all {ready} implementations that are here"
+    packages = dict.fromkeys(name for finding in implementations for name in finding.packages)
+    if packages:
+        yield f"more: apt-get install {' '.join(packages)}"
 
 
 def kernel() -> Iterator[Finding]:
@@ -107,7 +122,7 @@ def implementations() -> Iterator[Finding]:
             continue
         if isinstance(identity, Unavailable):
             advice = f"apt-get install {' '.join(identity.packages)}" if identity.packages else ""
-            yield Finding(None, f"{name}: unavailable: {identity.reason}", advice)
+            yield Finding(None, f"{name}: unavailable: {identity.reason}", advice, identity.packages)
         elif adapter.needs_root and os.geteuid() != 0:
             yield Finding(None, f"{name}: {identity.product} {identity.version}, but it needs root")
         else:

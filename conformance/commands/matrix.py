@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.report import gate, matrix, store
+from conformance.report import gate, matrix, pairs, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
 
@@ -16,7 +16,7 @@ def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | 
     reports = [store.read(file) for file in files]
     print_matrix(reports)
     if markdown is not None:
-        write_atomically(markdown, matrix.render_markdown(matrix.build(reports)))
+        write_atomically(markdown, as_markdown(reports))
     if picture is not None:
         from conformance.report.overview import render_overview
 
@@ -35,4 +35,11 @@ def print_matrix(reports: Sequence[Report]) -> None:
     """The matrix on the terminal."""
     from rich.console import Console
 
-    matrix.render_terminal(matrix.build(reports), Console())
+    console = Console()
+    matrix.render_terminal(matrix.build(reports), console)
+    pairs.render_terminal(reports, console)
+
+
+def as_markdown(reports: Sequence[Report]) -> str:
+    """The matrix as Markdown, that of pairs first."""
+    return "\n".join(filter(None, (pairs.render_markdown(reports), matrix.render_markdown(matrix.build(reports)))))

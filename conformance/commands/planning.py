@@ -32,6 +32,8 @@ def lines(run: Run) -> Iterator[str]:
             continue
         for check in wanted:
             mine = [i for i in run.selection.instances(check) if i.profile.name == name]
+            if not mine:
+                continue
             out = sum(not instance.recorded() for instance in mine)
             note = f", {out} of them declared unsupported" if out else ""
             yield f"  judge   {check.requirement.id}: {len(mine)} outcomes{note}"

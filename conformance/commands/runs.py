@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance.commands.matrix import print_matrix
+from conformance.commands.matrix import as_markdown, print_matrix
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
-from conformance.report import gate, junit, matrix, store
+from conformance.report import gate, junit, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
 from conformance.report.progress import Progress
@@ -103,7 +103,7 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
         raise UsageError("--only: no check decides these requirements yet; `plugfest list requirements` says which")
     reports = store.collect(folders)
     print_matrix(reports)
-    write_atomically(out / "matrix.md", matrix.render_markdown(matrix.build(reports)))
+    write_atomically(out / "matrix.md", as_markdown(reports))
     junit.write(reports, out / "junit.xml")
     if any(report.header.attempts > 1 for report in reports):
         from conformance.report.stability import table

@@ -67,9 +67,11 @@ class Selection:
         return not self.only or bool({row.id, row.family, *row.alias} & set(self.only))
 
     def instances(self, check: Check) -> Iterator[Instance]:
-        """Every outcome that this check owes."""
+        """Every outcome that this check owes; pairs are judged by what speaks of pairs, and nobody else is."""
         if self.wants(check):
             for profile in self.profiles:
+                if profile.paired is not check.paired:
+                    continue
                 for testbed in self.beds(profile):
                     for parameters in check.instances(profile):
                         yield Instance(check, profile, testbed, parameters)

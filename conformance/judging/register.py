@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from conformance.profile import PAIR_ROLES
 from conformance.requirement import Requirement, find
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class Check:
             wanted = [ONLY_WITH[item] for item in parameters.items() if item in ONLY_WITH]
             if all(feature in profile.features for feature in wanted):
                 yield parameters
+
+    @property
+    def paired(self) -> bool:
+        """Whether it speaks of two implementations, each against the other."""
+        return PAIR_ROLES.issuperset(self.requirement.roles)
 
     def undeclared(self, profile: Profile, parameters: Mapping[str, str]) -> str | None:
         """Why the profile is not judged by this instance, as it declared before the run; None where it is."""

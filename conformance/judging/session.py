@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from conformance.judging.case import Case, judge
 from conformance.judging.plan import CONTROL, Instance, Selection
 from conformance.judging.probes import PROBED_IN, PROBES
+from conformance.pairs.pairing import sides_of
 from conformance.profile import Profile
 from conformance.recording.source import Missing, Source
 from conformance.recording.store import Recording
@@ -114,10 +115,17 @@ class Session:
 
 
 def ipv6_of_endpoints(recording: Recording) -> list[str]:
-    """Every global IPv6 address that the kernel shows on an endpoint."""
+    """Every global IPv6 address that the kernel shows on an endpoint of whoever does not claim IPv6."""
+    record = recording.record
+    claiming = {
+        side.host
+        for side in (sides_of(record.profile, record.testbed) if record.profile.paired else ())
+        if "ipv6" in side.profile.features
+    }
     return [
         address.address
-        for endpoint in recording.record.endpoints
+        for endpoint in record.endpoints
+        if endpoint.host not in claiming
         for address in endpoint.kernel.addresses
         if ":" in address.address and address.scope == "global"
     ]

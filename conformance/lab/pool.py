@@ -26,6 +26,8 @@ PRELOAD = (
     "conformance.scenarios.idle",
     "conformance.scenarios.move",
     "conformance.scenarios.mtu",
+    "conformance.scenarios.pair",
+    "conformance.adapters.pair",
     "conformance.scenarios.reachability",
     "conformance.recording.bulk",
     "conformance.requirement",

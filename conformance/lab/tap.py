@@ -27,6 +27,7 @@ class Watch:
 
     `role` is that of its interfaces, but for those that `roles` names. `only` keeps the frames of these interfaces
     alone. `loopback` takes in ``lo``. `program` is a classic BPF program over whole frames, `size` the ring's bytes.
+    `swapped` records the other end of a cable: what is sent out of the interface has come in there.
     """
 
     namespace: Namespace
@@ -37,6 +38,7 @@ class Watch:
     loopback: bool = False
     program: Sequence[Instruction] = ()
     size: int = DEFAULT_SIZE
+    swapped: bool = False
 
 
 @dataclass(slots=True)
@@ -177,6 +179,7 @@ class Recorder:
                 links=one.links.links,
                 blocks=one.blocks,
                 dropped=one.ring.dropped,
+                swapped=one.watch.swapped,
             )
             for one in self._open
         ]

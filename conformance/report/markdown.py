@@ -50,11 +50,11 @@ def _summary(matrix: Matrix) -> Iterator[str]:
     shown = [verdict for verdict in ORDER if any(column.counts.get(verdict) for column in matrix.columns)]
     yield from ("", "## Summary", "")
     heads = [f"{UNICODE.verdicts[verdict]} {verdict.value}" for verdict in shown]
-    yield _cells(["implementation", "version", "result", *heads, "remarks"])
-    yield _cells([*["---"] * 3, *["--:"] * len(heads), "---"])
+    yield cells(["implementation", "version", "result", *heads, "remarks"])
+    yield cells([*["---"] * 3, *["--:"] * len(heads), "---"])
     for column in matrix.columns:
         result = result_text(column)
-        yield _cells(
+        yield cells(
             [
                 f"**{escaped(column.label)}**<br>{escaped(column.title)}",
                 escaped(f"{column.product} {column.version}".strip()),
@@ -70,8 +70,8 @@ def _table(matrix: Matrix) -> Iterator[str]:
     if not matrix.rows:
         return
     yield from ("", "## Requirements", "")
-    yield _cells(["requirement", "level", *map(_head, matrix.columns)])
-    yield _cells(["---"] * (2 + len(matrix.columns)))
+    yield cells(["requirement", "level", *map(_head, matrix.columns)])
+    yield cells(["---"] * (2 + len(matrix.columns)))
     for rows in matrix.families().values():
         for row in rows:
             yield from _row(row)
@@ -90,9 +90,9 @@ def _row(row: Row) -> Iterator[str]:
     for cell in row.cells:
         text = escaped(UNICODE.cell(cell))
         texts.append(f"**{text}**" if cell.verdict in (Verdict.FAIL, Verdict.ERROR) else text)
-    yield _cells([escaped(name), level_text(row), *texts])
+    yield cells([escaped(name), level_text(row), *texts])
     for figure, values in row.figures.items():
-        yield _cells([f"— {escaped(figure)}", "", *map(escaped, values)])
+        yield cells([f"— {escaped(figure)}", "", *map(escaped, values)])
 
 
 def _findings(matrix: Matrix, kind: Kind) -> Iterator[str]:
@@ -135,7 +135,8 @@ def _list(title: str, texts: Sequence[str]) -> Iterator[str]:
         yield from (f"- {escaped(text)}" for text in texts)
 
 
-def _cells(texts: Iterable[str]) -> str:
+def cells(texts: Iterable[str]) -> str:
+    """One row of a table."""
     return f"| {' | '.join(texts)} |"
 
 

@@ -48,7 +48,8 @@ class Header(Frozen):
     """What was judged, with what, where and when.
 
     Exactly one of `implementation` and `unavailable` is given. `roles` and `claims` (conformance classes) are the
-    profile's. `only` is what the run was narrowed to, if it was.
+    profile's. `pair` are the two implementations of a pair, left and right. `only` is what the run was narrowed to, if
+    it was.
     `catalogue` is the hash of the requirements. `date` is when it was recorded: the expiry of deviations is looked at
     on that day, whenever the report is read.
     """
@@ -61,6 +62,7 @@ class Header(Frozen):
     title: str
     roles: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+    pair: tuple[str, ...] = ()
     implementation: Implementation | None = None
     unavailable: Absence | None = None
     kernel: str

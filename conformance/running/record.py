@@ -80,7 +80,11 @@ def _act(job: Job, scratch: Path, partial: Path) -> Record:
         raise AdapterError(identity.reason)
     started = time.time_ns()
     problem = None
-    with Lab(testbed, scratch / "lab", logs=partial / LOGS) as lab, Recorder() as recorder, Engine() as engine:
+    with (
+        Lab(testbed, scratch / "lab", logs=partial / LOGS, shared=scratch.parent.parent) as lab,
+        Recorder() as recorder,
+        Engine() as engine,
+    ):
         _watch(lab, recorder, scenario)
         try:
             with adapter.deploy(lab) as subject:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import conformance
 from conformance.attest import manifest
 from conformance.judging.plan import CONTROL, Instance
+from conformance.pairs.pairing import members
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.model import Absence, Header, Implementation, Report
 from conformance.report.store import write, write_partial
@@ -71,6 +72,7 @@ def header(run: Run, name: str) -> Header:
         title=run.profiles[name].title,
         roles=run.profiles[name].roles,
         claims=run.profiles[name].claims,
+        pair=members(run.profiles[name]),
         implementation=implementation,
         unavailable=None if gone is None else Absence(reason=gone.reason, packages=gone.packages),
         kernel=first.kernel if first else about.kernel,

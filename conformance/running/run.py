@@ -45,6 +45,8 @@ class Wish:
     out: Path | None = None
     recordings: Path | None = None
     command: tuple[str, ...] = ()
+    pairs: bool = False
+    """The profiles meet each other, two at a time, instead of being judged one by one."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,10 @@ class Run:
             _check_unused(self.wish.out)
 
     def _load(self) -> dict[str, Profile]:
+        if self.wish.pairs:
+            from conformance.running.pairs import load_pairs
+
+            return load_pairs(self.wish)
         references = self.wish.profiles or KERNEL_ONLY
         if set(references) == {CONTROL}:
             raise UsageError(f"{CONTROL}: it is the control of every run; name a profile that is to be judged")
@@ -142,6 +148,10 @@ class Run:
     def _load_testbeds(self) -> dict[str, testbeds.Testbed]:
         if self._stored is not None:
             return {recording.record.testbed.name: recording.record.testbed for recording in self._stored.all}
+        if self.wish.pairs:
+            from conformance.running.pairs import pair_testbeds
+
+            return {testbed.name: testbed for testbed in pair_testbeds(self.wish, self.profiles)}
         loaded = [testbeds.load(reference) for reference in self.wish.testbeds or testbeds.available()]
         return {testbed.name: testbed for testbed in loaded}
 

@@ -113,7 +113,6 @@ class Steps:
         seen = asyncio.create_task(
             self.fourth.wire.first(lambda frame: numbered.parse(frame) == wanted, limits.LINK_UP)
         )  # fmt: skip
-        await asyncio.sleep(0)
         self.send(link, conversation, number, BROADCAST, source)
         await seen
         await silence(limits.BRIDGE_SETTLED)
@@ -137,7 +136,6 @@ class Steps:
         """The resident announces itself from the third port."""
         announcement = arp.request(RESIDENT, RESIDENT_ADDRESS, RESIDENT_ADDRESS)
         seen = asyncio.create_task(self.fourth.wire.first(lambda frame: frame == announcement, limits.LINK_UP))
-        await asyncio.sleep(0)
         self.third.send(announcement, "moved")
         await seen
         await silence(limits.BRIDGE_SETTLED)

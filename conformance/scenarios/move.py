@@ -106,7 +106,7 @@ def _attach(stage: Stage, subject: Moving) -> list[Attempt]:
     source, target = stage.hosts[0], stage.hosts[-1]
     wanted = [(f"{kind}{n}", kind, style) for kind in subject.moves for n, style in enumerate(STYLES, 1)]
     extra = 1 if "multi-address" in stage.claims else 0
-    requests = [(host, Attachment(f"{host.name}p")) for host in stage.hosts]
+    requests = [(host, Attachment(f"{host.name}p", counterpart=True)) for host in stage.hosts]
     requests += [(source, Attachment(name, extra_addresses=extra)) for name, _, _ in wanted]
     stage.attach_all(requests)
     return [

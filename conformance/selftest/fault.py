@@ -16,6 +16,7 @@ from conformance.adapters.linux.network import Network
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
 from conformance.lab.nftables import Chain, Rule, Table, install
+from conformance.pairs.pairing import pair_name
 from conformance.recording.model import Record
 
 PLANTED = "planted"
@@ -33,6 +34,8 @@ class Fault:
 
     `fails` are the deciding requirements that fail with it, `notes` those whose outcome says so in a note.
 
+    `partner` is the network that it is paired with: it is then planted on the first host alone.
+
     `endpoints` is how many a packet filter is tried with, where that is not the reference's number.
 
     `design` replaces the reference's own, from which it is derived. `on_network` is called once when the network is
@@ -46,6 +49,7 @@ class Fault:
 
     name: str
     title: str
+    partner: str = ""
     fails: frozenset[str] = frozenset()
     notes: frozenset[str] = frozenset()
     network: str = "routed-64"
@@ -62,6 +66,11 @@ class Fault:
     on_detach: Callable[[Host, Endpoint], None] | None = None
     conduct: Any = None
     witness: Witness | None = None
+
+    @property
+    def reference(self) -> str:
+        """The sound network that it is planted in, or the pair of it and its partner."""
+        return pair_name(self.network, self.partner) if self.partner else self.network
 
     def __post_init__(self) -> None:
         if not self.fails and not self.notes:

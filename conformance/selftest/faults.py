@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+<<<<<<< HEAD
 from conformance.selftest import (
     acl,
     addressing,
@@ -20,6 +21,9 @@ from conformance.selftest import (
     transit,
     underlay,
 )
+=======
+from conformance.selftest import acl, addressing, lldp, moves, mtu, nat, neighbours, pairs, route, transit, underlay
+>>>>>>> main
 from conformance.selftest.fault import Fault
 
 
@@ -32,6 +36,10 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
     return found
 
 
+<<<<<<< HEAD
 _MODULES = (acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves)
+=======
+_MODULES = (acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, moves, pairs)
+>>>>>>> main
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))

@@ -23,6 +23,7 @@ from conformance.errors import UsageError
 from conformance.lab import nftables
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
+from conformance.pairs.pairing import pair_of
 from conformance.policy.document import Policy
 from conformance.profile import Profile, load
 from conformance.selftest.fault import PLANTED, SAID, Fault
@@ -32,7 +33,7 @@ from conformance.selftest.faults import FAULTS
 def profile_of(fault: Fault) -> Profile:
     """The profile of the reference network with that fault: it claims what the sound one claims."""
     reference = load(fault.network)
-    return reference.model_copy(
+    faulty = reference.model_copy(
         update={
             "name": f"fault-{fault.name}",
             "title": f"{reference.title}, with a fault: {fault.title}",
@@ -41,6 +42,7 @@ def profile_of(fault: Fault) -> Profile:
             "adapter": {**reference.adapter, **dict(fault.settings), "fault": fault.name},
         }
     )
+    return pair_of(faulty, load(fault.partner), name=faulty.name) if fault.partner else faulty
 
 
 def adapter(profile: Profile) -> Faulty:

@@ -17,6 +17,7 @@ from conformance.judging.plan import Instance, RecordingKey, Selection, recordin
 from conformance.judging.session import Session
 from conformance.judging.shipped import checks
 from conformance.lab.live import Live, Order
+from conformance.pairs.pairing import JOINT, pair_of
 from conformance.profile import Profile
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
@@ -103,7 +104,7 @@ class Trials:
         listed = list(subjects)
         self._scenarios = _scenarios(listed)
         for subject in listed:
-            profile = profile_of(subject) if isinstance(subject, Fault) else profiles.load(subject[0])
+            profile = profile_of(subject) if isinstance(subject, Fault) else sound_profile(subject[0])
             self._profiles[profile.name] = profile
             cells.append((profile.name, subject.testbed if isinstance(subject, Fault) else subject[1]))
         self._keys = [key for cell in cells for key in self._needed(*cell)]
@@ -123,8 +124,8 @@ class Trials:
     def of_fault(self, fault: Fault) -> Trial:
         """The trial of a faulty network."""
         name = profile_of(fault).name
-        known = BY_DESIGN.get(fault.network, frozenset())
-        return self._trial(name, (fault.network, fault.testbed), known | fault.fails, fault)
+        known = BY_DESIGN.get(fault.reference, frozenset())
+        return self._trial(name, (fault.reference, fault.testbed), known | fault.fails, fault)
 
     def of_sound(self, sound: Sound) -> Trial:
         """The trial of a sound network, on one testbed."""
@@ -178,7 +179,7 @@ def _scenarios(subjects: Iterable[Fault | Sound]) -> dict[Sound, frozenset[str]]
     for fault in subjects:
         if isinstance(fault, Fault):
             found[profile_of(fault).name, fault.testbed] = fault.scenarios
-            planted.setdefault((fault.network, fault.testbed), []).append(fault.scenarios)
+            planted.setdefault((fault.reference, fault.testbed), []).append(fault.scenarios)
     return found | {place: frozenset().union(*each) for place, each in planted.items() if all(each)}
 
 
@@ -207,9 +208,15 @@ def _first(outcomes: Iterable[Outcome], verdict: Verdict) -> dict[str, str]:
     return found
 
 
+def sound_profile(name: str) -> Profile:
+    """The profile of a sound network, or of a pair of them."""
+    left, joint, right = name.partition(JOINT)
+    return pair_of(profiles.load(left), profiles.load(right)) if joint else profiles.load(name)
+
+
 def sound_networks(faults: Iterable[Fault]) -> list[Sound]:
     """The networks that faults are planted in, each with its testbed."""
-    return sorted({(fault.network, fault.testbed) for fault in faults})
+    return sorted({(fault.reference, fault.testbed) for fault in faults})
 
 
 def undetectable(faults: Iterable[Fault]) -> list[str]:

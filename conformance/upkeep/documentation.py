@@ -95,7 +95,7 @@ def _faults() -> Iterator[str]:
     yield "Each is a reference network that really misbehaves, recorded on taps; exactly the named requirements fail.\n"
     yield "| fault | what misbehaves | network | fails |\n|---|---|---|---|"
     for fault in sorted(FAULTS.values(), key=lambda fault: fault.name):
-        yield f"| {fault.name} | {fault.title} | {fault.network} | {', '.join(sorted(fault.fails))} |"
+        yield f"| {fault.name} | {fault.title} | {fault.reference} | {', '.join(sorted(fault.fails))} |"
     yield ""
 
 

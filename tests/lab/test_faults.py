@@ -45,7 +45,7 @@ def test_a_sound_network_fails_nothing_but_by_design(cell: tuple[str, str], runn
     assert not trial.broken
     assert not trial.extra, trial.failed
     assert not trial.missed, trial.undecided
-    planted = [fault for fault in FAULTS.values() if (fault.network, fault.testbed) == cell]
+    planted = [fault for fault in FAULTS.values() if (fault.reference, fault.testbed) == cell]
     assert not trial.noted & frozenset().union(*(fault.notes for fault in planted))
 
 

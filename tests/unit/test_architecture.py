@@ -15,6 +15,7 @@ ABOVE = {"running", "plugin", "commands", "upkeep", "cli"}
 """What joins both sides of the arrow: no room below imports it."""
 
 FORBIDDEN = {
+    "pairs": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", "selftest", *ABOVE},
     "policy": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", "selftest", *ABOVE},
     "checks": {"lab", "adapters", "scenarios", "report", "selftest", *ABOVE},
     "judging": {"lab", "adapters", "scenarios", "report", "selftest", *ABOVE},

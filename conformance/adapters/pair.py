@@ -1,0 +1,83 @@
+"""Pairs: two implementations in one lab, the first on the first host, the second on the second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from conformance.adapters.interface import Adapter, Attachment, Endpoint, Explaining, Identity, Subject, Unavailable
+from conformance.adapters.registry import adapter_for
+from conformance.lab.lab import Host, Lab
+from conformance.lab.namespace import Namespace
+from conformance.pairs.pairing import settings_of, sides_of
+from conformance.profile import Profile
+
+
+def adapter(profile: Profile) -> PairAdapter:
+    """The adapter of a pair. Raises UsageError for wrong settings, of the pair or of one of the two."""
+    settings = settings_of(profile)
+    return PairAdapter(profile, (adapter_for(settings.left), adapter_for(settings.right)))
+
+
+class PairSubject:
+    """What is asked of a host is asked of the implementation that has it."""
+
+    def __init__(self, subjects: Mapping[str, Subject]) -> None:
+        self._subjects = subjects
+
+    def prepare(self, host: Host, name: str) -> Namespace | None:
+        """As the host's implementation does."""
+        return self._subjects[host.name].prepare(host, name)
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Attach one endpoint to the host's implementation. Raises AdapterError."""
+        return self._subjects[host.name].attach(host, request)
+
+    def detach(self, endpoint: Endpoint) -> None:
+        """Detach it from its host's implementation. Raises AdapterError."""
+        self._subjects[endpoint.host].detach(endpoint)
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """What the host's implementation has to say, if anything."""
+        subject = self._subjects[host.name]
+        return subject.explain(host) if isinstance(subject, Explaining) else {}
+
+
+class PairAdapter:
+    """Two adapters, each with one host of the lab."""
+
+    def __init__(self, profile: Profile, adapters: tuple[Adapter, Adapter]) -> None:
+        self._profile = profile
+        self._adapters = adapters
+        self.weight = sum(one.weight for one in adapters)
+        self.needs_root = any(one.needs_root for one in adapters)
+
+    def identify(self) -> Identity | Unavailable:
+        """Both, as they say themselves; unavailable where one is."""
+        known: list[Identity] = []
+        for one in self._adapters:
+            found = one.identify()
+            if isinstance(found, Unavailable):
+                return found
+            known.append(found)
+        left, right = known
+        details = {
+            f"{side} {key}": value
+            for side, one in zip(("left", "right"), known, strict=True)
+            for key, value in one.details.items()
+        }
+        return Identity(f"{left.product} × {right.product}", f"{left.version} × {right.version}", details)
+
+    def plan(self) -> tuple[str, ...]:
+        """What each of the two does."""
+        names = ("first host", "second host")
+        return tuple(f"{name}: {step}" for name, one in zip(names, self._adapters, strict=True) for step in one.plan())
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[PairSubject]:
+        """Each on its own host. Raises AdapterError."""
+        left, right = sides_of(self._profile, lab.testbed)
+        first, second = self._adapters
+        with first.deploy(lab.part(left.host)) as one, second.deploy(lab.part(right.host)) as other:
+            yield PairSubject({left.host: one, right.host: other})

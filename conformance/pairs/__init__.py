@@ -1,0 +1,1 @@
+"""Pairs: two implementations in one lab, each against the other, as one profile."""

@@ -1,0 +1,47 @@
+"""Pair: endpoints of two implementations, two of each, talk to each other: every ordered pair, by every protocol.
+
+Nothing is primed, and nobody else talks: every frame of the router's ports is recorded, which is the wire between the
+two, whatever each of them does on its own host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance import limits
+from conformance.adapters.interface import Attachment
+from conformance.lab.flow import Probe
+from conformance.recording.model import FlowProtocol
+from conformance.scenarios.paths import between_endpoints
+from conformance.scenarios.reachability import PORT, probe
+from conformance.scenarios.stage import Stage
+
+PROTOCOLS: tuple[FlowProtocol, ...] = ("tcp", "udp")
+PARALLEL = 8
+"""Flows of each protocol on each way beside the first one: what translates shows it by their ports."""
+SHARED_SOURCE_PORT = 40_002
+"""Both endpoints of a host send from it at the same time: what shares one address between them has to change one."""
+
+
+def act(stage: Stage) -> None:
+    """Attach two endpoints on each host, and send everything at once."""
+    stage.attach_all([(host, Attachment(f"{host.name}{letter}")) for host in stage.hosts for letter in "ab"])
+    stage.snapshot("before")
+    stage.serve(tcp=(PORT,), udp=(PORT,))
+    with stage.window("pair"):
+        stage.run(list(_probes(stage)), limits.ANSWER)
+    stage.snapshot("after")
+
+
+def _probes(stage: Stage) -> Iterator[Probe]:
+    for family in stage.families:
+        for way in between_endpoints(stage, family):
+            if way.path != "cross-host":
+                continue
+            yield probe(stage, way, "reach", "icmp", 0)
+            for protocol in PROTOCOLS:
+                yield probe(stage, way, "reach", protocol, PORT)
+                if way.target.endswith("a"):
+                    yield probe(stage, way, "identity", protocol, PORT, source_port=SHARED_SOURCE_PORT)
+                for _ in range(PARALLEL):
+                    yield probe(stage, way, "identity", protocol, PORT)

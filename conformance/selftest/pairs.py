@@ -1,0 +1,68 @@
+"""Planted faults of the family pair: the first of two implementations drops or translates, the second is sound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from conformance.lab.lab import Host, Lab
+from conformance.lab.nftables import destination, drop, in_interface, masquerade, out_interface, source, state
+from conformance.selftest.chains import Planted, forwarding, source_translation
+from conformance.selftest.fault import Fault, rule_hit
+
+
+def _leaving(host: Host, _: Lab) -> Planted:
+    return [(masquerade(), (source(host.workload_ipv4), out_interface(host.uplink)))]
+
+
+def _arriving(host: Host, _: Lab) -> Planted:
+    return [(masquerade(), (in_interface(host.uplink), destination(host.workload_ipv4)))]
+
+
+def _unasked(host: Host, _: Lab) -> Planted:
+    return [(drop(), (in_interface(host.uplink), destination(host.workload_ipv6), state("new")))]
+
+
+def _mute(host: Host, _: Lab) -> Planted:
+    return [(drop(), (source(host.workload_ipv4), out_interface(host.uplink)))]
+
+
+_SOUND = Fault(
+    name="pair",
+    title="nothing",
+    network="routed-64",
+    partner="plain-wire",
+    testbed="routed",
+    fails=frozenset({"pair.reach"}),
+    witness=rule_hit,
+)
+
+FAULTS = (
+    replace(
+        _SOUND,
+        name="pair-masquerade",
+        title="in a pair, one side hides its endpoints behind its host",
+        fails=frozenset({"pair.addresses-kept", "pair.sends"}),
+        on_network=source_translation("ip", _leaving),
+    ),
+    replace(
+        _SOUND,
+        name="pair-inbound-masquerade",
+        title="in a pair, one side hides from its endpoints who speaks to them",
+        fails=frozenset({"pair.addresses-kept", "pair.delivers"}),
+        on_network=source_translation("ip", _arriving),
+    ),
+    replace(
+        _SOUND,
+        name="pair-deaf",
+        title="in a pair, one side drops what the other opens over IPv6",
+        fails=frozenset({"pair.reach", "pair.delivers"}),
+        on_network=forwarding("ip6", _unasked),
+    ),
+    replace(
+        _SOUND,
+        name="pair-mute",
+        title="in a pair, nothing of one side's endpoints leaves its host over IPv4",
+        fails=frozenset({"pair.reach", "pair.sends"}),
+        on_network=forwarding("ip", _mute),
+    ),
+)

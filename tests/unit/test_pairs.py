@@ -1,0 +1,122 @@
+"""Pairs: two profiles as one, and the matrix of implementation against implementation."""
+
+from __future__ import annotations
+
+import datetime
+import io
+
+import pytest
+from rich.console import Console
+
+from conformance.errors import UsageError
+from conformance.pairs.pairing import couples, members, pair_of, sides_of
+from conformance.profile import load
+from conformance.report import pairs
+from conformance.report.assemble import from_outcomes
+from conformance.report.glyphs import UNICODE
+from conformance.report.model import Absence, Header, Implementation, Report
+from conformance.running.run import Run, Wish
+from conformance.testbed import load as load_testbed
+from conformance.verdict import Attempt, Judgement, Outcome, Verdict
+
+
+def outcome(name: str, verdict: Verdict, **parameters: str) -> Outcome:
+    judgement = Judgement(verdict, "it holds", "what was seen")
+    return Outcome(name, "SUITE", tuple(sorted(parameters.items())), (Attempt(1, judgement),))
+
+
+def report(left: str, right: str, *outcomes: Outcome, absent: bool = False) -> Report:
+    header = Header(
+        version="0", catalogue="0" * 64, profile=f"{left}_x_{right}", title="A pair", roles=("workload-pair",),
+        pair=(left, right), implementation=None if absent else Implementation(product="two", version="1"),
+        unavailable=Absence(reason="it is not here") if absent else None, kernel="6", testbeds=("routed",),
+        scenarios=("pair",), date=datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC), command="plugfest run",
+    )  # fmt: skip
+    return from_outcomes(header, outcomes)
+
+
+def met(left: str, right: str) -> Report:
+    """A pair in which the right one drops what it is sent."""
+    return report(
+        left,
+        right,
+        outcome("pair.reach", Verdict.FAIL, direction="left-to-right"),
+        outcome("pair.reach", Verdict.PASS, direction="right-to-left"),
+        outcome("pair.addresses-kept", Verdict.INCONCLUSIVE, direction="left-to-right"),
+        outcome("pair.addresses-kept", Verdict.PASS, direction="right-to-left"),
+        outcome("pair.sends", Verdict.PASS, side="left"),
+        outcome("pair.delivers", Verdict.PASS, side="left"),
+        outcome("pair.sends", Verdict.PASS, side="right"),
+        outcome("pair.delivers", Verdict.FAIL, side="right"),
+    )
+
+
+def test_a_pair_claims_what_both_claim() -> None:
+    pair = pair_of(load("routed-64"), load("docker-bridge"))
+    assert pair.name == "routed-64_x_docker-bridge"
+    assert pair.paired
+    assert not pair.links
+    assert "ipv6" not in pair.features
+    assert {"ipv4", "multi-host"} <= set(pair.features)
+    assert members(pair) == ("routed-64", "docker-bridge")
+    assert members(load("routed-64")) == ()
+    left, right = sides_of(pair, load_testbed("routed"))
+    assert (left.host, right.host) == ("h1", "h2")
+    assert right.profile == load("docker-bridge")
+
+
+def test_a_pair_needs_two_hosts_and_a_router() -> None:
+    pair = pair_of(load("routed-64"), load("cni-ptp"))
+    for name in ("same-subnet", "links"):
+        with pytest.raises(UsageError, match="a router between"):
+            sides_of(pair, load_testbed(name))
+
+
+def test_everyone_meets_everyone_once() -> None:
+    names = [load(name) for name in ("routed-64", "cni-ptp", "nat-bridge")]
+    met_ = [(one.name, other.name) for one, other in couples(names)]
+    assert met_ == [("routed-64", "cni-ptp"), ("routed-64", "nat-bridge"), ("cni-ptp", "nat-bridge")]
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (Wish(profiles=("routed-64",), pairs=True), "at least two"),
+        (Wish(profiles=("routed-64", "cni-ptp"), pairs=True, rename="x"), "not with --pair"),
+        (Wish(profiles=("routed-64", "cni-ptp"), pairs=True, testbeds=("same-subnet",)), "a router between"),
+        (Wish(profiles=("routed-64", "routed-65"), pairs=True), "did you mean 'routed-64'"),
+    ],
+)
+def test_a_wish_for_pairs_that_cannot_be(wish: Wish, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Run(wish)
+
+
+def test_a_run_of_pairs_has_two_plain_wires_as_its_control() -> None:
+    run = Run(Wish(profiles=("routed-64", "cni-ptp"), pairs=True))
+    assert list(run.profiles) == ["plain-wire", "routed-64_x_cni-ptp"]
+    assert members(run.profiles["plain-wire"]) == ("plain-wire", "plain-wire")
+    assert run.selection.testbeds == ("routed",)
+
+
+def test_the_cell_says_what_was_carried_and_whose_side_broke_a_clause() -> None:
+    (meetings,) = pairs.tables([met("one", "other"), report("one", "third", absent=True)]).values()
+    first = meetings[0]
+    assert first.carried == {("one", "other"): Verdict.FAIL, ("other", "one"): Verdict.PASS}
+    assert first.verdict is Verdict.FAIL
+    assert first.sides == (Verdict.PASS, Verdict.FAIL)
+    assert first.broken == ((), ("pair.delivers",))
+    assert pairs.cell(meetings, "one", "other", UNICODE) == ("✗ c", Verdict.FAIL)
+    assert pairs.cell(meetings, "other", "one", UNICODE) == ("✓ r", Verdict.PASS)
+    assert pairs.cell(meetings, "third", "one", UNICODE) == ("⊘", None)
+    assert pairs.cell(meetings, "other", "third", UNICODE) == ("", None)
+
+
+def test_it_is_shown_on_a_terminal_and_as_markdown() -> None:
+    said = io.StringIO()
+    pairs.render_terminal([met("one", "other")], Console(file=said, width=100))
+    assert "one x other: interoperability fail; one pass; other fail (pair.delivers)" in said.getvalue()
+    page = pairs.render_markdown([met("one", "other")])
+    assert "| **one** |  | ✗ c |" in page
+    assert "| one × other | ✗ fail | ✓ pass | ✗ fail: pair.delivers |" in page
+    assert not pairs.render_markdown([])
