@@ -55,10 +55,6 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         Scenario(
             "policy", "A policy between many endpoints: all pairs at once, and what lies one step beside it", 12.0
         ),
-<<<<<<< HEAD
-=======
         Scenario("pair", "Endpoints of two implementations, one on each host, talk to each other", 6.0, inside=True),
-        Scenario("lldp", "An LLDP agent is left alone, met, lied to, disabled, changed and ended", 24.0, True, True),
->>>>>>> main
     )
 }

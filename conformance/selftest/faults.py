@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-<<<<<<< HEAD
 from conformance.selftest import (
     acl,
     addressing,
@@ -16,14 +15,12 @@ from conformance.selftest import (
     mtu,
     nat,
     neighbours,
+    pairs,
     route,
     switching,
     transit,
     underlay,
 )
-=======
-from conformance.selftest import acl, addressing, lldp, moves, mtu, nat, neighbours, pairs, route, transit, underlay
->>>>>>> main
 from conformance.selftest.fault import Fault
 
 
@@ -36,10 +33,8 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
     return found
 
 
-<<<<<<< HEAD
-_MODULES = (acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves)
-=======
-_MODULES = (acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, moves, pairs)
->>>>>>> main
+_MODULES = (
+    acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs
+)  # fmt: skip
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))
