@@ -83,10 +83,7 @@ def test_no_data_before_the_partner_is_ready(case: Case) -> None:
             frames=[one.number for one in early],
         )
         if arrivals(case, port, between=(step.time_ns + _margin(0.5), granted.time_ns)):
-            case.note(
-                f"{port.name} sends to a partner that is synchronised but does not say that it collects, as coupled "
-                "control of the Mux machine allows"
-            )
+            case.note("data goes to a synchronised partner before it collects, as coupled control allows")
 
 
 @check("lacp.selection", scenario="lacp")

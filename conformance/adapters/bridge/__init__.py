@@ -60,12 +60,12 @@ class KernelBridges:
         """Make the bridges. Raises AdapterError."""
         with refusals("bridge"):
             for number, wish in enumerate(wishes):
-                self._make(host, wish, number)
+                self._make(host, wish, list(self.lab.hosts).index(host.name), number)
             for wish in wishes:
                 for port in wish.ports:
                     link.await_link(host.namespace, port)
 
-    def _make(self, host: Host, wish: BridgeWish, number: int) -> None:
+    def _make(self, host: Host, wish: BridgeWish, place: int, number: int) -> None:
         if wish.spanning == "rstp":
             raise AdapterError("the kernel has no RSTP")
         times = {
@@ -73,7 +73,11 @@ class KernelBridges:
         }  # fmt: skip
         data = {kind: pack("=I", round(seconds * HUNDREDTHS)) for kind, seconds in times.items()}
         data[SNOOPING] = b"\0"
-        made = [rtnetlink.link(wish.name, "bridge", data=data, mac=f"02:00:5e:00:53:{0xA0 + number:02x}", up=False)]
+        made = [
+            rtnetlink.link(
+                wish.name, "bridge", data=data, mac=f"02:00:5e:00:{0x60 + place:02x}:{0xA0 + number:02x}", up=False
+            )
+        ]
         netlink.transact(host.namespace, [*made, rtnetlink.quiet(wish.name)])
         if wish.spanning == "stp":
             index = link.index(host.namespace, wish.name)

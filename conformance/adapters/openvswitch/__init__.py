@@ -39,8 +39,9 @@ def adapter(profile: Profile, conduct: Flawing | None = None) -> OpenVSwitchAdap
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
 
 
-def _mac(number: int) -> str:
-    return f"02:00:5e:00:53:{0xB0 + number:02x}"
+def _mac(host: int, bridge: int) -> str:
+    """A bridge's address, which is its identifier to LACP and to spanning trees too."""
+    return f"02:00:5e:00:{0x60 + host:02x}:{0xB0 + bridge:02x}"
 
 
 class OpenVSwitch:
@@ -62,7 +63,7 @@ class OpenVSwitch:
         """Make the bridges in one transaction. Raises AdapterError."""
         commands: list[Sequence[str]] = []
         for number, wish in enumerate(wishes):
-            commands += self._made(wish.name, number)
+            commands += self._made(host, wish.name, number)
             commands.append(["set", "bridge", wish.name, f"other-config:mac-aging-time={wish.ageing:.0f}"])
             if wish.spanning != "off":
                 kind = wish.spanning
@@ -74,7 +75,7 @@ class OpenVSwitch:
 
     def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
         """One bridge with the access port and a bond for each bundle. Raises AdapterError."""
-        commands = [*self._made("br0", 0), ["add-port", "br0", access]]
+        commands = [*self._made(host, "br0", 0), ["add-port", "br0", access]]
         for wish in bundles:
             options = [
                 f"bond_mode={self._settings.bond_mode}", f"lacp={'active' if wish.active else 'passive'}",
@@ -83,9 +84,9 @@ class OpenVSwitch:
             commands.append(["add-bond", "br0", wish.name, *wish.ports, *options])
         self._switches[host.name].configure(*commands)
 
-    @staticmethod
-    def _made(name: str, number: int) -> list[Sequence[str]]:
-        kind = ["datapath_type=netdev", f"other-config:hwaddr={_mac(number)}"]
+    def _made(self, host: Host, name: str, number: int) -> list[Sequence[str]]:
+        mac = _mac(list(self._lab.hosts).index(host.name), number)
+        kind = ["datapath_type=netdev", f"other-config:hwaddr={mac}"]
         return [["add-br", name], ["set", "bridge", name, *kind]]
 
     def explain(self, host: Host) -> Mapping[str, Any]:
