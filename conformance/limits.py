@@ -48,6 +48,14 @@ IDLE_FAST: Final = 4.0
 IDLE_THOROUGH: Final = 7_500.0
 """RFC 5382 §5 REQ-5: a NAT keeps an idle established connection for 2 h 4 min; silence of 2 h 5 min outlives it."""
 
+# --- policies ------------------------------------------------------------------------------------------------------
+POLICY_EFFECT: Final = 5.0
+"""ACL-07: a change of policy is effective within five seconds."""
+STREAM_PACE: Final = 0.001
+"""Between two datagrams of a stream: the resolution in which the effect of a change is told."""
+STREAM_AFTER: Final = 0.2
+"""How long a stream runs before and after what it watches: two hundred datagrams either way."""
+
 # --- moves -------------------------------------------------------------------------------------------------------
 PRIMED: Final = 1.1
 """No clause: a neighbour entry of Linux resists replacement for `locktime`, 1 s; the first probes prime it before."""
