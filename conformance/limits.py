@@ -67,8 +67,10 @@ MOVE_WINDOW_THOROUGH: Final = 60.0
 """MOVE-04, MOVE-10: a controller may repeat for 16 s, a cache may answer for 30 s."""
 ANNOUNCED: Final = 1.0
 """MOVE-01, MOVE-05: the first announcement follows within one second of the address being usable."""
-FOLLOWED: Final = 1.0
-"""MOVE-13, MOVE-14: within one second of the address being usable everybody reaches it at the new place."""
+PROMPT: Final = 1.0
+"""MOVE-13: within one second of the address being usable everybody reaches it at the new place; later is noted."""
+FOLLOWED: Final = 3.0
+"""MOVE-13: later than three seconds is a failure. Whoever times out takes DELAY 5 s and three probes (RFC 4861 §10)."""
 HANDED_OVER: Final = 0.1
 """MOVE-04: later than 100 ms after the hand-over nothing says any more what held before it."""
 ADVERTISEMENT_SPACING: Final = 0.95
