@@ -48,6 +48,14 @@ IDLE_FAST: Final = 4.0
 IDLE_THOROUGH: Final = 7_500.0
 """RFC 5382 §5 REQ-5: a NAT keeps an idle established connection for 2 h 4 min; silence of 2 h 5 min outlives it."""
 
+# --- policies ------------------------------------------------------------------------------------------------------
+POLICY_EFFECT: Final = 5.0
+"""ACL-07: a change of policy is effective within five seconds."""
+STREAM_PACE: Final = 0.001
+"""Between two datagrams of a stream: the resolution in which the effect of a change is told."""
+STREAM_AFTER: Final = 0.2
+"""How long a stream runs before and after what it watches: two hundred datagrams either way."""
+
 # --- moves -------------------------------------------------------------------------------------------------------
 PRIMED: Final = 1.1
 """No clause: a neighbour entry of Linux resists replacement for `locktime`, 1 s; the first probes prime it before."""
@@ -59,8 +67,10 @@ MOVE_WINDOW_THOROUGH: Final = 60.0
 """MOVE-04, MOVE-10: a controller may repeat for 16 s, a cache may answer for 30 s."""
 ANNOUNCED: Final = 1.0
 """MOVE-01, MOVE-05: the first announcement follows within one second of the address being usable."""
-FOLLOWED: Final = 1.0
-"""MOVE-13, MOVE-14: within one second of the address being usable everybody reaches it at the new place."""
+PROMPT: Final = 1.0
+"""MOVE-13: within one second of the address being usable everybody reaches it at the new place; later is noted."""
+FOLLOWED: Final = 3.0
+"""MOVE-13: later than three seconds is a failure. Whoever times out takes DELAY 5 s and three probes (RFC 4861 §10)."""
 HANDED_OVER: Final = 0.1
 """MOVE-04: later than 100 ms after the hand-over nothing says any more what held before it."""
 ADVERTISEMENT_SPACING: Final = 0.95
@@ -71,6 +81,9 @@ DAEMON_START: Final = 90.0
 DAEMON_STOP: Final = 20.0
 COMMAND: Final = 60.0
 ATTACH: Final = 90.0
+GUEST: Final = 90.0
+"""One answer of a virtual machine, or its start: software emulation, on a machine that others use too."""
+MIGRATION: Final = 90.0
 CANARY: Final = 5.0
 LINK_UP: Final = 10.0
 TAP_FLUSH: Final = 10.0

@@ -92,6 +92,12 @@ class Profile(Strict):
         return LINK_ROLES.issuperset(self.roles)
 
     @property
+    def weight(self) -> int:
+        """How much of a machine a lab of kernel networks takes: the neighbour tables, which all labs share, bear three
+        endpoints of a packet filter where they bear one ordinary lab."""
+        return -(-self.endpoints // 3) if "packet-filter" in self.roles else 1
+
+    @property
     def paired(self) -> bool:
         """Whether it is two implementations, each against the other."""
         return PAIR_ROLES.issuperset(self.roles)

@@ -218,7 +218,7 @@ def sound_networks(faults: Iterable[Fault]) -> list[Sound]:
 
 
 def undetectable(faults: Iterable[Fault]) -> list[str]:
-    """Requirements that have a check, and that no fault fails: their passes prove nothing."""
+    """Requirements that have a check, and that no fault fails: their passes prove nothing. Figures decide nothing."""
     known = frozenset().union(*(fault.fails for fault in faults))
     decided = (one.requirement for one in checks())
     return sorted({row.id for row in decided if not row.informational and row.level is not Level.MEASURE} - known)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import outcomes, plugfest
+from command import EMULATED, outcomes, plugfest
 
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
@@ -31,7 +31,7 @@ from conformance.testbed import load as load_testbed
 
 pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
-PROFILES = [name for name in available() if name != CONTROL]
+PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
 CONFORMING = {"routed-64", "routed-64-acl", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover"}
 OF_EVERY_NETWORK = {"discovery", "idle", "mtu", "reachability"}
 
@@ -122,6 +122,16 @@ def test_verdicts_are_true(profile: str, whole_run: Path) -> None:
     assert links or report.control is not None
     assert report.control is None or not report.control.problems
     assert report_code(report) == (0 if profile in CONFORMING else 1)
+
+
+def test_a_virtual_machine_is_an_endpoint_like_any_other(tmp_path: Path) -> None:
+    """Every family, on one testbed; the wire between its bridge and the top-of-rack is all that lies between."""
+    only = [word for family in ("route", "nat", "addr", "nd", "mtu", "underlay") for word in ("--only", family)]
+    ended = plugfest(tmp_path, "run", "qemu-migration-virtio", "--testbed", "same-subnet", *only, "--out", "out")
+    assert "Traceback" not in ended.stderr, ended.stderr
+    report = report_of(tmp_path / "out", "qemu-migration-virtio")
+    wrong = list(differences(truths("qemu-migration-virtio"), report))
+    assert not wrong, f"{len(wrong)} of {len(report.outcomes)}:\n" + "\n".join(wrong[:40])
 
 
 def test_masquerading_costs_nat_and_socket_identity_alone(whole_run: Path) -> None:
