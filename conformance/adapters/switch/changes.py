@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,23 @@ from conformance.adapters.switch.session import Session
 Values = Mapping[str, Any]
 
 
+@dataclass
+class Change:
+    """One change: what it is known by, the lines that undo it, and whether the device has taken it: of one that it has
+    refused something may be left, and what undoes it may be refused as well."""
+
+    key: str
+    undo: list[str]
+    taken: bool = False
+
+
 class Changes:
     """What was changed on one device, through one session."""
 
     def __init__(self, session: Session, journal: Path) -> None:
         self._session = session
         self._journal = journal
-        self._undo: list[tuple[str, list[str]]] = []
+        self._undo: list[Change] = []
         self._recover()
 
     def apply(self, name: str, **values: Any) -> None:
@@ -35,9 +46,12 @@ class Changes:
         intent = dialect.find(name)
         before = self._row(intent.was or intent.check, values) or {}
         undo = dialect.lines(intent.undo, {**values, "before": before})
-        self._undo.append((key(name, values), undo))
+        change = Change(key(name, values), undo)
+        self._undo.append(change)
         self._write()
         self._session.configure(dialect.lines(intent.apply, {**values, "before": before}))
+        change.taken = True
+        self._write()
         wrong = self._in_force(intent.check, values)
         if wrong:
             self._session.transcript.note(f"{name}: not in force: {wrong}")
@@ -47,22 +61,25 @@ class Changes:
     def revert(self, name: str, **values: Any) -> None:
         """Undo one change that was applied with these values. Raises AdapterError; LookupError where there is none."""
         wanted = key(name, values)
-        index = max(number for number, (known, _) in enumerate(self._undo) if known == wanted)
-        self._session.configure(self._undo[index][1])
-        del self._undo[index]
+        change = next((one for one in reversed(self._undo) if one.key == wanted), None)
+        if change is None:
+            raise LookupError(f"{wanted}: was not applied")
+        self._session.configure(change.undo)
+        self._undo.remove(change)
         self._write()
 
     def rollback(self) -> None:
         """Undo everything, the last change first. Goes on after a refusal; raises AdapterError with the first."""
         first: AdapterError | None = None
-        kept: list[tuple[str, list[str]]] = []
+        kept: list[Change] = []
         while self._undo:
             change = self._undo.pop()
             try:
-                self._session.configure(change[1])
+                self._session.configure(change.undo)
             except AdapterError as problem:
-                first = first or problem
-                kept.insert(0, change)
+                if change.taken:
+                    first = first or problem
+                    kept.insert(0, change)
         self._undo = kept
         self._write()
         if first is not None:
@@ -91,7 +108,7 @@ class Changes:
         except ValueError:
             raise AdapterError(f"{self._journal}: cannot be read; restore the device by hand and remove it") from None
         self._session.transcript.note("undoing what a killed run has left")
-        self._undo = [(change, lines) for change, lines in left]
+        self._undo = [Change(**change) for change in left]
         self.rollback()
 
     def _write(self) -> None:
@@ -101,7 +118,7 @@ class Changes:
             return
         self._journal.parent.mkdir(parents=True, exist_ok=True)
         partial = self._journal.with_suffix(".partial")
-        partial.write_text(json.dumps(self._undo))
+        partial.write_text(json.dumps([asdict(change) for change in self._undo]))
         partial.replace(self._journal)
 
 

@@ -74,13 +74,14 @@ class Session:
     def _trouble(self, what: str) -> Iterator[None]:
         from netmiko.exceptions import NetmikoAuthenticationException, NetmikoBaseException
         from paramiko import SSHException
+        from paramiko.hostkeys import InvalidHostKey
 
         try:
             yield
         except NetmikoAuthenticationException:
             self.transcript.note(f"cannot {what}: the device does not take the credentials")
             raise AdapterError(f"{self._where}: cannot {what}: the device does not take the credentials") from None
-        except (NetmikoBaseException, SSHException, OSError, EOFError) as problem:
+        except (NetmikoBaseException, SSHException, InvalidHostKey, OSError, EOFError) as problem:
             said = " ".join(self.transcript.masked(str(problem)).split())[:200] or type(problem).__name__
             self.transcript.note(f"cannot {what}: {said}")
             raise AdapterError(f"{self._where}: cannot {what}: {said}; see logs/{self.transcript.path.name}") from None
