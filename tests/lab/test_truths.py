@@ -32,7 +32,7 @@ from conformance.testbed import load as load_testbed
 pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
 PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
-CONFORMING = {"routed-64", "routed-64-acl", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover"}
+CONFORMING = {"routed-64", "routed-64-acl", "tenant-bridges", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover"}
 OF_EVERY_NETWORK = {"discovery", "idle", "mtu", "reachability"}
 
 
