@@ -9,6 +9,7 @@ from typing import Final
 from conformance.selftest import (
     acl,
     addressing,
+    lacp,
     lldp,
     moves,
     mtu,
@@ -16,6 +17,7 @@ from conformance.selftest import (
     neighbours,
     pairs,
     route,
+    switching,
     tenants,
     transit,
     underlay,
@@ -32,6 +34,9 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
     return found
 
 
-_MODULES = (acl, tenants, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, moves, pairs)
+_MODULES = (
+    acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
+    tenants,
+)  # fmt: skip
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))
