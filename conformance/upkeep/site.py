@@ -79,7 +79,7 @@ def _implementation(report: Report, label: str) -> str:
     link = f"[Open it in the matrix](../matrix.html#implementation={label.replace('@', '%40').replace('+', '%2B')})"
     facts = {"command": f"`{header.command}`", "kernel": header.kernel, "recorded": header.date.date().isoformat()}
     if header.implementation is not None:
-        facts |= {name: value for name, value in sorted(header.implementation.details.items())}
+        facts |= dict(sorted(header.implementation.details.items()))
     table = ["| | |", "|---|---|", *(f"| {name} | {value.replace('|', '/')} |" for name, value in facts.items())]
     return "\n".join([f"# {label}", "", f"{header.title}. {link}.", "", *table, "", for_python_markdown(text)])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ ENDS = {4: (ip_address("10.1.0.1"), ip_address("10.2.0.2")), 6: (ip_address("200
 DATA = mark(7) + bytes(range(40))
 
 
-def dissected(packet: bytes) -> Any:
+def dissected(packet: bytes) -> object:
     from scapy.layers.inet import IP
     from scapy.layers.inet6 import IPv6
 
@@ -26,10 +25,10 @@ def rebuilt(packet: bytes) -> bytes:
     from scapy.layers.inet import TCP, UDP
 
     shown = dissected(packet)
-    for layer in (shown, shown.getlayer(UDP), shown.getlayer(TCP)):
-        if layer is not None and "chksum" in layer.fields:
-            del layer.chksum
-    return bytes(shown)
+    for layer in (shown, shown.getlayer(UDP), shown.getlayer(TCP)):  # type: ignore[attr-defined]
+        if layer is not None and "chksum" in layer.fields:  # type: ignore[union-attr]
+            del layer.chksum  # type: ignore[union-attr]
+    return bytes(shown)  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -53,7 +52,7 @@ def test_fragments_are_put_together_again(version: int) -> None:
     if version == 4:
         whole = defragment(pieces)[0]  # type: ignore[no-untyped-call]
     else:
-        assert all(IPv6ExtHdrFragment in one for one in pieces)
+        assert all(IPv6ExtHdrFragment in one for one in pieces)  # type: ignore[operator]
         whole = defragment6(pieces)  # type: ignore[no-untyped-call]
     assert bytes(whole.payload) == datagram
 
@@ -64,8 +63,8 @@ def test_extension_headers_are_a_chain() -> None:
     following, payload = packets.extended(wanted, packets.UDP, packets.udp(near, far, (5, 80), DATA))
     shown = dissected(packets.ip(near, far, following, payload))
     numbers = []
-    while "nh" in shown.fields:
-        numbers.append(shown.nh)
-        shown = shown.payload
+    while "nh" in shown.fields:  # type: ignore[attr-defined]
+        numbers.append(shown.nh)  # type: ignore[attr-defined]
+        shown = shown.payload  # type: ignore[attr-defined]
     assert numbers == [*wanted, packets.UDP]
-    assert shown.dport == 80
+    assert shown.dport == 80  # type: ignore[attr-defined]
