@@ -32,7 +32,15 @@ from conformance.testbed import load as load_testbed
 pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
 PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
-CONFORMING = {"routed-64", "routed-64-acl", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover"}
+CONFORMING = {
+    "routed-64",
+    "routed-64-acl",
+    "flat-bridge",
+    "cni-ptp",
+    "reference-lldp",
+    "linux-mover",
+    "linux-overlay-mover",
+}
 OF_EVERY_NETWORK = {"discovery", "idle", "mtu", "reachability"}
 
 
