@@ -23,7 +23,9 @@ from conformance.errors import UsageError
 from conformance.lab.lab import Lab
 from conformance.profile import Profile, Strict, explain
 
-Design = Literal["nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan", "mover", "overlay-mover", "tenant-bridges"]
+Design = Literal[
+    "nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan", "mover", "overlay-mover", "tenant-bridges"
+]
 
 
 PolicySupport = Literal["none", "complete", "ipv4-only", "ingress-only"]
