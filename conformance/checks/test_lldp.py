@@ -11,6 +11,8 @@ from conformance.judging.register import check
 
 JITTER = 0.3
 """Seconds by which a fast transmission may be early or late (LLDP-04)."""
+HOLDS = tuple(range(1, 101))
+"""What msgTxHold may be (§9.2.5.6)."""
 CREDIT = 5
 """txCreditMax (§9.2.5.17)."""
 
@@ -116,13 +118,14 @@ def _expect_ttl(case: Case, port: str, one: discovery.Sent, told: discovery.Time
         expected = "a TTL that is not 0, but in a shutdown LLDPDU"
         case.expect(one.pdu.ttl, expected=expected, seen=f"{port}: TTL {one.pdu.ttl}", frames=[one.number])
         return
-    product = round(told.interval * told.hold)
-    right = min(65535, product + 1)
-    if one.pdu.ttl == product != right:
-        case.note(f"TTL {product} is the product of the 2005 edition; that of 2016 has {right}")
+    holds = HOLDS if told.hold is None else (told.hold,)
+    products = {round(told.interval * hold): hold for hold in holds}
+    fits = one.pdu.ttl in products or (one.pdu.ttl or 0) - 1 in products or one.pdu.ttl == 65535
+    if one.pdu.ttl in products:
+        case.note(f"TTL {one.pdu.ttl} is the product of the 2005 edition; that of 2016 is one second longer")
     case.expect(
-        one.pdu.ttl in (product, right),
-        expected=f"a TTL of {right} s (interval {told.interval:g} s x {told.hold}, and 1)",
+        fits,
+        expected=f"a TTL of interval {told.interval:g} s x {told.hold or 'a hold of 1 to 100'}, and one second",
         seen=f"{port}: TTL {one.pdu.ttl}",
         frames=[one.number],
     )
