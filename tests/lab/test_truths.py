@@ -18,6 +18,8 @@ import pytest
 from command import EMULATED, outcomes, plugfest
 
 from conformance.judging.plan import CONTROL
+from conformance.judging.register import LINK_SCENARIOS
+from conformance.judging.shipped import checks
 from conformance.profile import available
 from conformance.profile import load as load_profile
 from conformance.recording.model import Flow
@@ -32,7 +34,10 @@ from conformance.testbed import load as load_testbed
 pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
 PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
-CONFORMING = {"routed-64", "routed-64-acl", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover"}
+CONFORMING = {
+    "routed-64", "routed-64-acl", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
+    "ovs-bridge",
+}  # fmt: skip
 OF_EVERY_NETWORK = {"discovery", "idle", "mtu", "reachability"}
 
 
@@ -96,12 +101,17 @@ def expected(table: list[Truth], outcome: ReportedOutcome) -> tuple[str, str]:
 
 
 def differences(table: list[Truth], report: Report) -> Iterator[str]:
-    """Every outcome that is not what is true. What binds other roles than the profile's is not applicable."""
-    roles = set(load_profile(report.header.profile).roles)
+    """Every outcome that is not what is true. What binds other roles than the profile's is not applicable, nor is what
+    speaks of workloads to a profile of ports, or of ports to one of workloads."""
+    profile = load_profile(report.header.profile)
+    of_ports = {check.requirement.id for check in checks() if check.scenario in LINK_SCENARIOS}
     for outcome in report.outcomes:
         verdict, because = expected(table, outcome)
-        if not roles & set(requirement(outcome.requirement).roles):
+        row = requirement(outcome.requirement)
+        if not set(profile.roles) & set(row.roles):
             verdict, because = "not-applicable", "it binds others"
+        elif profile.links is not (row.id in of_ports) and (profile.links or not row.features):
+            verdict, because = "not-applicable", "it speaks of workloads, or of single ports"
         if outcome.verdict != verdict:
             where = " ".join(f"{name}={value}" for name, value in outcome.parameters.items())
             yield f"{outcome.requirement} {where}: {outcome.verdict}, not {verdict} ({because}): {outcome.seen}"
