@@ -39,6 +39,14 @@ class Discovering(Protocol):
 
 
 @runtime_checkable
+class Beginning(Protocol):
+    """Its agent is off until it is asked for: a switch that does other things as well."""
+
+    def discover(self) -> None:
+        """Enable LLDP on every port. Raises AdapterError."""
+
+
+@runtime_checkable
 class Neighbouring(Protocol):
     """It shows its neighbours."""
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from conformance import limits
-from conformance.adapters.discovery import Administering, Discovering, Leaving, Neighbouring, Renaming, Told
+from conformance.adapters.discovery import Administering, Beginning, Discovering, Leaving, Neighbouring, Renaming, Told
 from conformance.frames import lldp
 from conformance.partners.wire import silence
 from conformance.scenarios.links import Link, aside, play, window
@@ -31,6 +31,8 @@ BEFORE_NEXT = 1.0
 
 def act(stage: Stage) -> None:
     """Everything that the agent can be asked to do."""
+    if isinstance(stage.subject, Beginning):
+        stage.subject.discover()
     told = stage.subject.told() if isinstance(stage.subject, Discovering) else Told()
     stage.event("lldp-told", interval=told.interval, hold=told.hold, fast_count=told.fast_count)
     stage.figures["protocol window s"] = asked_for(stage, told)
