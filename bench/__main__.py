@@ -6,7 +6,11 @@ import subprocess
 import sys
 import time
 
+<<<<<<< HEAD
 NAMES = ("startup", "labsetup", "capture", "indexing", "probes", "judging", "field", "links", "kernel")
+=======
+NAMES = ("startup", "labsetup", "capture", "indexing", "probes", "judging", "field", "page", "kernel")
+>>>>>>> main
 
 
 def main() -> int:
