@@ -6,11 +6,9 @@ import subprocess
 import sys
 import time
 
-<<<<<<< HEAD
-NAMES = ("startup", "labsetup", "capture", "indexing", "probes", "judging", "field", "links", "kernel")
-=======
-NAMES = ("startup", "labsetup", "capture", "indexing", "probes", "judging", "field", "page", "kernel")
->>>>>>> main
+NAMES = (
+    "startup", "labsetup", "capture", "indexing", "probes", "judging", "field", "links", "page", "kernel",
+)  # fmt: skip
 
 
 def main() -> int:
