@@ -274,6 +274,18 @@ def selftest(
 
 
 @app.command()
+def badge(
+    reports: Reports,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where they go.")] = Path("badges"),
+    name: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Of this conformance class.")] = None,
+) -> None:
+    """Write a badge for each report: SVG, and the JSON of a shields endpoint."""
+    from conformance.commands.badges import write_badges
+
+    raise typer.Exit(write_badges(reports, out, name))
+
+
+@app.command()
 def explain(
     name: Annotated[
         str, typer.Argument(metavar="REQUIREMENT", help="An id, a family or a class.", autocompletion=_explainable)
