@@ -32,8 +32,6 @@ PAGE: Final = "MATRIX.md"
 _BRANCH: Final = re.compile(
     r"\b(git|main|master|devel?|head|snapshot|nightly|latest|dirty|unknown)\b|\+g[0-9a-f]{6}", re.IGNORECASE
 )
-    r"\b(git|main|master|devel?|head|snapshot|nightly|latest|dirty|unknown)\b|\+g[0-9a-f]{6}", re.IGNORECASE
-)
 
 
 def problems(root: Path) -> Iterator[str]:
