@@ -57,6 +57,8 @@ class Attachment:
     `addresses` asks for exactly these addresses (of families the implementation supports; empty: its own choice).
     `extra_addresses` asks for that many further addresses per family on the same interface. `labels` are what a policy
     selects it by; `tenant` names the network that it belongs to, for implementations that keep tenants apart.
+    A `counterpart` is there for others to talk to and never moves: an implementation whose endpoints are costly, or
+    speak up by themselves, may attach a plain station of the same network instead.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Attachment:
     extra_addresses: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""
+    counterpart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,19 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlet:
+    """The host's end of an endpoint's link: where its frames are watched if its own namespace cannot be (a guest's)."""
+
+    namespace: Namespace
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One attached endpoint: the namespace where it lives, its interface there, and what was reported of it."""
+    """One attached endpoint: the namespace where it lives, its interface there, and what was reported of it.
+
+    `outlet` is given where its frames can only be watched from outside.
+    """
 
     name: str
     host: str
@@ -100,6 +114,7 @@ class Endpoint:
     interface: str
     reported: Reported
     publications: tuple[Publication, ...] = ()
+    outlet: Outlet | None = None
     handle: Any = None
 
 
@@ -131,6 +146,57 @@ class Linking(Protocol):
 
     def ports(self) -> Sequence[Port]:
         """The ports in use, in a fixed order; the host's own cables (`Host.cables`) or others that it made."""
+
+
+SpanningTree = Literal["off", "stp", "rstp"]
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeWish:
+    """A wish for one bridge between ports of a host, named by their interfaces. Times in seconds.
+
+    The times of the spanning tree are the bridge's own, which hold while it is the root.
+    """
+
+    name: str
+    ports: tuple[str, ...]
+    spanning: SpanningTree = "off"
+    ageing: float = 300.0
+    hello: float = 2.0
+    max_age: float = 20.0
+    forward_delay: float = 15.0
+
+
+@runtime_checkable
+class Bridging(Protocol):
+    """Optional power of a subject: bridges between its ports."""
+
+    shortest_ageing: float
+    """The shortest ageing time that it can be told, in seconds."""
+
+    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+        """Make all these bridges; when it returns they are up. Raises AdapterError."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleWish:
+    """A wish for one link aggregation group of ports of a host, named by their interfaces.
+
+    `active`: it speaks LACP unasked; else it is passive. It asks its partner for the short timeout.
+    """
+
+    name: str
+    ports: tuple[str, ...]
+    active: bool = True
+
+
+@runtime_checkable
+class Aggregating(Protocol):
+    """Optional power of a subject: link aggregation groups that speak LACP."""
+
+    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+        """Make all these groups, and one switch that forwards between them and the port `access`: what is broadcast
+        there goes to each of them. When it returns they are up. Raises AdapterError."""
 
 
 class Subject(Protocol):
@@ -171,6 +237,14 @@ class Explaining(Protocol):
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """Structured state by name (JSON values), stored in the snapshot of `host`."""
+
+
+@runtime_checkable
+class Outside(Protocol):
+    """Optional power of a subject whose endpoints are watched from outside: it says where, before they are there."""
+
+    def outlet(self, host: Host, name: str) -> Outlet:
+        """Where the frames of the endpoint `name` will be seen when it is on `host`."""
 
 
 @runtime_checkable

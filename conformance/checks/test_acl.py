@@ -7,6 +7,7 @@ import numpy as np
 from conformance.judging.case import Case
 from conformance.judging.isolation import Bits, Tried, tried
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
+from conformance.judging.rejections import false_reports, false_resets
 
 
 def _found(case: Case) -> Tried:
@@ -112,3 +113,24 @@ def _difference(four: Tried, six: Tried, differs: Bits) -> str:
 
 def _frames(found: Tried, differs: Bits) -> list[int]:
     return [int(row) + 1 for row in found.first[differs] if row >= 0]
+
+
+@check("acl.reject-honest", scenario="policy", family=FAMILIES)
+def test_reject_honest(case: Case) -> None:
+    """A rejection comes from the address that was dialled or from a router on the way, and nobody else answers."""
+    case.window("policy")
+    expected = "who rejects is the station that was dialled, or a router on the way to it"
+    seen = 0
+    for endpoint in case.endpoints:
+        reports, wrong_reports = false_reports(case, endpoint)
+        resets, wrong_resets = false_resets(case, endpoint)
+        seen += reports + resets
+        for row, words in (*wrong_reports, *wrong_resets):
+            case.expect(False, expected=expected, seen=f"{endpoint.name}: {words}", frames=[row + 1])
+    for protocol in PROTOCOLS:
+        found = tried(case, case.family, protocol)  # type: ignore[arg-type]
+        for cell in np.argwhere(~found.expected.allowed & found.table("answered") & ~found.passed).tolist():
+            words = f"{found.name(cell)} did not arrive, and was answered"
+            case.expect(False, expected="what is denied is answered by nobody", seen=words)
+    case.figures["rejections"] = seen
+    case.expect(True, expected=expected, seen="")

@@ -79,9 +79,20 @@ class Node:
         """Run a program on this station to its end (see Namespace.run)."""
         return self.namespace.run(command, timeout=timeout, text=text, environment=environment)
 
-    def start(self, command: Sequence[str], *, log: str, environment: Mapping[str, str] | None = None) -> Daemon:
-        """Start a daemon in the foreground; its output is kept in the recording as ``logs/STATION-LOG.log``."""
-        return self.namespace.start(command, self.logs / f"{self.name}-{log}.log", environment=environment)
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        log: str,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> Daemon:
+        """Start a daemon in the foreground; its output is kept in the recording as ``logs/STATION-LOG.log``.
+
+        It inherits `descriptors` under the same numbers.
+        """
+        place = self.logs / f"{self.name}-{log}.log"
+        return self.namespace.start(command, place, environment=environment, descriptors=descriptors)
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """A socket of this station."""
@@ -123,12 +134,16 @@ class Host(Node):
 
 
 class Lab:
-    """The stations of one testbed, ready to send. Make it inside a sandbox; use it as a context manager."""
+    """The stations of one testbed, ready to send. Make it inside a sandbox; use it as a context manager.
 
-    def __init__(self, testbed: Testbed, folder: Path, *, logs: Path | None = None) -> None:
+    What is made once for all labs of a run is kept in `shared`, under a lock.
+    """
+
+    def __init__(self, testbed: Testbed, folder: Path, *, logs: Path | None = None, shared: Path | None = None) -> None:
         self.testbed = testbed
         self.folder = folder
         self.logs = logs or folder / "logs"
+        self.shared = shared or folder
         folder.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
         self._resources = ExitStack()

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.lab import netlink, rtnetlink
+from conformance.lab.guest.far import FarSocket
 from conformance.lab.namespace import Namespace
 
 RTMGRP_LINK: Final = 0x001
@@ -123,7 +124,7 @@ def announcements(namespace: Namespace, groups: int) -> Iterator[Callable[[float
         listener.bind((0, groups))
 
         def wait(seconds: float) -> bool:
-            if seconds <= 0 or not select.select([listener], [], [], seconds)[0]:
+            if seconds <= 0 or not _readable(listener, seconds):
                 return False
             with suppress(BlockingIOError):
                 while True:
@@ -137,6 +138,12 @@ def announcements(namespace: Namespace, groups: int) -> Iterator[Callable[[float
         yield wait
     finally:
         listener.close()
+
+
+def _readable(listener: socket.socket, seconds: float) -> bool:
+    if isinstance(listener, FarSocket):
+        return listener.readable(seconds)
+    return bool(select.select([listener], [], [], seconds)[0])
 
 
 def _is_up(namespace: Namespace, name: str) -> bool:

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from conformance.lab.kernel import here
 from conformance.lab.mounts import private_mounts
 from conformance.lab.process import Daemon, begin, complete, start_daemon
 
@@ -104,7 +105,7 @@ class Namespace:
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """A socket that belongs to this namespace; it may be used from any thread."""
-        return self.call(socket.socket, family, kind, protocol)
+        return self.call(lambda: here().socket(family, kind, protocol))
 
     def netlink(self, method: str, *arguments: Any, **named: Any) -> list[Any]:
         """Call one rtnetlink method of pyroute2 here, for instance ``netlink("link", "set", index=2, state="up")``.
@@ -139,18 +140,28 @@ class Namespace:
         """
         return complete(self.call(begin, command, environment), text, timeout)
 
-    def start(self, command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> Daemon:
-        """Start a program here in the foreground; its output goes to the file `log` (kept in the recording)."""
-        return self.call(start_daemon, command, log, environment)
+    def start(
+        self,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> Daemon:
+        """Start a program here in the foreground; its output goes to the file `log` (kept in the recording).
+
+        It inherits `descriptors` under the same numbers.
+        """
+        return self.call(start_daemon, command, log, environment, descriptors)
 
     def sysctl(self, key: str, value: str | int | None = None) -> str:
         """Read, or write and read back, one sysctl such as ``net.ipv4.ip_forward``. Raises OSError where it is not."""
-        place = Path("/proc/sys", *key.split("."))
+        place = f"/proc/sys/{key.replace('.', '/')}"
 
         def access() -> str:
             if value is not None:
-                place.write_text(f"{value}\n")
-            return place.read_text().strip()
+                here().write(place, f"{value}\n")
+            return here().read(place)
 
         return self.call(access)
 

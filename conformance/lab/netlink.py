@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from conformance.lab.kernel import here
 from conformance.lab.namespace import Namespace
 
 ROUTE: Final = 0
@@ -60,7 +61,7 @@ def message(kind: int, flags: int, *parts: bytes) -> bytes:
 def index(name: str) -> int:
     """The interface index of `name` in the calling thread's namespace. Raises LookupError."""
     try:
-        return socket.if_nametoindex(name)
+        return here().index(name)
     except OSError:
         raise LookupError(f"no interface {name}") from None
 
@@ -75,7 +76,7 @@ def transact(namespace: Namespace, requests: Sequence[Request], protocol: int = 
 
 
 def _transact(requests: Sequence[Request], protocol: int, whole: bool) -> None:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as link:
+    with here().socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as link:
         for option in (_CAP_ACK, _EXT_ACK):
             link.setsockopt(_SOL_NETLINK, option, 1)
         messages = [request() for request in requests]
@@ -158,7 +159,7 @@ def ask(namespace: Namespace, request: bytes, protocol: int = ROUTE) -> bytes:
 
 
 def _ask(request: bytes, protocol: int) -> bytes:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as link:
+    with here().socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as link:
         link.send(_numbered(request, 0))
         kind, _, _, body = next(_messages(link.recv(1 << 18)))
     if kind == _ERROR:
@@ -176,7 +177,7 @@ def dump(namespace: Namespace, requests: Sequence[bytes], protocol: int = ROUTE)
 
 
 def _dump(requests: Sequence[bytes], protocol: int) -> list[list[bytes]]:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as link:
+    with here().socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as link:
         link.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
         return [_answer(link, request) for request in requests]
 

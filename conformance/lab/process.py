@@ -85,8 +85,13 @@ class Daemon:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def start_daemon(command: Sequence[str], log: Path, environment: Mapping[str, str] | None) -> Daemon:
-    """Start `command` in the namespace of the calling thread, output to `log`. Raises FileNotFoundError."""
+def start_daemon(
+    command: Sequence[str], log: Path, environment: Mapping[str, str] | None, descriptors: Sequence[int] = ()
+) -> Daemon:
+    """Start `command` in the namespace of the calling thread, output to `log`; it inherits `descriptors`.
+
+    Raises FileNotFoundError.
+    """
     with log.open("ab") as output:
         process = subprocess.Popen(
             list(command),
@@ -95,5 +100,6 @@ def start_daemon(command: Sequence[str], log: Path, environment: Mapping[str, st
             stderr=subprocess.STDOUT,
             env=None if environment is None else {**os.environ, **environment},
             start_new_session=True,
+            pass_fds=descriptors,
         )
     return Daemon(process, log)

@@ -53,6 +53,10 @@ _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _NUD_PERMANENT, _NTF_SELF, _NTF_PROXY = 0x80, 0x02, 0x08
 
 
+GLOBAL_SCOPE, LINK_SCOPE = 0, 253
+"""RT_SCOPE_UNIVERSE, RT_SCOPE_LINK."""
+
+
 def mac_bytes(mac: str) -> bytes:
     """A MAC address as its six bytes."""
     return bytes.fromhex(mac.replace(":", ""))
@@ -141,18 +145,25 @@ def quiet(name: str) -> Request:
     return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), mode)
 
 
+def mtu(name: str, size: int) -> Request:
+    """Set a link's MTU in bytes."""
+    return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), u32(_IFLA_MTU, size))
+
+
 def delete_link(name: str) -> Request:
     """Remove a link; costs a grace period of the kernel (about 20 ms)."""
     return partial(message, DELETE_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name))
 
 
-def address(name: str, interface: Interface, *, dad: bool = True, remove: bool = False) -> Request:
+def address(
+    name: str, interface: Interface, *, dad: bool = True, remove: bool = False, scope: int = GLOBAL_SCOPE
+) -> Request:
     """Add (or remove) an address; `dad` false marks an IPv6 one as already checked."""
     family = AF_INET if interface.version == 4 else AF_INET6
     flags = 0 if dad or interface.version == 4 else NO_DAD
 
     def build() -> bytes:
-        header = ADDRESS.pack(family, interface.network.prefixlen, flags, 0, index(name))
+        header = ADDRESS.pack(family, interface.network.prefixlen, flags, scope, index(name))
         local = attribute(2, interface.ip.packed) + attribute(1, interface.ip.packed)
         return message(
             DELETE_ADDRESS if remove else NEW_ADDRESS, ACK | (0 if remove else CREATE | EXCLUSIVE), header, local

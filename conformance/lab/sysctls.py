@@ -8,9 +8,9 @@ for a host that does not forward; what an implementation needs beyond them it mu
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import Final
 
+from conformance.lab.kernel import here
 from conformance.lab.namespace import Namespace
 
 _PER_FAMILY: Final = {
@@ -84,13 +84,9 @@ def _write() -> dict[str, str]:
 
 
 def _settle(place: str, value: str) -> str:
-    """Write where the value differs, and return what is in force; plain descriptors, since every namespace needs 46."""
-    descriptor = os.open(place, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        present = os.pread(descriptor, 64, 0).decode().strip()
-        if present != value:
-            os.write(descriptor, value.encode())
-            present = os.pread(descriptor, 64, 0).decode().strip()
-        return present
-    finally:
-        os.close(descriptor)
+    """Write where the value differs, and return what is in force."""
+    present = here().read(place)
+    if present != value:
+        here().write(place, value)
+        present = here().read(place)
+    return present

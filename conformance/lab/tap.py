@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from conformance.lab.linkwatch import Link, LinkWatch
 from conformance.lab.namespace import Namespace
-from conformance.lab.ring import DEFAULT_SIZE, Instruction, Ring
+from conformance.lab.ring import DEFAULT_SIZE, RETIRE_MS, Instruction, Ring
 from conformance.lab.tapfile import Traffic, write
 from conformance.limits import TAP_FLUSH
 from conformance.recording.model import TapState
@@ -27,6 +27,7 @@ class Watch:
 
     `role` is that of its interfaces, but for those that `roles` names. `only` keeps the frames of these interfaces
     alone. `loopback` takes in ``lo``. `program` is a classic BPF program over whole frames, `size` the ring's bytes.
+    `swapped` records the other end of a cable: what is sent out of the interface has come in there.
     """
 
     namespace: Namespace
@@ -37,6 +38,7 @@ class Watch:
     loopback: bool = False
     program: Sequence[Instruction] = ()
     size: int = DEFAULT_SIZE
+    swapped: bool = False
 
 
 @dataclass(slots=True)
@@ -54,10 +56,12 @@ class _Open:
         self.ring.close()
 
 
-def _open(watch: Watch) -> _Open:
+def _open(watch: Watch, retire_ms: int) -> _Open:
     links = LinkWatch(watch.namespace)
     try:
-        ring = Ring(watch.namespace, size=watch.size, loopback=watch.loopback, program=watch.program)
+        ring = Ring(
+            watch.namespace, size=watch.size, loopback=watch.loopback, program=watch.program, retire_ms=retire_ms
+        )
     except BaseException:
         links.close()
         raise
@@ -71,7 +75,8 @@ class Recorder:
     frame. Timestamps are the kernel's, CLOCK_REALTIME in ns. Interfaces are not made promiscuous.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, retire_ms: int = RETIRE_MS) -> None:
+        self._retire_ms = retire_ms
         self._open: list[_Open] = []
         self._by_descriptor: dict[int, tuple[_Open, bool]] = {}
         self._changed = threading.Condition()
@@ -101,7 +106,7 @@ class Recorder:
         """Record several namespaces at once: each ring costs a grace period of the kernel, many together cost one."""
         listed = list(watches)
         with ThreadPoolExecutor(max(1, len(listed)), thread_name_prefix="tap-open") as pool:
-            tasks = [pool.submit(_open, watch) for watch in listed]
+            tasks = [pool.submit(_open, watch, self._retire_ms) for watch in listed]
         opened = [task.result() for task in tasks if task.exception() is None]
         with self._changed:
             for one in opened:
@@ -177,6 +182,7 @@ class Recorder:
                 links=one.links.links,
                 blocks=one.blocks,
                 dropped=one.ring.dropped,
+                swapped=one.watch.swapped,
             )
             for one in self._open
         ]

@@ -62,6 +62,7 @@ class Traffic:
     links: Mapping[int, Link]
     blocks: Sequence[bytes]
     dropped: int
+    swapped: bool = False
 
 
 @dataclass(slots=True)
@@ -111,7 +112,7 @@ def _collect(traffic: Sequence[Traffic]) -> tuple[Capture, NDArray[np.uint32], l
         offset=place + head["mac"],
         length=head["captured"].astype(np.int64),
         original=head["original"].astype(np.int64),
-        flags=_flags(head),
+        flags=_swapped(_flags(head), np.array([tap.traffic.swapped for tap in taps], dtype=bool), number),
     )
     return capture, _tags(head), taps
 
@@ -168,6 +169,14 @@ def _flags(head: NDArray[Any]) -> NDArray[np.uint32]:
     for status, flag in _MARKS.items():
         flags |= np.where(head["status"] & status, flag, 0).astype(np.uint32)
     return flags
+
+
+def _swapped(flags: NDArray[np.uint32], outside: NDArray[np.bool_], number: NDArray[np.int32]) -> NDArray[np.uint32]:
+    """The direction as the other end of the cable has it, for the taps that are `outside` (see `tap.Watch`)."""
+    if not outside.any():
+        return flags
+    turned = np.where(flags & 3 == FLAG_INBOUND, FLAG_OUTBOUND, FLAG_INBOUND).astype(np.uint32)
+    return np.where(outside[number], flags & ~np.uint32(0x1F) | turned, flags).astype(np.uint32)
 
 
 def _state(number: int, tap: _Tap, captured: int) -> TapState:

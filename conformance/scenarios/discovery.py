@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Interface
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
 from conformance.frames.ndp import UNSPECIFIED, solicitation
-from conformance.lab import link
+from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.namespace import Namespace
+from conformance.lab.snapshot import interfaces
 from conformance.recording.model import FlowProtocol
 from conformance.scenarios.paths import Way, ways
 from conformance.scenarios.reachability import PORT, probe
@@ -67,8 +68,11 @@ def _vantage(stage: Stage, target: Endpoint, neighbour: Endpoint) -> Vantage | N
 
 
 def _cable_end(stage: Stage, endpoint: Endpoint) -> Vantage | None:
-    """The host's end of the endpoint's veth cable, None where it has none there."""
+    """The host's end of the endpoint's veth cable or of a machine's tap, None where it has none there."""
     host = stage.lab.hosts[endpoint.host]
+    if endpoint.outlet is not None:
+        own_end = next(one for one in interfaces(endpoint.outlet.namespace) if one.name == endpoint.outlet.interface)
+        return Vantage(endpoint.outlet.namespace, own_end.name, own_end.mac, IPv6Address("fe80::5300"))
     own = endpoint.namespace.netlink("link", "get", ifname=endpoint.interface)[0]
     far = own.get_attr("IFLA_LINK")
     for candidate in host.netlink("get_links"):
@@ -150,10 +154,8 @@ def _without_ipv4(stage: Stage) -> None:
     for endpoint in stage.endpoints.values():
         for state in stage.states[endpoint.name].kernel.addresses:
             if ":" not in state.address:
-                index = stage.states[endpoint.name].kernel.index
-                endpoint.namespace.netlink(
-                    "addr", "del", index=index, address=state.address, prefixlen=state.prefix_length
-                )
+                own = IPv4Interface(f"{state.address}/{state.prefix_length}")
+                netlink.transact(endpoint.namespace, [rtnetlink.address(endpoint.interface, own, remove=True)])
         stage.event("ipv4-removed", endpoint.name)
     keep_silent(limits.WITHDRAWAL)
     _talk(stage, before, "ipv6-only")

@@ -8,8 +8,9 @@ down as the kernel announces them.
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -28,7 +29,11 @@ from conformance.scenarios.silence import keep_silent
 from conformance.scenarios.stage import Stage
 from conformance.testbed import Segment, Station, Testbed
 
-STYLES: Final[tuple[Literal["silent", "talking"], ...]] = ("silent", "silent", "silent", "talking")
+Style = Literal["silent", "talking"]
+STYLES: Final[tuple[Style, ...]] = ("silent", "silent", "silent", "talking")
+"""The attempts of each kind of move; a subject of the suite's own may have other `styles`."""
+SWITCH: Final = 0.0005
+"""Seconds after which one thread lets another one run: streams must not hold up what moves."""
 OUTSIDE: Final = "outside"
 
 
@@ -50,7 +55,7 @@ class Attempt:
 
     name: str
     kind: MoveKind
-    style: Literal["silent", "talking"]
+    style: Style
     source: Host
     target: Host
     endpoint: Endpoint
@@ -82,6 +87,7 @@ def act(stage: Stage) -> None:
     if len({host.station.segment for host in stage.hosts}) > 1:
         stage.event("not-one-segment")
         return
+    sys.setswitchinterval(SWITCH)
     with Monitor() as monitor:
         monitor.watch(stage.lab.rack, "rack", NEIGHBOURS)
         for host in stage.hosts:
@@ -104,9 +110,10 @@ def act(stage: Stage) -> None:
 def _attach(stage: Stage, subject: Moving) -> list[Attempt]:
     """A peer on each host, and on the first one whatever is going to move."""
     source, target = stage.hosts[0], stage.hosts[-1]
-    wanted = [(f"{kind}{n}", kind, style) for kind in subject.moves for n, style in enumerate(STYLES, 1)]
+    styles: Sequence[Style] = getattr(subject, "styles", STYLES)
+    wanted = [(f"{kind}{n}", kind, style) for kind in subject.moves for n, style in enumerate(styles, 1)]
     extra = 1 if "multi-address" in stage.claims else 0
-    requests = [(host, Attachment(f"{host.name}p")) for host in stage.hosts]
+    requests = [(host, Attachment(f"{host.name}p", counterpart=True)) for host in stage.hosts]
     requests += [(source, Attachment(name, extra_addresses=extra)) for name, _, _ in wanted]
     stage.attach_all(requests)
     return [

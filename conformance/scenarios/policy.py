@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from conformance.adapters.interface import AdapterError, Attachment, Filtering
+from conformance.lab.flow.loop import descriptors
 from conformance.lab.flow.mesh import Wanted, meshes
 from conformance.lab.flow.mesh_result import MeshResult
 from conformance.lab.lab import Host
@@ -19,6 +22,8 @@ from conformance.limits import ANSWER
 from conformance.policy.document import Policy, load
 from conformance.recording.matrix import packed
 from conformance.recording.model import Family, Matrix
+from conformance.scenarios.policy_change import change, late
+from conformance.scenarios.policy_edges import edges
 from conformance.scenarios.stage import Stage
 
 POLICY: Final = "three-tier"
@@ -33,8 +38,14 @@ def act(stage: Stage) -> None:
     apply(stage, policy)
     stage.attach_all(list(cast(stage, policy)))
     with stage.window("policy"):
-        mesh_of(stage, "policy")
+        with descriptors(), ThreadPoolExecutor(2) as threads:
+            tasks = threads.submit(mesh_of, stage, "policy"), threads.submit(edges, stage, policy)
+        for task in tasks:
+            task.result()
+        late(stage)
     stage.snapshot_hosts("after", tracked=False)
+    change(stage, policy, partial(apply, stage))
+    stage.snapshot_hosts("changed", tracked=False)
 
 
 def apply(stage: Stage, policy: Policy) -> None:

@@ -13,14 +13,23 @@ from ipaddress import ip_interface
 from typing import Any, Literal
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Explaining, Subject
+from conformance.adapters.interface import (
+    AdapterError,
+    Address,
+    Attachment,
+    Endpoint,
+    Explaining,
+    Outlet,
+    Outside,
+    Subject,
+)
 from conformance.lab import link, snapshot
 from conformance.lab.canary import send_canary
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.lab import Host, Lab, Node
 from conformance.lab.namespace import Namespace
 from conformance.lab.ring import Instruction
-from conformance.lab.tap import Recorder, Role
+from conformance.lab.tap import Recorder, Role, Watch
 from conformance.policy.document import Policy
 from conformance.profile import Profile
 from conformance.recording.model import (
@@ -47,6 +56,8 @@ CLOSED_PORT = 47
 FORWARDING = "net.ipv4.ip_forward"
 ENDPOINT_RING = 2 << 20
 """Bytes of an endpoint's tap: it sees its own flows only."""
+INTERFACE_INDEX = 0xFFFF_F008
+"""Where classic BPF finds the index of a frame's interface (SKF_AD_OFF + SKF_AD_IFINDEX of linux/filter.h)."""
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
@@ -76,7 +87,7 @@ class Stage:
     changes: list[Change] = field(default_factory=list)
     program: tuple[Instruction, ...] = ()
     """Classic BPF of endpoints' taps."""
-    _watched: set[str] = field(default_factory=set)
+    _watched: set[tuple[str, str]] = field(default_factory=set)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -100,21 +111,34 @@ class Stage:
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Attach one endpoint, watched from its first frame where the implementation allows it."""
-        namespace = self.subject.prepare(host, request.name)
-        if namespace is not None and request.name not in self._watched:
-            self._watched.add(request.name)
-            self.tap(namespace, request.name)
-        self.event("watched", request.name, from_start=namespace is not None)
+        from_start = False
+        if not request.counterpart:
+            from_start = self.watch(host, request.name, self.subject.prepare(host, request.name))
+        self.event("watched", request.name, from_start=from_start)
         self.event("attach", request.name, host=host.name)
         endpoint = self.subject.attach(host, request)
         attached = time.time_ns()
         self.event("attached", request.name, host=host.name)
-        if namespace is None:
+        if not from_start:
             self.tap(endpoint.namespace, request.name)
         self.endpoints[endpoint.name] = endpoint
         state = self._state(endpoint, attached)
         self.states[endpoint.name] = state.model_copy(update={"labels": request.labels, "tenant": request.tenant})
         return endpoint
+
+    def watch(self, host: Host, name: str, namespace: Namespace | None) -> bool:
+        """Watch the endpoint `name` on `host`, in `namespace` or from outside; whether there was anything to watch."""
+        outlet = self.subject.outlet(host, name) if isinstance(self.subject, Outside) else None
+        if outlet is None and namespace is None:
+            return False
+        key = (name, "" if outlet is None else outlet.interface)
+        if key not in self._watched:
+            self._watched.add(key)
+            if outlet is not None:
+                watch_outlet(self.recorder, outlet, name, self.program)
+            elif namespace is not None:
+                self.tap(namespace, name)
+        return True
 
     def tap(self, namespace: Namespace, where: str, role: Role = "endpoint") -> None:
         """Watch the namespace of an endpoint, or of a station that the scenario adds."""
@@ -169,7 +193,7 @@ class Stage:
             reported_mac=reported.mac,
             reported_mtu=reported.mtu,
             kernel=self.interface(endpoint),
-            tap=f"{endpoint.name}:{endpoint.interface}",
+            tap=f"{endpoint.name}:{endpoint.outlet.interface if endpoint.outlet else endpoint.interface}",
             publications=tuple(
                 {"protocol": p.protocol, "address": str(p.address), "port": p.port, "target_port": p.target_port}
                 for p in endpoint.publications
@@ -260,6 +284,15 @@ class Stage:
         for endpoint in self.endpoints.values():
             self.snapshots.append(snapshot.take(endpoint.namespace, endpoint.name, moment, rules=False))
         self.snapshots.append(snapshot.take(self.lab.client.namespace, "client", moment, rules=False))
+
+
+def watch_outlet(recorder: Recorder, outlet: Outlet, name: str, program: Sequence[Instruction] = ()) -> None:
+    """Watch an endpoint by the host's end of its link: what leaves the host there is what comes in at the endpoint."""
+    index = link.index(outlet.namespace, outlet.interface)
+    own = ((0x20, 0, 0, INTERFACE_INDEX), (0x15, 1, 0, index), (0x06, 0, 0, 0), *(program or ((0x06, 0, 0, 0xFFFF),)))
+    only = frozenset({outlet.interface})
+    watch = Watch(outlet.namespace, name, "endpoint", only=only, program=own, size=ENDPOINT_RING, swapped=True)
+    recorder.watch_all([watch])
 
 
 def machine_load() -> tuple[float, float, float]:

@@ -34,8 +34,11 @@ def missing(packages: list[str]) -> list[str]:
 
 
 def install(packages: list[str]) -> int:
-    """Install packages with apt-get, without starting their services. Returns apt-get's exit code."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    """Install packages with apt-get, without starting their services. Returns apt-get's exit code.
+
+    No initial RAM disk is made for a kernel that is installed for guests alone: it takes longer than all the rest.
+    """
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1", "INITRD": "No"}
     update = subprocess.run(["apt-get", "update"], env=environment, check=False)
     if update.returncode:
         return update.returncode

@@ -20,6 +20,8 @@ COMMAND: Final = "from conformance.cli import main; main()"
 LONGEST: Final = 540
 """Seconds after which a command is given up; below the limit of a test."""
 NOBODY: Final = 65534
+EMULATED: Final = frozenset({"qemu-migration-e1000", "qemu-migration-virtio"})
+"""In software emulation a recording takes as much of the machine as ten others: these have runs of their own."""
 SMALL: Final = ("--testbed", "same-subnet", "--only", "nat")
 SMALL_PROFILES: Final = ("routed-64", "nat-bridge")
 

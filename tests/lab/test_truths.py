@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import outcomes, plugfest
+from command import EMULATED, outcomes, plugfest
 
 from conformance.judging.plan import CONTROL
+from conformance.judging.register import LINK_SCENARIOS
+from conformance.judging.shipped import checks
 from conformance.profile import available
 from conformance.profile import load as load_profile
 from conformance.recording.model import Flow
@@ -31,8 +33,11 @@ from conformance.testbed import load as load_testbed
 
 pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
-PROFILES = [name for name in available() if name != CONTROL]
-CONFORMING = {"routed-64", "routed-64-acl", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover"}
+PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
+CONFORMING = {
+    "routed-64", "routed-64-acl", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
+    "ovs-bridge",
+}  # fmt: skip
 OF_EVERY_NETWORK = {"discovery", "idle", "mtu", "reachability"}
 
 
@@ -96,12 +101,17 @@ def expected(table: list[Truth], outcome: ReportedOutcome) -> tuple[str, str]:
 
 
 def differences(table: list[Truth], report: Report) -> Iterator[str]:
-    """Every outcome that is not what is true. What binds other roles than the profile's is not applicable."""
-    roles = set(load_profile(report.header.profile).roles)
+    """Every outcome that is not what is true. What binds other roles than the profile's is not applicable, nor is what
+    speaks of workloads to a profile of ports, or of ports to one of workloads."""
+    profile = load_profile(report.header.profile)
+    of_ports = {check.requirement.id for check in checks() if check.scenario in LINK_SCENARIOS}
     for outcome in report.outcomes:
         verdict, because = expected(table, outcome)
-        if not roles & set(requirement(outcome.requirement).roles):
+        row = requirement(outcome.requirement)
+        if not set(profile.roles) & set(row.roles):
             verdict, because = "not-applicable", "it binds others"
+        elif profile.links is not (row.id in of_ports) and (profile.links or not row.features):
+            verdict, because = "not-applicable", "it speaks of workloads, or of single ports"
         if outcome.verdict != verdict:
             where = " ".join(f"{name}={value}" for name, value in outcome.parameters.items())
             yield f"{outcome.requirement} {where}: {outcome.verdict}, not {verdict} ({because}): {outcome.seen}"
@@ -122,6 +132,16 @@ def test_verdicts_are_true(profile: str, whole_run: Path) -> None:
     assert links or report.control is not None
     assert report.control is None or not report.control.problems
     assert report_code(report) == (0 if profile in CONFORMING else 1)
+
+
+def test_a_virtual_machine_is_an_endpoint_like_any_other(tmp_path: Path) -> None:
+    """Every family, on one testbed; the wire between its bridge and the top-of-rack is all that lies between."""
+    only = [word for family in ("route", "nat", "addr", "nd", "mtu", "underlay") for word in ("--only", family)]
+    ended = plugfest(tmp_path, "run", "qemu-migration-virtio", "--testbed", "same-subnet", *only, "--out", "out")
+    assert "Traceback" not in ended.stderr, ended.stderr
+    report = report_of(tmp_path / "out", "qemu-migration-virtio")
+    wrong = list(differences(truths("qemu-migration-virtio"), report))
+    assert not wrong, f"{len(wrong)} of {len(report.outcomes)}:\n" + "\n".join(wrong[:40])
 
 
 def test_masquerading_costs_nat_and_socket_identity_alone(whole_run: Path) -> None:

@@ -73,7 +73,7 @@ def adapter(profile: Profile, design: type[Network] | None = None) -> LinuxAdapt
     """The adapter of a kernel-only profile, of another `design` than it names if given. Raises UsageError for wrong
     settings."""
     try:
-        return LinuxAdapter(Settings.model_validate(profile.adapter), design)
+        return LinuxAdapter(Settings.model_validate(profile.adapter), design, profile.weight)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
 
@@ -83,8 +83,9 @@ class LinuxAdapter:
 
     needs_root = False
 
-    def __init__(self, settings: Settings, design: type[Network] | None = None) -> None:
-        self.weight = (MOVER_WEIGHT if design is None else MOVER_WEIGHT // 2) if settings.network == "mover" else 1
+    def __init__(self, settings: Settings, design: type[Network] | None = None, weight: int = 1) -> None:
+        mover = MOVER_WEIGHT if design is None else MOVER_WEIGHT // 2
+        self.weight = mover if settings.network == "mover" else weight
         self._settings = settings
         self._design = design
 

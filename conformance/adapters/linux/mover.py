@@ -26,6 +26,8 @@ class Mover(FlatBridge):
     moves: tuple[MoveKind, ...] = ("migrate", "restart", "failover")
     detects_again = True
     """Whether a new interface detects duplicates of the addresses that it is given."""
+    styles: tuple[str, ...] = ("silent", "silent", "silent", "talking")
+    """The attempts of each kind (see scenarios/move.py)."""
     steps = (
         *FlatBridge.steps,
         "per move: the new place is cabled and forwards; the old interface is removed; the new one gets the addresses",

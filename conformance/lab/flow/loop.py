@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from conformance.lab.guest import Channel, FarSocket
+
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
 ERROR: Final = select.EPOLLERR
@@ -26,6 +28,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
+        self._guests: dict[Channel, int] = {}
         self._handlers: dict[int, Handler] = {}
         self._sockets: dict[int, socket.socket] = {}
         self.scratch = memoryview(bytearray(65536))
@@ -36,17 +39,27 @@ class Loop:
     def watch(self, watched: socket.socket, handler: Handler, events: int = READ) -> None:
         """Call `handler` whenever one of `events` holds for `watched`."""
         descriptor = watched.fileno()
-        self._epoll.register(descriptor, events)
+        if isinstance(watched, FarSocket):
+            self._join(watched.channel)
+            watched.watch(events)
+        else:
+            self._epoll.register(descriptor, events)
         self._handlers[descriptor] = handler
         self._sockets[descriptor] = watched
 
     def change(self, watched: socket.socket, events: int) -> None:
         """Watch for other events."""
-        self._epoll.modify(watched.fileno(), events)
+        if isinstance(watched, FarSocket):
+            watched.change(events)
+        else:
+            self._epoll.modify(watched.fileno(), events)
 
     def forget(self, watched: socket.socket) -> None:
         """Stop watching a socket that stays open."""
-        self._epoll.unregister(watched.fileno())
+        if isinstance(watched, FarSocket):
+            watched.forget()
+        else:
+            self._epoll.unregister(watched.fileno())
         del self._sockets[watched.fileno()], self._handlers[watched.fileno()]
 
     def drop(self, watched: socket.socket) -> None:
@@ -62,13 +75,33 @@ class Loop:
         A handler can be called for an event of a closed socket whose descriptor it took over in the same turn, so
         handlers bear an event without a cause.
         """
-        ready = self._epoll.poll(max(timeout, 0.0), 4096)
+        far = self._far(arm=timeout > 0)
+        ready = self._epoll.poll(max(timeout, 0.0) if not far else 0, 4096)
+        told = {descriptor: channel for channel, descriptor in self._guests.items()}
         handlers = self._handlers
-        for descriptor, events in ready:
+        for descriptor, events in [*ready, *far]:
             handler = handlers.get(descriptor)
             if handler is not None:
                 handler(events)
-        return len(ready)
+            elif descriptor in told:
+                told[descriptor].collect()
+        return len(ready) + len(far)
+
+    def _join(self, channel: Channel) -> None:
+        """Wake up when this guest has something to tell; one that has moved is reached over another connection."""
+        descriptor = channel.fileno()
+        if self._guests.get(channel) != descriptor and descriptor >= 0:
+            self._guests[channel] = descriptor
+            self._epoll.register(descriptor, READ)
+
+    def _far(self, *, arm: bool) -> list[tuple[int, int]]:
+        """What is ready in the guests; with `arm`, where nothing is, they tell when something is."""
+        found = []
+        for channel in self._guests:
+            if channel.fileno() >= 0:
+                self._join(channel)
+                found += channel.poll(arm=arm)
+        return found
 
     def close(self) -> None:
         """Close every watched socket, and the loop."""

@@ -11,6 +11,7 @@ from struct import Struct
 from typing import Final
 
 from conformance.lab.flow.probe import FAMILY, Probe
+from conformance.lab.kernel import here
 from conformance.recording.model import Family, Status
 
 IP_PKTINFO: Final = 8
@@ -42,7 +43,7 @@ def open_sockets(kinds: Sequence[Kind]) -> list[socket.socket]:
     opened: list[socket.socket] = []
     try:
         for family, kind, protocol in kinds:
-            opened.append(socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol))
+            opened.append(here().socket(family, kind | socket.SOCK_NONBLOCK, protocol))
     except OSError:
         for one in opened:
             one.close()

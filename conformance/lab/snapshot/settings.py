@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from conformance.lab.kernel import here
 from conformance.lab.namespace import Namespace
 from conformance.lab.sysctls import PINNED
 
@@ -39,9 +39,5 @@ def _read(places: dict[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, place in sorted(places.items()):
         with contextlib.suppress(OSError):
-            descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                found[key] = os.pread(descriptor, 256, 0).decode().strip()
-            finally:
-                os.close(descriptor)
+            found[key] = here().read(place)
     return found

@@ -1,0 +1,152 @@
+"""Addresses that keepalived moves: each endpoint is a virtual router, with a node on every host of its segment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface, MoveKind, Reported
+from conformance.adapters.keepalived.configuration import Role, Settings, configuration
+from conformance.adapters.keepalived.node import Node
+from conformance.adapters.linux.flat_bridge import FlatBridge
+from conformance.adapters.linux.network import INTERFACE, Lease, mac_of, refusals
+from conformance.lab import netlink, rtnetlink
+from conformance.lab.lab import Host, Lab
+from conformance.lab.namespace import Namespace
+
+FIRST, OTHER = 150, 100
+"""Priorities (RFC 5798 §6.1): of the node that is to begin as the master, and of the others."""
+
+
+@dataclass(slots=True)
+class Router:
+    """The virtual router of one endpoint: its nodes by host, the master's host, and the addresses that it moves."""
+
+    nodes: dict[str, Node]
+    master: str
+    addresses: tuple[Interface, ...]
+    own: dict[str, Interface]
+
+
+class Keepalived(FlatBridge):
+    """Virtual routers on the underlay's own segment. Nodes are stations with an address that is theirs alone."""
+
+    moves: tuple[MoveKind, ...] = ("failover",)
+
+    def __init__(self, lab: Lab, program: str, settings: Settings) -> None:
+        super().__init__(lab)
+        self._program = program
+        self._settings = settings
+        self._routers: dict[str, Router] = {}
+        self._places: dict[tuple[str, str], Namespace] = {}
+        self._count = 0
+        self._guard = threading.Lock()
+
+    def prepare(self, host: Host, name: str) -> Namespace:
+        """The node of the endpoint on `host`, empty."""
+        with self._guard:
+            if (host.name, name) not in self._places:
+                known = any(other == name for _, other in self._places)
+                called = f"{name}@{host.name}" if known else name
+                self._places[host.name, name] = self.lab.namespace(called, mounts=True)
+            return self._places[host.name, name]
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Start the node on `host`, then, when it is the master, those on the other hosts. Raises AdapterError."""
+        if request.counterpart:
+            return super().attach(host, request)
+        if request.publish:
+            raise AdapterError(f"{request.name}: keepalived publishes no ports")
+        addresses = self._take(host, request)
+        with self._guard:
+            self._count += 1
+            number = self._count
+        router = Router({}, host.name, addresses, {})
+        self._routers[request.name] = router
+        with refusals(request.name):
+            for place in self._hosts(host):
+                self._add_node(router, place, request.name, number)
+        self._begin(router)
+        namespace, mac = router.nodes[host.name].namespace, _mac(request.name, host)
+        gateways = tuple(one for one in self.gateways(host) if one.version in {a.version for a in addresses})
+        reported = Reported(addresses, mac, None, gateways)
+        return Endpoint(request.name, host.name, namespace, INTERFACE, reported)
+
+    def _hosts(self, host: Host) -> list[Host]:
+        """This host first, then the others of its segment: VRRP goes no further than a link."""
+        mates = [other for other in self.lab.hosts.values() if other.station.segment == host.station.segment]
+        return sorted(mates, key=lambda other: other is not host)
+
+    def _add_node(self, router: Router, host: Host, name: str, number: int) -> None:
+        """Cable a node into the host's bridge, with an address for VRRP to be sent from."""
+        namespace = self.prepare(host, name)
+        own = router.own[host.name] = self.pools[host.name, 4].take()
+        lease = Lease(name, host, namespace, f"vr{number}", _mac(name, host), (own,), host.mtu)
+        self.connect(lease)
+        netlink.transact(namespace, [rtnetlink.up(INTERFACE)])
+        self.await_connection(lease)
+        single = rtnetlink.single(own.ip)
+        netlink.transact(namespace, [rtnetlink.address(INTERFACE, single, scope=rtnetlink.LINK_SCOPE)])
+        node = Node(host, name, namespace, host.folder, self.lab.logs / f"{host.name}-{name}-keepalived.log")
+        priority = FIRST if host.name == router.master else OTHER
+        role = Role((number - 1) % 255 + 1, priority, node.fifo)
+        node.configure(configuration(role, INTERFACE, router.addresses, self.gateways(host), self._settings))
+        router.nodes[host.name] = node
+
+    def _begin(self, router: Router) -> None:
+        first, *others = router.nodes.values()
+        first.start(self._program)
+        first.await_state("MASTER", limits.DAEMON_START)
+        for node in others:
+            node.start(self._program)
+        for node in others:
+            node.await_state("BACKUP", limits.DAEMON_START)
+
+    def detach(self, endpoint: Endpoint) -> None:
+        """End keepalived on every node, which takes the addresses away, and the nodes' interfaces."""
+        router = self._routers.pop(endpoint.name)
+        self._give_back(self.lab.hosts[endpoint.host], router.addresses)
+        for name, node in router.nodes.items():
+            node.close()
+            with refusals(endpoint.name):
+                netlink.transact(node.namespace, [rtnetlink.delete_link(INTERFACE)])
+            self._give_back(self.lab.hosts[name], [router.own[name]])
+
+    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
+        """The node that waits there as a backup; None where there is none."""
+        del kind
+        node = self._routers[endpoint.name].nodes.get(to.name)
+        return None if node is None else node.namespace
+
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """End keepalived on the master's node, as for its maintenance; then it starts again, as a backup.
+
+        Raises AdapterError, also where `to` is not on the same link.
+        """
+        router = self._routers[endpoint.name]
+        if kind not in self.moves or to.name not in router.nodes or to.name == router.master:
+            raise AdapterError(f"{endpoint.name}: VRRP does not move it to {to.name} by {kind}")
+        old, new = router.nodes[router.master], router.nodes[to.name]
+        old.stop()
+        new.await_state("MASTER", limits.DAEMON_START)
+        router.master = to.name
+        old.start(self._program)
+        reported = replace(endpoint.reported, mac=_mac(endpoint.name, to))
+        return replace(endpoint, host=to.name, namespace=new.namespace, reported=reported)
+
+    def explain(self, host: Host) -> Mapping[str, object]:
+        """Who is master, as its own notification said."""
+        del host
+        return {"keepalived": {name: router.master for name, router in sorted(self._routers.items())}}
+
+    def close(self) -> None:
+        """End every keepalived."""
+        for router in self._routers.values():
+            for node in router.nodes.values():
+                node.close()
+
+
+def _mac(name: str, host: Host) -> str:
+    return mac_of(f"{name} on {host.name}")

@@ -1,0 +1,98 @@
+"""The adapter for QEMU: virtual machines as endpoints, on a bridge of their host, that move by live migration."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from conformance import limits
+from conformance.adapters.interface import Identity, Unavailable
+from conformance.adapters.qemu.settings import Settings, find_kernel, find_program, settings_of
+from conformance.profile import Profile
+
+if TYPE_CHECKING:
+    from conformance.adapters.qemu.subject import VirtualMachines
+    from conformance.lab.lab import Lab
+
+
+def adapter(profile: Profile) -> QemuAdapter:
+    """The adapter of a profile of kind ``qemu``. Raises UsageError for a wrong setting."""
+    return QemuAdapter(profile, settings_of(profile))
+
+
+class QemuAdapter:
+    """QEMU with one guest for each endpoint."""
+
+    weight = 10
+    needs_root = True
+
+    def __init__(self, profile: Profile, settings: Settings) -> None:
+        self._packages = profile.packages
+        self._settings = settings
+
+    def identify(self) -> Identity | Unavailable:
+        """What ``qemu --version`` says; the guest's kernel and the network card belong to what is judged."""
+        from conformance.adapters.qemu.tap import DEVICE
+
+        program, compiler = find_program(self._settings.qemu), find_program(self._settings.compiler)
+        kernel = find_kernel(self._settings)
+        if program is None:
+            return self._unavailable(f"{self._settings.qemu} is not installed")
+        if compiler is None:
+            return self._unavailable(f"{self._settings.compiler} is not installed, which makes the guest's agent")
+        if kernel is None:
+            return self._unavailable(f"there is no kernel in /boot with a driver for {self._settings.nic}")
+        if not os.access(DEVICE, os.R_OK | os.W_OK):
+            return self._unavailable(f"{DEVICE} cannot be opened")
+        version = _version(program)
+        if version is None:
+            return self._unavailable(f"{self._settings.qemu} does not tell its version")
+        details = {"guest kernel": kernel.release, "nic": self._settings.nic, "accelerator": self._settings.accelerator}
+        return Identity("QEMU", version, details)
+
+    def _unavailable(self, reason: str) -> Unavailable:
+        return Unavailable(reason, self._packages)
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[VirtualMachines]:
+        """A bridge on every host, and a frozen guest that endpoints are woken from. Raises AdapterError."""
+        from conformance.adapters.linux.network import refusals
+        from conformance.adapters.qemu.image import frozen_guest
+        from conformance.adapters.qemu.subject import VirtualMachines
+
+        kernel = find_kernel(self._settings)
+        assert kernel is not None
+        frozen = frozen_guest(lab, kernel, self._settings)
+        network = VirtualMachines(lab, self._settings, frozen)
+        with refusals("bridge"):
+            network.start()
+        try:
+            yield network
+        finally:
+            network.close()
+
+    def plan(self) -> tuple[str, ...]:
+        """What is started and configured, one step a line."""
+        return (
+            "on every host: bridge br0 takes over the uplink's MAC, addresses and routes; the uplink is its port",
+            f"once for a run: boot a guest ({self._settings.memory} MiB, {self._settings.accelerator}), freeze it",
+            f"per endpoint: {self._settings.qemu} goes on from the frozen guest; a {self._settings.nic} is plugged in,"
+            " on a tap that is a port of br0; addresses of the segment, default routes to its router, if any",
+            "per move: a second QEMU on the other host, live migration, the first one ends",
+        )
+
+
+def _version(program: str) -> str | None:
+    """The version number that ``PROGRAM --version`` prints, None where it fails."""
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=limits.COMMAND, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"version (\S+(?: \([^)]*\))?)", done.stdout)
+    return found[1] if found and done.returncode == 0 else None

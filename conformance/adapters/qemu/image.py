@@ -1,0 +1,137 @@
+"""What guests are made of: a kernel, an initial file system with the agent alone, and one guest that was frozen.
+
+A guest takes seconds to boot in software emulation. One is booted for a whole run, without a network card, and frozen
+as soon as its agent greets; every endpoint is a copy of it that goes on from there, in a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import lzma
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.qemu.machine import Machine
+from conformance.adapters.qemu.settings import GuestKernelFiles, Settings
+from conformance.lab.guest import Channel, GuestLostError, Hello
+from conformance.lab.lab import Lab, Node
+
+COMMAND_LINE: Final = "quiet panic=-1 no_timer_check mitigations=off nokaslr"
+_SETUP_SECTORS, _PAYLOAD, _LENGTH = 0x1F1, 0x248, 0x24C
+"""Offsets in a bzImage's header (the kernel's documentation, x86 boot protocol)."""
+_XZ: Final = b"\xfd7zXZ\0"
+_FOLDERS: Final = ("dev", "proc", "sys", "m")
+_FOLDER, _PROGRAM, _FILE, _DEVICE = 0o40755, 0o100755, 0o100644, 0o20600
+
+
+class Frozen:
+    """A frozen guest: its state in a file, and what its agent said when it started."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self._hello = state.with_suffix(".json")
+
+    @property
+    def hello(self) -> Hello:
+        """Where the agent's memory is."""
+        return Hello(*json.loads(self._hello.read_text()))
+
+    @property
+    def there(self) -> bool:
+        """Whether it has been made; the agent's word is written last."""
+        return self._hello.exists()
+
+    def remember(self, hello: Hello) -> None:
+        """The state is whole."""
+        self._hello.write_text(json.dumps(hello))
+
+
+def frozen_guest(lab: Lab, kernel: GuestKernelFiles, settings: Settings) -> Frozen:
+    """The frozen guest of this run, which is made by the first that asks. Raises AdapterError."""
+    name = f"guest-{kernel.release}-{settings.accelerator}-{settings.memory}"
+    frozen = Frozen(lab.shared / f"{name}.state")
+    with _locked(lab.shared / f"{name}.lock"):
+        if not frozen.there:
+            _freeze(next(iter(lab.hosts.values())), kernel, settings, frozen)
+    return frozen
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    """Wait for the others of this run; who holds the lock is bound by deadlines, and gone when it dies."""
+    with place.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _freeze(node: Node, kernel: GuestKernelFiles, settings: Settings, frozen: Frozen) -> None:
+    folder = frozen.state.parent
+    image, files = folder / f"{frozen.state.stem}.kernel", folder / f"{frozen.state.stem}.initrd"
+    try:
+        image.write_bytes(unpacked_kernel(kernel.image.read_bytes()))
+        agent = build_agent(settings.compiler, folder / f"{frozen.state.stem}.agent")
+        files.write_bytes(initial_files(agent, [path.read_bytes() for path in kernel.modules]))
+        boot = ("-kernel", str(image), "-initrd", str(files), "-append", COMMAND_LINE)
+        machine = Machine.started(node, "frozen", settings, boot)
+        try:
+            channel = Channel(machine.agent)
+            machine.freeze(frozen.state)
+        except GuestLostError as problem:
+            raise AdapterError(f"the guest does not start: {problem}") from problem
+        finally:
+            machine.agent.close()
+            machine.end()
+        frozen.remember(channel.hello)
+    except OSError as problem:
+        raise AdapterError(f"the guest cannot be made: {problem}") from problem
+    finally:
+        image.unlink(missing_ok=True)
+        files.unlink(missing_ok=True)
+
+
+def build_agent(compiler: str, place: Path) -> bytes:
+    """The agent as a program without any library. Raises AdapterError with the compiler's own words."""
+    source = resources.files("conformance.lab.guest").joinpath("agent.c").read_text()
+    command = [compiler, "-nostdlib", "-static", "-o", str(place), "-x", "c", "-"]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, timeout=limits.COMMAND, check=False)
+    if done.returncode:
+        raise AdapterError(f"{compiler}: {done.stderr.strip()}")
+    try:
+        return place.read_bytes()
+    finally:
+        place.unlink()
+
+
+def unpacked_kernel(image: bytes) -> bytes:
+    """The kernel proper inside a bzImage where it is compressed with xz, for emulation is slow to unpack it; else the
+    image as it is. QEMU boots both (the former by its PVH entry)."""
+    start = ((image[_SETUP_SECTORS] or 4) + 1) * 512 + int.from_bytes(image[_PAYLOAD : _PAYLOAD + 4], "little")
+    length = int.from_bytes(image[_LENGTH : _LENGTH + 4], "little")
+    payload = image[start : start + length]
+    if not payload.startswith(_XZ):
+        return image
+    return lzma.LZMADecompressor().decompress(payload)
+
+
+def initial_files(agent: bytes, modules: Sequence[bytes]) -> bytes:
+    """An initial file system (cpio, new ASCII format): the agent as its only program, and modules in their order."""
+    parts = [_entry(name, _FOLDER) for name in _FOLDERS]
+    parts.append(_entry("dev/console", _DEVICE, device=(5, 1)))
+    parts.append(_entry("init", _PROGRAM, agent))
+    parts += [_entry(f"m/{number:02}", _FILE, content) for number, content in enumerate(modules)]
+    parts.append(_entry("TRAILER!!!", 0))
+    return b"".join(parts)
+
+
+def _entry(name: str, mode: int, content: bytes = b"", device: tuple[int, int] = (0, 0)) -> bytes:
+    text = name.encode() + b"\0"
+    fields = (0, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(text), 0)
+    head = b"070701" + b"".join(b"%08X" % field for field in fields) + text
+    return head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)

@@ -1,0 +1,172 @@
+"""Virtual machines as endpoints: each a QEMU process whose tap is a port of its host's bridge."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Outlet
+from conformance.adapters.linux.bridges import BRIDGE
+from conformance.adapters.linux.flat_bridge import FlatBridge
+from conformance.adapters.linux.network import INTERFACE, Lease, refusals
+from conformance.adapters.qemu.image import Frozen
+from conformance.adapters.qemu.machine import Machine, device
+from conformance.adapters.qemu.settings import Settings
+from conformance.adapters.qemu.tap import Tap, open_tap
+from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.guest import Channel, GuestNamespace
+from conformance.lab.lab import Host, Lab
+from conformance.lab.namespace import Namespace
+from conformance.lab.sysctls import pin
+
+USUAL_MTU: Final = 1500
+
+
+@dataclass(slots=True)
+class Guest:
+    """One virtual machine: the QEMU that it is in now, and the way into it."""
+
+    machine: Machine
+    channel: Channel
+    namespace: GuestNamespace
+
+
+class VirtualMachines(FlatBridge):
+    """Guests on the underlay's own segment. Safe to use from several threads, as every network is."""
+
+    moves: tuple[MoveKind, ...] = ("migrate",)
+
+    def __init__(self, lab: Lab, settings: Settings, frozen: Frozen) -> None:
+        super().__init__(lab)
+        self._stations = FlatBridge(lab)
+        self._settings = settings
+        self._frozen = frozen
+        self._guests: dict[str, Guest] = {}
+        self._taps: dict[tuple[str, str], Tap] = {}
+        self._number = 0
+        self._guard = threading.Lock()
+
+    # --- endpoints --------------------------------------------------------------------------------------------
+    def outlet(self, host: Host, name: str) -> Outlet:
+        """The tap of the endpoint `name` on `host`, made now where there is none. Raises AdapterError."""
+        return Outlet(host.namespace, self._tap(host, name).interface)
+
+    def _tap(self, host: Host, name: str) -> Tap:
+        offloads = self._settings.nic == "virtio-net-pci"
+        with self._guard:
+            if (host.name, name) not in self._taps:
+                self._number += 1
+                with refusals(name):
+                    self._taps[host.name, name] = open_tap(host, f"tap{self._number}", BRIDGE, offloads=offloads)
+            return self._taps[host.name, name]
+
+    def prepare(self, host: Host, name: str) -> Namespace:
+        """Wake a guest, without a network card. Raises AdapterError."""
+        with self._guard:
+            known = self._guests.get(name)
+        if known is not None:
+            return known.namespace
+        machine = Machine.started(host, name, self._settings, ("-incoming", "defer"))
+        channel = Channel(machine.agent, self._frozen.hello)
+        with refusals(name):
+            machine.wake(self._frozen.state)
+            namespace = GuestNamespace(name, channel)
+            self.lab.keep(namespace)
+            namespace.kernel.settle()
+            pin(namespace)
+            netlink.transact(namespace, [rtnetlink.up("lo")])
+        with self._guard:
+            self._guests[name] = Guest(machine, channel, namespace)
+        return namespace
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Plug in the guest's card and give it its addresses; a counterpart is no guest. Raises AdapterError."""
+        if request.counterpart:
+            return self._stations.attach(host, request)
+        endpoint = super().attach(host, request)
+        return replace(endpoint, outlet=self.outlet(host, request.name))
+
+    def connect(self, lease: Lease) -> None:
+        """A tap into the host's bridge, and a card on it, which the guest finds while it runs."""
+        guest = self._guests[lease.name]
+        card = device(self._settings, lease.mac)
+        with self._tap(lease.host, lease.name).handed_over() as tap:
+            guest.machine.plug(card, tap)
+        await_interface(lease.namespace, INTERFACE)
+        if lease.mtu != USUAL_MTU:
+            netlink.transact(lease.namespace, [rtnetlink.mtu(INTERFACE, lease.mtu)])
+
+    def await_connection(self, lease: Lease) -> None:
+        """A card whose link comes up late drops what is sent before."""
+        link.await_link(lease.namespace, INTERFACE)
+
+    def disconnect(self, lease: Lease) -> None:
+        """The machine is switched off, and its tap goes with it."""
+        with self._guard:
+            guest = self._guests.pop(lease.name, None)
+        if guest is not None:
+            self._end(guest.machine)
+
+    def _end(self, machine: Machine) -> None:
+        machine.end()
+        with self._guard:
+            tap = self._taps.pop((machine.place, machine.name), None)
+        if tap is not None:
+            tap.close()
+
+    # --- moves ------------------------------------------------------------------------------------------------
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """Live migration to a second QEMU on `to`. Raises AdapterError."""
+        if kind not in self.moves:
+            raise AdapterError(f"{endpoint.name}: QEMU does not move a guest by {kind}")
+        guest, lease = self._guests[endpoint.name], endpoint.handle
+        with refusals(endpoint.name):
+            with self._tap(to, endpoint.name).handed_over() as tap:
+                target = self._target(to, lease, tap)
+            guest.channel.rest()
+            guest.machine.migrate_to(target)
+            guest.channel.move(target.agent)
+            self._end(guest.machine)
+        guest.machine = target
+        moved = replace(lease, host=to)
+        return replace(endpoint, host=to.name, outlet=self.outlet(to, endpoint.name), handle=moved)
+
+    def _target(self, to: Host, lease: Lease, tap: int) -> Machine:
+        """A QEMU that waits for the guest, with the same network card in the same place."""
+        card = ",".join(f"{key}={value}" for key, value in device(self._settings, lease.mac).items())
+        return Machine.started(
+            to, lease.name, self._settings,
+            ("-netdev", f"tap,id=net0,fd={tap}", "-device", card, "-incoming", "defer"), descriptors=(tap,),
+        )  # fmt: skip
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """Which guests run on the host, as QEMU says."""
+        with self._guard:
+            guests = dict(self._guests)
+        mine = {name: guest for name, guest in guests.items() if self._runs_on(name, host)}
+        return {"qemu": {name: guest.machine.status() for name, guest in sorted(mine.items())}}
+
+    def _runs_on(self, name: str, host: Host) -> bool:
+        return self._guests[name].machine.place == host.name
+
+    def close(self) -> None:
+        """Switch every machine off."""
+        for guest in self._guests.values():
+            guest.machine.end()
+        for tap in self._taps.values():
+            tap.close()
+
+
+def await_interface(namespace: Namespace, name: str) -> None:
+    """Wait until the guest has found its new card. Raises TimeoutError."""
+    with link.announcements(namespace, link.RTMGRP_LINK) as wait:
+        while True:
+            with suppress(LookupError):
+                link.index(namespace, name)
+                return
+            if not wait(limits.GUEST):
+                raise TimeoutError(f"{namespace.name}: the guest has found no {name} within {limits.GUEST} s")

@@ -1,0 +1,12 @@
+"""A virtual machine as a namespace: its kernel is asked for sockets and files from outside, over a virtio-serial port.
+
+The guest runs nothing but `agent.c`, which carries out system calls. Whatever works in a `Namespace` by way of
+`Namespace.call` and `Namespace.socket` works in a `GuestNamespace`; programs cannot be run there, and it has no
+descriptor that an interface could be moved into.
+"""
+
+from conformance.lab.guest.channel import Channel, GuestLostError, Hello
+from conformance.lab.guest.far import FarSocket
+from conformance.lab.guest.namespace import GuestNamespace
+
+__all__ = ["Channel", "FarSocket", "GuestLostError", "GuestNamespace", "Hello"]

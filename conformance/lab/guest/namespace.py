@@ -1,0 +1,138 @@
+"""The network of a guest in the place of a namespace of this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from struct import Struct
+from typing import Any, Final, NoReturn, cast
+
+from conformance.lab.guest import calls
+from conformance.lab.guest.calls import Call, Memory, given, room
+from conformance.lab.guest.channel import Channel
+from conformance.lab.guest.far import FarSocket
+from conformance.lab.kernel import work_with
+from conformance.lab.namespace import Namespace
+from conformance.lab.process import Daemon
+
+_HERE: Final = -100
+"""AT_FDCWD."""
+_FILE: Final = 4096
+_NAME: Final = 16
+_GET_INDEX: Final = 0x8933
+"""SIOCGIFINDEX."""
+_RESEED: Final = 0x5207
+"""RNDRESEEDCRNG."""
+_OPEN_FILES: Final = 7
+"""RLIMIT_NOFILE."""
+_LIMIT: Final = Struct("=QQ")
+DESCRIPTORS: Final = 65_536
+"""Sockets that a guest may have open: as many as a batch of probes needs."""
+
+
+class GuestKernel:
+    """A guest's kernel, as `conformance.lab.kernel.Kernel` asks for it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+
+    def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """A socket of the guest, in place of one of this machine. Raises OSError."""
+        return cast("socket.socket", FarSocket.opened(self.channel, family, kind, protocol, self.index))
+
+    def index(self, name: str) -> int:
+        """The index of an interface of the guest. Raises OSError."""
+        asked = Memory((name.encode().ljust(_NAME, b"\0"), bytes(24)), returned=True)
+        flags = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+        opened, asking, _ = self.channel.request([
+            Call(calls.SOCKET, (socket.AF_INET, flags, 0), stop=True),
+            Call(calls.IOCTL, (0, _GET_INDEX, asked), {0: 0}),
+            Call(calls.CLOSE, (0,), {0: 0}),
+        ])  # fmt: skip
+        _refused(opened, name)
+        _refused(asking, name)
+        return int.from_bytes(asked.after[_NAME : _NAME + 4], "little")
+
+    def read(self, place: str) -> str:
+        """The whole of a small file of the guest. Raises OSError."""
+        content = room(_FILE)
+        opened, got, _ = self._with_file(place, os.O_RDONLY, Call(calls.READ, (0, content, _FILE), {0: 0}))
+        _refused(opened, place)
+        _refused(got, place)
+        return content.after[:got].decode().strip()
+
+    def write(self, place: str, text: str) -> None:
+        """Write to a file of the guest. Raises OSError."""
+        data = text.encode()
+        opened, written, _ = self._with_file(place, os.O_WRONLY, Call(calls.WRITE, (0, given(data), len(data)), {0: 0}))
+        _refused(opened, place)
+        _refused(written, place)
+
+    def _with_file(self, place: str, mode: int, call: Call) -> list[int]:
+        path = given(place.encode() + b"\0")
+        return self.channel.request([
+            Call(calls.OPENAT, (_HERE, path, mode | os.O_CLOEXEC, 0), stop=True), call, Call(calls.CLOSE, (0,), {0: 0})
+        ])  # fmt: skip
+
+    def settle(self) -> None:
+        """Make a guest that was woken unlike those that were frozen with it, and let it open many sockets."""
+        seed = os.urandom(64)
+        self._with_file("/dev/urandom", os.O_WRONLY, Call(calls.WRITE, (0, given(seed), len(seed)), {0: 0}))
+        self._with_file("/dev/urandom", os.O_WRONLY, Call(calls.IOCTL, (0, _RESEED), {0: 0}))
+        limit = given(_LIMIT.pack(DESCRIPTORS, DESCRIPTORS))
+        self.channel.one(calls.PRLIMIT, 0, _OPEN_FILES, limit, 0)
+
+
+def _refused(result: int, what: str) -> None:
+    if result < 0:
+        raise OSError(-result, os.strerror(-result), what)
+
+
+class GuestNamespace(Namespace):
+    """The guest's only network namespace. What cannot be done in a guest raises NotImplementedError."""
+
+    def __init__(self, name: str, channel: Channel) -> None:
+        self.kernel = GuestKernel(channel)
+        super().__init__(name, partial(work_with, self.kernel))
+
+    @property
+    def path(self) -> str:
+        """There is none: no process of this machine can enter."""
+        _impossible(self.name, "be entered")
+
+    def netlink(self, method: str, *arguments: Any, **named: Any) -> list[Any]:
+        """pyroute2 opens its own sockets, on this machine."""
+        del method, arguments, named
+        _impossible(self.name, "be asked by pyroute2; use conformance.lab.netlink")
+
+    def run(
+        self, command: Sequence[str], *, text: str = "", timeout: float, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Nothing is installed in a guest."""
+        del command, text, timeout, environment
+        _impossible(self.name, "run programs")
+
+    def start(
+        self,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> Daemon:
+        """Nothing is installed in a guest."""
+        del command, log, environment, descriptors
+        _impossible(self.name, "run programs")
+
+    def close(self) -> None:
+        """Hang up; the guest runs on as long as its machine does."""
+        super().close()
+        self.kernel.channel.close()
+
+
+def _impossible(name: str, what: str) -> NoReturn:
+    raise NotImplementedError(f"{name}: a guest cannot {what}")
