@@ -14,7 +14,7 @@ def _found(case: Case) -> Tried:
     return tried(case, case.parameters["family"], case.parameters["protocol"])  # type: ignore[arg-type]
 
 
-def _kept_back(case: Case, found: Tried, denied: Bits, expected: str) -> None:
+def kept_back(case: Case, found: Tried, denied: Bits, expected: str) -> None:
     """Nothing of the cells `denied` got through; what did is shown with its frame, and all of it as a grid."""
     case.window("policy")
     case.require(denied.any(), "the policy denies no such cell")
@@ -50,7 +50,7 @@ def _faces(case: Case, found: Tried, denied: Bits) -> None:
 def test_default_deny(case: Case) -> None:
     """What no rule of the receiver allows does not reach it, from any endpoint."""
     found = _found(case)
-    _kept_back(
+    kept_back(
         case, found, ~found.expected.ingress & found.apart, "what the receiver's rules do not allow does not arrive"
     )
 
@@ -60,7 +60,7 @@ def test_egress(case: Case) -> None:
     """What the sender's rules deny does not arrive, although the receiver's would allow it."""
     found = _found(case)
     denied = ~found.expected.egress & found.expected.ingress
-    _kept_back(case, found, denied, "what the sender's rules deny does not arrive")
+    kept_back(case, found, denied, "what the sender's rules deny does not arrive")
 
 
 @check("acl.allowed", scenario="policy", family=FAMILIES, protocol=PROTOCOLS)

@@ -36,7 +36,7 @@ def act(stage: Stage) -> None:
     """Apply, attach, and try everything."""
     policy = load(POLICY).placed(stage.lab.testbed)
     apply(stage, policy)
-    stage.attach_all(list(cast(stage, policy)))
+    stage.attach_all(list(cast(stage, policy, stage.profile.endpoints)))
     with stage.window("policy"):
         with descriptors(), ThreadPoolExecutor(2) as threads:
             tasks = threads.submit(mesh_of, stage, "policy"), threads.submit(edges, stage, policy)
@@ -58,14 +58,15 @@ def apply(stage: Stage, policy: Policy) -> None:
     stage.event("policy-applied", policy.name)
 
 
-def cast(stage: Stage, policy: Policy) -> Iterator[tuple[Host, Attachment]]:
-    """As many endpoints as the profile wants, labelled as the policy has it, every kind on every host."""
+def cast(stage: Stage, policy: Policy, count: int) -> Iterator[tuple[Host, Attachment]]:
+    """So many endpoints, labelled as the policy has it, every kind on every host."""
     hosts = stage.hosts
-    for number in range(stage.profile.endpoints):
+    for number in range(count):
         turn, place = divmod(number, len(policy.population))
         labels = policy.population[place]
         kind = next(iter(labels.values()), "e")
-        yield hosts[(place + turn) % len(hosts)], Attachment(f"{kind}{number + 1:02}", labels=labels)
+        made = Attachment(f"{kind}{number + 1:02}", labels=labels, tenant=labels.get("tenant", ""))
+        yield hosts[(place + turn) % len(hosts)], made
 
 
 def mesh_of(stage: Stage, purpose: str) -> None:

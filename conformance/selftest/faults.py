@@ -18,6 +18,7 @@ from conformance.selftest import (
     pairs,
     route,
     switching,
+    tenants,
     transit,
     underlay,
 )
@@ -34,7 +35,8 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
 
 
 _MODULES = (
-    acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs
+    acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
+    tenants,
 )  # fmt: skip
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))

@@ -35,8 +35,8 @@ pytestmark = [pytest.mark.outside, pytest.mark.peers]
 
 PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
 CONFORMING = {
-    "routed-64", "routed-64-acl", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
-    "ovs-bridge",
+    "routed-64", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
+    "ovs-bridge", "routed-64-acl", "tenant-bridges", "frr-switch",
 }  # fmt: skip
 OF_EVERY_NETWORK = {"discovery", "idle", "mtu", "reachability"}
 

@@ -72,7 +72,7 @@ class DockerSubject:
             raise AdapterError(f"{host.name}: {request.name} does not run: {state['State']}")
         pid = int(state["State"]["Pid"])
         namespace = self._lab.keep(Namespace.adopt(request.name, f"/proc/{pid}/ns/net"))
-        reported = reported_of(state["NetworkSettings"]["Networks"][self._network])
+        reported = reported_of(state["NetworkSettings"]["Networks"][request.tenant or self._network])
         return Endpoint(
             name=request.name,
             host=host.name,
@@ -87,7 +87,8 @@ class DockerSubject:
         wanted: dict[str, Any] = {}
         for address in request.addresses:
             wanted["ipv4_address" if address.version == 4 else "ipv6_address"] = str(address.ip)
-        networking: Any = {"EndpointsConfig": {self._network: client.create_endpoint_config(**wanted)}}
+        network = request.tenant or self._network
+        networking: Any = {"EndpointsConfig": {network: client.create_endpoint_config(**wanted)}}
         made = client.create_container(
             IMAGE,
             command=list(IDLE),
@@ -95,7 +96,7 @@ class DockerSubject:
             hostname=request.name,
             ports=[(port, protocol) for protocol, port in request.publish],
             host_config=client.create_host_config(
-                network_mode=self._network,
+                network_mode=network,
                 port_bindings={f"{port}/{protocol}": None for protocol, port in request.publish},
             ),
             networking_config=networking,

@@ -17,12 +17,13 @@ from conformance.adapters.linux.mover import Mover
 from conformance.adapters.linux.nat_bridge import NatBridge
 from conformance.adapters.linux.network import Network, refusals
 from conformance.adapters.linux.routed import Routed
+from conformance.adapters.linux.tenants import TenantBridges
 from conformance.adapters.linux.vxlan import Vxlan
 from conformance.errors import UsageError
 from conformance.lab.lab import Lab
 from conformance.profile import Profile, Strict, explain
 
-Design = Literal["nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan", "mover"]
+Design = Literal["nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan", "mover", "tenant-bridges"]
 
 
 PolicySupport = Literal["none", "complete", "ipv4-only", "ingress-only"]
@@ -58,6 +59,7 @@ DESIGNS: Final[dict[Design, type[Network]]] = {
     "routed-64": Routed,
     "vxlan": Vxlan,
     "mover": Mover,
+    "tenant-bridges": TenantBridges,
 }
 
 
