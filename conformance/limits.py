@@ -141,6 +141,12 @@ CANARY: Final = 5.0
 LINK_UP: Final = 10.0
 TAP_FLUSH: Final = 10.0
 """The kernel hands over a block of frames within tens of milliseconds; this bounds a machine that stands still."""
+SWITCH_OPEN: Final = 30.0
+SWITCH_ANSWER: Final = 30.0
+"""A switch's command line: until its SSH session is open, and until a command is answered with a prompt."""
+SWITCH_EFFECT: Final = 15.0
+"""RFC 4862 §5.4: an IPv6 address that a switch was told is in force when its detection is over; a bundle or spanning
+tree says so some seconds later. Until then it is read back again and again, at the pace of the session itself."""
 RUN: Final = 6 * 3600.0
 """Nothing that a run waits for takes longer: thorough recordings of many implementations, one after another."""
 
