@@ -7,7 +7,7 @@ import sys
 import time
 
 NAMES = (
-    "startup", "labsetup", "capture", "indexing", "probes", "judging", "field", "links", "page", "kernel",
+    "startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "links", "page", "kernel",
 )  # fmt: skip
 
 
