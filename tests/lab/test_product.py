@@ -242,6 +242,20 @@ def test_an_unavailable_implementation_ends_3(tmp_path: Path) -> None:
     assert "unavailable" in (tmp_path / "out" / "matrix.md").read_text()
 
 
+def test_a_run_outlives_who_reads_its_progress(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", COMMAND, "run", "routed-64", *SMALL, "--out", "out"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=writer, timeout=540, check=False
+        )
+    finally:
+        os.close(writer)
+    assert ended.returncode == 0
+    assert not read(tmp_path / "out" / "routed-64").partial
+
+
 def test_matrix_ends_0_where_it_is_complete(tmp_path: Path) -> None:
     narrow = ("--testbed", "same-subnet", "--only", "route.from-host", "--matrix")
     assert plugfest(tmp_path, "run", "macvlan", *narrow, "--out", "out").returncode == 0
