@@ -6,7 +6,19 @@ import subprocess
 import sys
 import time
 
-NAMES = ("startup", "labsetup", "capture", "indexing", "probes", "judging", "field", "page", "kernel", "moves")
+NAMES = (
+    "startup",
+    "labsetup",
+    "capture",
+    "indexing",
+    "probes",
+    "policy",
+    "judging",
+    "field",
+    "page",
+    "kernel",
+    "moves",
+)
 
 
 def main() -> int:
