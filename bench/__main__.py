@@ -7,18 +7,8 @@ import sys
 import time
 
 NAMES = (
-    "startup",
-    "labsetup",
-    "capture",
-    "indexing",
-    "probes",
-    "policy",
-    "judging",
-    "field",
-    "page",
-    "kernel",
-    "moves",
-)
+    "startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "links", "page", "kernel", "moves",
+)  # fmt: skip  # fmt: skip
 
 
 def main() -> int:
