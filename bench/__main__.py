@@ -7,8 +7,9 @@ import sys
 import time
 
 NAMES = (
-    "startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "links", "page", "kernel", "moves",
-)  # fmt: skip  # fmt: skip
+    "startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "links", "page", "kernel",
+    "moves",
+)  # fmt: skip
 
 
 def main() -> int:
