@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from conformance import __version__
+from conformance.commands.options import (
+    AllowFlaky,
+    FailOn,
+    Folders,
+    Format,
+    Listing,
+    Names,
+    Only,
+    Out,
+    Pairs,
+    Rename,
+    Reports,
+    Schema,
+    Settings,
+    Start,
+    Testbeds,
+    explainable,
+)
 from conformance.errors import UsageError
 
 app = typer.Typer(
@@ -263,9 +280,6 @@ def diff(
     raise typer.Exit(show_difference(old, new, form.value, allow_flaky=allow_flaky))
 
 
-Reports = Annotated[list[Path], typer.Argument(metavar="REPORT...", exists=True, help="Reports, or folders of runs.")]
-
-
 @app.command()
 def verify(
     reports: Reports,
@@ -318,9 +332,21 @@ def selftest(
 
 
 @app.command()
+def badge(
+    reports: Reports,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where they go.")] = Path("badges"),
+    name: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Of this conformance class.")] = None,
+) -> None:
+    """Write a badge for each report: SVG, and the JSON of a shields endpoint."""
+    from conformance.commands.badges import write_badges
+
+    raise typer.Exit(write_badges(reports, out, name))
+
+
+@app.command()
 def explain(
     name: Annotated[
-        str, typer.Argument(metavar="REQUIREMENT", help="An id, a family or a class.", autocompletion=_explainable)
+        str, typer.Argument(metavar="REQUIREMENT", help="An id, a family or a class.", autocompletion=explainable)
     ],
 ) -> None:
     """A requirement in full: statement, clause, stimulus, what passes, the check, the planted faults."""

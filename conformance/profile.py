@@ -34,7 +34,7 @@ Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
     "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
     "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
-    "move",
+    "move", "routed-move",
 ]  # fmt: skip
 
 
@@ -93,9 +93,9 @@ class Profile(Strict):
 
     @property
     def weight(self) -> int:
-        """How much of a machine a lab of kernel networks takes: the neighbour tables, which all labs share, bear three
-        endpoints of a packet filter where they bear one ordinary lab."""
-        return -(-self.endpoints // 3) if "packet-filter" in self.roles else 1
+        """How much of a machine a lab of kernel networks takes. All labs share the machine's neighbour tables, in which
+        five endpoints of a packet filter have some fifty entries: as many as two ordinary labs."""
+        return -(-self.endpoints * 2 // 5) if "packet-filter" in self.roles else 1
 
     @property
     def paired(self) -> bool:
