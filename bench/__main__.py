@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-NAMES = ("startup", "labsetup", "capture", "indexing", "probes", "judging", "kernel")
+NAMES = ("startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "page", "kernel")
 
 
 def main() -> int:

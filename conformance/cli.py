@@ -171,12 +171,55 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     raise typer.Exit(run_profiles(wish, gate, everything=everything, plan=plan))
 
 
+CaptureRole = Annotated[
+    str | None,
+    typer.Option("--role", metavar="ROLE", help="lldp-agent, lacp-partner, bridge or mover (what is there)."),
+]
+Sender = Annotated[str | None, typer.Option("--mac", metavar="ADDR", help="Judge this sender alone (every one).")]
+
+
 @app.command()
-def judge(folders: Folders, out: Out = None) -> None:
-    """Judge stored recordings again: no lab, no root, the same outcomes."""
+def judge(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR]...", exists=True, file_okay=False, help="Folders of runs.")
+    ] = None,
+    capture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="A pcap or pcapng file from anywhere."),
+    ] = None,
+    role: CaptureRole = None,
+    mac: Sender = None,
+    out: Out = None,
+) -> None:
+    """Judge stored recordings again, or a capture from the field: no lab, no root.
+
+    Of a capture, what needs a stimulus is inconclusive (exit code 3) and the rest decided.
+    """
+    if capture is not None:
+        if folders:
+            raise UsageError("--capture: name either a capture or folders")
+        from conformance.commands.field import judge_capture
+
+        raise typer.Exit(judge_capture(capture, role=role, mac=mac, out=out))
+    if not folders or role is not None or mac is not None:
+        raise UsageError("judge: name a folder of a run, or --capture FILE (with --role and --mac, if wanted)")
     from conformance.commands.runs import judge_folders
 
     raise typer.Exit(judge_folders(folders, out))
+
+
+@app.command()
+def listen(
+    interface: Annotated[str, typer.Argument(metavar="IFACE", help="An interface of this machine.")],
+    seconds: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 60s, 5m.")] = "60s",
+    role: CaptureRole = None,
+    mac: Sender = None,
+    out: Out = None,
+) -> None:
+    """Record the link protocols on an interface of this machine, passively, and judge what was heard."""
+    from conformance.commands.field import listen as hear
+
+    raise typer.Exit(hear(interface, seconds=seconds, role=role, mac=mac, out=out))
 
 
 @app.command()

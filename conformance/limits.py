@@ -48,6 +48,14 @@ IDLE_FAST: Final = 4.0
 IDLE_THOROUGH: Final = 7_500.0
 """RFC 5382 §5 REQ-5: a NAT keeps an idle established connection for 2 h 4 min; silence of 2 h 5 min outlives it."""
 
+# --- policies ------------------------------------------------------------------------------------------------------
+POLICY_EFFECT: Final = 5.0
+"""ACL-07: a change of policy is effective within five seconds."""
+STREAM_PACE: Final = 0.001
+"""Between two datagrams of a stream: the resolution in which the effect of a change is told."""
+STREAM_AFTER: Final = 0.2
+"""How long a stream runs before and after what it watches: two hundred datagrams either way."""
+
 # --- moves -------------------------------------------------------------------------------------------------------
 PRIMED: Final = 1.1
 """No clause: a neighbour entry of Linux resists replacement for `locktime`, 1 s; the first probes prime it before."""
@@ -59,12 +67,67 @@ MOVE_WINDOW_THOROUGH: Final = 60.0
 """MOVE-04, MOVE-10: a controller may repeat for 16 s, a cache may answer for 30 s."""
 ANNOUNCED: Final = 1.0
 """MOVE-01, MOVE-05: the first announcement follows within one second of the address being usable."""
-FOLLOWED: Final = 1.0
-"""MOVE-13, MOVE-14: within one second of the address being usable everybody reaches it at the new place."""
+PROMPT: Final = 1.0
+"""MOVE-13: within one second of the address being usable everybody reaches it at the new place; later is noted."""
+FOLLOWED: Final = 3.0
+"""MOVE-13: later than three seconds is a failure. Whoever times out takes DELAY 5 s and three probes (RFC 4861 §10)."""
 HANDED_OVER: Final = 0.1
 """MOVE-04: later than 100 ms after the hand-over nothing says any more what held before it."""
 ADVERTISEMENT_SPACING: Final = 0.95
 """RFC 4861 §7.2.6: unsolicited advertisements are RETRANS_TIMER 1 s apart; with 50 ms of jitter."""
+
+# --- link aggregation (IEEE 802.1AX-2014 §6.4.4, from memory where no other text is named) --------------------------
+LACP_FAST: Final = 1.0
+LACP_EXPIRED: Final = 3.0
+LACP_DEFAULTED: Final = 3.0
+"""Fast_Periodic_Time, Short_Timeout_Time, and the same again from Expired to Defaulted (§6.4.12)."""
+LACP_SLOW_PERIOD: Final = 30.0
+LACP_PER_SECOND: Final = 3
+"""Slow_Periodic_Time, and how many LACPDUs may leave in any Fast_Periodic_Time (§6.4.16)."""
+LACP_MARGIN: Final = 1.0
+"""What is allowed on top of a timer of LACP, for the machine's sake: one more period."""
+LACP_UP: Final = 20.0
+"""A group distributes by then: Aggregate_Wait_Time 2 s, a period or two, and room for a busy machine."""
+LACP_STEADY: Final = 5.0
+"""Five fast periods are looked at."""
+LACP_BRISK: Final = 1.0
+LACP_STEP: Final = 3.5
+"""Longer than Aggregate_Wait_Time 2 s and a period: who wants to go ahead has done so by then."""
+LACP_ECHO: Final = 2.0
+"""A change is repeated in the next LACPDU, at most a fast period later; with a period to spare."""
+LACP_LOSS: Final = 2.0
+"""A link is lost for so long."""
+LACP_PASSIVE_FAST: Final = 4.0
+LACP_PASSIVE: Final = 35.0
+"""LACP-06: a passive port is silent for longer than the slow period; the fast variant, than four fast ones."""
+LACP_SLOW_FAST: Final = 7.0
+LACP_SLOW: Final = 65.0
+"""LACP-03: two slow periods; the fast variant shows that the fast rate has ended."""
+MARKER_RESPONSE: Final = 1.0
+"""LACP-07: a marker is answered within a second."""
+
+# --- bridges -----------------------------------------------------------------------------------------------------
+BRIDGE_SETTLED: Final = 0.3
+"""No clause: a frame has crossed the bridge, or its first of a kind has gone through the slow path, by then."""
+BRIDGE_AGED: Final = 2.0
+"""A silent station is forgotten within so many ageing times: hardware looks twice, once in each (no clause)."""
+
+# --- spanning trees (IEEE 802.1D-2004 Table 17-1, from memory) -------------------------------------------------------
+STP_HELLO: Final = 2.0
+STP_MIGRATION: Final = 3.0
+"""Bridge Hello Time and Migrate Time."""
+STP_HOLD_COUNT: Final = 6
+"""Transmit Hold Count, BPDUs in any second."""
+STP_HELLOS: Final = 8
+"""Hello times that are listened to."""
+STP_COPIES: Final = 3
+"""STP-02: copies of a broadcast on a loop while the tree is being made."""
+STP_FLUSHED: Final = 1.0
+"""STP-04: no stale entry a second after a topology change."""
+STP_LOOKED_AT: Final = 4.0
+"""How long a loop is looked at once the tree is made."""
+STP_MARGIN: Final = 2.0
+"""What is allowed on top of a timer of a spanning tree, for the machine's sake: one more hello time."""
 
 # --- the lab's own work (no clause; generous, since machines are shared) ------------------------------------------
 DAEMON_START: Final = 90.0
@@ -78,6 +141,12 @@ CANARY: Final = 5.0
 LINK_UP: Final = 10.0
 TAP_FLUSH: Final = 10.0
 """The kernel hands over a block of frames within tens of milliseconds; this bounds a machine that stands still."""
+SWITCH_OPEN: Final = 30.0
+SWITCH_ANSWER: Final = 30.0
+"""A switch's command line: until its SSH session is open, and until a command is answered with a prompt."""
+SWITCH_EFFECT: Final = 15.0
+"""RFC 4862 §5.4: an IPv6 address that a switch was told is in force when its detection is over; a bundle or spanning
+tree says so some seconds later. Until then it is read back again and again, at the pace of the session itself."""
 RUN: Final = 6 * 3600.0
 """Nothing that a run waits for takes longer: thorough recordings of many implementations, one after another."""
 

@@ -33,8 +33,8 @@ Role = Literal[
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
     "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
-    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp",
-    "move",
+    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
+    "move", "routed-move",
 ]  # fmt: skip
 
 
@@ -90,6 +90,12 @@ class Profile(Strict):
     def links(self) -> bool:
         """Whether it is judged by its ports, on testbeds of links, and not by workloads that it attaches."""
         return LINK_ROLES.issuperset(self.roles)
+
+    @property
+    def weight(self) -> int:
+        """How much of a machine a lab of kernel networks takes. All labs share the machine's neighbour tables, in which
+        five endpoints of a packet filter have some fifty entries: as many as two ordinary labs."""
+        return -(-self.endpoints * 2 // 5) if "packet-filter" in self.roles else 1
 
     @property
     def paired(self) -> bool:

@@ -84,7 +84,7 @@ class Testbed(Strict):
     segments: Annotated[Mapping[str, Segment], Field(min_length=1)]
     hosts: Annotated[Mapping[str, HostStation], Field(min_length=1)]
     client: Station
-    ports: Annotated[int, Field(ge=0, le=8)] = 0
+    ports: Annotated[int, Field(ge=0, le=30)] = 0
 
     @model_validator(mode="after")
     def _consistent(self) -> Testbed:

@@ -150,6 +150,57 @@ class Linking(Protocol):
         """The ports in use, in a fixed order; the host's own cables (`Host.cables`) or others that it made."""
 
 
+SpanningTree = Literal["off", "stp", "rstp"]
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeWish:
+    """A wish for one bridge between ports of a host, named by their interfaces. Times in seconds.
+
+    The times of the spanning tree are the bridge's own, which hold while it is the root.
+    """
+
+    name: str
+    ports: tuple[str, ...]
+    spanning: SpanningTree = "off"
+    ageing: float = 300.0
+    hello: float = 2.0
+    max_age: float = 20.0
+    forward_delay: float = 15.0
+
+
+@runtime_checkable
+class Bridging(Protocol):
+    """Optional power of a subject: bridges between its ports."""
+
+    shortest_ageing: float
+    """The shortest ageing time that it can be told, in seconds."""
+
+    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+        """Make all these bridges; when it returns they are up. Raises AdapterError."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleWish:
+    """A wish for one link aggregation group of ports of a host, named by their interfaces.
+
+    `active`: it speaks LACP unasked; else it is passive. It asks its partner for the short timeout.
+    """
+
+    name: str
+    ports: tuple[str, ...]
+    active: bool = True
+
+
+@runtime_checkable
+class Aggregating(Protocol):
+    """Optional power of a subject: link aggregation groups that speak LACP."""
+
+    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+        """Make all these groups, and one switch that forwards between them and the port `access`: what is broadcast
+        there goes to each of them. When it returns they are up. Raises AdapterError."""
+
+
 class Subject(Protocol):
     """The implementation, running on the hosts of a lab; its methods are called from several threads at a time."""
 

@@ -7,13 +7,14 @@ import numpy as np
 from conformance.judging.case import Case
 from conformance.judging.isolation import Bits, Tried, tried
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
+from conformance.judging.rejections import false_reports, false_resets
 
 
 def _found(case: Case) -> Tried:
     return tried(case, case.parameters["family"], case.parameters["protocol"])  # type: ignore[arg-type]
 
 
-def _kept_back(case: Case, found: Tried, denied: Bits, expected: str) -> None:
+def kept_back(case: Case, found: Tried, denied: Bits, expected: str) -> None:
     """Nothing of the cells `denied` got through; what did is shown with its frame, and all of it as a grid."""
     case.window("policy")
     case.require(denied.any(), "the policy denies no such cell")
@@ -49,7 +50,7 @@ def _faces(case: Case, found: Tried, denied: Bits) -> None:
 def test_default_deny(case: Case) -> None:
     """What no rule of the receiver allows does not reach it, from any endpoint."""
     found = _found(case)
-    _kept_back(
+    kept_back(
         case, found, ~found.expected.ingress & found.apart, "what the receiver's rules do not allow does not arrive"
     )
 
@@ -59,7 +60,7 @@ def test_egress(case: Case) -> None:
     """What the sender's rules deny does not arrive, although the receiver's would allow it."""
     found = _found(case)
     denied = ~found.expected.egress & found.expected.ingress
-    _kept_back(case, found, denied, "what the sender's rules deny does not arrive")
+    kept_back(case, found, denied, "what the sender's rules deny does not arrive")
 
 
 @check("acl.allowed", scenario="policy", family=FAMILIES, protocol=PROTOCOLS)
@@ -112,3 +113,24 @@ def _difference(four: Tried, six: Tried, differs: Bits) -> str:
 
 def _frames(found: Tried, differs: Bits) -> list[int]:
     return [int(row) + 1 for row in found.first[differs] if row >= 0]
+
+
+@check("acl.reject-honest", scenario="policy", family=FAMILIES)
+def test_reject_honest(case: Case) -> None:
+    """A rejection comes from the address that was dialled or from a router on the way, and nobody else answers."""
+    case.window("policy")
+    expected = "who rejects is the station that was dialled, or a router on the way to it"
+    seen = 0
+    for endpoint in case.endpoints:
+        reports, wrong_reports = false_reports(case, endpoint)
+        resets, wrong_resets = false_resets(case, endpoint)
+        seen += reports + resets
+        for row, words in (*wrong_reports, *wrong_resets):
+            case.expect(False, expected=expected, seen=f"{endpoint.name}: {words}", frames=[row + 1])
+    for protocol in PROTOCOLS:
+        found = tried(case, case.family, protocol)  # type: ignore[arg-type]
+        for cell in np.argwhere(~found.expected.allowed & found.table("answered") & ~found.passed).tolist():
+            words = f"{found.name(cell)} did not arrive, and was answered"
+            case.expect(False, expected="what is denied is answered by nobody", seen=words)
+    case.figures["rejections"] = seen
+    case.expect(True, expected=expected, seen="")

@@ -22,13 +22,17 @@ def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | 
 
         write_atomically(picture, render_overview(matrix.build(reports)))
     if html is not None:
-        from conformance.report.page import render_page
-        from conformance.showing.exhibits import beside
-
-        exhibits = beside(list(zip(files, reports, strict=True)), html)
-        write_atomically(html, render_page(reports, exhibits))
+        write_page(list(zip(files, reports, strict=True)), html)
         print(f"\npage: {html}")  # noqa: T201 - where to look
     return gate.exit_code(reports)
+
+
+def write_page(reports: Sequence[tuple[Path, Report]], page: Path) -> None:
+    """Write the page over these reports, each with its file; what lies beside them is linked and quoted."""
+    from conformance.report.page import render_page
+    from conformance.showing.exhibits import beside
+
+    write_atomically(page, render_page([report for _, report in reports], beside(reports, page)))
 
 
 def print_matrix(reports: Sequence[Report]) -> None:

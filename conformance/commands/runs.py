@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.commands.matrix import as_markdown, print_matrix
+from conformance.commands.matrix import as_markdown, print_matrix, write_page
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
@@ -101,9 +101,11 @@ def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
         return 3
     if ended is pytest.ExitCode.NO_TESTS_COLLECTED:
         raise UsageError("--only: no check decides these requirements yet; `plugfest list requirements` says which")
-    reports = store.collect(folders)
+    files = store.located(folders)
+    reports = [store.read(file) for file in files]
     print_matrix(reports)
     write_atomically(out / "matrix.md", as_markdown(reports))
+    write_page(list(zip(files, reports, strict=True)), out / "matrix.html")
     junit.write(reports, out / "junit.xml")
     if any(report.header.attempts > 1 for report in reports):
         from conformance.report.stability import table

@@ -27,7 +27,8 @@ def show_recording(folder: Path, only: str, frames: str, flow: int | None, svg: 
     else:
         why, numbers = course.chosen(recording, said, only)
     sequence = course.sequence(recording, numbers)
-    for line in (*_head(recording), "", *_verdicts(said), "", why, "", *course.lines(sequence)):
+    told = list(course.lines(sequence)) or ["no frame to show"]
+    for line in (*_head(recording), "", *_verdicts(said), "", why, "", *told):
         print(line)  # noqa: T201 - what was asked for
     if svg is not None:
         record = recording.record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from conformance.frames import lldp
 from conformance.frames.marker import flow_of
 
 _ND: Final = {
@@ -20,6 +21,11 @@ _MAX_DEPTH: Final = 3
 
 def one_line(frame: bytes, *, raw: bool = False) -> str:
     """Describe a frame (`raw`: an IP packet without link header) in one line. Never raises on what it is given."""
+    pdu = None if raw else lldp.parse(frame)
+    if pdu is not None:
+        tag = "" if pdu.vlan is None else f" vlan {pdu.vlan}"
+        text = f"{pdu.source.hex(':')} > {pdu.destination.hex(':')}{tag} {lldp.line(pdu)}, {len(frame)} bytes"
+        return " ".join(text.split())
     try:
         from scapy.layers import inet6, vxlan  # noqa: F401 - they register what lies inside Ethernet and UDP
         from scapy.layers.inet import IP

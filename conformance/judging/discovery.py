@@ -39,8 +39,8 @@ def sent(case: Case, port: PortState) -> list[Sent]:
     known by its MAC address alone (a capture), those from that address."""
     frames = case.recording.frames
     tap = case.tap(port.partner)
-    wanted = {"source_mac": port.mac} if port.mac and not port.tap else {}
-    rows = frames.select(tap=tap.number, ethertype=lldp.ETHERTYPE, outbound=False, **wanted)
+    wanted: dict[str, object] = {"source_mac": port.mac} if port.mac and not port.tap else {"outbound": False}
+    rows = frames.select(tap=tap.number, ethertype=lldp.ETHERTYPE, **wanted)
     found = ((row, lldp.parse(frame)) for row, frame in frames.frames(rows))
     return [Sent(row + 1, int(frames.time_ns[row]), pdu) for row, pdu in found if pdu is not None]
 

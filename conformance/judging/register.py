@@ -39,12 +39,16 @@ LINK_SCENARIOS = frozenset({"lldp", "lacp", "stp", "bridge"})
 
 @dataclass(frozen=True)
 class Check:
-    """A check and the parameters over which it is repeated: name to values."""
+    """A check and the parameters over which it is repeated: name to values.
+
+    `captures`: it decides from frames alone, so that a capture from the field is enough; the others need a stimulus.
+    """
 
     requirement: Requirement
     scenario: str
     axes: Mapping[str, tuple[str, ...]]
     function: Callable[[Case], None]
+    captures: bool = False
 
     def instances(self, profile: Profile) -> Iterator[dict[str, str]]:
         """Every combination of parameters that this check has for a profile."""
@@ -81,15 +85,18 @@ class Check:
         return f"it is about {', '.join(lacking)}" if lacking else None
 
 
-def check(requirement: str, *, scenario: str, **axes: tuple[str, ...]) -> Callable[[Function], Function]:
-    """Mark a pytest function as the check of `requirement` on recordings of `scenario`, repeated over `axes`.
+def check(
+    requirement: str, *, scenario: str, captures: bool = False, **axes: tuple[str, ...]
+) -> Callable[[Function], Function]:
+    """Mark a pytest function as the check of `requirement` on recordings of `scenario`, repeated over `axes`; with
+    `captures` also on captures from the field.
 
     Raises UnknownRequirement when imported with an id that the catalogue does not have.
     """
 
     def mark(function: Function) -> Function:
         marked: Any = function
-        marked.check = Check(find(requirement), scenario, axes, function)
+        marked.check = Check(find(requirement), scenario, axes, function, captures)
         return function
 
     return mark

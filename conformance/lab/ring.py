@@ -69,7 +69,11 @@ _TAKE_ALL: Final[tuple[Instruction, ...]] = ((0x06, 0, 0, 0xFFFF_FFFF),)
 
 
 class Ring:
-    """One open ring; it captures from its making until `close`. `size` is in bytes, whole blocks of `BLOCK`."""
+    """One open ring; it captures from its making until `close`. `size` is in bytes, whole blocks of `BLOCK`.
+
+    A block is handed over after `retire_ms`, however little is in it: the longer, the longer may its reader be kept
+    from reading by a busy machine before frames are lost.
+    """
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class Ring:
         size: int = DEFAULT_SIZE,
         loopback: bool = False,
         program: Sequence[Instruction] = (),
+        retire_ms: int = RETIRE_MS,
     ) -> None:
         self._blocks = max(2, size // BLOCK)
         self._next = 0
@@ -87,7 +92,7 @@ class Ring:
         try:
             self.socket.setsockopt(_SOL_PACKET, _PACKET_VERSION, _TPACKET_V3)
             frames = self._blocks * (BLOCK // 2048)
-            request = pack("=7I", BLOCK, self._blocks, 2048, frames, RETIRE_MS, 0, 0)
+            request = pack("=7I", BLOCK, self._blocks, 2048, frames, retire_ms, 0, 0)
             _set_patiently(self.socket, _PACKET_RX_RING, request)
             attach(self.socket, [*(() if loopback else _SKIP_LOOPBACK), *(program or _TAKE_ALL)])
             self._memory = mmap.mmap(self.socket.fileno(), self._blocks * BLOCK)

@@ -132,6 +132,16 @@ def up(name: str, *, master: str | None = None) -> Request:
     return build
 
 
+def enslave(name: str, master: str) -> Request:
+    """Make a link a port of `master`, and leave it as it is otherwise."""
+
+    def build() -> bytes:
+        port = u32(_IFLA_MASTER, index(master))
+        return message(SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), port)
+
+    return build
+
+
 def hardware_address(name: str, mac: str) -> Request:
     """Set a link's MAC address; the kernel tells everybody who listens that it changed, also where it is the same."""
     return lambda: message(

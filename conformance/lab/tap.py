@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from conformance.lab.linkwatch import Link, LinkWatch
 from conformance.lab.namespace import Namespace
-from conformance.lab.ring import DEFAULT_SIZE, Instruction, Ring
+from conformance.lab.ring import DEFAULT_SIZE, RETIRE_MS, Instruction, Ring
 from conformance.lab.tapfile import Traffic, write
 from conformance.limits import TAP_FLUSH
 from conformance.recording.model import TapState
@@ -56,10 +56,12 @@ class _Open:
         self.ring.close()
 
 
-def _open(watch: Watch) -> _Open:
+def _open(watch: Watch, retire_ms: int) -> _Open:
     links = LinkWatch(watch.namespace)
     try:
-        ring = Ring(watch.namespace, size=watch.size, loopback=watch.loopback, program=watch.program)
+        ring = Ring(
+            watch.namespace, size=watch.size, loopback=watch.loopback, program=watch.program, retire_ms=retire_ms
+        )
     except BaseException:
         links.close()
         raise
@@ -73,7 +75,8 @@ class Recorder:
     frame. Timestamps are the kernel's, CLOCK_REALTIME in ns. Interfaces are not made promiscuous.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, retire_ms: int = RETIRE_MS) -> None:
+        self._retire_ms = retire_ms
         self._open: list[_Open] = []
         self._by_descriptor: dict[int, tuple[_Open, bool]] = {}
         self._changed = threading.Condition()
@@ -103,7 +106,7 @@ class Recorder:
         """Record several namespaces at once: each ring costs a grace period of the kernel, many together cost one."""
         listed = list(watches)
         with ThreadPoolExecutor(max(1, len(listed)), thread_name_prefix="tap-open") as pool:
-            tasks = [pool.submit(_open, watch) for watch in listed]
+            tasks = [pool.submit(_open, watch, self._retire_ms) for watch in listed]
         opened = [task.result() for task in tasks if task.exception() is None]
         with self._changed:
             for one in opened:

@@ -31,7 +31,7 @@ _SMALLEST: Final = {INTERFACE: 20, OLD_PACKET: 32, SIMPLE_PACKET: 16, STATISTICS
 
 
 @dataclass(slots=True)
-class _Section:
+class Section:
     """One section: its byte order, where its packet blocks start (in words), the taps it describes."""
 
     order: Order
@@ -44,12 +44,12 @@ class _Section:
 
 def is_pcapng(data: bytes) -> bool:
     """Whether `data` starts with a whole section header block's head."""
-    return len(data) >= 12 and unpack_from("<I", data)[0] == SECTION and _order(data, 0) is not None
+    return len(data) >= 12 and unpack_from("<I", data)[0] == SECTION and byte_order(data, 0) is not None
 
 
 def read(data: bytes) -> Capture:
     """All sections of a pcapng file. Raises NotACapture, TruncatedCapture."""
-    first = _order(data, 0) if is_pcapng(data) else None
+    first = byte_order(data, 0) if is_pcapng(data) else None
     if first is None:
         raise NotACapture("no pcapng section header")
     body = memoryview(data)[: len(data) & ~3]
@@ -83,18 +83,19 @@ def read(data: bytes) -> Capture:
     return capture
 
 
-def _order(data: bytes, start: int) -> Order | None:
+def byte_order(data: bytes, start: int) -> Order | None:
+    """The byte order of the section whose header starts there; None without its magic number."""
     magic = data[start + 8 : start + 12]
     if magic == BYTE_ORDER.to_bytes(4, "little"):
         return "<"
     return ">" if magic == BYTE_ORDER.to_bytes(4, "big") else None
 
 
-def _walk(data: bytes, words: Any, order: Order) -> tuple[list[_Section], str | None]:
+def _walk(data: bytes, words: Any, order: Order) -> tuple[list[Section], str | None]:
     """Find every block. The loop is the only work done per frame in Python; lengths are checked again in arrays."""
     view = memoryview(words(order))
-    section = _Section(order)
-    found: list[_Section] = []
+    section = Section(order)
+    found: list[Section] = []
     packets = section.packets
     position, last, end = 0, 0, len(view)
     while position < end - 2:
@@ -102,10 +103,10 @@ def _walk(data: bytes, words: Any, order: Order) -> tuple[list[_Section], str | 
         if kind == PACKET:
             packets.append(position)
         elif kind == SECTION:
-            turned = _order(data, position * 4)
+            turned = byte_order(data, position * 4)
             if turned is None:
                 return found, "a section header without byte-order magic"
-            section = _Section(turned)
+            section = Section(turned)
             found.append(section)
             packets = section.packets
             view = memoryview(words(turned))
@@ -122,13 +123,13 @@ def _walk(data: bytes, words: Any, order: Order) -> tuple[list[_Section], str | 
     return found, _drop(section, last if position > end else position, reason)
 
 
-def _drop(section: _Section, position: int, reason: str) -> str:
+def _drop(section: Section, position: int, reason: str) -> str:
     if section.packets and section.packets[-1] == position:
         section.packets.pop()
     return reason
 
 
-def _other(data: bytes, section: _Section, kind: int, position: int, size: int) -> str | None:
+def _other(data: bytes, section: Section, kind: int, position: int, size: int) -> str | None:
     """A block that is not an enhanced packet; returns what is wrong with it."""
     start = position * 4
     if size & 3 or size < _SMALLEST.get(kind, 12) or start + size > len(data):
@@ -137,7 +138,7 @@ def _other(data: bytes, section: _Section, kind: int, position: int, size: int) 
         section.simple = True
         section.packets.append(position)
     elif kind == INTERFACE:
-        _interface(data, section, start, size)
+        read_interface(data, section, start, size)
     elif kind == STATISTICS:
         _statistics(data, section, start, size)
     return None
@@ -153,7 +154,8 @@ def _options(data: bytes, order: Order, start: int, end: int) -> Iterator[tuple[
         start += 4 + (size + 3 & ~3)
 
 
-def _interface(data: bytes, section: _Section, start: int, size: int) -> None:
+def read_interface(data: bytes, section: Section, start: int, size: int) -> None:
+    """Take in an interface description block of `size` bytes (20 at least) at `start`."""
     order = section.order
     link_type, snap = unpack_from(f"{order}H2xI", data, start + 8)
     name, mac, resolution, shift = "", "", 6, 0
@@ -171,7 +173,7 @@ def _interface(data: bytes, section: _Section, start: int, size: int) -> None:
     section.snaps.append(snap)
 
 
-def _statistics(data: bytes, section: _Section, start: int, size: int) -> None:
+def _statistics(data: bytes, section: Section, start: int, size: int) -> None:
     (number,) = unpack_from(f"{section.order}I", data, start + 8)
     if number >= len(section.taps):
         return
@@ -183,7 +185,7 @@ def _statistics(data: bytes, section: _Section, start: int, size: int) -> None:
     section.taps[number] = replace(section.taps[number], **counters)
 
 
-def _frames(words: Words, section: _Section) -> tuple[dict[str, NDArray[Any]], str | None]:
+def _frames(words: Words, section: Section) -> tuple[dict[str, NDArray[Any]], str | None]:
     """The columns of one section's packets, up to the first that contradicts itself."""
     at = np.array(section.packets, dtype=np.int64)
     size = words[at + 1].astype(np.int64)
@@ -214,7 +216,7 @@ def _until(good: NDArray[np.bool_], *arrays: NDArray[Any]) -> list[NDArray[Any]]
 
 
 def _simple(
-    kind: NDArray[Any], size: NDArray[np.int64], section: _Section, columns: Sequence[NDArray[np.int64]]
+    kind: NDArray[Any], size: NDArray[np.int64], section: Section, columns: Sequence[NDArray[np.int64]]
 ) -> list[NDArray[np.int64]]:
     """`columns` where some blocks are simple (no time, tap 0) or of the obsolete kind (tap of 16 bits)."""
     tap, high, low, length, original = columns
@@ -231,7 +233,7 @@ def _simple(
     ]
 
 
-def _time(section: _Section, tap: NDArray[Any], high: NDArray[Any], low: NDArray[Any]) -> NDArray[np.int64]:
+def _time(section: Section, tap: NDArray[Any], high: NDArray[Any], low: NDArray[Any]) -> NDArray[np.int64]:
     """Nanoseconds since 1970; a value that 64 bits do not hold wraps around."""
     stamp = high.astype(np.uint64) << np.uint64(32) | low.astype(np.uint64)
     time_ns = stamp.astype(np.int64)

@@ -109,10 +109,11 @@ class _Canvas:
         first = packet.first
         if first.time_ns is not None and self.start is not None:
             self._text("time", LEFT - 10, self.y + LABELLED - 18, f"+{duration(first.time_ns - self.start)}")
-        if len(packet.sightings) == 1:
+        hops = list(_hops(packet))
+        if not hops:
             self._lone(first)
-        for near, far in zip(packet.sightings, packet.sightings[1:], strict=False):
-            self._hop(near, far, labelled=near is first)
+        for near, far in hops:
+            self._hop(near, far, labelled=near is hops[0][0])
         if packet.sightings[-1].time_ns is not None:
             self._last_ns = packet.sightings[-1].time_ns
         self.y += 5
@@ -154,7 +155,7 @@ class _Canvas:
         self.above.append(f'<path class="event" d="M{LEFT} {y}H{right}"/>')
         if self.start is not None:
             self._text("time", LEFT - 10, y + 4, f"+{duration(mark.time_ns - self.start)}")
-        text = f"{mark.lane}: {mark.text}" if mark.lane else mark.text
+        text = mark.text if mark.lane in self.lanes or not mark.lane else f"{mark.lane}: {mark.text}"
         x = self.lanes.get(mark.lane, (LEFT + right) // 2)
         if mark.lane in self.lanes:
             self.above.append(f'<path class="diamond" d="M{x} {y - 6}l6 6l-6 6l-6 -6z"/>')
@@ -180,6 +181,15 @@ class _Canvas:
 
     def _text(self, kind: str, x: int, y: int, text: str) -> None:
         self.above.append(f'<text class="{kind}" x="{x}" y="{y}">{_safe(text)}</text>')
+
+
+def _hops(packet: Packet) -> Iterator[tuple[Sighting, Sighting]]:
+    """From where to where, without the steps between interfaces of one place that changed nothing."""
+    for near, far in zip(packet.sightings, packet.sightings[1:], strict=False):
+        same = (near.ends, near.tunnel) == (far.ends, far.tunnel)
+        turned = near.macs == far.macs[::-1]
+        if near.lane != far.lane or not same or turned:
+            yield near, far
 
 
 def _safe(text: str) -> str:

@@ -103,7 +103,7 @@ class Matrix:
 def build(reports: Sequence[Report]) -> Matrix:
     """The matrix of these reports, in their order."""
     names = labels(reports)
-    grouped = [_by_requirement(report) for report in reports]
+    grouped = [by_requirement(report) for report in reports]
     rows = tuple(_row(name, reports, grouped) for name in _order({name for each in grouped for name in each}))
     told = [finding for each in zip(reports, names, grouped, strict=True) for finding in findings(*each)]
     columns = []
@@ -124,7 +124,8 @@ def build(reports: Sequence[Report]) -> Matrix:
     )
 
 
-def _by_requirement(report: Report) -> dict[str, list[ReportedOutcome]]:
+def by_requirement(report: Report) -> dict[str, list[ReportedOutcome]]:
+    """The outcomes of a report by requirement id."""
     found: dict[str, list[ReportedOutcome]] = {}
     for outcome in report.outcomes:
         found.setdefault(outcome.requirement, []).append(outcome)

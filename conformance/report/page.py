@@ -14,8 +14,8 @@ from conformance.report.columns import Column
 from conformance.report.exhibit import Exhibits, nowhere
 from conformance.report.families import title_of
 from conformance.report.glyphs import ORDER, UNICODE
-from conformance.report.grid import Cell, Matrix, Row, build
-from conformance.report.model import Report
+from conformance.report.grid import ByRequirement, Cell, Matrix, Row, build, by_requirement
+from conformance.report.model import Report, ReportedOutcome
 from conformance.report.text import one_line
 from conformance.report.wording import legend, result_text, unchecked_text
 from conformance.requirement import catalogue
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 STYLES: Final = ("colours.css", "page.css", "panel.css", "sequence.css", "print.css")
 SCRIPTS: Final = ("state.js", "table.js", "compare.js", "panel.js", "figures.js", "keys.js", "main.js")
+FIRST_SCREEN: Final = 40
+"""Rows that fill the largest usual screen."""
 LETTERS: Final = {
     Verdict.PASS: "p",
     Verdict.FAIL: "f",
@@ -54,7 +56,7 @@ def render_page(reports: Sequence[Report], exhibits: Exhibits = nowhere, *, home
         letters=LETTERS,
         verdicts=[(verdict, UNICODE.verdicts[verdict], count) for verdict, count in _counts(matrix) if count],
         levels=list(dict.fromkeys(row.level for row in matrix.rows)),
-        families=[_Family(name, rows, len(matrix.columns)) for name, rows in matrix.families().items()],
+        families=list(_families(matrix)),
         legend=legend(matrix, UNICODE),
         unchecked=unchecked_text(matrix),
         column=_ColumnHead,
@@ -91,11 +93,21 @@ def _counts(matrix: Matrix) -> Iterator[tuple[Verdict, int]]:
         yield verdict, sum(column.counts.get(verdict, 0) for column in matrix.columns)
 
 
-class _Family:
-    """One family with what each column amounts to in it: the gravest verdict and how many requirements have it."""
+def _families(matrix: Matrix) -> Iterator[_Family]:
+    above = 0
+    for name, rows in matrix.families().items():
+        yield _Family(name, rows, len(matrix.columns), later=above > FIRST_SCREEN)
+        above += len(rows)
 
-    def __init__(self, name: str, rows: Sequence[Row], columns: int) -> None:
-        self.name, self.title, self.rows = name, title_of(name), rows
+
+class _Family:
+    """One family with what each column amounts to in it: the gravest verdict and how many requirements have it.
+
+    `later` ones are laid out after the first screen is there.
+    """
+
+    def __init__(self, name: str, rows: Sequence[Row], columns: int, *, later: bool) -> None:
+        self.name, self.title, self.rows, self.later = name, title_of(name), rows, later
         self.sums = [_Sum([row.cells[index] for row in rows]) for index in range(columns)]
 
 
@@ -158,9 +170,13 @@ def _row_letters(row: Row) -> str:
 
 def _about(matrix: Matrix, reports: Sequence[Report]) -> Data:
     """Columns and rows, as the script needs them at once."""
+    grouped = [by_requirement(report) for report in reports]
     return {
-        "columns": [_column(column, report) for column, report in zip(matrix.columns, reports, strict=True)],
-        "rows": [_row(row, reports) for row in matrix.rows],
+        "columns": [
+            _column(column, report) | {"classes": [each.text for each in matrix.classes.get(column.label, ())]}
+            for column, report in zip(matrix.columns, reports, strict=True)
+        ],
+        "rows": [_row(row, grouped) for row in matrix.rows],
         "glyphs": {verdict.value: sign for verdict, sign in UNICODE.verdicts.items()},
         "letters": {verdict.value: letter for verdict, letter in LETTERS.items()},
     }
@@ -199,7 +215,7 @@ def _again(report: Report) -> str:
     return f"plugfest run {report.header.profile}"
 
 
-def _row(row: Row, reports: Sequence[Report]) -> Data:
+def _row(row: Row, grouped: Sequence[ByRequirement]) -> Data:
     known = catalogue().get(row.requirement)
     data: Data = {
         "id": row.requirement,
@@ -212,20 +228,17 @@ def _row(row: Row, reports: Sequence[Report]) -> Data:
         "stimulus": known.stimulus if known else "",
         "expects": known.expects if known else "",
         "alias": list(known.alias) if known else [],
-        "figures": _ranges(row.requirement, reports) if row.figures else {},
+        "figures": _ranges([each.get(row.requirement, ()) for each in grouped]) if row.figures else {},
     }
     return {key: value for key, value in data.items() if value}
 
 
-def _ranges(requirement: str, reports: Sequence[Report]) -> dict[str, list[list[float] | None]]:
+def _ranges(columns: Sequence[Sequence[ReportedOutcome]]) -> dict[str, list[list[float] | None]]:
     """Smallest and largest value of each figure, for each column."""
-    values = [
-        [outcome.figures for outcome in report.outcomes if outcome.requirement == requirement] for report in reports
-    ]
-    names = sorted({name for column in values for figures in column for name in figures})
+    names = sorted({name for outcomes in columns for outcome in outcomes for name in outcome.figures})
     found: dict[str, list[list[float] | None]] = {}
     for name in names:
-        each = [[figures[name] for figures in column if name in figures] for column in values]
+        each = [[outcome.figures[name] for outcome in column if name in outcome.figures] for column in columns]
         found[one_line(name)] = [[min(column), max(column)] if column else None for column in each]
     return found
 
@@ -233,7 +246,4 @@ def _ranges(requirement: str, reports: Sequence[Report]) -> dict[str, list[list[
 def _islands(reports: Sequence[Report], exhibits: Exhibits) -> Iterator[Data]:
     """What the cells of each column open, by requirement; read when the first of them is opened."""
     for report in reports:
-        rows: dict[str, list[Any]] = {}
-        for outcome in report.outcomes:
-            rows.setdefault(outcome.requirement, []).append(outcome)
-        yield {name: groups(report, outcomes, exhibits) for name, outcomes in rows.items()}
+        yield {name: groups(report, outcomes, exhibits) for name, outcomes in by_requirement(report).items()}

@@ -46,12 +46,16 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         Scenario("reachability", "Everybody talks to everybody: protocols, ports, hop limits, absent addresses", 6.0),
         Scenario("mtu", "A narrow underlay, probed with DF set and with fragments, both ways", 6.0),
         Scenario("discovery", "IPv6 neighbours: DAD, a duplicate, solicitations, IPv6 alone", 10.0, inside=True),
+        Scenario("lldp", "An LLDP agent is left alone, met, lied to, disabled, changed and ended", 24.0, True, True),
+        Scenario("bridge", "A bridge of four ports: floods, learns, forgets, keeps to itself", 20.0, links=True),
+        Scenario("stp", "Spanning trees: a loop, better and worse roots, changes, silence", 30.0, links=True),
+        Scenario("lacp", "Groups of ports, each with a partner that behaves in its own way", 14.0, links=True),
         Scenario("move", "Endpoints move under steady streams, silent or talking", 11.0, inside=True, streams=True),
         Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 10.0),
         Scenario(
             "policy", "A policy between many endpoints: all pairs at once, and what lies one step beside it", 12.0
         ),
+        Scenario("tenant", "Two tenants on the same hosts: every pair, and frames that a bridge floods", 6.0),
         Scenario("pair", "Endpoints of two implementations, one on each host, talk to each other", 6.0, inside=True),
-        Scenario("lldp", "An LLDP agent is left alone, met, lied to, disabled, changed and ended", 24.0, True, True),
     )
 }

@@ -7,16 +7,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from conformance.adapters.interface import AdapterError, Linking, Port
 from conformance.lab import snapshot
 from conformance.lab.canary import send_canary
-from conformance.partners.wire import Wire
+from conformance.partners.wire import Wire, silence
 from conformance.recording.model import Canary, PortState, Window
 from conformance.scenarios.stage import Stage
 
 T = TypeVar("T")
+PULSE: Final = 0.1
+NOTICEABLE: Final = 0.02
+"""Every so often, in s, our own event loop looks at the clock; when it was later than that, it is written down."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,29 @@ def play(stage: Stage, *scripts: Script) -> None:
             links = [
                 Link(stage, port, wires.enter_context(Wire(port.namespace, port.partner))) for port in ports
             ]  # fmt: skip
-            async with asyncio.TaskGroup() as group:
-                for script in scripts:
-                    group.create_task(script(links))
+            pulse = asyncio.create_task(_pulse(stage))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for script in scripts:
+                        group.create_task(script(links))
+            finally:
+                pulse.cancel()
 
     try:
         asyncio.run(together())
     except* AdapterError as refusals:
         raise _first(refusals) from None
+
+
+async def _pulse(stage: Stage) -> None:
+    """Write down when our own timers were late: those of an implementation on the same machine are as late."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + PULSE
+        await silence(PULSE)
+        late = loop.time() - due
+        if late > NOTICEABLE:
+            stage.event("late", seconds=round(late, 3))
 
 
 def _first(problem: BaseException) -> BaseException:

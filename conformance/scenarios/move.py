@@ -8,8 +8,9 @@ down as the kernel announces them.
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -29,7 +30,13 @@ from conformance.scenarios.silence import keep_silent
 from conformance.scenarios.stage import Stage, tap_name
 from conformance.testbed import Segment, Station, Testbed
 
-STYLES: Final[tuple[Literal["silent", "talking"], ...]] = ("silent", "silent", "silent", "talking")
+Style = Literal["silent", "talking"]
+STYLES: Final[tuple[Style, ...]] = ("silent", "silent", "silent", "talking")
+"""The attempts of each kind of move; a subject of the suite's own may have other `styles`."""
+STYLES_APART: Final[tuple[Style, ...]] = ("silent", "talking")
+"""The attempts of each kind of move to a host in another subnet."""
+SWITCH: Final = 0.0005
+"""Seconds after which one thread lets another one run: streams must not hold up what moves."""
 OUTSIDE: Final = "outside"
 
 
@@ -51,7 +58,7 @@ class Attempt:
 
     name: str
     kind: MoveKind
-    style: Literal["silent", "talking"]
+    style: Style
     source: Host
     target: Host
     endpoint: Endpoint
@@ -80,9 +87,11 @@ def act(stage: Stage) -> None:
     subject: object = stage.subject
     if not isinstance(subject, Moving):
         raise AdapterError("it cannot move an endpoint (see adapters/interface.py, Moving)")
-    if len({host.station.segment for host in stage.hosts}) > 1:
+    if _apart(stage):
         stage.event("not-one-segment")
-        return
+        if "routed-move" not in stage.claims:
+            return
+    sys.setswitchinterval(SWITCH)
     with Monitor() as monitor:
         monitor.watch(stage.lab.rack, "rack", NEIGHBOURS)
         for host in stage.hosts:
@@ -102,10 +111,17 @@ def act(stage: Stage) -> None:
     _write_down(stage, attempts, streams, ended)
 
 
+def _apart(stage: Stage) -> bool:
+    """Whether the hosts are in different subnets."""
+    return len({host.station.segment for host in stage.hosts}) > 1
+
+
 def _attach(stage: Stage, subject: Moving) -> list[Attempt]:
     """A peer on each host, and on the first one whatever is going to move."""
     source, target = stage.hosts[0], stage.hosts[-1]
-    wanted = [(f"{kind}{n}", kind, style) for kind in subject.moves for n, style in enumerate(STYLES, 1)]
+    styles: Sequence[Style] = STYLES_APART if _apart(stage) else getattr(subject, "styles", STYLES)
+    kinds = [kind for kind in subject.moves if kind != "restart" or not _apart(stage)]
+    wanted = [(f"{kind}{n}", kind, style) for kind in kinds for n, style in enumerate(styles, 1)]
     extra = 1 if "multi-address" in stage.claims else 0
     requests = [(host, Attachment(f"{host.name}p", counterpart=True)) for host in stage.hosts]
     requests += [(source, Attachment(name, extra_addresses=extra)) for name, _, _ in wanted]

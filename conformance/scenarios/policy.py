@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from conformance.adapters.interface import AdapterError, Attachment, Filtering
+from conformance.lab.flow.loop import descriptors
 from conformance.lab.flow.mesh import Wanted, meshes
 from conformance.lab.flow.mesh_result import MeshResult
 from conformance.lab.lab import Host
@@ -19,6 +22,8 @@ from conformance.limits import ANSWER
 from conformance.policy.document import Policy, load
 from conformance.recording.matrix import packed
 from conformance.recording.model import Family, Matrix
+from conformance.scenarios.policy_change import change, late
+from conformance.scenarios.policy_edges import edges
 from conformance.scenarios.stage import Stage
 
 POLICY: Final = "three-tier"
@@ -31,10 +36,16 @@ def act(stage: Stage) -> None:
     """Apply, attach, and try everything."""
     policy = load(POLICY).placed(stage.lab.testbed)
     apply(stage, policy)
-    stage.attach_all(list(cast(stage, policy)))
+    stage.attach_all(list(cast(stage, policy, stage.profile.endpoints)))
     with stage.window("policy"):
-        mesh_of(stage, "policy")
+        with descriptors(), ThreadPoolExecutor(2) as threads:
+            tasks = threads.submit(mesh_of, stage, "policy"), threads.submit(edges, stage, policy)
+        for task in tasks:
+            task.result()
+        late(stage)
     stage.snapshot_hosts("after", tracked=False)
+    change(stage, policy, partial(apply, stage))
+    stage.snapshot_hosts("changed", tracked=False)
 
 
 def apply(stage: Stage, policy: Policy) -> None:
@@ -47,14 +58,15 @@ def apply(stage: Stage, policy: Policy) -> None:
     stage.event("policy-applied", policy.name)
 
 
-def cast(stage: Stage, policy: Policy) -> Iterator[tuple[Host, Attachment]]:
-    """As many endpoints as the profile wants, labelled as the policy has it, every kind on every host."""
+def cast(stage: Stage, policy: Policy, count: int) -> Iterator[tuple[Host, Attachment]]:
+    """So many endpoints, labelled as the policy has it, every kind on every host."""
     hosts = stage.hosts
-    for number in range(stage.profile.endpoints):
+    for number in range(count):
         turn, place = divmod(number, len(policy.population))
         labels = policy.population[place]
         kind = next(iter(labels.values()), "e")
-        yield hosts[(place + turn) % len(hosts)], Attachment(f"{kind}{number + 1:02}", labels=labels)
+        made = Attachment(f"{kind}{number + 1:02}", labels=labels, tenant=labels.get("tenant", ""))
+        yield hosts[(place + turn) % len(hosts)], made
 
 
 def mesh_of(stage: Stage, purpose: str) -> None:

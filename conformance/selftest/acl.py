@@ -1,85 +1,24 @@
-"""Planted faults of the family acl: filters that look complete, and where they are not."""
+"""Planted faults of the family acl: each filter that is not what it looks like, and what fails with it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from conformance.adapters.linux.filtered import TABLE, Filtered, FilteredInwards, FilteredV4Only
-from conformance.adapters.linux.network import Lease
-from conformance.lab import nftables as nft
-from conformance.lab.lab import Host
-from conformance.policy.document import Policy
 from conformance.recording.model import Record
-from conformance.selftest.fault import PLANTED, Fault, rule_hit
+from conformance.selftest import leaky_filters as leaky
+from conformance.selftest.fault import Fault, Witness, rule_hit
 
-NETWORK: Final = "routed-64-acl"
-FEW: Final = 14
-"""Endpoints of a network whose fault every pair shows: two rounds of the policy's population."""
-LEAK: Final = ("db03", "app12")
-"""From whom to whom one cell leaks."""
+FEW: Final = 8
+"""Endpoints of a network whose fault every pair shows: a round of the policy's population, on both hosts."""
+MANY: Final = 40
 
 
 def _rules(record: Record) -> Iterator[Any]:
     """The rules of the policy, as the last snapshot of each host shows them."""
     for snapshot in record.snapshots:
         yield from (rule for rule in snapshot.rules if rule["kind"] == "rule" and rule["table"] == TABLE)
-
-
-class OnlyTcpDenied(Filtered):
-    """What no rule allows is dropped if it is TCP; the rest passes."""
-
-    refusal: ClassVar[tuple[nft.Rule, ...]] = (
-        nft.Rule(nft.drop(), (nft.transport("tcp"),)),
-        nft.Rule(nft.back(), (), f"{PLANTED} passes"),
-    )
-
-
-def first_of_all(made: nft.Table, *rules: nft.Rule) -> nft.Table:
-    """The table with further rules before all others on what is forwarded."""
-    forward, *others = made.chains
-    return replace(made, chains=(replace(forward, rules=(*rules, *forward.rules)), *others))
-
-
-class UdpAnswersDropped(Filtered):
-    """Datagrams pass as the policy says, their answers do not."""
-
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With a rule against the answers."""
-        against = nft.Rule(nft.drop(), (nft.transport("udp"), nft.reply()), PLANTED)
-        return first_of_all(super().compiled(host, policy), against)
-
-
-class OneCellLeaks(Filtered):
-    """One endpoint reaches one other with UDP to port 53, whatever the policy says."""
-
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With a rule for the two before everything else."""
-        made = super().compiled(host, policy)
-        leaks = tuple(
-            nft.Rule(
-                nft.accept(),
-                (
-                    nft.source_in(f"{LEAK[0]}-{version}", version),
-                    nft.destination_in(f"{LEAK[1]}-{version}", version),
-                    nft.transport("udp"),
-                    nft.destination_port(53),
-                ),
-                PLANTED,
-            )
-            for version in self.versions
-        )
-        empty = tuple(nft.AddressSet(f"{name}-{version}", version) for name in LEAK for version in self.versions)
-        return first_of_all(replace(made, sets=(*made.sets, *empty)), *leaks)
-
-    def learn(self, lease: Lease) -> None:
-        """And tell the rule who the two are."""
-        super().learn(lease)
-        if lease.name in LEAK:
-            for host in self.lab.hosts.values():
-                sets = (self.set_of(lease.name, version, [lease]) for version in self.versions)
-                nft.add_elements(host.namespace, nft.Table(self.family, TABLE), *sets)
 
 
 def _no_ipv6(record: Record) -> str | None:
@@ -92,51 +31,85 @@ def _no_egress(record: Record) -> str | None:
     return f"the policy's chains are {', '.join(sorted(chains))}" if chains and "egress" not in chains else None
 
 
+def _late_end(record: Record) -> str | None:
+    """A range of ports ends where none should."""
+    for rule in _rules(record):
+        if any(part.get("high") == 8010 for part in rule["expressions"]):
+            return f"a range of the rule {rule.get('comment')} ends at port 8010"
+    return None
+
+
+def _short_prefix(record: Record) -> str | None:
+    """A prefix is compared in one bit less than the policy says."""
+    masks = {str(part["mask"]) for rule in _rules(record) for part in rule["expressions"] if "mask" in part}
+    return "a prefix is compared under 255.255.255.240" if "255.255.255.240" in masks else None
+
+
+def _fault(
+    name: str, title: str, design: type[Filtered], *fails: str,
+    witness: Witness = rule_hit, labels: tuple[str, ...] = (), endpoints: int = FEW,
+) -> Fault:  # fmt: skip
+    return Fault(
+        name=f"acl-{name}",
+        title=title,
+        labels=labels,
+        network="routed-64-acl",
+        endpoints=endpoints,
+        fails=frozenset(f"acl.{word}" for word in fails),
+        design=design,
+        witness=witness,
+    )
+
+
 FAULTS = (
-    Fault(
-        name="acl-only-tcp-denied",
-        title="what is not allowed is dropped only if it is TCP",
-        labels=("X-20", "F-ACL-01b"),
-        network=NETWORK,
-        endpoints=FEW,
-        fails=frozenset({"acl.default-deny", "acl.egress"}),
-        design=OnlyTcpDenied,
-        witness=rule_hit,
+    _fault(
+        "only-tcp-denied", "what no rule allows is dropped only if it is TCP", leaky.OnlyTcpDenied, "default-deny",
+        labels=("F-ACL-01b",),
     ),
-    Fault(
-        name="acl-ipv4-only",
-        title="the policy is in force over IPv4 alone",
-        labels=("X-21", "F-ACL-02a"),
-        network=NETWORK,
-        endpoints=FEW,
-        fails=frozenset({"acl.default-deny", "acl.egress", "acl.ipv6-parity"}),
-        design=FilteredV4Only,
-        witness=_no_ipv6,
+    _fault(
+        "only-openings-denied", "what no rule allows is dropped only if it opens a flow", leaky.OnlyOpeningsDenied,
+        "every-packet", labels=("X-20",),
     ),
-    Fault(
-        name="acl-no-egress",
-        title="what the sender's rules deny passes, since only what comes in is filtered",
-        network=NETWORK,
-        endpoints=FEW,
-        fails=frozenset({"acl.egress"}),
-        design=FilteredInwards,
-        witness=_no_egress,
+    _fault(
+        "ipv4-only", "the policy is in force over IPv4 alone", FilteredV4Only, "default-deny", "egress", "ipv6-parity",
+        witness=_no_ipv6, labels=("X-21", "F-ACL-02a"),
     ),
-    Fault(
-        name="acl-udp-answers",
-        title="answers to allowed datagrams are dropped",
-        network=NETWORK,
-        endpoints=FEW,
-        fails=frozenset({"acl.allowed"}),
-        design=UdpAnswersDropped,
-        witness=rule_hit,
+    _fault(
+        "no-egress", "what the sender's rules deny passes, since only what comes in is filtered", FilteredInwards,
+        "egress", witness=_no_egress,
     ),
-    Fault(
-        name="acl-one-cell",
-        title="one of 1,560 ordered pairs of endpoints leaks on one port",
-        network=NETWORK,
-        fails=frozenset({"acl.default-deny"}),
-        design=OneCellLeaks,
-        witness=rule_hit,
+    _fault("udp-answers", "answers to allowed datagrams are dropped", leaky.UdpAnswersDropped, "allowed"),
+    _fault(
+        "ports-off-by-one", "a range of ports ends one port too late", leaky.PortsOffByOne, "exact", witness=_late_end,
+        labels=("F-ACL-03a",),
     ),
-)
+    _fault(
+        "prefix-off-by-one", "a prefix is one bit too short", leaky.PrefixOffByOne, "exact", witness=_short_prefix,
+    ),
+    _fault(
+        "fragments-pass", "fragments pass, whatever they are a part of", leaky.FragmentsPass, "fragments",
+        labels=("F-ACL-05a", "X-22"),
+    ),
+    _fault(
+        "extension-headers-pass", "packets with extension headers pass", leaky.ExtensionsPass,
+        "extension-headers", "fragments",
+    ),
+    _fault("errors-dropped", "what says too big is dropped", leaky.ErrorsDropped, "icmp-errors-pass", labels=("X-26",)),
+    _fault(
+        "rejects-in-anothers-name", "rejections are sent from an address that nobody has", leaky.RejectsInAnothersName,
+        "reject-honest",
+    ),
+    _fault(
+        "window-at-attach", "everything reaches an endpoint until its attachment is over", leaky.AttachedUnfiltered,
+        "no-open-window",
+    ),
+    _fault("never-shut", "a change of policy never shuts anything", leaky.NeverShut, "change-in-force"),
+    _fault(
+        "established-cut", "a change of policy cuts what is established, though the profile says kept",
+        leaky.EstablishedCut, "established", labels=("F-ACL-07c",),
+    ),
+    _fault(
+        "one-cell", "one of 1,560 ordered pairs of endpoints leaks on one port", leaky.OneCellLeaks, "default-deny",
+        endpoints=MANY,
+    ),
+)  # fmt: skip

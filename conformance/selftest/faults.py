@@ -6,7 +6,22 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from conformance.selftest import acl, addressing, lldp, moves, mtu, nat, neighbours, pairs, route, transit, underlay
+from conformance.selftest import (
+    acl,
+    addressing,
+    lacp,
+    lldp,
+    moves,
+    mtu,
+    nat,
+    neighbours,
+    pairs,
+    route,
+    switching,
+    tenants,
+    transit,
+    underlay,
+)
 from conformance.selftest.fault import Fault
 
 
@@ -19,6 +34,9 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
     return found
 
 
-_MODULES = (acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, moves, pairs)
+_MODULES = (
+    acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
+    tenants,
+)  # fmt: skip
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))

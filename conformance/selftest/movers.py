@@ -14,8 +14,8 @@ from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether
 from conformance.selftest.announcer import Announcer, rarp, sound
 from conformance.selftest.fault import planted
 
-RARP_TIMES: Final = (0.0, 0.05, 0.2, 0.45, 0.8)
-"""When a known hypervisor sends its five frames after a migration, in seconds."""
+RARP_GAPS: Final = (0.0, 0.05, 0.15, 0.25, 0.35)
+"""How a known hypervisor spaces its five frames after a migration, in seconds."""
 CONFIGURATION_TEST: Final = b"\x90\x00"
 """EtherType of the Ethernet configuration testing protocol: what some switches send to themselves."""
 STORM: Final = 200
@@ -29,7 +29,7 @@ class Reversed(Announcer):
         """Five frames, as a hypervisor sends them."""
         del old
         if version == 4:
-            self.later(RARP_TIMES, new.namespace, "sends RARP", [rarp(new.mac)])
+            self.later(RARP_GAPS, new.namespace, "sends RARP", [rarp(new.mac)])
 
 
 class AlsoReversed(Announcer):
@@ -39,7 +39,7 @@ class AlsoReversed(Announcer):
         """Announce, and five RARP frames."""
         super().announce(old, new, version)
         if version == 4:
-            self.later(RARP_TIMES, new.namespace, "sends RARP", [rarp(new.mac)])
+            self.later(RARP_GAPS, new.namespace, "sends RARP", [rarp(new.mac)])
 
 
 class TaggedReversed(Announcer):
@@ -130,9 +130,8 @@ class Storming(Announcer):
         """Again and again."""
         super().announce(old, new, version)
         if version == 4:
-            times = [number / STORM for number in range(STORM)]
             for address in new.addresses[:1]:
-                self.later(times, new.namespace, "announces again", self.frames(old, new, address))
+                self.later([1 / STORM] * STORM, new.namespace, "announces again", self.frames(old, new, address))
 
 
 class Bursting(Announcer):
@@ -153,7 +152,8 @@ class OldHost(Announcer):
         for address in new.addresses:
             if address.version == version:
                 key = "source" if version == 4 else "ethernet_source"
-                self.say(host, f"announces {address.ip}", [sound(new, address, **{key: own})], old.host.uplink)
+                frame = sound(new, address, **{key: own})
+                self.later([0.0, 1.1], host, f"announces {address.ip}", [frame], old.host.uplink)
 
 
 class Lingering(Announcer):
@@ -221,8 +221,8 @@ class Varied(Announcer):
                 continue
             if version == 4:
                 self.say(new.namespace, f"announces {address.ip}", [sound(new, address, target_mac=arp.BROADCAST)])
-                self.later([1.0, 2.0], new.namespace, "replies", [sound(new, address, operation=arp.REPLY)])
+                self.later([1.0, 1.0], new.namespace, "replies", [sound(new, address, operation=arp.REPLY)])
             else:
-                self.later([0.0, 1.1, 2.2], new.namespace, "advertises", [sound(new, address)])
+                self.later([0.0, 1.1, 1.1], new.namespace, "advertises", [sound(new, address)])
                 routers = sound(new, address, destination=ndp.ALL_ROUTERS, override=False)
                 self.say(new.namespace, "tells routers", [routers])

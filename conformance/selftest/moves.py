@@ -15,6 +15,13 @@ EFFECT: Final = frozenset({"move.neighbours-follow", "move.traffic-follows"})
 BOTH: Final = frozenset({"move.announced-v4", "move.announced-v6"})
 
 
+def _nobody_told(record: Record) -> str | None:
+    """No neighbour entry ever had a new MAC address until the window ended."""
+    new = {move.after.mac: move.ended_ns for move in record.moves if move.after is not None}
+    learned = [c for c in record.changes if c.what == "neighbour" and c.time_ns < new.get(c.value, 0)]
+    return None if learned or not new else f"no neighbour ever knew {', '.join(sorted(new))}"
+
+
 def _old_address(record: Record) -> str | None:
     """A snapshot of the old namespace shows the address there at the end."""
     for change in record.changes:
@@ -198,6 +205,16 @@ FAULTS = (
         fails=frozenset({"move.announced-after-forwarding", "move.switch-follows"}) | EFFECT,
         design=movers.Stifled,
         witness=rule_hit,
+    ),
+    Fault(
+        name="moved-in-silence-across-subnets",
+        title="an endpoint goes to a host in another subnet, and nothing in the overlay announces it",
+        network="linux-overlay-mover",
+        testbed="routed",
+        scenarios=ONLY,
+        settings=(("notify", False),),
+        fails=frozenset({"move.across-subnets"}),
+        witness=_nobody_told,
     ),
     Fault(
         name="announced-unusually",

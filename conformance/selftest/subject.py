@@ -146,6 +146,11 @@ class FaultyMover(FaultySubject):
         """As the network does."""
         return tuple(self._sound.moves)
 
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """As the network says, of its attempts."""
+        return tuple(self._sound.styles)
+
     def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
         """As the network does."""
         found: Namespace | None = self._sound.landing(endpoint, to, kind)

@@ -20,6 +20,8 @@ SHOWN: Final = 24
 """Frames of a sequence, unless they are named."""
 AROUND_NS: Final = 1_000_000_000
 """Events that long before and after the frames are shown with them."""
+PROBES: Final = 8
+"""Frames of a stream on each side of its outage."""
 _CONTROL: Final = (0x0806, 0x8035, 0x88CC, 0x8809)
 """ARP, RARP, LLDP and the slow protocols: what an implementation says on its own."""
 _DISCOVERY: Final = (133, 134, 135, 136, 137)
@@ -58,7 +60,27 @@ def chosen(recording: Recording, said: Sequence[Said], only: str = "") -> tuple[
         evidence = each.judgement.evidence
         if each.judgement.verdict is Verdict.FAIL and evidence and evidence[0].frames:
             return f"{each.requirement.id} fails: {each.judgement.seen}", list(evidence[0].frames)[:SHOWN]
+    if recording.record.moves and (found := around_a_blackout(recording)):
+        return "the longest blackout of a move, and what was said of addresses meanwhile", found
     return "address resolution, discovery and control frames", unasked(recording)[:SHOWN]
+
+
+def around_a_blackout(recording: Recording) -> list[int]:
+    """Numbers of the probes before and after the longest outage of a stream, with the announcements in between."""
+    index, found = recording.frames, []
+    outages = [(stream, outage) for stream in recording.record.streams if (outage := timeline.longest(stream))]
+    if not outages:
+        return []
+    stream, outage = max(outages, key=lambda each: each[1].end_ns - each[1].start_ns)
+    rows = index.rows_of_flow(stream.flow)
+    before = rows[index.time_ns[rows] < outage.start_ns][-PROBES:]
+    after = rows[index.time_ns[rows] >= outage.end_ns][:PROBES]
+    span = (outage.start_ns, outage.end_ns)
+    said = [row for row in index.select(ethertype=_CONTROL, between=span) if index.ethertype[row] != 0x0800]
+    said += index.select(icmp_type=136, between=span).tolist()
+    for part in (before.tolist(), sorted(said)[: SHOWN - 2 * PROBES], after.tolist()):
+        found += [int(row) + 1 for row in part]
+    return found
 
 
 def unasked(recording: Recording) -> list[int]:
@@ -88,7 +110,7 @@ def sequence(recording: Recording, numbers: Sequence[int]) -> TimeSequence:
     lines = [f"{row + 1} {index.taps[index.tap[row]]} {one_line(index.frame(row))}" for row in rows]
     times = [int(index.time_ns[row]) - record.started_ns for row in rows]
     since, until = (min(times) - AROUND_NS, max(times) + AROUND_NS) if times else (0, 0)
-    spans = [span for span in timeline.spans(record) if span.start_ns <= until and span.end_ns >= since]
+    spans = [span for span in timeline.spans(record, lines) if span.start_ns <= until and span.end_ns >= since]
     marks = timeline.marks(record, since, until)
     return sequence_of(lines, times, marks=marks, spans=spans, lanes=timeline.lanes(record))
 

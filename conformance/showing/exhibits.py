@@ -49,7 +49,7 @@ def _exhibit(recording: Recording, evidence: ReportedEvidence, page: Path) -> Ex
     known = bool(times)
     around = (min(times) - AROUND_NS, max(times) + AROUND_NS) if known else (0, 0)
     capture = os.path.relpath(recording.folder / FRAMES, page.parent)
-    windows = [span for span in timeline.spans(record) if span.start_ns >= around[0] or span.blackout]
+    windows = [span for span in timeline.spans(record, evidence.lines) if span.start_ns >= around[0] or span.blackout]
     return Exhibit(
         capture=quote(capture),
         lanes=timeline.lanes(record),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-from conformance.recording.model import Event, Record
+from conformance.recording.model import Event, Outage, Record, Stream
+from conformance.report.drawing import duration
 from conformance.report.sequence import Mark, Span
 
-QUIET = frozenset({"watched"})
+_FLOW: Final = re.compile(r"\bflow (\d+)")
+QUIET: Final = frozenset({"watched"})
 """Events of the lab's own work, which nobody asks for."""
 
 
@@ -25,19 +29,44 @@ def lanes(record: Record) -> tuple[str, ...]:
 
 
 def marks(record: Record, since_ns: int | None = None, until_ns: int | None = None) -> Iterator[Mark]:
-    """The events between two moments (both in ns since the recording began), or all of them."""
+    """The events and moves between two moments (both in ns since the recording began), or all of them."""
+    for mark in _all_marks(record):
+        early = since_ns is not None and mark.time_ns < since_ns
+        late = until_ns is not None and mark.time_ns > until_ns
+        if not early and not late:
+            yield mark
+
+
+def _all_marks(record: Record) -> Iterator[Mark]:
+    begin = record.started_ns
     for event in record.events:
-        time = event.time_ns - record.started_ns
-        early = since_ns is not None and time < since_ns
-        late = until_ns is not None and time > until_ns
-        if event.kind not in QUIET and not early and not late:
-            yield Mark(time, event_text(event), event.where)
+        if event.kind not in QUIET:
+            yield Mark(event.time_ns - begin, event_text(event), event.where)
+    for move in record.moves:
+        words = f"{move.kind} of {move.endpoint} from {move.source} to {move.target}"
+        yield Mark(move.started_ns - begin, f"{words} asked for", move.place_before)
+        if move.done_ns:
+            yield Mark(move.done_ns - begin, f"{words} done", move.place_after)
 
 
-def spans(record: Record) -> Iterator[Span]:
-    """The windows in which something was watched for, and the time in which a moved endpoint was not heard of."""
+def spans(record: Record, lines: Iterable[str] = ()) -> Iterator[Span]:
+    """The windows in which something was watched for, and of each stream that `lines` (decoded frames) show the longest
+    time in which its probes were lost.
+    """
+    begin = record.started_ns
     for window in record.windows:
-        yield Span(window.start_ns - record.started_ns, window.end_ns - record.started_ns, f"window: {window.name}")
+        yield Span(window.start_ns - begin, window.end_ns - begin, f"window: {window.name}")
+    shown = {int(flow) for line in lines for flow in _FLOW.findall(line)}
+    for stream in record.streams:
+        outage = longest(stream)
+        if outage is not None and stream.flow in shown:
+            told = f"{stream.source} to {stream.endpoint}: blackout {duration(outage.end_ns - outage.start_ns)}"
+            yield Span(outage.start_ns - begin, outage.end_ns - begin, told, blackout=True)
+
+
+def longest(stream: Stream) -> Outage | None:
+    """The longest outage of a stream."""
+    return max(stream.outages, key=lambda each: each.end_ns - each.start_ns, default=None)
 
 
 def event_text(event: Event) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from conformance.adapters.interface import AdapterError, Port
+from conformance.frames import lldp
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
+from conformance.lab.passive import hear
+from conformance.lab.rtnetlink import mac_bytes
 from conformance.lab.tap import Recorder, Watch
 from conformance.partners.wire import Wire, silence
 from conformance.profile import Profile, load
@@ -105,6 +109,31 @@ def test_carrier_is_lost_and_found() -> None:
         stage = stage_of(lab, recorder, engine, Cables(lab))
         play(stage, toggle)
         assert [event.detail["up"] for event in stage.events if event.kind == "carrier"] == [False, True]
+
+
+def test_listening_sends_nothing_and_hears_link_protocols_alone() -> None:
+    place = folder()
+    with Lab(load_testbed("links"), place) as lab:
+        host, cable = lab.hosts["h1"], lab.hosts["h1"].cables[0]
+        assert lab.partners is not None
+        pdu = lldp.frame_of(mac_bytes(cable.far_mac), lldp.mandatory(*lldp.local_ids("far", "p1"), 121))
+        noise = b"\xff" * 6 + mac_bytes(cable.far_mac) + EXPERIMENT + bytes(46)
+        with Recorder() as recorder, lab.partners.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as speaker:
+            recorder.watch_all([Watch(host.namespace, "h1", "inside")])
+            heard = threading.Thread(
+                target=lambda: host.namespace.call(hear, cable.interface, 1.0, place / "heard.pcapng")
+            )
+            heard.start()
+            while heard.is_alive():
+                for frame in (pdu, noise):
+                    speaker.sendto(frame, (cable.far, 0))
+                heard.join(0.1)
+            recorder.stop(place / "frames.pcapng")
+    frames = FrameIndex((place / "heard.pcapng").read_bytes())
+    assert len(frames) >= 5
+    assert set(frames.ethertype.tolist()) == {lldp.ETHERTYPE}
+    whole = FrameIndex((place / "frames.pcapng").read_bytes())
+    assert not whole.select(tap=f"h1:{cable.interface}", outbound=True).size, "nothing was sent"
 
 
 def test_a_subject_without_ports_is_refused() -> None:

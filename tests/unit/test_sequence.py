@@ -84,7 +84,7 @@ def test_events_and_a_blackout_are_marked() -> None:
         spans=[Span(1_000_000, 5_000_000, "blackout 4 ms", blackout=True)],
         lanes=("client", "h1", "h1a", "h2"),
     )
-    assert [each.text for each in classes(picture, "event-text")] == ["h1a: moved"]
+    assert [each.text for each in classes(picture, "event-text")] == ["moved"]
     assert len(classes(picture, "blackout")) == 1
     assert [each.text for each in classes(picture, "name")] == ["client", "h1", "h1a"]
 

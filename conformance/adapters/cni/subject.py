@@ -11,7 +11,7 @@ from conformance.adapters.cni import placeholders
 from conformance.adapters.cni.result import reported
 from conformance.adapters.cni.runtime import Container, Network, Runtime
 from conformance.adapters.cni.settings import Settings
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Publication, Reported
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Publication, Reported
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
 
@@ -26,6 +26,7 @@ class CniSubject:
         self._values = {host.name: placeholders.host_values(lab, host) for host in lab.hosts.values()}
         self._runtimes = {host.name: self._runtime(host, version) for host in lab.hosts.values()}
         self._namespaces: dict[tuple[str, str], Namespace] = {}
+        self._landings: dict[str, Namespace] = {}
         self._published: dict[str, dict[tuple[str, int], str]] = {name: {} for name in lab.hosts}
         self._lock = threading.Lock()
 
@@ -63,6 +64,26 @@ class CniSubject:
         """DEL the endpoint; its namespace stays. Raises AdapterError."""
         self._runtimes[endpoint.host].delete(endpoint.handle)
         self._release(endpoint.host, endpoint.name)
+
+    moves: tuple[MoveKind, ...] = ("restart",)
+    """A runtime moves nothing between hosts: it deletes an attachment and adds one with the same addresses."""
+
+    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:  # noqa: ARG002 - the interface's
+        """The namespace of the container that is to have the addresses, empty."""
+        with self._lock:
+            if endpoint.name not in self._landings:
+                self._landings[endpoint.name] = self._lab.namespace(endpoint.name)
+            return self._landings[endpoint.name]
+
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """DEL the attachment, ADD another container with the same addresses. Raises AdapterError."""
+        request = Attachment(f"{endpoint.name}-again", addresses=endpoint.reported.addresses)
+        self._possible(request)
+        namespace = self.landing(endpoint, to, kind)
+        self._runtimes[endpoint.host].delete(endpoint.handle)
+        container = self._container(to, request, namespace, {})
+        found = reported(self._runtimes[to.name].add(container), container.interface)
+        return Endpoint(endpoint.name, to.name, namespace, container.interface, found, handle=container)
 
     def check(self, endpoint: Endpoint) -> None:
         """CHECK the endpoint. Raises AdapterError where a plugin finds something amiss."""

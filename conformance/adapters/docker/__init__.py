@@ -70,7 +70,7 @@ class DockerAdapter:
         with ExitStack() as resources:
             engines = start_engines(lab, self._settings, resources)
             network = make_network(engines, lab, self._settings)
-            yield DockerSubject(lab, engines, network)
+            yield DockerSubject(lab, engines, network, spans=self._settings.network in ("macvlan", "overlay"))
 
     def plan(self) -> tuple[str, ...]:
         """What is started and configured, one step a line; addresses are those of the testbed's hosts."""

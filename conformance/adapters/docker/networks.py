@@ -55,25 +55,30 @@ def make_network(engines: Mapping[str, Engine], lab: Lab, settings: Settings) ->
         _create(manager, _overlay_pools(lab, settings), settings, scope="swarm", attachable=True)
         return NETWORK
     for engine in engines.values():
+        if settings.tenants:
+            for number, tenant in enumerate(settings.tenants):
+                _create(engine, _part(engine.host, settings, number), settings, name=tenant)
+            continue
         pools = _bridge_pools(engine.host, settings)
         options = {}
         if settings.network == "macvlan":
             pools = _macvlan_pools(engine.host, settings)
             options["parent"] = engine.host.uplink
         _create(engine, pools, settings, options)
-    return NETWORK
+    return settings.tenants[0] if settings.tenants else NETWORK
 
 
 def _create(
-    engine: Engine, pools: list[Pool], settings: Settings, options: Mapping[str, str] | None = None, **further: Any
-) -> None:
+    engine: Engine, pools: list[Pool], settings: Settings, options: Mapping[str, str] | None = None,
+    name: str = NETWORK, **further: Any,
+) -> None:  # fmt: skip
     """Create one network on one engine; `further` are arguments of the SDK's create_network."""
     wanted = {**(options or {}), **settings.driver_options}
     if settings.mtu is not None:
         wanted[MTU_OPTION] = str(settings.mtu)
     with engine.asked(f"create the {settings.network} network") as client:
         client.create_network(
-            NETWORK,
+            name,
             driver=settings.network,
             options=wanted,
             ipam=IPAMConfig(
@@ -95,6 +100,13 @@ def _create(
 def _bridge_pools(host: Host, settings: Settings) -> list[Pool]:
     """The prefixes that everybody routes to this host."""
     return [Pool(host.workload_ipv4), *([Pool(host.workload_ipv6)] if settings.ipv6 else [])]
+
+
+def _part(host: Host, settings: Settings, number: int) -> list[Pool]:
+    """One tenant's part of the prefixes."""
+    bits = (len(settings.tenants) - 1).bit_length()
+    parts = [Pool(list(host.workload_ipv4.subnets(bits))[number])]
+    return [*parts, Pool(list(host.workload_ipv6.subnets(bits))[number])] if settings.ipv6 else parts
 
 
 def _macvlan_pools(host: Host, settings: Settings) -> list[Pool]:
@@ -123,6 +135,8 @@ def plan_lines(settings: Settings) -> tuple[str, ...]:
     match settings.network:
         case "default-bridge":
             return (f"on every host: dockerd's default bridge docker0, {families} of the host's workload prefixes",)
+        case "bridge" if settings.tenants:
+            return (f"on every host: a{inside} bridge network for each of {', '.join(settings.tenants)}, {families}",)
         case "bridge":
             return (f"on every host: a{inside} bridge network, {families} of the host's workload prefixes",)
         case "macvlan":

@@ -16,6 +16,7 @@ from conformance.adapters.interface import (
     Attachment,
     Endpoint,
     Interface,
+    MoveKind,
     Publication,
     Reported,
 )
@@ -41,10 +42,14 @@ class Container:
 class DockerSubject:
     """Docker Engine, running on every host of the lab with one network."""
 
-    def __init__(self, lab: Lab, engines: Mapping[str, Engine], network: str) -> None:
+    def __init__(self, lab: Lab, engines: Mapping[str, Engine], network: str, *, spans: bool = False) -> None:
         self._lab = lab
         self._engines = engines
         self._network = network
+        self._landings: dict[str, tuple[Container, Namespace]] = {}
+        self.moves: tuple[MoveKind, ...] = ("migrate",) if spans else ("restart",)
+        """Where the network spans hosts, an address goes to a container on another one; Docker makes its MAC address of
+        the address. Elsewhere a container is disconnected and connected again."""
 
     def prepare(self, host: Host, name: str) -> Namespace | None:  # noqa: ARG002 - the interface's
         """None: Docker makes the namespace."""
@@ -67,7 +72,7 @@ class DockerSubject:
             raise AdapterError(f"{host.name}: {request.name} does not run: {state['State']}")
         pid = int(state["State"]["Pid"])
         namespace = self._lab.keep(Namespace.adopt(request.name, f"/proc/{pid}/ns/net"))
-        reported = reported_of(state["NetworkSettings"]["Networks"][self._network])
+        reported = reported_of(state["NetworkSettings"]["Networks"][request.tenant or self._network])
         return Endpoint(
             name=request.name,
             host=host.name,
@@ -82,7 +87,8 @@ class DockerSubject:
         wanted: dict[str, Any] = {}
         for address in request.addresses:
             wanted["ipv4_address" if address.version == 4 else "ipv6_address"] = str(address.ip)
-        networking: Any = {"EndpointsConfig": {self._network: client.create_endpoint_config(**wanted)}}
+        network = request.tenant or self._network
+        networking: Any = {"EndpointsConfig": {network: client.create_endpoint_config(**wanted)}}
         made = client.create_container(
             IMAGE,
             command=list(IDLE),
@@ -90,7 +96,7 @@ class DockerSubject:
             hostname=request.name,
             ports=[(port, protocol) for protocol, port in request.publish],
             host_config=client.create_host_config(
-                network_mode=self._network,
+                network_mode=network,
                 port_bindings={f"{port}/{protocol}": None for protocol, port in request.publish},
             ),
             networking_config=networking,
@@ -102,6 +108,39 @@ class DockerSubject:
         engine = self._engines[endpoint.host]
         with engine.asked(f"detach {endpoint.name}") as client:
             client.remove_container(endpoint.handle.id, force=True)
+
+    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+        """Where the addresses go: the same container, or a running one on the other host that is on no network yet."""
+        if kind == "restart":
+            return endpoint.namespace
+        with self._engines[to.name].asked(f"prepare {endpoint.name}") as client:
+            made = client.create_container(
+                IMAGE, command=list(IDLE), name=f"{endpoint.name}-new", network_disabled=False,
+                host_config=client.create_host_config(network_mode="none"),
+            )  # fmt: skip
+            client.start(made["Id"])
+            client.disconnect_container_from_network(made["Id"], "none")
+            pid = int(client.inspect_container(made["Id"])["State"]["Pid"])
+        namespace = self._lab.keep(Namespace.adopt(endpoint.name, f"/proc/{pid}/ns/net"))
+        self._landings[endpoint.name] = (Container(str(made["Id"]), pid), namespace)
+        return namespace
+
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """Disconnect the container from the network, and connect one with the same addresses. Raises AdapterError."""
+        if kind != "restart" and endpoint.name not in self._landings:
+            self.landing(endpoint, to, kind)
+        container, namespace = self._landings.get(endpoint.name, (endpoint.handle, endpoint.namespace))
+        wanted: dict[str, Any] = {
+            f"ipv{address.version}_address": str(address.ip) for address in endpoint.reported.addresses
+        }
+        with self._engines[endpoint.host].asked(f"disconnect {endpoint.name}") as client:
+            client.disconnect_container_from_network(endpoint.handle.id, self._network)
+        with self._engines[to.name].asked(f"connect {endpoint.name}") as client:
+            client.connect_container_to_network(container.id, self._network, **wanted)
+            state = client.inspect_container(container.id)
+        reported = reported_of(state["NetworkSettings"]["Networks"][self._network])
+        interface = _interface(namespace, reported)
+        return Endpoint(endpoint.name, to.name, namespace, interface, reported, handle=container)
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """The engine's own view of the network, and of itself."""

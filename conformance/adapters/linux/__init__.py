@@ -13,16 +13,19 @@ from conformance.adapters.interface import Identity
 from conformance.adapters.linux.filtered import Filtered, FilteredInwards, FilteredV4Only
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.macvlan import SHIM, Macvlan
-from conformance.adapters.linux.mover import Mover
+from conformance.adapters.linux.mover import Mover, Moves, OverlayMover
 from conformance.adapters.linux.nat_bridge import NatBridge
 from conformance.adapters.linux.network import Network, refusals
 from conformance.adapters.linux.routed import Routed
+from conformance.adapters.linux.tenants import TenantBridges
 from conformance.adapters.linux.vxlan import Vxlan
 from conformance.errors import UsageError
 from conformance.lab.lab import Lab
 from conformance.profile import Profile, Strict, explain
 
-Design = Literal["nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan", "mover"]
+Design = Literal[
+    "nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan", "mover", "overlay-mover", "tenant-bridges"
+]
 
 
 PolicySupport = Literal["none", "complete", "ipv4-only", "ingress-only"]
@@ -44,11 +47,12 @@ class Settings(Strict):
             raise ValueError("host_shim is for network = 'macvlan'; remove it")
         if self.policy != "none" and self.network != "routed-64":
             raise ValueError("policy is for network = 'routed-64'; remove it")
-        if self.notify and self.network != "mover":
-            raise ValueError("notify is for network = 'mover'; remove it")
+        if self.notify and self.network not in MOVERS:
+            raise ValueError("notify is for network = 'mover' or 'overlay-mover'; remove it")
         return self
 
 
+MOVERS: Final[dict[Design, type[Moves]]] = {"mover": Mover, "overlay-mover": OverlayMover}
 MOVER_WEIGHT: Final = 4
 """Its labs send up to 48 streams of a thousand probes a second; those of planted faults a third of that."""
 DESIGNS: Final[dict[Design, type[Network]]] = {
@@ -57,7 +61,8 @@ DESIGNS: Final[dict[Design, type[Network]]] = {
     "macvlan": Macvlan,
     "routed-64": Routed,
     "vxlan": Vxlan,
-    "mover": Mover,
+    **MOVERS,
+    "tenant-bridges": TenantBridges,
 }
 
 
@@ -73,7 +78,7 @@ def adapter(profile: Profile, design: type[Network] | None = None) -> LinuxAdapt
     """The adapter of a kernel-only profile, of another `design` than it names if given. Raises UsageError for wrong
     settings."""
     try:
-        return LinuxAdapter(Settings.model_validate(profile.adapter), design)
+        return LinuxAdapter(Settings.model_validate(profile.adapter), design, profile.weight)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
 
@@ -83,8 +88,9 @@ class LinuxAdapter:
 
     needs_root = False
 
-    def __init__(self, settings: Settings, design: type[Network] | None = None) -> None:
-        self.weight = (MOVER_WEIGHT if design is None else MOVER_WEIGHT // 2) if settings.network == "mover" else 1
+    def __init__(self, settings: Settings, design: type[Network] | None = None, weight: int = 1) -> None:
+        mover = MOVER_WEIGHT if design is None else MOVER_WEIGHT // 2
+        self.weight = mover if settings.network == "mover" else weight
         self._settings = settings
         self._design = design
 
@@ -114,7 +120,7 @@ class LinuxAdapter:
     def _make(self, lab: Lab) -> Network:
         if self._settings.network == "macvlan" and self._design is None:
             return Macvlan(lab, shim=self._settings.host_shim)
-        if self._settings.network == "mover" and self._design is None:
-            return Mover(lab, notify=self._settings.notify)
+        if self._settings.network in MOVERS and self._design is None:
+            return MOVERS[self._settings.network](lab, notify=self._settings.notify)
         made: Callable[[Lab], Network] = self._design or self._kind
         return made(lab)

@@ -25,7 +25,8 @@ Version = Literal[4, 6]
 
 
 class Filtered(Routed):
-    """Both families, both directions, default deny in silence, answers by connection tracking."""
+    """Both families, both directions, answers by connection tracking. What no rule allows is dropped in silence; what a
+    rule denies is rejected, by RST or by ICMP, so that a client need not wait."""
 
     steps = (
         *Routed.steps,
@@ -34,7 +35,11 @@ class Filtered(Routed):
     versions: ClassVar[tuple[Version, ...]] = (4, 6)
     directions: ClassVar[tuple[Direction, ...]] = ("egress", "ingress")
     refusal: ClassVar[tuple[nft.Rule, ...]] = (nft.Rule(nft.drop()),)
-    """How what is denied ends: the first of these rules that fits the packet."""
+    """How what no rule allows ends: the first of these rules that fits the packet."""
+    known: ClassVar[tuple[nft.Rule, ...]] = (
+        nft.Rule(nft.accept(), (nft.state("established", "related"),), "answers, and errors about them"),
+    )
+    """What passes before the policy is asked."""
 
     def __init__(self, lab: Lab) -> None:
         self.policy: Policy | None = None
@@ -82,17 +87,18 @@ class Filtered(Routed):
 
     def compiled(self, host: Host, policy: Policy) -> nft.Table:
         """The table of one host."""
-        known = (nft.Rule(nft.accept(), (nft.state("established", "related"),), "answers, and errors about them"),)
         link = tuple(nft.Rule(nft.accept(), (nft.icmp(6, kind),), "discovery") for kind in DISCOVERY)
         own = link if 6 in self.versions else ()
         sides = {side: nft.Rule(nft.jump(side)) for side in self.directions}
         hooks = (
-            nft.Chain("forward", (*known, *sides.values()), hook="forward"),
+            nft.Chain("forward", (*self.known, *sides.values()), hook="forward"),
             nft.Chain(
-                "input", (*known, *own, *(rule for side, rule in sides.items() if side == "egress")), hook="input"
+                "input", (*self.known, *own, *(rule for side, rule in sides.items() if side == "egress")), hook="input"
             ),
             nft.Chain(
-                "output", (*known, *own, *(rule for side, rule in sides.items() if side == "ingress")), hook="output"
+                "output",
+                (*self.known, *own, *(rule for side, rule in sides.items() if side == "ingress")),
+                hook="output",
             ),
         )
         chains = tuple(self.side(host, policy, direction) for direction in self.directions)
@@ -102,9 +108,9 @@ class Filtered(Routed):
         """The chain of one direction; what goes to or comes from elsewhere than an endpoint of the host passes it."""
         way = nft.in_interface if direction == "egress" else nft.out_interface
         elsewhere = tuple(nft.Rule(nft.back(), (way(name),), "not of an endpoint") for name in ("lo", host.uplink))
-        rules = joined.from_iterable(self.said(rule) for rule in policy.rules if rule.direction == direction)
+        rules = joined.from_iterable(self.translated(rule) for rule in policy.rules if rule.direction == direction)
         denied = getattr(policy.default, direction) == "deny"
-        return nft.Chain(direction, (*elsewhere, *rules, *(self.denial((), "default") if denied else ())))
+        return nft.Chain(direction, (*elsewhere, *rules, *(self.default(direction) if denied else ())))
 
     def sets(self, policy: Policy) -> Iterator[nft.AddressSet]:
         """Every group of a policy in each family."""
@@ -124,7 +130,7 @@ class Filtered(Routed):
         addresses = tuple(one.ip for lease in leases for one in lease.addresses if one.version == version)
         return nft.AddressSet(f"{group}-{version}", version, addresses)
 
-    def said(self, rule: Rule) -> Iterator[nft.Rule]:
+    def translated(self, rule: Rule) -> Iterator[nft.Rule]:
         """One rule in nftables: as many as it has families, prefixes and ranges of ports."""
         for version in self.versions:
             for ends in self.ends(rule, version):
@@ -135,9 +141,17 @@ class Filtered(Routed):
                     else:
                         yield nft.Rule(nft.back(), matches, rule.name)
 
+    def default(self, direction: Direction) -> tuple[nft.Rule, ...]:
+        """What becomes of what no rule of a direction allows."""
+        return tuple(nft.Rule(one.action, one.matches, one.comment or f"default {direction}") for one in self.refusal)
+
     def denial(self, matches: tuple[nft.Match, ...], comment: str) -> tuple[nft.Rule, ...]:
-        """The rules that deny what `matches`."""
-        return tuple(nft.Rule(one.action, (*matches, *one.matches), one.comment or comment) for one in self.refusal)
+        """The rules that deny what `matches`: a reset for a connection, an ICMP error for anything else."""
+        prohibited = nft.reject("admin-prohibited", None if self.family == "inet" else 4)
+        return (
+            nft.Rule(nft.reset(), (*matches, nft.transport("tcp")), comment),
+            nft.Rule(prohibited, matches, comment),
+        )
 
     def ends(self, rule: Rule, version: Version) -> Iterator[tuple[nft.Match, ...]]:
         """Who it is about: the governed end and the other one, in one family."""

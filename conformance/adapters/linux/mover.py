@@ -1,4 +1,4 @@
-"""mover: endpoints on the underlay's own segment that move between the hosts, and the kernel's own announcements.
+"""mover, overlay-mover: endpoints that move between the hosts, and the kernel's own announcements.
 
 The new place is cabled beforehand and silent; when the endpoint moves, the old one is taken away and the new one gets
 the addresses. Whatever is then announced is the kernel's: with `arp_notify` an ARP announcement of each address when
@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import ClassVar
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Endpoint, MoveKind, Reported
+from conformance.adapters.linux.bridges import BridgeNetwork
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Lease, mac_of, refusals
+from conformance.adapters.linux.vxlan import Vxlan
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.namespace import Namespace
 
 
-class Mover(FlatBridge):
+class Moves(BridgeNetwork):
     """Moves of every kind: a migration takes MAC and addresses along as they are, without detection of duplicates, as
     a virtual machine does; a restart or failover gives the addresses to a new interface, which detects them."""
 
     moves: tuple[MoveKind, ...] = ("migrate", "restart", "failover")
     detects_again = True
     """Whether a new interface detects duplicates of the addresses that it is given."""
-    steps = (
-        *FlatBridge.steps,
+    styles: tuple[str, ...] = ("silent", "silent", "silent", "talking")
+    """The attempts of each kind (see scenarios/move.py)."""
+    moving: ClassVar[tuple[str, ...]] = (
         "per move: the new place is cabled and forwards; the old interface is removed; the new one gets the addresses",
         "where notify is set: net.ipv4.conf.eth0.arp_notify = 1, net.ipv6.conf.eth0.ndisc_notify = 1",
     )
@@ -90,3 +94,16 @@ class Mover(FlatBridge):
 
     def announce(self, old: Lease, new: Lease, version: int) -> None:
         """What the mover itself announces of one family, when its addresses are usable: nothing, it is the kernel's."""
+
+
+class Mover(Moves, FlatBridge):
+    """On the underlay's own segment."""
+
+    steps = (*FlatBridge.steps, *Moves.moving)
+
+
+class OverlayMover(Moves, Vxlan):
+    """In an overlay, whose tunnels are told where an endpoint has gone: its address may go to a host of any subnet."""
+
+    moves = ("failover",)
+    steps = (*Vxlan.steps, *Moves.moving)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import ClassVar, Final
 
 from conformance.adapters.interface import Address
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
@@ -27,7 +27,7 @@ _ID, _LOCAL, _LEARNING, _PORT = 1, 4, 7, 15
 class Vxlan(BridgeNetwork):
     """A prefix that spans all hosts; nothing is routed into or out of it."""
 
-    steps = (
+    steps: ClassVar[tuple[str, ...]] = (
         f"bridge {BRIDGE} and {TUNNEL} (VNI {VNI}, UDP {PORT}, no learning) on each host; MTU {ROOM} below underlay",
         f"static FDB of {TUNNEL}: flooded frames to every other host, each endpoint's MAC to its host",
         f"per endpoint: veth from {BRIDGE} to eth0, addresses of the overlay, no default route",

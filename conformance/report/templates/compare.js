@@ -22,8 +22,6 @@ function showComparison() {
   compared = key;
   table.querySelectorAll(".told").forEach((told) => told.remove());
   table.classList.toggle("comparing", Boolean(key));
-  const width = key ? "min(360px, 34vw)" : "";
-  [...table.querySelectorAll("col")].slice(1).forEach((col) => { col.style.width = width; });
   if (!key) return;
   for (const column of state.compare) {
     const cells = cellsOf(column);

@@ -24,6 +24,7 @@ function onLink(event) {
 
 function show() {
   readAddress();
+  if (location.hash.length > 1) table.querySelectorAll("tbody.later").forEach((body) => body.classList.remove("later"));
   applyFilters();
   showPanel();
 }
@@ -44,5 +45,14 @@ table.addEventListener("focusin", (event) => {
 document.addEventListener("keydown", onKey);
 addEventListener("popstate", show);
 addEventListener("hashchange", show);
+// Families below the first screen are laid out one by one, so that a large matrix is there at once.
+function revealNext() {
+  const next = table.querySelector("tbody.later");
+  if (!next) return;
+  next.classList.remove("later");
+  setTimeout(() => requestAnimationFrame(revealNext));
+}
+
 listenToControls();
 show();
+setTimeout(() => requestAnimationFrame(revealNext));

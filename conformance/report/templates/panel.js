@@ -190,6 +190,7 @@ function implementationPanel({ column }) {
   const failing = allRows.filter((row) => "fe".includes(row.verdicts[column]));
   return [head(it.label, it.title), element("p", { class: "statement" }, it.result), counts,
     ...it.remarks.map((remark) => element("p", { class: "deviation" }, remark)),
+    it.classes.length > 0 && element("ul", {}, ...it.classes.map((text) => element("li", {}, text))),
     pairs([["product", it.product], ...Object.entries(it.details), ...Object.entries(it.facts)]),
     element("h3", {}, "Make it again"), command(it.again),
     failing.length > 0 && element("h3", {}, "What it fails"),

@@ -11,7 +11,6 @@ const allRows = bodies.flatMap((body) => body.rows);
 allRows.forEach((row) => {
   const { id, level, statement = "", clause = "", alias = [] } = row.about;
   const family = row.element.closest("tbody").querySelector(".toggle").textContent;
-  row.shown = [...row.element.cells].slice(1).map((cell) => cell.textContent);
   row.text = [id, level, statement, clause, family, ...alias].join(" ").toLowerCase();
 });
 const sheet = new CSSStyleSheet();
@@ -27,9 +26,11 @@ function rowMatches(row, columns, words) {
   if (state.levels.size && !state.levels.has(row.about.level)) return false;
   if (words.length && !words.every((word) => row.text.includes(word))) return false;
   if (state.verdicts.size && !columns.some((index) => state.verdicts.has(row.verdicts[index]))) return false;
-  return !(state.compare && state.differences && row.shown[columns[0]] === row.shown[columns[1]]);
+  return !(state.compare && state.differences && shownIn(row, columns[0]) === shownIn(row, columns[1]));
 }
 
+// Glyph and count of a cell, without what a comparison writes behind them.
+const shownIn = (row, column) => [...(cellAt(row, column).firstElementChild?.childNodes || [])].filter((node) => node.className !== "told").map((node) => node.textContent).join(" ");
 const cellAt = (row, column) => row.element.cells[column + 1];
 
 function applyFilters() {
@@ -37,6 +38,7 @@ function applyFilters() {
   const hidden = labels.map((_, index) => index).filter((index) => !shown.has(index));
   const rules = hidden.map((index) => `.matrix tr > :nth-child(${index + 2}), .matrix col:nth-child(${index + 2})`);
   sheet.replaceSync(rules.length ? `${rules.join(",")} { display: none }` : "");
+  table.style.setProperty("--columns", columns.length);
   const words = state.text.toLowerCase().split(/\s+/).filter(Boolean);
   let count = 0;
   for (const body of bodies) {

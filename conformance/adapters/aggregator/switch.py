@@ -1,0 +1,199 @@
+"""The reference switch as a process of its own would be: LACP participants and a data plane, on a loop in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from struct import pack
+from typing import Any, Literal, Self, TypeVar
+
+from conformance import limits
+from conformance.adapters.cables import cabled_ports
+from conformance.adapters.interface import BundleWish, Port
+from conformance.frames import slow
+from conformance.lab.lab import Host, Lab
+from conformance.partners.driver import Driver
+from conformance.partners.lacp import Conduct, System
+from conformance.partners.wire import Wire
+
+SYSTEM = "02:00:5e:00:53:cc"
+PLANTED = "planted"
+RTMGRP_LINK = 0x001
+SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
+T = TypeVar("T")
+Distribution = Literal["by-source", "in-turn", "to-all", "unready"]
+"""Which link a frame leaves by: one for each source address, each in turn, all of them, or one that is not ready."""
+
+
+@dataclass(frozen=True)
+class Misconduct:
+    """How the reference switch breaks the standard; nothing of it by default.
+
+    `lacp` makes the conduct of each port. `activity` replaces what a group was told to be: always active, or always
+    passive. `dies` on a LACPDU of another length than 124 octets: the port is deaf and mute from then on.
+    """
+
+    lacp: Callable[[], Conduct] = Conduct
+    distribution: Distribution = "by-source"
+    activity: bool | None = None
+    dies: bool = False
+
+
+@dataclass
+class Group:
+    """A group at work."""
+
+    wish: BundleWish
+    system: System
+    wires: Sequence[Wire]
+    turn: int = 0
+    lapses: int = 0
+    dead: set[int] = field(default_factory=set)
+
+    def leave(self, frame: bytes, distribution: Distribution) -> None:
+        """Send a frame out of the group, as the distribution has it."""
+        ready = [place for place, port in enumerate(self.system.ports) if port.distributing]
+        match distribution:
+            case "unready":
+                ready = [place for place, port in enumerate(self.system.ports) if port.enabled]
+                chosen = ready[:1]
+            case "to-all":
+                chosen = ready
+            case "in-turn":
+                self.turn += 1
+                chosen = [ready[self.turn // 3 % len(ready)]] if ready else []
+            case _:
+                chosen = [ready[sum(frame[6:12]) % len(ready)]] if ready else []
+        self.lapses += distribution != "by-source" and bool(chosen)
+        for place in chosen:
+            with suppress(OSError):
+                self.wires[place].send(frame)
+
+
+@dataclass
+class _Dying:
+    """A system whose ports end when they hear what they do not understand."""
+
+    group: Group
+
+    @property
+    def system(self) -> System:
+        return self.group.system
+
+    def hear(self, port: int, frame: bytes, now: float) -> None:
+        mine = self.system.ports[port]
+        if slow.subtype(frame) is not None and len(frame) != slow.LENGTH:
+            self.group.dead.add(mine.number)
+            self.group.lapses += 1
+            mine.enabled = False
+        if mine.number not in self.group.dead:
+            self.system.hear(port, frame, now)
+
+    def due(self) -> float:
+        return self.system.due()
+
+    def advance(self, now: float) -> list[tuple[int, bytes]]:
+        return self.system.advance(now)
+
+
+class RunningSwitch:
+    """LACP on groups of the host's cables. Use it as a context manager."""
+
+    def __init__(self, lab: Lab, conduct: Misconduct) -> None:
+        self._lab = lab
+        self._conduct = conduct
+        self._ports = tuple(cabled_ports(lab))
+        self._groups: list[Group] = []
+        self._drivers: list[Driver] = []
+        self._resources = ExitStack()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="reference-switch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._do(self._resources.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _do(self, function: Callable[[], T]) -> T:
+        """Call a function on the switch's own loop."""
+
+        async def call() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(limits.COMMAND)
+
+    # --- what a subject can do ---------------------------------------------------------------------------------
+    def ports(self) -> Sequence[Port]:
+        """Every cable."""
+        return self._ports
+
+    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+        """Make the groups; they speak from now on."""
+        self._do(partial(self._seat, host, access, bundles))
+
+    def _seat(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+        for number, wish in enumerate(bundles, 1):
+            wires = [self._wire(host, port) for port in wish.ports]
+            active = wish.active if self._conduct.activity is None else self._conduct.activity
+            system = System(SYSTEM, key=number, active=active)
+            for wire in wires:
+                system.port(wire.mac.hex(":"), conduct=self._conduct.lacp(), number=0x100 * number + len(system.ports))
+            group = Group(wish, system, wires)
+            self._groups.append(group)
+            speaker = _Dying(group) if self._conduct.dies else system
+            driver = self._resources.enter_context(Driver(speaker, wires))
+            self._drivers.append(driver)
+        self._wire(host, access).listen(self._flood)
+        notices = host.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+        self._resources.enter_context(notices)
+        notices.bind((0, RTMGRP_LINK))
+        self._loop.add_reader(notices, self._follow, notices)
+        self._resources.callback(self._loop.remove_reader, notices)
+
+    def _follow(self, notices: socket.socket) -> None:
+        """A link was lost or found."""
+        with suppress(BlockingIOError):
+            while notices.recv(1 << 16):
+                pass
+        for group in self._groups:
+            for wire, port in zip(group.wires, group.system.ports, strict=True):
+                port.enabled = _running(notices, wire.interface) and port.number not in group.dead
+        for driver in self._drivers:
+            driver.poke()
+
+    def _wire(self, host: Host, interface: str) -> Wire:
+        return self._resources.enter_context(Wire(host.namespace, interface))
+
+    def _flood(self, _: int, frame: bytes) -> None:
+        for group in self._groups:
+            group.leave(frame, self._conduct.distribution)
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """How often its conduct took effect."""
+        del host
+        lapses = self._do(
+            lambda: sum(
+                group.lapses
+                + (self._conduct.activity not in (None, group.wish.active))
+                + sum(port.lapses for port in group.system.ports)
+                for group in self._groups
+            )
+        )
+        return {PLANTED: [{"comment": f"{PLANTED} conduct", "packets": lapses}]} if lapses else {}
+
+
+def _running(any_socket: socket.socket, interface: str) -> bool:
+    """Whether an interface has carrier, in the namespace of the socket."""
+    answer = fcntl.ioctl(any_socket, SIOCGIFFLAGS, pack("16s24x", interface.encode()))
+    return bool(int.from_bytes(answer[16:18], "little") & IFF_RUNNING)

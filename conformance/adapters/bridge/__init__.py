@@ -1,0 +1,127 @@
+"""The bridge of the Linux kernel as a switch: its ports, its forwarding database, and the kernel's own STP.
+
+RSTP is not in the kernel; user-space daemons bring it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from struct import pack
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from conformance.adapters.cables import cabled_ports
+from conformance.adapters.flaws import Flawing, flawed
+from conformance.adapters.interface import AdapterError, BridgeWish, Identity, Port
+from conformance.adapters.linux.network import refusals
+from conformance.errors import UsageError
+from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.lab import Host, Lab
+from conformance.profile import Profile, Strict, explain
+
+HUNDREDTHS: Final = 100
+"""The kernel counts the times of a bridge in 1/100 s (USER_HZ)."""
+FORWARD_DELAY, HELLO_TIME, MAX_AGE, AGEING_TIME, STP_STATE = 1, 2, 3, 4, 5
+SNOOPING: Final = 23
+"""IFLA_BR_FORWARD_DELAY and its neighbours, IFLA_BR_MCAST_SNOOPING (linux/if_link.h)."""
+
+
+class Settings(Strict):
+    """The table `[adapter]`: there is nothing to set."""
+
+
+def adapter(profile: Profile, conduct: Flawing | None = None) -> BridgeAdapter:
+    """The adapter of the kernel's bridge, with the flaw that `conduct` gives it (see conformance.selftest). Raises
+    UsageError for wrong settings."""
+    try:
+        Settings.model_validate(profile.adapter)
+    except ValidationError as problem:
+        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    return BridgeAdapter(conduct)
+
+
+class KernelBridges:
+    """Bridges of the kernel on the hosts of a lab."""
+
+    shortest_ageing = 10.0
+    """The lower end of the standard's range (IEEE 802.1Q-2018 Table 8-6); the kernel itself takes any."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    def ports(self) -> Sequence[Port]:
+        """The hosts' cables."""
+        return cabled_ports(self.lab)
+
+    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+        """Make the bridges. Raises AdapterError."""
+        with refusals("bridge"):
+            for number, wish in enumerate(wishes):
+                self._make(host, wish, list(self.lab.hosts).index(host.name), number)
+            for wish in wishes:
+                for port in wish.ports:
+                    link.await_link(host.namespace, port)
+
+    def _make(self, host: Host, wish: BridgeWish, place: int, number: int) -> None:
+        if wish.spanning == "rstp":
+            raise AdapterError("the kernel has no RSTP")
+        times = {
+            FORWARD_DELAY: wish.forward_delay, HELLO_TIME: wish.hello, MAX_AGE: wish.max_age, AGEING_TIME: wish.ageing
+        }  # fmt: skip
+        data = {kind: pack("=I", round(seconds * HUNDREDTHS)) for kind, seconds in times.items()}
+        data[SNOOPING] = b"\0"
+        made = [
+            rtnetlink.link(
+                wish.name, "bridge", data=data, mac=f"02:00:5e:00:{0x60 + place:02x}:{0xA0 + number:02x}", up=False
+            )
+        ]
+        netlink.transact(host.namespace, [*made, rtnetlink.quiet(wish.name)])
+        if wish.spanning == "stp":
+            index = link.index(host.namespace, wish.name)
+            host.netlink("link", "set", index=index, kind="bridge", br_stp_state=1)
+        ports = [rtnetlink.up(port, master=wish.name) for port in wish.ports]
+        netlink.transact(host.namespace, [*ports, rtnetlink.up(wish.name)])
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """What the kernel says of its bridges and their ports: roots and states."""
+        found = {}
+        for one in host.netlink("get_links"):
+            info = one.get_attr("IFLA_LINKINFO")
+            kind = info and (info.get_attr("IFLA_INFO_SLAVE_KIND") or info.get_attr("IFLA_INFO_KIND"))
+            if kind != "bridge":
+                continue
+            data = info.get_attr("IFLA_INFO_SLAVE_DATA") or info.get_attr("IFLA_INFO_DATA")
+            wanted = ("IFLA_BRPORT_STATE", "IFLA_BR_ROOT_PORT", "IFLA_BR_STP_STATE", "IFLA_BR_ROOT_PATH_COST")
+            found[one.get_attr("IFLA_IFNAME")] = {
+                name.removeprefix("IFLA_").lower(): value
+                for name in wanted
+                if (value := data.get_attr(name)) is not None
+            }
+        return {"bridges": found}
+
+
+class BridgeAdapter:
+    """The kernel's bridge, configured through netlink."""
+
+    weight = 1
+    needs_root = False
+
+    def __init__(self, conduct: Flawing | None = None) -> None:
+        self._conduct = conduct
+
+    def identify(self) -> Identity:
+        """The running kernel."""
+        return Identity("Linux bridge", os.uname().release)
+
+    def plan(self) -> tuple[str, ...]:
+        """What is configured."""
+        return ("per scenario: bridges with ports of the host, with and without STP, multicast snooping off",)
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[Any]:
+        """Nothing runs; the scenarios ask for their bridges."""
+        with flawed(KernelBridges(lab), self._conduct) as subject:
+            yield subject

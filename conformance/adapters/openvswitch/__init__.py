@@ -1,0 +1,134 @@
+"""Open vSwitch with its userspace datapath: no kernel module is needed. Bridges with STP and RSTP, bonds with LACP."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, Literal
+
+from pydantic import ValidationError
+
+from conformance import limits
+from conformance.adapters.cables import cabled_ports
+from conformance.adapters.flaws import Flawing, flawed
+from conformance.adapters.interface import BridgeWish, BundleWish, Identity, Port, Unavailable
+from conformance.adapters.openvswitch.daemons import Switch, start
+from conformance.errors import UsageError
+from conformance.lab.lab import Host, Lab
+from conformance.profile import Profile, Strict, explain
+
+PACKAGES: Final = ("openvswitch-switch",)
+PROGRAMS: Final = ("ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl")
+
+
+class Settings(Strict):
+    """The table `[adapter]`: how a bond distributes its traffic."""
+
+    bond_mode: Literal["balance-tcp", "balance-slb", "active-backup"] = "balance-tcp"
+
+
+def adapter(profile: Profile, conduct: Flawing | None = None) -> OpenVSwitchAdapter:
+    """The adapter of an Open vSwitch profile, with the flaw that `conduct` gives it (see conformance.selftest). Raises
+    UsageError for wrong settings."""
+    try:
+        return OpenVSwitchAdapter(Settings.model_validate(profile.adapter), conduct)
+    except ValidationError as problem:
+        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+
+
+def _mac(host: int, bridge: int) -> str:
+    """A bridge's address, which is its identifier to LACP and to spanning trees too."""
+    return f"02:00:5e:00:{0x60 + host:02x}:{0xB0 + bridge:02x}"
+
+
+class OpenVSwitch:
+    """A switch on every host."""
+
+    shortest_ageing = 15.0
+    """Open vSwitch takes any shorter mac-aging-time for 15 s."""
+
+    def __init__(self, lab: Lab, switches: Mapping[str, Switch], settings: Settings) -> None:
+        self._lab = lab
+        self._switches = switches
+        self._settings = settings
+
+    def ports(self) -> Sequence[Port]:
+        """The hosts' cables."""
+        return cabled_ports(self._lab)
+
+    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+        """Make the bridges in one transaction. Raises AdapterError."""
+        commands: list[Sequence[str]] = []
+        for number, wish in enumerate(wishes):
+            commands += self._made(host, wish.name, number)
+            commands.append(["set", "bridge", wish.name, f"other-config:mac-aging-time={wish.ageing:.0f}"])
+            if wish.spanning != "off":
+                kind = wish.spanning
+                times = {"hello-time": wish.hello, "max-age": wish.max_age, "forward-delay": wish.forward_delay}
+                options = [f"other-config:{kind}-{name}={seconds:.0f}" for name, seconds in times.items()]
+                commands.append(["set", "bridge", wish.name, f"{kind}_enable=true", *options])
+            commands += [["add-port", wish.name, port] for port in wish.ports]
+        self._switches[host.name].configure(*commands)
+
+    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+        """One bridge with the access port and a bond for each bundle. Raises AdapterError."""
+        commands = [*self._made(host, "br0", 0), ["add-port", "br0", access]]
+        for wish in bundles:
+            options = [
+                f"bond_mode={self._settings.bond_mode}", f"lacp={'active' if wish.active else 'passive'}",
+                "other-config:lacp-time=fast",
+            ]  # fmt: skip
+            commands.append(["add-bond", "br0", wish.name, *wish.ports, *options])
+        self._switches[host.name].configure(*commands)
+
+    def _made(self, host: Host, name: str, number: int) -> list[Sequence[str]]:
+        mac = _mac(list(self._lab.hosts).index(host.name), number)
+        kind = ["datapath_type=netdev", f"other-config:hwaddr={mac}"]
+        return [["add-br", name], ["set", "bridge", name, *kind]]
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """What the switch says of its bonds, and of its spanning trees."""
+        switch = self._switches[host.name]
+        return {"lacp": switch.ask("lacp/show"), "bonds": switch.ask("bond/show"), "rstp": switch.ask("rstp/show")}
+
+
+class OpenVSwitchAdapter:
+    """Open vSwitch of the machine's packages."""
+
+    weight = 1
+    needs_root = True
+
+    def __init__(self, settings: Settings, conduct: Flawing | None = None) -> None:
+        self._settings = settings
+        self._conduct = conduct
+
+    def identify(self) -> Identity | Unavailable:
+        """What ovs-vswitchd says of its version."""
+        missing = [name for name in PROGRAMS if shutil.which(name) is None]
+        if missing:
+            return Unavailable(f"{', '.join(missing)} not found", PACKAGES)
+        command = ["ovs-vswitchd", "--version"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limits.COMMAND, check=False)
+        found = re.search(r"\(Open vSwitch\) (\S+)", done.stdout)
+        if found is None:
+            return Unavailable(f"ovs-vswitchd does not tell its version: {done.stderr.strip()}", PACKAGES)
+        return Identity("Open vSwitch", found.group(1), {"datapath": "netdev"})
+
+    def plan(self) -> tuple[str, ...]:
+        """What is started and configured."""
+        return (
+            "ovsdb-server and ovs-vswitchd in the foreground on each host, with their state in the host's own /run",
+            "per scenario: bridges with the userspace datapath, with STP or RSTP, or "
+            f"bonds of mode {self._settings.bond_mode} that speak LACP",
+        )
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[Any]:
+        """A switch without bridges on every host. Raises AdapterError."""
+        with ExitStack() as resources:
+            switches = {host.name: start(host, resources) for host in lab.hosts.values()}
+            switch = OpenVSwitch(lab, switches, self._settings)
+            yield resources.enter_context(flawed(switch, self._conduct))

@@ -1,0 +1,97 @@
+"""Open vSwitch on one host of a lab: ovsdb-server and ovs-vswitchd in the foreground, in the host's own /run."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError
+from conformance.lab.lab import Host
+from conformance.lab.process import Daemon
+
+STATE: Final = Path("/run/openvswitch")
+DATABASE: Final = STATE / "conf.db"
+SOCKET: Final = STATE / "db.sock"
+CONTROL: Final = STATE / "vswitchd.ctl"
+SCHEMA: Final = "/usr/share/openvswitch/vswitch.ovsschema"
+LOG_LINES: Final = 8
+
+
+class Switch:
+    """A running Open vSwitch of one host."""
+
+    def __init__(self, host: Host, daemon: Daemon) -> None:
+        self.host = host
+        self.daemon = daemon
+
+    def configure(self, *commands: Sequence[str]) -> None:
+        """One transaction of ovs-vsctl; returns when ovs-vswitchd has applied it. Raises AdapterError."""
+        words = ["ovs-vsctl", f"--db=unix:{SOCKET}", f"--timeout={int(limits.COMMAND)}"]
+        for number, command in enumerate(commands):
+            words += [*(["--"] if number else []), *command]
+        done = self.host.run(words, timeout=limits.COMMAND)
+        if done.returncode != 0 or done.stderr.strip():
+            self._complain(f"ovs-vsctl: {done.stderr.strip()}")
+
+    def ask(self, *command: str) -> str:
+        """What ovs-appctl answers. Raises AdapterError."""
+        done = self.host.run(["ovs-appctl", "-t", str(CONTROL), *command], timeout=limits.COMMAND)
+        if done.returncode != 0:
+            self._complain(f"ovs-appctl {' '.join(command)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def _complain(self, words: str) -> None:
+        died = "" if self.daemon.alive() else f"; it has died: {self.daemon.tail(LOG_LINES)}"
+        raise AdapterError(f"{self.host.name}: {words}{died}")
+
+
+def start(host: Host, resources: ExitStack) -> Switch:
+    """Start both daemons; ended with `resources`. Raises AdapterError with the end of their log.
+
+    ovsdb-server itself starts ovs-vswitchd, once its socket is there: what is written to the pipe just before tells
+    that it is ready.
+    """
+    host.namespace.call(STATE.mkdir, parents=True, exist_ok=True)
+    made = host.run(["ovsdb-tool", "create", str(DATABASE), SCHEMA], timeout=limits.COMMAND)
+    if made.returncode != 0:
+        raise AdapterError(f"{host.name}: ovsdb-tool: {made.stderr.strip()}")
+    pipe = host.folder / "ovsdb.ready"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    resources.callback(os.close, reader)
+    vswitchd = f"ovs-vswitchd unix:{SOCKET} --unixctl={CONTROL} --pidfile={STATE}/vswitchd.pid -vfile:off -vsyslog:off"
+    command = [
+        "ovsdb-server", str(DATABASE), f"--remote=punix:{SOCKET}", f"--unixctl={STATE}/ovsdb.ctl", "-vfile:off",
+        "-vsyslog:off", f"--run=echo > {pipe}; exec {vswitchd}",
+    ]  # fmt: skip
+    try:
+        daemon = host.start(command, log="openvswitch")
+    except OSError as problem:
+        raise AdapterError(f"{host.name}: ovsdb-server does not start: {problem}") from problem
+    resources.callback(daemon.stop)
+    switch = Switch(host, daemon)
+    _await(reader, switch)
+    switch.configure(["--no-wait", "init"])
+    return switch
+
+
+def _await(reader: int, switch: Switch) -> None:
+    """Wait for the line in the pipe or for the end of the program, within `limits.DAEMON_START`."""
+    until = time.monotonic() + limits.DAEMON_START
+    process = os.pidfd_open(switch.daemon.pid)
+    try:
+        while (left := until - time.monotonic()) > 0:
+            happened = select.select([reader, process], [], [], left)[0]
+            if reader in happened and os.read(reader, 1):
+                return
+            if process in happened:
+                raise AdapterError(f"{switch.host.name}: ovsdb-server ended: {switch.daemon.tail(LOG_LINES)}")
+    finally:
+        os.close(process)
+    raise AdapterError(f"{switch.host.name}: ovsdb-server was not ready within {limits.DAEMON_START:g} s")

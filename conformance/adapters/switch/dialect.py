@@ -1,0 +1,196 @@
+"""Dialects: how a command line says what the suite wants. Data, one TOML file each; a new one needs no Python.
+
+An intent is a Jinja2 template of the lines that apply it, one of the lines that undo it, and a command whose output
+tells whether it is in force. Output becomes rows by TextFSM: a template of the dialect's own, or that of ntc-templates.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from conformance.errors import UsageError
+from conformance.profile import NAME, Strict, explain
+
+FOLDER: Final = Path(__file__).parent / "dialects"
+INTENTS: Final = (
+    "access", "trunk", "lag", "lldp", "stp", "acl", "mtu", "gateway", "forwarding", "port",
+)  # fmt: skip
+"""What may be wanted of a switch: an access or trunk port, a bundle of ports, LLDP on or off on a port, the spanning
+tree's mode, a filter on a port, a port's MTU, the address of a VLAN or bridge, IP forwarding, a port up with a name."""
+_PRINTABLE: Final = re.compile(r"[\x20-\x7e]*")
+
+Row = Mapping[str, Any]
+"""One row of a command's output: names in lower case, text or a list of texts."""
+
+
+class Show(Strict):
+    """A command whose output is understood. Without a `template` of its own, ntc-templates has one for it."""
+
+    command: str
+    template: str = ""
+
+
+class Where(Strict):
+    """The row of `show` in which all of `where` is. Values are templates; of a list in the row one must be it."""
+
+    show: str
+    where: Mapping[str, str] = {}
+
+
+class Check(Where):
+    """How an intent is read back: that row must have all of `expect`."""
+
+    expect: Annotated[Mapping[str, str], Field(min_length=1)]
+
+
+class Intent(Strict):
+    """One intent: the lines that apply it and undo it, and its check.
+
+    `before` in them is the row that was there before, empty if there was none: the one of `was`, else of `check`.
+    """
+
+    apply: str
+    undo: str
+    check: Check
+    was: Where | None = None
+
+
+class Dialect(Strict):
+    """One vendor's command line.
+
+    `driver` is netmiko's device type, `platform` the one of ntc-templates. `tried`: on a real implementation, or on
+    transcripts only. `mode` exec: lines are ordinary commands, there is no configuration mode. `refusals` are regular
+    expressions of answers by which the device refuses; `commit` ends a set of lines. None of the lines may save the
+    start-up configuration.
+    """
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    name: Annotated[str, Field(pattern=NAME)]
+    title: str
+    driver: str
+    platform: str
+    tried: Literal["real", "transcript only"]
+    mode: Literal["configure", "exec"] = "configure"
+    refusals: tuple[str, ...]
+    commit: tuple[str, ...] = ()
+    show: Mapping[str, Show]
+    intent: Mapping[str, Intent]
+
+    def lines(self, template: str, values: Mapping[str, Any]) -> list[str]:
+        """The lines of a template, without empty ones. Raises UsageError where a value is missing or is no word."""
+        for name, value in values.items():
+            if isinstance(value, str) and not _PRINTABLE.fullmatch(value):
+                raise UsageError(f"{self.name}: {name}: {value!r} cannot be part of a command")
+        text = _render(template, values, self.name)
+        return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+    def word(self, template: str, values: Mapping[str, Any]) -> str:
+        """A template of one line, rendered."""
+        return "".join(self.lines(template, values))
+
+    def find(self, name: str) -> Intent:
+        """The intent of that name. Raises UsageError where the dialect cannot say it."""
+        if name not in self.intent:
+            known = ", ".join(self.intent)
+            raise UsageError(f"dialect {self.name}: it cannot say {name!r}; it can say {known}")
+        return self.intent[name]
+
+    def parse(self, show: str, output: str) -> list[Row]:
+        """The rows of a command's output. Raises ValueError where the template does not match it."""
+        wanted = self.show[show]
+        rows = _own(wanted.template, output) if wanted.template else _shared(self.platform, wanted.command, output)
+        return [{name.lower(): value for name, value in row.items()} for row in rows]
+
+    def refused(self, output: str) -> str:
+        """The line of an answer by which the device refuses, or nothing."""
+        for line in output.splitlines():
+            if any(re.search(pattern, line) for pattern in self.refusals):
+                return line.strip()
+        return ""
+
+
+@functools.cache
+def _environment() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    return Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+
+
+def _render(template: str, values: Mapping[str, Any], place: str) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        return str(_environment().from_string(template).render(values))
+    except TemplateError as problem:
+        raise UsageError(f"dialect {place}: {problem}") from None
+
+
+def _own(template: str, output: str) -> list[dict[str, Any]]:
+    import io
+
+    from textfsm import TextFSM, TextFSMError
+
+    try:
+        rows: list[dict[str, Any]] = TextFSM(io.StringIO(template)).ParseTextToDicts(output)
+    except TextFSMError as problem:
+        raise ValueError(str(problem)) from None
+    return rows
+
+
+def _shared(platform: str, command: str, output: str) -> list[dict[str, Any]]:
+    from ntc_templates.parse import ParsingException, parse_output
+
+    try:
+        rows: list[dict[str, Any]] = parse_output(platform=platform, command=command, data=output)
+    except ParsingException as problem:
+        raise ValueError(str(problem)) from None
+    return rows
+
+
+def available() -> dict[str, Path]:
+    """The dialects that ship with the suite, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+
+
+def load(reference: str) -> Dialect:
+    """Read a dialect by name or path. Raises UsageError: one line naming the file, the key and the fix."""
+    shipped = available()
+    path = shipped.get(reference, Path(reference))
+    if path.suffix != ".toml" or not path.is_file():
+        near = difflib.get_close_matches(reference, shipped, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(shipped)}"
+        raise UsageError(f"dialect {reference}: no dialect of that name; {hint}")
+    try:
+        found = Dialect.model_validate(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{path.name}: not valid TOML: {problem}") from problem
+    except ValidationError as problem:
+        raise UsageError(explain(problem, path.name, Dialect)) from None
+    _whole(found, path.name)
+    return found
+
+
+def _whole(dialect: Dialect, source: str) -> None:
+    """Every intent is one that the suite knows, and is checked by a command of the dialect."""
+    for name, intent in dialect.intent.items():
+        if name not in INTENTS:
+            raise UsageError(f"{source}: intent.{name}: is not known; use some of {', '.join(INTENTS)}")
+        for key, place in (("check", intent.check), ("was", intent.was)):
+            if place is not None and place.show not in dialect.show:
+                raise UsageError(f"{source}: intent.{name}.{key}.show: there is no show.{place.show}")
+
+
+def saving(lines: Sequence[str]) -> list[str]:
+    """Those of the lines that would save to the start-up configuration."""
+    return [line for line in lines if _SAVES.search(line)]
+
+
+_SAVES: Final = re.compile(r"^\s*(do\s+)?(wr(ite)?\b(?!\s+(terminal|erase))|copy\s+run\S*\s+start|nv config save)")

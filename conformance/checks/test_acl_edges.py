@@ -1,0 +1,204 @@
+"""Access policies, one step beside: ends of ranges, fragments, extension headers, stray segments, errors, changes."""
+
+from __future__ import annotations
+
+from conformance.judging.case import Case
+from conformance.judging.crafted import Rows, allowed, arrived, numbers, plain_control, quoting, sent
+from conformance.judging.isolation import tried
+from conformance.judging.register import FAMILIES, check
+from conformance.recording.model import Flow
+
+
+def _in_force(case: Case, protocol: str) -> None:
+    """Precondition: the policy denies this protocol at all; whether it must is another requirement's question."""
+    found = tried(case, case.family, protocol)  # type: ignore[arg-type]
+    denied = ~found.expected.allowed & found.apart
+    case.require((denied & found.passed).sum() * 2 < denied.sum(), "the policy is not in force for this at all")
+
+
+@check("acl.exact", scenario="policy", family=FAMILIES, protocol=("tcp", "udp"))
+def test_exact(case: Case) -> None:
+    """An allow rule is exact: ends of port ranges and prefixes, protocol and direction; nothing beside it passes."""
+    case.window("policy")
+    _in_force(case, case.parameters["protocol"])
+    for flow in case.flows(purpose="exact"):
+        come = arrived(case, flow)
+        if allowed(case, flow):
+            there = flow.arrival is not None or flow.status == "answered"
+            case.expect_flow(flow, there, expected="what a rule allows to its very ends arrives", seen=flow.status)
+            continue
+        case.expect(
+            not len(come) and flow.arrival is None,
+            expected="what lies one step beside a rule does not arrive",
+            seen=f"{_words(flow)} arrived and ended in {flow.status}",
+            frames=[int(row) + 1 for row in come],
+        )
+
+
+def _words(flow: Flow) -> str:
+    near = flow.local.address if flow.local else ""
+    form = f" ({flow.detail})" if flow.detail else ""
+    return f"{flow.protocol} {flow.source} {near} -> {flow.target} port {flow.dialled.port}{form}"
+
+
+def _forms(case: Case, purpose: str, must_pass: tuple[str, ...] = ()) -> None:
+    """Crafted forms to the shut port are not delivered. To the open one those of `must_pass` are; of others it is said
+    where they are not."""
+    case.window("policy")
+    plain_control(case)
+    for flow in case.flows(purpose=purpose, protocol="udp"):
+        may, there = allowed(case, flow), flow.arrival is not None
+        if may and not there and flow.detail not in must_pass:
+            case.note(f"allowed, and not delivered: {flow.detail}")
+        elif not may or flow.detail in must_pass:
+            case.expect(
+                there is may,
+                expected="a packet in whatever form ends as the plain one does",
+                seen=f"{_words(flow)} was {'delivered' if there else 'lost'}",
+                frames=case.frames_of(flow),
+            )
+
+
+@check("acl.fragments", scenario="policy", family=FAMILIES)
+def test_fragments(case: Case) -> None:
+    """Fragments do not bypass policy: they are handled as the packet that they make up would be."""
+    _forms(case, "fragments", ("two fragments", "the second fragment first"))
+
+
+@check("acl.extension-headers", scenario="policy")
+def test_extension_headers(case: Case) -> None:
+    """IPv6 extension headers hide nothing from the policy."""
+    _forms(case.of_family("ipv6"), "extension-headers")
+
+
+@check("acl.every-packet", scenario="policy", family=FAMILIES)
+def test_every_packet(case: Case) -> None:
+    """Denied is every packet: segments of no connection and other protocols than TCP, UDP and ICMP too."""
+    case.window("policy")
+    plain_control(case)
+    for flow in case.flows(purpose="every-packet"):
+        come = arrived(case, flow)
+        case.expect(
+            not len(come),
+            expected="no packet arrives where nothing is allowed",
+            seen=f"{_words(flow)} arrived",
+            frames=[int(row) + 1 for row in come],
+        )
+
+
+@check("acl.icmp-errors-pass", scenario="policy", family=FAMILIES)
+def test_icmp_errors_pass(case: Case) -> None:
+    """Errors about allowed flows reach those who sent them: unreachable, too big, time exceeded, parameter problem."""
+    for flow in case.flows(purpose="icmp-error"):
+        case.require(len(arrived(case, flow)), f"the datagram of {_words(flow)} did not arrive, so nobody reported it")
+        kind, code = (int(word) for word in flow.detail.split()[1::2])
+        case.expect(
+            len(quoting(case, flow, kind, code)),
+            expected="an error about an allowed flow reaches its sender",
+            seen=f"ICMP {flow.detail} about {flow.source} -> {flow.target} did not come in",
+            frames=[int(row) + 1 for row in arrived(case, flow)],
+        )
+
+
+@check("acl.no-open-window", scenario="policy", family=FAMILIES)
+def test_no_open_window(case: Case) -> None:
+    """The policy is in force before the first packet can reach an endpoint that attaches."""
+    refused = [event for event in case.recording.record.events if event.kind == "late-impossible"]
+    case.require(not refused, refused[0].detail["problem"] if refused else "")
+    index = case.recording.frames
+    _in_force(case, "udp")
+    opened = [row for flow in case.flows(purpose="late-allowed", protocol="udp") for row in arrived(case, flow)]
+    case.require(opened, "nothing that is allowed reached the endpoint, so nothing could have")
+    first = min(int(index.time_ns[row]) for row in opened)
+    for flow in case.flows(purpose="late-denied", protocol="udp"):
+        tries = int((index.time_ns[sent(case, flow)] >= first).sum())
+        case.require(tries, "nothing that is denied was sent when the endpoint could be reached")
+        come = arrived(case, flow)
+        case.expect(
+            not len(come),
+            expected="nothing that is denied reaches an endpoint while it attaches",
+            seen=f"{len(come)} datagrams {flow.source} -> {flow.target} arrived, the first at {_after(case, come)} ms",
+            frames=[int(row) + 1 for row in come],
+        )
+        case.figures["denied datagrams sent while it could be reached"] = tries
+
+
+def _after(case: Case, rows: Rows) -> int:
+    began = [
+        event.time_ns for event in case.recording.record.events if event.kind == "attach" and event.where == "late"
+    ]
+    times = case.recording.frames.time_ns[rows]
+    return round((int(times[0]) - began[0]) / 1e6) if len(times) else 0
+
+
+def _turned(case: Case) -> int:
+    """When the change of the policy was asked for. Requires that there was one."""
+    asked = [event.time_ns for event in case.recording.record.events if event.kind == "policy"]
+    case.require(len(asked) > 1, "the policy was not changed")
+    return asked[1]
+
+
+def _stream(case: Case, purpose: str) -> Flow:
+    return case.flows(purpose=purpose, protocol="udp")[0]
+
+
+@check("acl.change-in-force", scenario="policy")
+def test_change_in_force(case: Case) -> None:
+    """A change of policy is in force within five seconds: what it denies ends, what it allows begins."""
+    asked = _turned(case)
+    times = case.recording.frames.time_ns
+    denied, opened = (arrived(case, _stream(case, f"turned-{word}")) for word in ("denied", "allowed"))
+    case.require((times[denied] < asked).any(), "what the change denies did not pass before it either")
+    before = times[opened] < asked
+    case.require(not before.any(), "what the change allows passed before it already")
+    ended = [event for event in case.recording.record.events if event.kind == "turned-seen"]
+    how = ended[0].detail["ended"] if ended else "unknown"
+    case.require(how != "unknown", "the streams stood still while the change was watched")
+    case.expect(
+        how == "silent",
+        expected="what the changed policy denies does not arrive any more",
+        seen=f"it still arrived {(int(times[denied][-1]) - asked) / 1e9:.1f} s after the change was asked for",
+        frames=[int(denied[-1]) + 1],
+    )
+    case.expect(len(opened), expected="what the changed policy allows arrives", seen="nothing of it arrived")
+
+
+@check("acl.change-effect", scenario="policy")
+def test_change_effect(case: Case) -> None:
+    """How long a change takes until it denies and until it allows, and what others lose meanwhile."""
+    asked = _turned(case)
+    times = case.recording.frames.time_ns
+    denied, opened = (arrived(case, _stream(case, f"turned-{word}")) for word in ("denied", "allowed"))
+    case.require(len(denied) and len(opened), "the change did not take effect")
+    case.figures["deny after ms"] = round(max(int(times[denied][-1]) - asked, 0) / 1e6, 1)
+    case.figures["allow after ms"] = round((int(times[opened][0]) - asked) / 1e6, 1)
+    other = _stream(case, "untouched")
+    left, come = set(numbers(case, sent(case, other))), set(numbers(case, arrived(case, other)))
+    case.require(come, "the flow that both policies allow carried nothing")
+    lost = {number for number in left - come if number < max(come)}
+    case.figures["datagrams lost by others"] = len(lost)
+    case.expect(True, expected="a change has its effect", seen="")
+
+
+@check("acl.established", scenario="policy")
+def test_established(case: Case) -> None:
+    """A flow that is open when the policy comes to deny it is cut or kept, as the profile declares."""
+    _turned(case)
+    case.require(len(case.flows(purpose="turned-allowed", protocol="udp")), "the policy was not changed")
+    for flow in case.flows(purpose="established", protocol="tcp"):
+        case.require(flow.status != "error", f"the flow could not be opened before: {flow.detail}")
+        kept = flow.arrival is not None
+        case.expect(
+            kept is (case.profile.established == "kept"),
+            expected=f"an established flow that the policy comes to deny is {case.profile.established}, as declared",
+            seen=f"it was {'kept' if kept else 'cut'}",
+        )
+
+
+@check("acl.entries", scenario="policy")
+def test_entries(case: Case) -> None:
+    """How many rules a policy costs, for each endpoint."""
+    rules = [rule for snapshot in case.snapshots(moment="after") for rule in snapshot.rules if rule["kind"] == "rule"]
+    case.require(rules and case.endpoints, "no rules are known")
+    case.figures["rules for each endpoint"] = round(len(rules) / len(case.endpoints), 2)
+    case.expect(True, expected="rules are counted", seen="")

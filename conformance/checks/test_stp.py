@@ -1,0 +1,296 @@
+"""Spanning trees on the wire: greetings, elections, loops, topology changes, and neighbours of the old version."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from conformance import limits
+from conformance.frames import bpdu, numbered
+from conformance.frames.bpdu import RSTP, STP, TOPOLOGY_CHANGE_NOTIFICATION, Bpdu, bridge_text
+from conformance.judging.case import Case
+from conformance.judging.links import SECOND, arrivals, busiest, event, intervals, median, ports_of, slack
+from conformance.judging.register import check
+from conformance.recording.model import PortState
+
+SPANNING = ("loop", "better", "worse", "hello")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A BPDU on a partner's tap: its frame's number, its time in ns, and what it says."""
+
+    number: int
+    time_ns: int
+    bpdu: Bpdu
+    frame: bytes
+
+
+def _told(
+    case: Case, port: PortState, *, between: tuple[int, int] | None = None, ours: bool = False
+) -> list[Told]:  # fmt: skip
+    """BPDUs on a port's cable, in the order of time: of the implementation, or `ours`."""
+    index = case.recording.frames
+    rows = index.select(tap=port.partner, outbound=ours, **({} if between is None else {"between": between}))
+    rows = rows[index.ethertype[rows] <= 1500]
+    found = []
+    for row, frame in index.frames(rows):
+        parsed = bpdu.parse(frame)
+        if parsed is not None:
+            found.append(Told(row + 1, int(index.time_ns[row]), parsed, frame))
+    return found
+
+
+def _own(told: list[Told]) -> list[Told]:
+    """Claims: everything but notifications."""
+    return [one for one in told if one.bpdu.type != TOPOLOGY_CHANGE_NOTIFICATION]
+
+
+def _ready(case: Case) -> tuple[int, int, float]:
+    """Version, time in ns and forward delay in s of the spanning trees. Requires that they came up."""
+    found = [one for one in case.recording.record.events if one.kind == "ready"]
+    case.require(found, "the bridges did not come up")
+    return int(found[0].detail["version"]), found[0].time_ns, float(found[0].detail["forward_delay"])
+
+
+def _margin(seconds: float) -> int:
+    return int(seconds * SECOND)
+
+
+@check("stp.bpdu-format", scenario="stp")
+def test_bpdu_format(case: Case) -> None:
+    """BPDUs go to the Bridge Group Address with the LLC of bridges, untagged, and as long as their type is."""
+    version, *_ = _ready(case)
+    for group in SPANNING:
+        for port in ports_of(case, group):
+            for one in _own(_told(case, port)):
+                wrong = bpdu.defects(one.frame)
+                case.expect(
+                    not wrong,
+                    expected="every BPDU is as the standard draws it",
+                    seen=f"{port.name}: {', '.join(wrong)}",
+                    frames=[one.number],
+                )
+    first = _own(_told(case, ports_of(case, "hello")[0]))[:1]
+    case.expect(first, expected="a bridge sends BPDUs on its designated ports", seen="none was sent")
+    for one in first:
+        case.expect(
+            one.bpdu.version == version,
+            expected=f"the version is {version}",
+            seen=f"version {one.bpdu.version}",
+            frames=[one.number],
+        )
+
+
+@check("stp.hello", scenario="stp")
+def test_hello_time(case: Case) -> None:
+    """A designated port sends a BPDU every Hello Time of 2 s."""
+    _, ready, _ = _ready(case)
+    (port,) = ports_of(case, "hello")
+    end = event(case, "listened", "hello").time_ns
+    sent = _own(_told(case, port, between=(ready, end)))
+    gaps = intervals(one.time_ns for one in sent)
+    usual = median(gaps) if gaps else 0.0
+    case.expect(
+        0.75 * limits.STP_HELLO <= usual <= 1.5 * limits.STP_HELLO + slack(case, (ready, end)),
+        expected="BPDUs leave every 2 s",
+        seen=f"{port.name}: {len(sent)} BPDUs, usually {usual:.2f} s apart",
+        frames=[one.number for one in sent],
+    )
+    case.expect(
+        gaps and max(gaps) < 3 * limits.STP_HELLO + slack(case, (ready, end)),
+        expected="never are three greetings in a row left out: information is lost then",
+        seen=f"{port.name}: {max(gaps, default=0):.2f} s without a BPDU",
+        frames=[one.number for one in sent],
+    )
+    if gaps:
+        case.figures["between BPDUs s"] = round(usual, 2)
+
+
+@check("stp.hold-count", scenario="stp")
+def test_transmit_hold_count(case: Case) -> None:
+    """However often it is provoked, a port sends no more BPDUs in a second than the hold count allows."""
+    event(case, "burst", "worse")
+    (port,) = ports_of(case, "worse")
+    sent = [one.time_ns for one in _told(case, port)]
+    case.require(sent, f"{port.name} sent no BPDU at all")
+    most = busiest(sent, max(0.1, 0.75 - slack(case)))
+    case.expect(
+        most <= limits.STP_HOLD_COUNT + 1,
+        expected=f"no more than {limits.STP_HOLD_COUNT} BPDUs, and one of the hello timer, leave in a second",
+        seen=f"{port.name}: {most}",
+    )
+
+
+@check("stp.root-election", scenario="stp")
+def test_root_election(case: Case) -> None:
+    """A better claim is adopted and passed on; a worse one is not, and is answered."""
+    better, worse = ports_of(case, "better"), ports_of(case, "worse")
+    until = event(case, "root-silent", "better").time_ns
+    claims = _own(_told(case, better[0], ours=True))
+    case.require(claims, "the better claim was never made")
+    ours = claims[0].bpdu.root
+    settled = event(case, "passes", "better").time_ns
+    for port in better[1:]:
+        last = _own(_told(case, port, between=(settled, until)))[-1:]
+        case.expect(
+            last and last[0].bpdu.root == ours and last[0].bpdu.cost > 0,
+            expected="a better root is adopted, and told of on the other ports with the cost of the way there",
+            seen=f"{port.name}: "
+            + (f"root {bridge_text(last[0].bpdu.root)}, cost {last[0].bpdu.cost}" if last else "no BPDU"),
+            frames=[one.number for one in last],
+        )
+    (port,) = worse
+    theirs = _own(_told(case, port, ours=True))
+    case.require(theirs, "the worse claim was never made")
+    burst = event(case, "burst", "worse").time_ns
+    answers = _own(_told(case, port, between=(burst, burst + _margin(2 * limits.STP_HELLO + slack(case)))))
+    own = [one for one in answers if one.bpdu.root < theirs[0].bpdu.root]
+    case.expect(
+        own and len(own) == len(answers),
+        expected="a worse root is not adopted, and is answered with the better claim",
+        seen=f"{port.name}: {len(own)} better claims in {len(answers)} BPDUs",
+        frames=[one.number for one in answers],
+    )
+
+
+@check("stp.convergence", scenario="stp")
+def test_silent_root_is_replaced(case: Case) -> None:
+    """How long a silent root is believed in."""
+    silent = event(case, "root-silent", "better").time_ns
+    port = ports_of(case, "better")[0]
+    spoken = [one for one in _told(case, port, ours=True) if one.time_ns <= silent]
+    case.require(spoken, "the root never spoke")
+    claims = [
+        one
+        for one in _own(_told(case, port, between=(silent, 2**62)))
+        if one.bpdu.root not in (spoken[-1].bpdu.root, bytes(8))
+    ]
+    case.expect(claims, expected="a root that has fallen silent is replaced", seen="it is still believed in at the end")
+    if claims:
+        case.figures["root replaced after s"] = round((claims[0].time_ns - spoken[-1].time_ns) / SECOND, 1)
+
+
+@check("stp.loop-broken", scenario="stp")
+def test_loops_are_broken(case: Case) -> None:
+    """A loop of two links does not multiply a broadcast."""
+    _, ready, forward_delay = _ready(case)
+    looped = event(case, "looped", "loop")
+    cut = [one for one in case.recording.record.events if one.kind == "loop-cut"]
+    access, *both = ports_of(case, "loop")
+    copies: Counter[int] = Counter()
+    late: list[int] = []
+    settled = ready + _margin(2 * forward_delay + limits.STP_MARGIN)
+    shown: dict[int, list[int]] = {}
+    for port in both:
+        for one in arrivals(case, port):
+            if one.what.conversation == numbered.LOOPED:
+                copies[one.what.number] += 1
+                shown.setdefault(one.what.number, []).append(one.number)
+                if one.time_ns > settled:
+                    late.append(one.what.number)
+    most, count = copies.most_common(1)[0] if copies else (0, 0)
+    case.expect(
+        not cut and count <= limits.STP_COPIES,
+        expected="a broadcast goes round no loop, not even while the tree is being made",
+        seen=f"{count} copies of one broadcast" + (", then the lab cut the loop" if cut else ""),
+        frames=shown.get(most, []),
+    )
+    if not cut:
+        case.require(late, f"no broadcast reached the loop within {looped.detail['probes']} probes")
+        twice = [number for number in set(late) if copies[number] > 1]
+        case.expect(
+            not twice,
+            expected="once the tree is made, a broadcast reaches the loop once",
+            seen=f"{len(twice)} of {len(set(late))} more than once",
+            frames=shown.get(twice[0], []) if twice else [],
+        )
+    back = [one.number for one in arrivals(case, access) if one.what.conversation == numbered.LOOPED]
+    case.expect(
+        not back,
+        expected="no broadcast comes back to the port where it was sent",
+        seen=f"{len(back)} came back to {access.name}",
+        frames=back,
+    )
+
+
+@check("stp.topology-change", scenario="stp")
+def test_topology_change_flushes(case: Case) -> None:
+    """After a topology change learned stations are forgotten: RSTP at once, STP after the forward delay."""
+    version, _, forward_delay = _ready(case)
+    case.require(event(case, "passes", "better").detail.get("came"), "the bridge never forwarded")
+    event(case, "taught", "better")
+    root_side, station, _ = ports_of(case, "better")
+    learned = [one for one in arrivals(case, root_side) if one.what.conversation == numbered.LEARNED]
+    reached = [one for one in arrivals(case, station) if one.what.conversation == numbered.LEARNED]
+    case.require(reached and not learned, "the station was not learned beforehand")
+    change = event(case, "topology-change", "better").time_ns
+    said = [one for one in _told(case, root_side, ours=True) if one.time_ns >= change and one.bpdu.flags & bpdu.TC]
+    case.require(said, "the topology change was never told of")
+    flooded = [one for one in arrivals(case, root_side) if one.what.conversation == numbered.FLUSHED]
+    allowed = limits.STP_FLUSHED if version == RSTP else forward_delay + limits.STP_HELLO + limits.STP_FLUSHED
+    took = (flooded[0].time_ns - said[0].time_ns) / SECOND if flooded else 0.0
+    case.expect(
+        flooded and took <= allowed + slack(case, (change, change + _margin(allowed))),
+        expected=f"within {allowed:g} s of a topology change a learned station is forgotten",
+        seen=f"after {took:.1f} s" if flooded else "still known at the end",
+        frames=[said[0].number, *(one.number for one in flooded[:1])],
+    )
+    if flooded:
+        case.figures["forgotten after s"] = round(took, 1)
+
+
+@check("stp.tcn-acknowledged", scenario="stp")
+def test_notification_is_acknowledged(case: Case) -> None:
+    """A topology change notification is acknowledged in the next BPDU."""
+    version, *_ = _ready(case)
+    group = "legacy" if version == RSTP else "worse"
+    (port,) = ports_of(case, group)
+    said = event(case, "notified", port.name)
+    until = said.time_ns + _margin(2 * limits.STP_HELLO + limits.STP_MARGIN + slack(case))
+    after = _own(_told(case, port, between=(said.time_ns, until)))
+    case.expect(
+        any(one.bpdu.flags & bpdu.TCA for one in after),
+        expected="a topology change notification is acknowledged by the next BPDUs",
+        seen=f"{port.name}: {len(after)} BPDUs, none with the acknowledgment",
+        frames=[one.number for one in after],
+    )
+
+
+@check("stp.legacy-fallback", scenario="stp")
+def test_old_neighbours_are_spoken_to(case: Case) -> None:
+    """A port that hears BPDUs of version 0 sends such BPDUs itself."""
+    (port,) = ports_of(case, "legacy")
+    heard = _told(case, port, ours=True)
+    case.require(heard, "no old BPDU was sent")
+    until = heard[0].time_ns + _margin(limits.STP_MIGRATION + limits.STP_HELLO + limits.STP_MARGIN + slack(case))
+    before = _own(_told(case, port, between=(0, heard[0].time_ns)))
+    case.require(any(one.bpdu.version >= RSTP for one in before), f"{port.name} sent no rapid BPDU beforehand")
+    after = _own(_told(case, port, between=(until, 2**62)))
+    case.expect(
+        after and all(one.bpdu.version == STP for one in after),
+        expected="a port that hears an old bridge speaks version 0 after the migration time",
+        seen=f"{port.name}: versions {', '.join(sorted({str(one.bpdu.version) for one in after})) or 'none'}",
+        frames=[one.number for one in after],
+    )
+
+
+@check("stp.disabled-not-relayed", scenario="stp")
+def test_bpdus_are_not_relayed(case: Case) -> None:
+    """A bridge whose spanning tree is off does not forward BPDUs."""
+    here, there = ports_of(case, "off")
+    passes = [one for one in case.recording.record.events if (one.kind, one.where) == ("passes", "off")]
+    case.require(
+        len(passes) == 2 and all(one.detail.get("came") for one in passes),
+        "frames did not cross the bridge before and after",
+    )
+    sent = _told(case, here, ours=True)
+    case.require(sent, "no BPDU was sent")
+    ours = {one.bpdu.bridge for one in sent}
+    out = [one for one in _told(case, there) if one.bpdu.bridge in ours]
+    case.expect(
+        not out,
+        expected="BPDUs are not forwarded, whether or not the bridge speaks their protocol",
+        seen=f"{len(out)} of {len(sent)} came out of {there.name}",
+        frames=[one.number for one in out],
+    )

@@ -1,0 +1,73 @@
+"""Tenants: networks on the same hosts that do not meet, neither routed nor bridged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.checks.test_acl import kept_back
+from conformance.judging.case import Case
+from conformance.judging.evidence import taps_of
+from conformance.judging.isolation import tried
+from conformance.judging.register import FAMILIES, PROTOCOLS, check
+
+EXPECTED = "nothing of one tenant arrives at another, by whatever route"
+
+
+def _apart(case: Case, family: str) -> None:
+    found = tried(case.of_family(family), family, case.parameters["protocol"])  # type: ignore[arg-type]
+    kept_back(case, found, ~found.expected.allowed & found.apart, EXPECTED)
+
+
+@check("tenant.isolated-v4", scenario="tenant", protocol=PROTOCOLS)
+def test_isolated_v4(case: Case) -> None:
+    """Endpoints of different tenants exchange nothing over IPv4, on one host or on two."""
+    _apart(case, "ipv4")
+
+
+@check("tenant.isolated-v6", scenario="tenant", protocol=PROTOCOLS)
+def test_isolated_v6(case: Case) -> None:
+    """Endpoints of different tenants exchange nothing over IPv6, on one host or on two."""
+    _apart(case, "ipv6")
+
+
+@check("tenant.isolated-l2", scenario="tenant")
+def test_isolated_l2(case: Case) -> None:
+    """No frame of one tenant reaches another: broadcast, multicast, unknown unicast, ARP, neighbour discovery."""
+    case.window("policy")
+    index = case.recording.frames
+    seen = 0
+    for sender in case.endpoints:
+        mac = sender.kernel.mac
+        case.require(mac, f"{sender.name} has no MAC address")
+        for other in case.endpoints:
+            if other.name == sender.name:
+                continue
+            rows = index.select(tap=taps_of(case, other.name), outbound=False, source_mac=mac)
+            if other.tenant == sender.tenant:
+                seen += len(rows)
+                continue
+            case.expect(
+                not len(rows),
+                expected="no frame of one tenant arrives at another",
+                seen=f"{len(rows)} frames of {sender.name} ({sender.tenant}) arrived at {other.name} ({other.tenant})",
+                frames=[int(row) + 1 for row in rows],
+            )
+    if not case.profile.same_host_hops:
+        case.require(seen, "not even endpoints of one tenant saw each other's frames")
+
+
+@check("tenant.within", scenario="tenant", family=FAMILIES, protocol=PROTOCOLS)
+def test_within(case: Case) -> None:
+    """Endpoints of one tenant on one host reach each other."""
+    found = tried(case, case.family, case.parameters["protocol"])  # type: ignore[arg-type]
+    hosts = [next(one.host for one in case.endpoints if one.name == party.name) for party in found.parties]
+    together = np.array([[one == other for other in hosts] for one in hosts])
+    wanted = found.expected.allowed & together
+    answered = found.table("answered") & found.table("delivered")
+    for cell in np.argwhere(wanted).tolist():
+        case.expect(
+            answered[tuple(cell)],
+            expected="endpoints of one tenant on one host reach each other",
+            seen=f"{found.name(cell)} ended in {found.end(cell)}",
+        )
+    case.show(found.grid(wanted & ~answered))

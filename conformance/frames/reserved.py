@@ -1,0 +1,23 @@
+"""The reserved addresses that no bridge forwards (IEEE 802.1Q-2018 §8.6.3, Table 8-1), and a frame to each of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from conformance.frames import bpdu, slow
+from conformance.frames.bpdu import Bpdu, bridge_id
+
+RESERVED: Final = tuple(f"01:80:c2:00:00:{last:02x}" for last in range(16))
+
+
+def reserved_frame(address: str, source: str, nonce: bytes) -> bytes:
+    """A frame to a reserved address, with a nonce in it that no field of its protocol holds."""
+    if address == bpdu.GROUP:
+        worst = Bpdu(root=bridge_id(0xF000, source), bridge=bridge_id(0xF000, source), port=0x8001, cost=1)
+        return worst.build(source)[:52] + nonce
+    if address == slow.GROUP:
+        nobody = slow.Lacpdu(slow.Participant(0xFFFF, source, 1, 0xFFFF, 1), slow.Participant())
+        return nobody.build(source)[:112] + nonce
+    ethertype = {"03": b"\x88\x8e", "0e": b"\x88\xcc"}.get(address[-2:], b"\x88\xb5")
+    head = bytes.fromhex((address + source).replace(":", "")) + ethertype
+    return (head + bytes(20) + nonce).ljust(60, b"\0")

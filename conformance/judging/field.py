@@ -1,0 +1,228 @@
+"""Captures from the field: what link protocols sent in a file that somebody else made, judged without a stimulus.
+
+One pass keeps the few frames that matter. Each sender is judged by itself, by the checks that can decide from frames
+alone; the others are inconclusive, since nobody provoked what they look at.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO, Final, Literal, get_args
+
+import conformance
+from conformance import testbed
+from conformance.judging.case import Case, judge
+from conformance.judging.register import Check
+from conformance.profile import Profile
+from conformance.recording.capture import LINK_ETHERNET
+from conformance.recording.model import IdentityState, PortState, Record, TapState
+from conformance.recording.pcapng import Writer
+from conformance.recording.store import FRAMES, Recording
+from conformance.recording.stream import Frame, Scan
+from conformance.verdict import Attempt, Judgement, Outcome, Verdict
+
+Role = Literal["lldp-agent", "lacp-partner", "bridge", "mover"]
+FAMILIES: Final[Mapping[Role, tuple[str, ...]]] = MappingProxyType(
+    {"lldp-agent": ("lldp",), "lacp-partner": ("lacp",), "bridge": ("stp", "bridge"), "mover": ("move",)}
+)
+KEPT: Final = 250_000
+"""Frames of link protocols that are kept of one file; hours of a busy network have fewer."""
+NOT_PROVOKED: Final = "a capture has no stimulus: this is decided in a lab (`plugfest run`)"
+
+_RESERVED: Final = bytes.fromhex("0180c20000")
+_TAGS: Final = frozenset((b"\x81\x00", b"\x88\xa8"))
+_PROTOCOLS: Final = frozenset((b"\x88\xcc", b"\x88\x09", b"\x80\x35"))
+"""LLDP, the slow protocols (LACP), RARP."""
+_ROLE_OF: Final[Mapping[bytes, Role]] = MappingProxyType(
+    {b"\x88\xcc": "lldp-agent", b"\x88\x09": "lacp-partner", b"\x80\x35": "mover"}
+)
+
+
+@dataclass
+class Found:
+    """What one pass over a file has found: the frames that matter, and what is to be said of the file."""
+
+    taps: list[TapState]
+    frames: list[Frame] = field(default_factory=list)
+    total: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def senders(self, role: Role) -> list[str]:
+        """The MAC addresses that sent frames of the role's protocol, in the order in which they are first seen."""
+        return list(dict.fromkeys(frame.data[6:12].hex(":") for frame in self.frames if role_of(frame.data) == role))
+
+    def roles(self) -> list[Role]:
+        """The roles of which there are frames."""
+        there = {role_of(frame.data) for frame in self.frames}
+        return [role for role in get_args(Role) if role in there]
+
+
+def matters(buffer: bytes, start: int, end: int) -> bool:
+    """Whether the frame from `start` to `end` of a buffer is one of a link protocol, or goes to a reserved address.
+
+    Those are 01-80-C2-00-00-00 to -0F (IEEE 802.1Q-2018 Table 8-1).
+    """
+    if end - start < 14:
+        return False
+    if buffer[start : start + 5] == _RESERVED and buffer[start + 5] < 0x10:
+        return True
+    kind = buffer[start + 12 : start + 14]
+    return kind in _PROTOCOLS or (kind in _TAGS and _kind(buffer[start:end]) in _PROTOCOLS)
+
+
+def _kind(frame: bytes) -> bytes:
+    """The EtherType behind any tags."""
+    at = 12
+    kind = frame[12:14]
+    while kind in _TAGS:
+        at += 4
+        kind = frame[at : at + 2]
+    return kind
+
+
+def role_of(frame: bytes) -> Role | None:
+    """Which role speaks in a frame; None where no protocol of the suite is in it."""
+    known = _ROLE_OF.get(_kind(frame))
+    if known is None and frame[:6] == _RESERVED + b"\0" and frame[14:17] == b"\x42\x42\x03":
+        return "bridge"
+    return known
+
+
+def look_through(stream: BinaryIO) -> Found:
+    """One pass over a capture file. Raises NotACapture."""
+    scan = Scan(stream, matters)
+    found = Found([])
+    for frame in scan:
+        if scan.taps[frame.tap].link_type == LINK_ETHERNET:
+            if len(found.frames) == KEPT:
+                found.notes.append(f"judged are its first {KEPT} frames of link protocols, up to frame {frame.number}")
+                break
+            found.frames.append(frame)
+    found.total = scan.frames
+    if scan.problem is not None:
+        found.notes.append(scan.problem)
+    foreign = sorted({tap.link_type for tap in scan.taps if tap.link_type != LINK_ETHERNET})
+    if foreign:
+        kinds = ", ".join(map(str, foreign))
+        found.notes.append(f"interfaces of link type {kinds} are not Ethernet and were passed over")
+    for number, tap in enumerate(scan.taps):
+        name = f"capture:{tap.name or number}"
+        own = sum(frame.tap == number for frame in found.frames)
+        found.taps.append(
+            TapState(
+                number=number,
+                name=name if name not in {one.name for one in found.taps} else f"{name}#{number}",
+                where="capture",
+                interface=tap.name or str(number),
+                role="partner",
+                captured=own,
+                dropped=0,
+            )
+        )
+    return found
+
+
+def recording_of(found: Found, sender: str, profile: Profile, folder: Path) -> Recording:
+    """A recording in which `sender` is the one port of the implementation. `write_frames` has been called."""
+    seen = {frame.tap for frame in found.frames if frame.data[6:12].hex(":") == sender} or {0}
+    ports = tuple(
+        PortState(name=sender, host="capture", mac=sender, partner=tap.name, partner_mac="")
+        for tap in found.taps
+        if tap.number in seen
+    )
+    times = [frame.time_ns for frame in found.frames] or [0]
+    record = Record(
+        suite=conformance.__version__,
+        scenario="capture",
+        profile=profile,
+        identity=IdentityState(product="capture", version="-"),
+        testbed=testbed.load("links"),
+        kernel=os.uname().release,
+        processors=os.cpu_count() or 1,
+        load=(0.0, 0.0, 0.0),
+        rootless=False,
+        started_ns=min(times),
+        finished_ns=max(times),
+        ports=ports,
+        taps=tuple(found.taps),
+    )
+    return Recording(folder, record)
+
+
+def write_frames(found: Found, folder: Path) -> None:
+    """Write the frames that were kept as ``frames.pcapng``, in the file's order."""
+    with (folder / FRAMES).open("wb") as stream:
+        writer = Writer(stream, application=f"plugfest {conformance.__version__}")
+        for tap in found.taps:
+            writer.interface(tap.name)
+        for frame in found.frames:
+            writer.frame(frame.tap, frame.time_ns, frame.data, original=frame.original, flags=frame.flags)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where the frames that matter were written (`write_frames`), the profile to judge them by, and the file's name."""
+
+    profile: Profile
+    folder: Path
+    name: str
+
+
+def outcomes(
+    found: Found, kept: Kept, checks: Sequence[Check], *, role: Role, senders: Iterable[str]
+) -> Iterator[Outcome]:
+    """What every check of the role's families says of each sender; evidence counts the frames of the file itself."""
+    for sender in senders:
+        recording = recording_of(found, sender, kept.profile, kept.folder)
+        for check in checks:
+            if check.requirement.family in FAMILIES[role]:
+                yield _outcome(check, recording, sender, found, kept.name)
+        recording.release()
+
+
+def _outcome(check: Check, recording: Recording, sender: str, found: Found, name: str) -> Outcome:
+    row = check.requirement
+    if check.captures:
+        judgement = _renumbered(judge(check.function, Case(recording, {})), found, name)
+    else:
+        judgement = Judgement(Verdict.INCONCLUSIVE, seen=NOT_PROVOKED)
+    judgement = replace(judgement, notes=(*judgement.notes, *found.notes))
+    return Outcome(
+        requirement=row.id,
+        level=row.level.value,
+        parameters=(("sender", sender),),
+        attempts=(Attempt(1, judgement),),
+        informational=row.informational,
+    )
+
+
+def _renumbered(judgement: Judgement, found: Found, name: str) -> Judgement:
+    """The judgement with the frame numbers of the file that was given, not of the frames that were kept."""
+
+    def number(kept: int) -> int:
+        return found.frames[kept - 1].number
+
+    def line(text: str) -> str:
+        first, _, rest = text.partition(" ")
+        return f"{number(int(first))} {rest}"
+
+    evidence = tuple(
+        replace(
+            one,
+            recording=name,
+            frames=tuple(number(kept) for kept in one.frames),
+            lines=tuple(line(text) for text in one.lines),
+        )
+        for one in judgement.evidence
+    )
+    return replace(judgement, evidence=evidence)
+
+
+def taken_at(found: Found) -> float:
+    """When the first frame that matters was captured, in seconds since 1970; now, where there is none."""
+    return found.frames[0].time_ns / 1e9 if found.frames else time.time()

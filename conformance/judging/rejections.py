@@ -1,0 +1,71 @@
+"""Rejections as they came in at an endpoint: ICMP unreachable and TCP resets, and who sent them."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import numpy as np
+
+from conformance.frames.quoted import quoted
+from conformance.judging.case import Case
+from conformance.recording.model import EndpointState, Record
+
+UNREACHABLE = {"ipv4": 3, "ipv6": 1}
+RST = 0x04
+
+Wrong = list[tuple[int, str]]
+"""Rows of frames that should not be, each with what is wrong with it."""
+
+
+def false_reports(case: Case, endpoint: EndpointState) -> tuple[int, Wrong]:
+    """How many reports "unreachable" came in at an endpoint, and those whose sender is not on the way.
+
+    On the way are the address that was dialled, every address of the hosts, and the testbed's router.
+    """
+    index = case.recording.frames
+    version = 4 if case.family == "ipv4" else 6
+    rows = index.select(
+        tap=case.tap(endpoint.tap).number, outbound=False, ip_version=version, icmp_type=UNREACHABLE[case.family]
+    )
+    routers = _routers(case.recording.record)
+    wrong: Wrong = []
+    for row, frame in index.frames(rows):
+        found = quoted(frame[14:])
+        if found is not None and found.offender not in (found.destination, *routers):
+            wrong.append((row, f"unreachable about {found.destination} from {found.offender}, which is not on the way"))
+    return len(rows), wrong
+
+
+def _routers(record: Record) -> set[object]:
+    found: set[object] = {
+        ip_address(address.address)
+        for snapshot in record.snapshots
+        if snapshot.where in record.testbed.hosts
+        for interface in snapshot.interfaces
+        for address in interface.addresses
+    }
+    for segment in record.testbed.segments.values():
+        found |= {segment.router_ipv4, segment.router_ipv6}
+    return found
+
+
+def false_resets(case: Case, endpoint: EndpointState) -> tuple[int, Wrong]:
+    """How many TCP resets came in at an endpoint, and those from an address and port that it never sent to.
+
+    Crafted ones, which carry the marker of a flow, are no rejections.
+    """
+    index = case.recording.frames
+    version = 4 if case.family == "ipv4" else 6
+    mine = index.mask(tap=case.tap(endpoint.tap).number, protocol=6, ip_version=version)
+    out = np.flatnonzero(mine & index.outbound)
+    back = np.flatnonzero(mine & ~index.outbound & (index.tcp_flags & RST != 0) & (index.flow == 0))
+    sent = ("destination_high", "destination_low", "destination_port", "source_port")
+    come = ("source_high", "source_low", "source_port", "destination_port")
+    dialled = set(zip(*(getattr(index, name)[out].tolist() for name in sent), strict=True))
+    senders = zip(*(getattr(index, name)[back].tolist() for name in come), strict=True)
+    wrong: Wrong = [
+        (row, f"a reset from {index.address(row, 'source')}, to which nothing was sent")
+        for row, sender in zip(back.tolist(), senders, strict=True)
+        if sender not in dialled
+    ]
+    return len(back), wrong

@@ -1,0 +1,161 @@
+"""A bridge between four ports: what it floods, learns, forgets, keeps to itself, and never passes on.
+
+Every step is followed by a broadcast that all other ports must see: the same path carries frames before and after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from functools import partial
+from ipaddress import IPv4Address
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
+from conformance.frames import arp, numbered
+from conformance.frames.numbered import AGED, CONTROL, FLOODED, LEARNED, MOVED, OWN_PORT, SPOKEN, Numbered
+from conformance.frames.reserved import RESERVED, reserved_frame
+from conformance.partners.wire import silence
+from conformance.scenarios.links import Link, aside, play
+from conformance.scenarios.stage import Stage
+from conformance.testbed import Testbed
+
+PORTS: Final = 4
+BRIDGE: Final = "plain"
+BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
+RESIDENT, NEIGHBOUR, ASKER, MORTAL = (f"02:00:5e:00:53:{last:02x}" for last in (0x0A, 0x0B, 0x0C, 0x0D))
+"""Stations: one that moves from the first port to the third, one beside it on the first port, one on the second port
+that sends to them, and one on the first port that speaks once."""
+RESIDENT_ADDRESS: Final = IPv4Address("192.0.2.10")
+NONCE: Final = 12
+
+
+def shape(testbed: Testbed) -> Testbed:
+    """Four ports."""
+    return testbed.model_copy(update={"ports": PORTS})
+
+
+def act(stage: Stage) -> None:
+    """One bridge, one step after another; the ageing at the end."""
+    subject: Any = stage.subject
+    if not isinstance(subject, Bridging):
+        raise AdapterError("it has no bridges (see adapters/interface.py, Bridging)")
+
+    async def script(links: Sequence[Link]) -> None:
+        host = stage.lab.hosts[links[0].port.host]
+        wish = BridgeWish(BRIDGE, tuple(link.port.name for link in links), ageing=subject.shortest_ageing)
+        await aside(subject.bridge, host, (wish,))
+        await _await_forwarding(links)
+        stage.event("ready", ageing=wish.ageing)
+        await Steps(stage, links).run(wish.ageing)
+
+    play(stage, script)
+    stage.snapshot("after")
+
+
+async def _await_forwarding(links: Sequence[Link]) -> None:
+    """Send broadcasts from every port until each was seen elsewhere. Raises AdapterError."""
+    for attempt in range(int(limits.LINK_UP / limits.BRIDGE_SETTLED)):
+        heard: set[int] = set()
+        ends = [link.wire.listen(partial(_note, heard, place, attempt)) for place, link in enumerate(links)]
+        for link in (links[0], links[-1]):
+            frame = numbered.build(Numbered(SPOKEN, attempt), BROADCAST, link.wire.mac.hex(":"))
+            link.wire.send(frame)
+        await silence(limits.BRIDGE_SETTLED)
+        for end in ends:
+            end()
+        if len(heard) == len(links):
+            return
+    raise AdapterError(f"the bridge forwards nothing within {limits.LINK_UP:g} s")
+
+
+def _note(heard: set[int], place: int, attempt: int, _: int, frame: bytes) -> None:
+    what = numbered.parse(frame)
+    if what is not None and (what.conversation, what.number) == (SPOKEN, attempt):
+        heard.add(place)
+
+
+class Steps:
+    """What is sent into the bridge, one step after another."""
+
+    def __init__(self, stage: Stage, links: Sequence[Link]) -> None:
+        self.stage = stage
+        self.first, self.second, self.third, self.fourth = links[:PORTS]
+        self.controls = 0
+
+    async def run(self, ageing: float) -> None:
+        """All steps."""
+        await self.control()
+        self.send(self.first, FLOODED, 0, numbered.NOBODY, RESIDENT)
+        await self.control()
+        await self.learning()
+        await self.reserved()
+        await self.move()
+        await self.age(ageing)
+        await self.control()
+
+    def send(self, link: Link, conversation: int, number: int, destination: str, source: str) -> None:
+        """One numbered frame."""
+        frame = numbered.build(Numbered(conversation, number), destination, source)
+        link.send(frame, "sent", conversation=conversation, number=number)
+
+    async def control(self) -> None:
+        """Let the bridge come to rest, then a broadcast from the first port, which teaches it the resident's place."""
+        await silence(limits.BRIDGE_SETTLED)
+        await self.broadcast(self.first, CONTROL, self.controls, RESIDENT)
+        self.controls += 1
+
+    async def broadcast(self, link: Link, conversation: int, number: int, source: str) -> None:
+        """A broadcast, and until it is seen on the fourth port: then its sender has been learned."""
+        wanted = Numbered(conversation, number)
+        seen = asyncio.create_task(
+            self.fourth.wire.first(lambda frame: numbered.parse(frame) == wanted, limits.LINK_UP)
+        )  # fmt: skip
+        self.send(link, conversation, number, BROADCAST, source)
+        await seen
+        await silence(limits.BRIDGE_SETTLED)
+
+    async def learning(self) -> None:
+        """A frame to a station that has spoken, from another port and from its own."""
+        await self.broadcast(self.first, SPOKEN, 1000, NEIGHBOUR)
+        self.send(self.second, LEARNED, 0, RESIDENT, ASKER)
+        self.send(self.first, OWN_PORT, 0, RESIDENT, NEIGHBOUR)
+        await self.control()
+
+    async def reserved(self) -> None:
+        """A frame to every reserved address, of the protocol that it is reserved for where there is one."""
+        for address in RESERVED:
+            nonce = os.urandom(NONCE)
+            frame = reserved_frame(address, self.first.wire.mac.hex(":"), nonce)
+            self.first.send(frame, "reserved", address=address, nonce=nonce.hex())
+        await self.control()
+
+    async def move(self) -> None:
+        """The resident announces itself from the third port."""
+        announcement = arp.request(RESIDENT, RESIDENT_ADDRESS, RESIDENT_ADDRESS)
+        seen = asyncio.create_task(self.fourth.wire.first(lambda frame: frame == announcement, limits.LINK_UP))
+        self.third.send(announcement, "moved")
+        await seen
+        await silence(limits.BRIDGE_SETTLED)
+        self.send(self.second, MOVED, 0, RESIDENT, ASKER)
+        await silence(limits.BRIDGE_SETTLED)
+
+    async def age(self, ageing: float) -> None:
+        """A station speaks once; then frames go to it every second until they are flooded again."""
+        self.send(self.first, SPOKEN, 1001, BROADCAST, MORTAL)
+        flooded = False
+
+        def look(_: int, frame: bytes) -> None:
+            nonlocal flooded
+            what = numbered.parse(frame)
+            flooded |= what is not None and what.conversation == AGED
+
+        end = self.fourth.wire.listen(look)
+        for number in range(int(limits.BRIDGE_AGED * ageing) + 1):
+            await silence(1.0)
+            self.send(self.second, AGED, number, MORTAL, ASKER)
+            if flooded:
+                break
+        end()

@@ -1,0 +1,330 @@
+"""Link aggregation: groups of ports, each with a partner that behaves in its own way, all at the same time.
+
+The first port is the access port: numbered frames go in there, and whatever the switch floods comes out of every group
+that distributes. `GROUPS` says who the partner of each group is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
+from conformance.frames import numbered, slow
+from conformance.frames.numbered import Numbered
+from conformance.frames.slow import Marker, State, lacpdu
+from conformance.lab.lab import documentation_mac
+from conformance.partners.driver import Driver
+from conformance.partners.lacp import Conduct, System
+from conformance.partners.wire import silence
+from conformance.scenarios.links import Link, aside, carrier, play, window
+from conformance.scenarios.stage import Stage
+from conformance.testbed import Testbed
+
+CONVERSATIONS: Final = 4
+INTERVAL: Final = 0.2
+"""Between two frames of one conversation, in s; `HASTE` while a link is lost, so that the outage is measured finely."""
+HASTE: Final = 0.02
+PASSIVE: Final = "asked"
+"""The group in which the implementation is passive."""
+GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
+FIRST_SYSTEM: Final = 0xC0
+"""Number of the documentation MAC address that is the system of the first group's partner."""
+KEY: Final = 7
+
+
+@dataclass
+class Room:
+    """One group at work: its name, its links, and what the scenario shares."""
+
+    name: str
+    links: Sequence[Link]
+    stage: Stage
+    mac: str
+    ready: asyncio.Event
+    pace: list[float]
+
+    def event(self, kind: str, **detail: Any) -> None:
+        """Something happened to this group now."""
+        self.stage.event(kind, self.name, **detail)
+
+    def system(self, conduct: Conduct | None = None, **options: Any) -> System:
+        """A partner with a port on each link; all ports share the conduct."""
+        made = System(self.mac, key=KEY, wait=0.0, **options)
+        for link in self.links:
+            made.port(link.wire.mac.hex(":"), conduct=conduct or Conduct())
+        return made
+
+    def seat(self, system: System) -> Driver:
+        """The partner on the links of this group."""
+        return Driver(system, [link.wire for link in self.links])
+
+    async def up(self, driver: Driver, system: System) -> bool:
+        """Wait until every port of the partner distributes; says so in the record."""
+        await self.ready.wait()
+        came = await driver.until(lambda: all(port.distributing for port in system.ports), limits.LACP_UP)
+        self.event("up", came=came)
+        return came
+
+
+Play = Callable[[Room], Coroutine[Any, Any, None]]
+
+
+async def _sound(room: Room) -> None:
+    """A partner that keeps the standard; then a marker, then a link is lost."""
+    system = room.system()
+    with room.seat(system) as driver:
+        await room.up(driver, system)
+        carried = [0] * len(room.links)
+        ends = [link.wire.listen(partial(_count, carried, place)) for place, link in enumerate(room.links)]
+        async with window(room.stage, "steady", room.links):
+            await silence(limits.LACP_STEADY)
+        for end in ends:
+            end()
+        for link, port in zip(room.links, system.ports, strict=True):
+            asked = Marker(slow.MARKER_INFORMATION, port.number, system.mac, 0x504C5547 + port.number)
+            link.send(asked.build(port.mac), "marker", transaction=asked.transaction)
+        await silence(limits.MARKER_RESPONSE)
+        room.pace[0] = HASTE
+        await silence(limits.LACP_BRISK)
+        busiest = room.links[carried.index(max(carried))]
+        room.event("lost", port=busiest.name)
+        with carrier(busiest, up=False):
+            await silence(limits.LACP_LOSS)
+        room.pace[0] = INTERVAL
+
+
+def _count(carried: list[int], place: int, _: int, frame: bytes) -> None:
+    carried[place] += numbered.parse(frame) is not None
+
+
+async def _hushed(room: Room) -> None:
+    """A partner that falls silent while the link stays up."""
+    conduct = Conduct()
+    system = room.system(conduct)
+    with room.seat(system) as driver:
+        await room.up(driver, system)
+        await silence(limits.LACP_BRISK)
+        conduct.mute = True
+        room.event("mute")
+        async with window(room.stage, "hushed", room.links):
+            await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_FAST + limits.LACP_MARGIN)
+
+
+async def _stepwise(room: Room) -> None:
+    """A partner that is out of step at first, then in step without collecting, then in order."""
+    conduct = Conduct(withheld=GRANTED)
+    system = room.system(conduct)
+    with room.seat(system) as driver:
+        await room.ready.wait()
+        await driver.until(lambda: all(not port.defaulted for port in system.ports), limits.LACP_UP)
+        async with window(room.stage, "out-of-step", room.links):
+            await silence(limits.LACP_STEP)
+        for kind, withheld in (("in-step", GRANTED & ~State.SYNCHRONIZATION), ("granted", State(0))):
+            conduct.withheld = withheld
+            for port in system.ports:
+                port.need_to_transmit = True
+            room.event(kind)
+            driver.poke()
+            await silence(limits.LACP_STEP)
+
+
+async def _mixed(room: Room) -> None:
+    """Ports of one group that see one partner, the same system with another key, and another system."""
+    first, stranger = room.system(), System(documentation_mac(FIRST_SYSTEM + 0x1F), key=KEY, wait=0.0)
+    first.ports[1].key = KEY + 1
+    first.ports.pop()
+    stranger.port(room.links[2].wire.mac.hex(":"))
+    with Driver(first, [link.wire for link in room.links[:2]]), Driver(stranger, [room.links[2].wire]):
+        await room.ready.wait()
+        await silence(limits.LACP_STEP)
+        async with window(room.stage, "mixed", room.links):
+            await silence(limits.LACP_STEP)
+
+
+async def _itself(room: Room) -> None:
+    """A partner that says it is the implementation's own system, as a link back to itself would."""
+    await room.ready.wait()
+    heard = await room.links[0].wire.first(lambda frame: lacpdu(frame) is not None, limits.LACP_UP)
+    own = None if heard is None else lacpdu(heard)
+    if own is None:
+        return
+    system = System(own.actor.system, key=own.actor.key, priority=own.actor.system_priority, wait=0.0)
+    for number, link in enumerate(room.links):
+        system.port(link.wire.mac.hex(":"), conduct=Conduct(loops=True), number=0x100 + number)
+    room.event("claimed", system=system.mac)
+    with room.seat(system):
+        await silence(limits.LACP_STEP)
+        async with window(room.stage, "itself", room.links):
+            await silence(limits.LACP_STEP)
+
+
+async def _asked(room: Room) -> None:
+    """The implementation is passive: nobody speaks, then the partner does."""
+    await room.ready.wait()
+    await silence(limits.LACP_BRISK)
+    long = room.stage.variant == "thorough"
+    async with window(room.stage, "unasked", room.links):
+        await silence(limits.LACP_PASSIVE if long else limits.LACP_PASSIVE_FAST)
+    system = room.system()
+    with room.seat(system) as driver:
+        room.event("asked")
+        await room.up(driver, system)
+
+
+async def _slow(room: Room) -> None:
+    """A partner that asks for the long timeout, then for the short one."""
+    system = room.system(short=False)
+    with room.seat(system) as driver:
+        await room.up(driver, system)
+        await silence(limits.LACP_BRISK)
+        room.event("slow")
+        long = room.stage.variant == "thorough"
+        await silence(limits.LACP_SLOW if long else limits.LACP_SLOW_FAST)
+        system.short = True
+        for port in system.ports:
+            port.need_to_transmit = True
+        room.event("fast")
+        driver.poke()
+        await silence(limits.LACP_STEADY)
+
+
+async def _changing(room: Room) -> None:
+    """A partner that changes what it tells of itself, one thing after another."""
+    system = room.system()
+    with room.seat(system) as driver:
+        await room.up(driver, system)
+        for what, value in (("priority", 0x1234), ("key", 0x77), ("system_priority", 0x4321)):
+            for port in system.ports:
+                if what == "system_priority":
+                    system.priority = value
+                else:
+                    setattr(port, what, value)
+                port.need_to_transmit = True
+            room.event("changed", what=what, value=value)
+            driver.poke()
+            await silence(limits.LACP_ECHO)
+
+
+def malformed(good: bytes) -> dict[str, bytes]:
+    """LACPDUs that are broken in several ways, made of a good one; the true content stays where it can be read."""
+    return {
+        "over-long": good + bytes(400),
+        "version 2 with further TLVs": good[:15] + b"\x02" + good[16:72] + b"\x04\x06\x00\x01\x02\x03" + bytes(46),
+        "cut within the actor": good[:30],
+        "cut within the partner": good[:50],
+        "only a header": good[:16],
+        "actor of no length": good[:17] + b"\x00" + good[18:],
+        "actor longer than the frame": good[:17] + b"\xff" + good[18:],
+        "subtype 10 of nobody": good[:14] + b"\x0a" + good[15:],
+        "subtype 255": good[:14] + b"\xff" + good[15:],
+    }
+
+
+async def _abused(room: Room) -> None:
+    """Broken LACPDUs arrive between good ones; then the partner changes something, which a living agent repeats."""
+    system = room.system()
+    with room.seat(system) as driver:
+        if not await room.up(driver, system):
+            return
+        for link, port in zip(room.links, system.ports, strict=True):
+            good = slow.Lacpdu(port.actor, port.partner).build(port.mac)
+            for name, frame in malformed(good).items():
+                link.send(frame, "malformed", form=name)
+        for port in system.ports:
+            port.need_to_transmit, port.priority = True, 0x2345
+        await silence(limits.LACP_FAST)
+        room.event("after-malformed")
+        driver.poke()
+        async with window(room.stage, "abused", room.links):
+            await silence(limits.LACP_STEADY)
+
+
+async def _mute(room: Room) -> None:
+    """A partner that says nothing: an active implementation speaks all the same."""
+    await room.ready.wait()
+    async with window(room.stage, "mute", room.links):
+        await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of ports and what their partner does."""
+
+    ports: int
+    play: Play = field(repr=False)
+
+
+GROUPS: Final[Mapping[str, Group]] = {
+    "sound": Group(2, _sound),
+    "hushed": Group(2, _hushed),
+    "stepwise": Group(2, _stepwise),
+    "mixed": Group(3, _mixed),
+    "itself": Group(2, _itself),
+    PASSIVE: Group(2, _asked),
+    "slow": Group(2, _slow),
+    "changing": Group(2, _changing),
+    "abused": Group(2, _abused),
+    "mute": Group(2, _mute),
+}
+PORTS: Final = 1 + sum(group.ports for group in GROUPS.values())
+
+
+def shape(testbed: Testbed) -> Testbed:
+    """As many ports as the groups need."""
+    return testbed.model_copy(update={"ports": PORTS})
+
+
+def act(stage: Stage) -> None:
+    """All groups at the same time."""
+    subject: Any = stage.subject
+    if not isinstance(subject, Aggregating):
+        raise AdapterError("it aggregates no links (see adapters/interface.py, Aggregating)")
+
+    async def script(links: Sequence[Link]) -> None:
+        if len(links) < PORTS:
+            raise AdapterError(f"{PORTS} ports are needed, it has {len(links)}")
+        ready, pace = asyncio.Event(), [INTERVAL]
+        rooms = _rooms(stage, links, ready, pace)
+        wishes = [
+            BundleWish(f"lag-{room.name}", tuple(link.port.name for link in room.links), room.name != PASSIVE)
+            for room in rooms
+        ]
+        host = stage.lab.hosts[links[0].port.host]
+        async with asyncio.TaskGroup() as groups:
+            stopped = asyncio.Event()
+            talk = groups.create_task(_talk(links[0], pace, stopped))
+            plays = [groups.create_task(GROUPS[room.name].play(room)) for room in rooms]
+            await aside(partial(subject.aggregate, host, links[0].port.name, wishes))
+            stage.event("ready")
+            ready.set()
+            await asyncio.wait(plays)
+            stopped.set()
+            await talk
+
+    play(stage, script)
+    stage.snapshot("after")
+
+
+def _rooms(stage: Stage, links: Sequence[Link], ready: asyncio.Event, pace: list[float]) -> list[Room]:
+    rooms, first = [], 1
+    for number, (name, group) in enumerate(GROUPS.items()):
+        mine = links[first : first + group.ports]
+        rooms.append(Room(name, mine, stage, documentation_mac(FIRST_SYSTEM + number), ready, pace))
+        stage.event("group", name, ports=[link.name for link in mine])
+        first += group.ports
+    return rooms
+
+
+async def _talk(access: Link, pace: list[float], stopped: asyncio.Event) -> None:
+    """Numbered frames into the access port until told to stop."""
+    number = 0
+    while not stopped.is_set():
+        for conversation in range(CONVERSATIONS):
+            access.wire.send(numbered.build(Numbered(conversation, number)))
+        number += 1
+        await silence(pace[0])

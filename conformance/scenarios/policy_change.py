@@ -1,0 +1,197 @@
+"""When a policy is in force: while an endpoint attaches, and while it is changed for another.
+
+Datagrams run at a steady pace from before the change until after it, each of a flow of its own where the answer must
+not rest on what connection tracking remembers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_interface
+from typing import Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface
+from conformance.frames import packets
+from conformance.frames.marker import mark
+from conformance.lab.flow import Probe
+from conformance.policy.document import Policy, Rule
+from conformance.recording.model import Family, Flow, Socket
+from conformance.scenarios.policy_edges import OPEN, raw_socket, tier
+from conformance.scenarios.silence import keep_silent
+from conformance.scenarios.stage import Stage
+
+PORT: Final = 8003
+"""Of the streams: within the range that is open from the web to the applications."""
+PORTS: Final = range(20_000, 30_000)
+"""Source ports, of which each datagram has the next."""
+ENOUGH: Final = 50
+"""Datagrams of which nothing came: then a stream has ended."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Datagrams of one purpose, from an endpoint to an address at which somebody lives, or will."""
+
+    flow: Flow
+    source: Endpoint
+    near: Address
+    far: Address
+    port: int
+
+
+def stream(stage: Stage, purpose: str, source: Endpoint, target: tuple[str, Address], port: int = PORT) -> Stream:
+    """A stream from the first own address of `source` to `target` (name and address)."""
+    name, far = target
+    family: Family = "ipv4" if far.version == 4 else "ipv6"
+    near = stage.addresses(source, family)[0]
+    flow = Flow(
+        id=stage.number(), purpose=purpose, path="same-host", protocol="udp", family=family, source=source.name,
+        target=name, dialled=Socket(address=str(far), port=port), local=Socket(address=str(near), port=0),
+        status="timeout",
+    )  # fmt: skip
+    return Stream(flow, source, near, far, port)
+
+
+class Progress:
+    """How far the streams are: datagrams sent of each."""
+
+    sent = 0
+
+
+@contextmanager
+def running(stage: Stage, streams: Sequence[Stream]) -> Iterator[Progress]:
+    """All streams, in a thread of their own, until the context ends; then they are in the record."""
+    progress = Progress()
+    end = threading.Event()
+    with ExitStack() as resources:
+        senders = [resources.enter_context(raw_socket(one.source.namespace, one.flow.family)) for one in streams]
+        thread = threading.Thread(target=_send, args=(streams, senders, end, progress), name="streams")
+        began = time.time_ns()
+        thread.start()
+        try:
+            yield progress
+        finally:
+            end.set()
+            thread.join()
+    stage.flows.extend(one.flow.model_copy(update={"sent_ns": began, "done_ns": time.time_ns()}) for one in streams)
+
+
+def _send(
+    streams: Sequence[Stream], senders: Sequence[socket.socket], end: threading.Event, progress: Progress
+) -> None:
+    """One datagram of each stream after another, `limits.STREAM_PACE` apart; its number is behind the marker."""
+    for number, sport in zip(itertools.count(), itertools.cycle(PORTS)):
+        for one, sender in zip(streams, senders, strict=True):
+            data = mark(one.flow.id) + struct.pack("!I", number)
+            datagram = packets.udp(one.near, one.far, (sport, one.port), data)
+            with suppress(OSError):  # nobody is there yet
+                sender.sendto(packets.ip(one.near, one.far, packets.UDP, datagram), (str(one.far), 0))
+        progress.sent = number
+        if end.wait(limits.STREAM_PACE):
+            return
+
+
+# --- while an endpoint attaches -----------------------------------------------------------------------------------
+def late(stage: Stage) -> None:
+    """One more application attaches, at addresses that are known before: its neighbours already send to it."""
+    host = stage.hosts[0]
+    wishes: tuple[Interface, ...] = tuple(
+        ip_interface(f"{prefix[200]}/{prefix.max_prefixlen}") for prefix in (host.workload_ipv4, host.workload_ipv6)
+    )
+    wishes = tuple(one for one in wishes if ("ipv4" if one.version == 4 else "ipv6") in stage.families)
+    streams = []
+    for wish in wishes:
+        for purpose, name in (("late-denied", "db"), ("late-allowed", "web")):
+            streams += [stream(stage, purpose, one, ("late", wish.ip)) for one in tier(stage, name, host.name)[:1]]
+    with running(stage, streams):
+        try:
+            endpoint = stage.attach(host, Attachment("late", addresses=wishes, labels={"tier": "app"}))
+        except AdapterError as refusal:
+            stage.event("late-impossible", "late", problem=str(refusal))
+            return
+        for wish in wishes:
+            with _receiver(endpoint, wish.ip) as receiver:
+                _await(receiver, limits.RESOLUTION)
+        keep_silent(limits.STREAM_AFTER)
+
+
+# --- while the policy changes -------------------------------------------------------------------------------------
+def turned(policy: Policy) -> Policy:
+    """The same policy with the applications shut to the web, and the web opened to them."""
+    shut = ("app-for-web", "app-datagrams-for-web")
+    rules = [rule.model_copy(update={"action": "deny"}) if rule.name in shut else rule for rule in policy.rules]
+    opened = Rule(
+        name="web-for-app",
+        direction="ingress",
+        of="web",
+        peer="app",
+        protocol="udp",
+        ports=(str(PORT),),
+        action="allow",
+    )
+    return policy.model_copy(update={"name": f"{policy.name}-turned", "rules": (*rules, opened)})
+
+
+def change(stage: Stage, policy: Policy, apply: Callable[[Policy], None]) -> None:
+    """Turn the policy round under traffic: what was allowed is denied, what was denied allowed, the rest goes on."""
+    web, others, app = tier(stage, "web"), tier(stage, "web")[1], tier(stage, "app")[0]
+    for family in stage.families[:1]:
+        here, there = (stage.addresses(one, family)[0] for one in (web[0], app))
+        held = stage.engine.hold(
+            [
+                Probe(
+                    id=stage.number(), purpose="established", path="same-host", protocol="tcp", family=family,
+                    source=web[0].name, namespace=web[0].namespace, target=app.name, destination=str(there), port=OPEN,
+                )
+            ],
+            limits.ANSWER,
+        )  # fmt: skip
+        streams = [
+            stream(stage, "turned-denied", web[0], (app.name, there)),
+            stream(stage, "turned-allowed", app, (web[0].name, here)),
+            stream(stage, "untouched", others, (web[0].name, here), port=53),
+        ]
+        with _receiver(web[0], here) as opened, _receiver(app, there) as closed, running(stage, streams) as far:
+            keep_silent(limits.STREAM_AFTER)
+            apply(turned(policy))
+            _await(opened, limits.POLICY_EFFECT)
+            stage.event("turned-seen", ended=_await_silence(closed, far, limits.POLICY_EFFECT))
+        again = {stage.number(): one for one in held}
+        stage.flows.extend(stage.engine.resume(again, limits.ANSWER, from_server=False))
+
+
+def _receiver(endpoint: Endpoint, address: Address) -> socket.socket:
+    made = endpoint.namespace.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
+    made.bind((str(address), PORT))
+    return made
+
+
+def _await(receiver: socket.socket, deadline: float) -> bool:
+    """Whether a datagram comes in time."""
+    receiver.settimeout(deadline)
+    try:
+        return bool(receiver.recv(64))
+    except TimeoutError:
+        return False
+
+
+def _await_silence(receiver: socket.socket, far: Progress, deadline: float) -> str:
+    """``silent`` once nothing came of many datagrams that were sent meanwhile, ``arriving`` where they still do at the
+    deadline, ``unknown`` where the streams themselves stood still."""
+    until = time.monotonic() + deadline
+    seen, came = far.sent, False
+    while time.monotonic() < until:
+        came = _await(receiver, limits.STREAM_AFTER)
+        if came:
+            seen = far.sent
+        elif far.sent - seen >= ENOUGH:
+            return "silent"
+    return "arriving" if came else "unknown"

@@ -1,0 +1,276 @@
+"""One step beside a policy: ends of ranges and prefixes, the way back, and packets that hide what they are.
+
+Each form is tried between two stations of which one may send the other something: a denial is then told from a path
+that carries nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
+from typing import Final
+
+from conformance import limits
+from conformance.adapters.interface import Address, Endpoint
+from conformance.frames import packets
+from conformance.frames.marker import mark
+from conformance.lab import link
+from conformance.lab.flow import Probe, Server
+from conformance.lab.flow.payload import query
+from conformance.lab.namespace import Namespace
+from conformance.policy.document import Policy
+from conformance.recording.model import Family, Flow, FlowProtocol, Path, Socket
+from conformance.scenarios.stage import Stage
+
+FIRST, LAST = 8000, 8009
+"""The range of ports that the policy opens to the web at the applications."""
+OPEN, SHUT = 8005, 7999
+"""Ports of the crafted packets: what is allowed and what is denied."""
+OPERATORS: Final = 5433
+"""The port that a prefix of operators may reach at the databases."""
+SOURCE_PORT: Final = 41_000
+FILLING: Final = 64
+"""Octets of a crafted datagram's payload: enough for several fragments."""
+ACK, FIN_ACK, RST, SYN_ACK = 0x10, 0x11, 0x04, 0x12
+OTHER_PROTOCOLS: Final = {132: 28, 47: 4, 136: 8, 253: 0}
+"""IP protocols beside TCP, UDP and ICMP, with the offset of a flow's marker behind the IP header."""
+ERRORS: Final[dict[Family, tuple[tuple[int, int, int], ...]]] = {
+    "ipv4": ((3, 1, 0), (3, 3, 0), (3, 4, 1400), (11, 0, 0), (12, 0, 0)),
+    "ipv6": ((1, 0, 0), (1, 4, 0), (2, 0, 1400), (3, 0, 0), (4, 1, 40), (4, 2, 40)),
+}
+"""Type, code and the four bytes behind the checksum: RFC 4890 §4.3.1 for IPv6, and their counterparts for IPv4."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two stations between which forms are tried, in one family: sender and receiver with their addresses."""
+
+    stage: Stage
+    family: Family
+    path: Path
+    source: Endpoint
+    target: Endpoint
+    near: Address
+    far: Address
+
+    def flow(self, purpose: str, form: str, *, port: int, sport: int, number: int = 0) -> Flow:
+        """The record of a crafted flow, as it was sent."""
+        return Flow(
+            id=self.stage.number(), purpose=purpose, path=self.path, family=self.family, detail=form, number=number,
+            protocol={packets.UDP: "udp", packets.TCP: "tcp"}.get(number, "ip") if number else "udp",
+            source=self.source.name, target=self.target.name,
+            dialled=Socket(address=str(self.far), port=port), local=Socket(address=str(self.near), port=sport),
+            status="timeout",
+        )  # fmt: skip
+
+
+Builder = Callable[[Pair, bytes], list[bytes]]
+"""From a UDP datagram to the packets that carry it."""
+
+
+def edges(stage: Stage, policy: Policy) -> None:
+    """Everything of this module at the same time, under one deadline."""
+    pairs = [pair for family in stage.families for pair in _pairs(stage, family)]
+    _serve(stage)
+    operators = _operators(stage, policy)
+    crafted = [flow for number, pair in enumerate(pairs) for flow in _send_crafted(pair, number * 400)]
+    allowed = [(pair, _send_allowed(pair)) for pair in pairs]
+    exact = [*_ranges(stage, pairs), *_prefixes(stage, operators)]
+    stage.run(exact, limits.ANSWER)
+    for pair, packets_ in allowed:
+        _report(pair, packets_)
+    for flow in crafted:
+        arrival = stage.engine.arrival(flow.id)
+        status = "timeout" if arrival is None else "answered"
+        stage.flows.append(flow.model_copy(update={"arrival": arrival, "status": status, "done_ns": time.time_ns()}))
+
+
+def tier(stage: Stage, name: str, host: str | None = None) -> list[Endpoint]:
+    """The endpoints of a tier that nobody suspects, on one host or on all."""
+    return [
+        endpoint
+        for endpoint in stage.endpoints.values()
+        if stage.states[endpoint.name].labels == {"tier": name} and host in (None, endpoint.host)
+    ]
+
+
+def _pairs(stage: Stage, family: Family) -> Iterator[Pair]:
+    """From the web to an application, on the same host and on another one."""
+    source = tier(stage, "web")[0]
+    near = stage.addresses(source, family)[0]
+    for path in ("same-host", "cross-host"):
+        for target in tier(stage, "app"):
+            if (target.host == source.host) == (path == "same-host"):
+                yield Pair(stage, family, path, source, target, near, stage.addresses(target, family)[0])
+                break
+
+
+def _serve(stage: Stage) -> None:
+    for endpoint in stage.endpoints.values():
+        tiers = {"app": (SHUT, FIRST, OPEN, LAST, LAST + 1), "web": (OPEN,), "db": (OPERATORS,)}
+        ports = tuple(tiers.get(stage.states[endpoint.name].labels.get("tier", ""), ()))
+        stage.engine.serve(Server(name=endpoint.name, namespace=endpoint.namespace, tcp_ports=ports, udp_ports=ports))
+
+
+# --- ends of ranges and prefixes ----------------------------------------------------------------------------------
+def _ranges(stage: Stage, pairs: Sequence[Pair]) -> Iterator[Probe]:
+    """Each end of the range and the port beside it, and the way back."""
+    for pair in pairs:
+        for protocol in ("tcp", "udp"):
+            for port in (SHUT, FIRST, LAST, LAST + 1):
+                yield _probe(stage, pair, protocol, port)
+            back = Pair(stage, pair.family, pair.path, pair.target, pair.source, pair.far, pair.near)
+            yield _probe(stage, back, protocol, OPEN)
+
+
+def _probe(stage: Stage, pair: Pair, protocol: FlowProtocol, port: int) -> Probe:
+    return Probe(
+        id=stage.number(), purpose="exact", path=pair.path, protocol=protocol, family=pair.family,
+        source=pair.source.name, namespace=pair.source.namespace, source_address=str(pair.near),
+        target=pair.target.name, destination=str(pair.far), port=port,
+    )  # fmt: skip
+
+
+def _operators(stage: Stage, policy: Policy) -> dict[Family, list[Address]]:
+    """The client gets the first and the last address of the operators' prefix, and the ones beside them."""
+    client = stage.lab.client
+    rule = next(rule for rule in policy.rules if rule.name == "db-for-operators")
+    found: dict[Family, list[Address]] = {}
+    for text in rule.cidr:
+        prefix = ip_network(text)
+        own = client.ipv4 if prefix.version == 4 else client.ipv6
+        wanted = [prefix[0] - 1, prefix[0], prefix[-1], prefix[-1] + 1]
+        kind = IPv4Interface if prefix.version == 4 else IPv6Interface
+        for address in wanted:
+            if address != own.ip:
+                link.address(client.namespace, client.uplink, kind(f"{address}/{own.network.prefixlen}"), dad=False)
+        found["ipv4" if prefix.version == 4 else "ipv6"] = wanted
+    return found
+
+
+def _prefixes(stage: Stage, operators: dict[Family, list[Address]]) -> Iterator[Probe]:
+    for family in stage.families:
+        for target in tier(stage, "db")[:1]:
+            far = str(stage.addresses(target, family)[0])
+            for address in operators.get(family, []):
+                for protocol in ("udp", "tcp"):
+                    yield Probe(
+                        id=stage.number(), purpose="exact", path="inbound", protocol=protocol, family=family,
+                        source="client", namespace=stage.lab.client.namespace, source_address=str(address),
+                        target=target.name, destination=far, port=OPERATORS,
+                    )  # fmt: skip
+
+
+# --- crafted packets ----------------------------------------------------------------------------------------------
+def _send_crafted(pair: Pair, base: int) -> Iterator[Flow]:
+    """Every form to the port that is open and to the one that is shut."""
+    sport = SOURCE_PORT + base
+    with raw_socket(pair.source.namespace, pair.family) as sender:
+        for port in (OPEN, SHUT):
+            for purpose, form, build in _datagrams(pair.family):
+                sport += 1
+                flow = pair.flow(purpose, form, port=port, sport=sport)
+                datagram = packets.udp(pair.near, pair.far, (sport, port), query(flow.id, FILLING))
+                for packet in build(pair, datagram):
+                    _send(sender, packet, pair.far)
+                yield flow.model_copy(update={"sent_ns": time.time_ns()})
+        for number, form, flags in _strays():
+            sport += 1
+            flow = pair.flow("every-packet", form, port=SHUT, sport=sport, number=number)
+            body = mark(flow.id)
+            if number == packets.TCP:
+                body = packets.tcp(pair.near, pair.far, (sport, SHUT), flags, body)
+            else:
+                body = bytes(OTHER_PROTOCOLS[number]) + body
+            _send(sender, packets.ip(pair.near, pair.far, number, body), pair.far)
+            yield flow.model_copy(update={"sent_ns": time.time_ns()})
+
+
+def _strays() -> Iterator[tuple[int, str, int]]:
+    """Segments of no connection, and protocols beside TCP, UDP and ICMP: number, name and TCP flags."""
+    for name, flags in (("ACK", ACK), ("FIN", FIN_ACK), ("RST", RST), ("SYN and ACK", SYN_ACK)):
+        yield packets.TCP, f"a {name} segment of no connection", flags
+    for number in OTHER_PROTOCOLS:
+        yield number, f"IP protocol {number}", 0
+
+
+def _datagrams(family: Family) -> Iterator[tuple[str, str, Builder]]:
+    """Purpose, name and builder (of packets from a UDP datagram) of every form."""
+    yield "plain", "a plain datagram", lambda pair, data: [packets.ip(pair.near, pair.far, packets.UDP, data)]
+    yield "fragments", "two fragments", lambda pair, data: _cut(pair, data, 32)
+    yield "fragments", "the second fragment first", lambda pair, data: _cut(pair, data, 32)[::-1]
+    yield "fragments", "a first fragment of eight octets", lambda pair, data: _cut(pair, data, 8)
+    yield "fragments", "many fragments, backwards", lambda pair, data: _cut(pair, data, *range(8, 72, 8))[::-1]
+    yield "fragments", "a fragment that rewrites the ports of another", _overlapping
+    if family == "ipv6":
+        atomic, options, routing = [packets.FRAGMENT], [packets.DESTINATION_OPTIONS], [packets.ROUTING]
+        hop_by_hop = [packets.HOP_BY_HOP]
+        yield "fragments", "a fragment header of a whole packet", _behind(atomic)
+        yield "fragments", "a fragment header behind two others", _behind(hop_by_hop + options + atomic)
+        yield "extension-headers", "behind hop-by-hop options", _behind(hop_by_hop)
+        yield "extension-headers", "behind destination options", _behind(options)
+        yield "extension-headers", "behind five destination options", _behind(options * 5)
+        yield "extension-headers", "behind a routing header", _behind(routing)
+        yield "extension-headers", "behind one of each", _behind(hop_by_hop + options + routing + options)
+
+
+def _cut(pair: Pair, data: bytes, *cuts: int) -> list[bytes]:
+    return packets.fragments(pair.near, pair.far, packets.UDP, data, cuts)
+
+
+def _overlapping(pair: Pair, data: bytes) -> list[bytes]:
+    """The ports of the datagram come in a second fragment, over those of a port that is open (RFC 1858 §3.2)."""
+    open_ports = data[:2] + OPEN.to_bytes(2, "big") + data[4:]
+    first = packets.piece(pair.near, pair.far, packets.UDP, open_ports[:32], 0, more=True)
+    over = packets.piece(pair.near, pair.far, packets.UDP, data[:16], 0, more=True)
+    rest = packets.piece(pair.near, pair.far, packets.UDP, data[32:], 32, more=False)
+    return [first, over, rest]
+
+
+def _behind(headers: list[int]) -> Builder:
+    def build(pair: Pair, data: bytes) -> list[bytes]:
+        following, payload = packets.extended(headers, packets.UDP, data)
+        return [packets.ip(pair.near, pair.far, following, payload)]
+
+    return build
+
+
+# --- errors about what is allowed ---------------------------------------------------------------------------------
+def _send_allowed(pair: Pair) -> list[bytes]:
+    """A datagram for each error, of a flow of its own; returns the packets as they were sent."""
+    sent = []
+    with raw_socket(pair.source.namespace, pair.family) as sender:
+        for number, (kind, code, _) in enumerate(ERRORS[pair.family]):
+            sport = SOURCE_PORT + 2000 + number
+            flow = pair.flow("icmp-error", f"type {kind} code {code}", port=OPEN, sport=sport)
+            datagram = packets.udp(pair.near, pair.far, (sport, OPEN), query(flow.id, FILLING))
+            sent.append(packets.ip(pair.near, pair.far, packets.UDP, datagram))
+            _send(sender, sent[-1], pair.far)
+            pair.stage.flows.append(flow.model_copy(update={"sent_ns": time.time_ns()}))
+    return sent
+
+
+def _report(pair: Pair, sent: list[bytes]) -> None:
+    """The receiver of those datagrams sends an error about each to its sender."""
+    protocol = 1 if pair.family == "ipv4" else packets.ICMPV6
+    with raw_socket(pair.target.namespace, pair.family) as reporter:
+        for packet, (kind, code, rest) in zip(sent, ERRORS[pair.family], strict=True):
+            message = packets.icmp(pair.far, pair.near, (kind, code), rest, packet)
+            _send(reporter, packets.ip(pair.far, pair.near, protocol, message), pair.near)
+
+
+def raw_socket(namespace: Namespace, family: Family) -> socket.socket:
+    """A socket that sends whole packets, headers included, by the routes of a namespace."""
+    made = namespace.socket(
+        socket.AF_INET if family == "ipv4" else socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW
+    )
+    if family == "ipv6":
+        made.setsockopt(socket.IPPROTO_IPV6, 36, 1)  # IPV6_HDRINCL
+    return made
+
+
+def _send(sender: socket.socket, packet: bytes, target: Address) -> None:
+    sender.sendto(packet, (str(ip_address(target)), 0))

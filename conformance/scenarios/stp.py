@@ -1,0 +1,312 @@
+"""Spanning trees: several bridges of the implementation, each with a partner that behaves in its own way.
+
+A loop that the lab counts and cuts, a better root that changes the topology and then falls silent, a worse one, a
+notification, a neighbour that speaks the old version, a listener, and a bridge whose spanning tree is off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, BridgeWish, Bridging, SpanningTree
+from conformance.frames import bpdu, numbered
+from conformance.frames.bpdu import RSTP, STP, Bpdu, bridge_id
+from conformance.frames.numbered import CONTROL, FLUSHED, LEARNED, LOOPED, SPOKEN, Numbered
+from conformance.lab.lab import documentation_mac
+from conformance.partners.driver import Driver
+from conformance.partners.relay import Relay
+from conformance.partners.spanning import Speaker
+from conformance.partners.wire import silence
+from conformance.scenarios.links import Link, aside, play
+from conformance.scenarios.stage import Stage
+from conformance.testbed import Testbed
+
+BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
+RESIDENT, ASKER = "02:00:5e:00:53:1a", "02:00:5e:00:53:1b"
+BEST, WORST = 0x0000, 0xF000
+"""Bridge priorities of our claims; the default, which the implementation has, is 0x8000."""
+PROBE_INTERVAL: Final = 0.1
+ASK_INTERVAL: Final = 0.25
+BURST: Final = 30
+LOOP_LIMIT: Final = 16
+"""Copies of one broadcast on a loop at which the lab cuts it."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Times of a spanning tree, in seconds."""
+
+    hello: float
+    max_age: float
+    forward_delay: float
+
+
+SHORTEST: Final = Times(2.0, 6.0, 4.0)
+"""The lower ends of the ranges of IEEE 802.1D-2004 Table 17-1 that keep its relations (§17.14)."""
+DEFAULT: Final = Times(2.0, 20.0, 15.0)
+
+
+@dataclass
+class Room:
+    """One bridge at work: its links, and what the scenario shares."""
+
+    name: str
+    links: Sequence[Link]
+    stage: Stage
+    version: int
+    times: Times
+    ready: asyncio.Event
+
+    def event(self, kind: str, **detail: Any) -> None:
+        """Something happened to this bridge now."""
+        self.stage.event(kind, self.name, **detail)
+
+    def speaker(self, link: Link, priority: int, number: int, version: int | None = None) -> Speaker:
+        """A partner with that priority on a link, with the times of the scenario."""
+        made = Speaker(
+            bridge_id(priority, documentation_mac(number)), self.version if version is None else version,
+            hello=self.times.hello, max_age=self.times.max_age, forward_delay=self.times.forward_delay,
+        )  # fmt: skip
+        made.port(link.wire.mac.hex(":"))
+        return made
+
+    @property
+    def converged(self) -> float:
+        """When every port that may forward does so, in s: twice the forward delay, with room for a busy machine."""
+        return 2 * self.times.forward_delay + limits.STP_MARGIN
+
+
+Play = Callable[[Room], Coroutine[Any, Any, None]]
+
+
+async def _loop(room: Room) -> None:
+    """Two ports of one bridge on one link of ours; broadcasts from a third port all the time."""
+    access, *both = room.links
+    relay = Relay([link.wire for link in both], LOOP_LIMIT)
+    with relay:
+        await room.ready.wait()
+        end = asyncio.get_running_loop().time() + room.converged + limits.STP_LOOKED_AT
+        number = 0
+        while asyncio.get_running_loop().time() < end and relay.cut is None:
+            access.wire.send(numbered.build(Numbered(LOOPED, number), BROADCAST, ASKER))
+            number += 1
+            await silence(PROBE_INTERVAL)
+            if number == 1:
+                room.event("looping")
+    if relay.cut is not None:
+        room.event("loop-cut", conversation=relay.cut.conversation, number=relay.cut.number, copies=LOOP_LIMIT)
+    room.event("looped", probes=number, copies=relay.most)
+
+
+async def _better(room: Room) -> None:
+    """A better root: it is adopted, tells of a topology change, and falls silent. Beside the station that is to be
+    forgotten is a bridge, which agrees to everything: behind a port with stations alone (an edge port) none is."""
+    root_side, station, asker = room.links
+    speaker, beside = room.speaker(root_side, BEST, 0xD0), room.speaker(station, WORST, 0xD4)
+    with Driver(speaker, [root_side.wire]) as driver, Driver(beside, [station.wire]):
+        await room.ready.wait()
+        if not await _passes(room, asker, station):
+            return
+        if room.version == RSTP:  # it converges before it has greeted twice
+            await silence(2 * room.times.hello + limits.BRIDGE_SETTLED)
+        await _teach(room, station, asker)
+        speaker.changing_until = asyncio.get_running_loop().time() + room.times.max_age + room.times.forward_delay
+        speaker.hello_at = 0.0
+        room.event("topology-change")
+        driver.poke()
+        await _ask_until_flooded(room, asker, root_side)
+        speaker.silent = True
+        room.event("root-silent")
+        deadline = room.times.max_age + room.times.hello + limits.STP_MARGIN
+        await root_side.wire.first(lambda frame: _claims_itself(frame, speaker.identifier), deadline)
+
+
+def _claims_itself(frame: bytes, ours: bytes) -> bool:
+    told = bpdu.parse(frame)
+    return told is not None and told.type != bpdu.TOPOLOGY_CHANGE_NOTIFICATION and told.root not in (ours, bytes(8))
+
+
+async def _passes(room: Room, here: Link, there: Link) -> bool:
+    """Send broadcasts until one passes from one link to another; says so in the record."""
+    deadline = 2 * room.times.forward_delay + limits.LINK_UP
+    arrived = asyncio.ensure_future(there.wire.first(_is(CONTROL), deadline))
+    number = 0
+    while not arrived.done():
+        here.wire.send(numbered.build(Numbered(CONTROL, number), BROADCAST, ASKER))
+        number += 1
+        await silence(ASK_INTERVAL)
+    passes = arrived.result() is not None
+    room.event("passes", came=passes)
+    return passes
+
+
+def _is(conversation: int) -> Callable[[bytes], bool]:
+    def look(frame: bytes) -> bool:
+        what = numbered.parse(frame)
+        return what is not None and what.conversation == conversation
+
+    return look
+
+
+async def _teach(room: Room, station: Link, asker: Link) -> None:
+    """A station speaks on its link; a frame to it shows that it is learned."""
+    station.wire.send(numbered.build(Numbered(SPOKEN, 0), BROADCAST, RESIDENT))
+    await silence(limits.BRIDGE_SETTLED)
+    asker.wire.send(numbered.build(Numbered(LEARNED, 0), RESIDENT, ASKER))
+    await silence(limits.BRIDGE_SETTLED)
+    room.event("taught")
+
+
+async def _ask_until_flooded(room: Room, asker: Link, elsewhere: Link) -> None:
+    """Frames to the station until one is flooded: then it has been forgotten."""
+    deadline = 2 * room.times.forward_delay + room.times.hello + limits.STP_MARGIN
+    flooded = asyncio.ensure_future(elsewhere.wire.first(_is(FLUSHED), deadline))
+    number = 0
+    while not flooded.done():
+        asker.wire.send(numbered.build(Numbered(FLUSHED, number), RESIDENT, ASKER))
+        number += 1
+        await silence(ASK_INTERVAL)
+    await flooded
+
+
+async def _worse(room: Room) -> None:
+    """A worse root that insists; then many of its claims at once, then a notification of STP."""
+    (link,) = room.links
+    speaker = room.speaker(link, WORST, 0xD1)
+    speaker.insists = True
+    with Driver(speaker, [link.wire]):
+        await room.ready.wait()
+        await silence(room.converged)
+        claim = Bpdu(
+            bpdu.RAPID if room.version == RSTP else bpdu.CONFIGURATION, room.version,
+            bpdu.DESIGNATED << 2 if room.version == RSTP else 0, speaker.identifier, 0, speaker.identifier, 0x8001,
+            max_age=room.times.max_age, hello=room.times.hello, forward_delay=room.times.forward_delay,
+        ).build(link.wire.mac.hex(":"))  # fmt: skip
+        room.event("burst", claims=BURST)
+        for _ in range(BURST):
+            link.wire.send(claim)
+        await silence(room.times.hello)
+        if room.version == STP:
+            await _notify(room)
+
+
+async def _notify(room: Room) -> None:
+    """A topology change notification of STP."""
+    (link,) = room.links
+    note = Bpdu(bpdu.TOPOLOGY_CHANGE_NOTIFICATION, STP).build(link.wire.mac.hex(":"))
+    link.send(note, "notified")
+    await silence(2 * room.times.hello + limits.STP_MARGIN)
+
+
+async def _legacy(room: Room) -> None:
+    """A worse bridge that speaks the old version only; then it notifies."""
+    (link,) = room.links
+    await room.ready.wait()
+    await silence(room.times.hello)
+    speaker = room.speaker(link, WORST, 0xD2, STP)
+    speaker.insists = True
+    with Driver(speaker, [link.wire]):
+        room.event("legacy")
+        await silence(max(limits.STP_MIGRATION, 2 * room.times.forward_delay) + 3 * room.times.hello)
+        await _notify(room)  # only a port that forwards takes notice
+
+
+async def _hello(room: Room) -> None:
+    """A listener."""
+    await room.ready.wait()
+    await silence(limits.STP_HELLOS * room.times.hello + limits.STP_MARGIN)
+    room.event("listened")
+
+
+async def _off(room: Room) -> None:
+    """BPDUs into a bridge whose spanning tree is off, between broadcasts that cross it."""
+    here, there = room.links
+    await room.ready.wait()
+    if not await _passes(room, here, there):
+        return
+    source = here.wire.mac.hex(":")
+    claim = bridge_id(WORST, documentation_mac(0xD3))
+    rapid = bpdu.DESIGNATED << 2
+    for kind, version, flags in ((bpdu.CONFIGURATION, STP, 0), (bpdu.RAPID, RSTP, rapid)):
+        here.send(Bpdu(kind, version, flags, claim, 0, claim, 0x8001).build(source), "bpdu", version=version)
+    await silence(limits.BRIDGE_SETTLED)
+    await _passes(room, here, there)
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A bridge of the implementation: its ports, whether its spanning tree is on, and what its partner does."""
+
+    ports: int
+    play: Play = field(repr=False)
+    spanning: bool = True
+    rapid: bool = False
+
+
+BRIDGES: Final[Mapping[str, Bridge]] = {
+    "loop": Bridge(3, _loop),
+    "better": Bridge(3, _better),
+    "worse": Bridge(1, _worse),
+    "hello": Bridge(1, _hello),
+    "off": Bridge(2, _off, spanning=False),
+    "legacy": Bridge(1, _legacy, rapid=True),
+}
+PORTS: Final = sum(one.ports for one in BRIDGES.values())
+
+
+def shape(testbed: Testbed) -> Testbed:
+    """As many ports as the bridges need."""
+    return testbed.model_copy(update={"ports": PORTS})
+
+
+def act(stage: Stage) -> None:
+    """All bridges at the same time."""
+    subject: Any = stage.subject
+    if not isinstance(subject, Bridging):
+        raise AdapterError("it has no bridges (see adapters/interface.py, Bridging)")
+    version = RSTP if "rstp" in stage.claims else STP
+    times = SHORTEST if stage.variant == "fast" else DEFAULT
+
+    async def script(links: Sequence[Link]) -> None:
+        if len(links) < PORTS:
+            raise AdapterError(f"{PORTS} ports are needed, it has {len(links)}")
+        ready = asyncio.Event()
+        rooms = _rooms(stage, links, version, times, ready)
+        host = stage.lab.hosts[links[0].port.host]
+        async with asyncio.TaskGroup() as group:
+            for room in rooms:
+                group.create_task(BRIDGES[room.name].play(room))
+            await aside(partial(subject.bridge, host, [_wish(room) for room in rooms]))
+            stage.event("ready", version=version, hello=times.hello, forward_delay=times.forward_delay)
+            ready.set()
+
+    play(stage, script)
+    stage.snapshot("after")
+
+
+def _rooms(
+    stage: Stage, links: Sequence[Link], version: int, times: Times, ready: asyncio.Event
+) -> list[Room]:  # fmt: skip
+    rooms, first = [], 0
+    for name, one in BRIDGES.items():
+        mine = links[first : first + one.ports]
+        first += one.ports
+        if one.rapid and version != RSTP:
+            continue
+        rooms.append(Room(name, mine, stage, version, times, ready))
+        stage.event("group", name, ports=[link.name for link in mine])
+    return rooms
+
+
+def _wish(room: Room) -> BridgeWish:
+    kind: SpanningTree = "rstp" if room.version == RSTP else "stp"
+    return BridgeWish(
+        f"br-{room.name}", tuple(link.port.name for link in room.links),
+        spanning=kind if BRIDGES[room.name].spanning else "off",
+        hello=room.times.hello, max_age=room.times.max_age, forward_delay=room.times.forward_delay,
+    )  # fmt: skip

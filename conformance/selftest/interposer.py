@@ -1,0 +1,190 @@
+"""A bridge with a flaw: settings of the kernel that make it misbehave, or a box of ours between it and its ports.
+
+The box is on the implementation's side of the wire: what the partners see is what the flawed whole does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.interface import BridgeWish, Bridging, Explaining, Port
+from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.lab import Host
+from conformance.lab.namespace import Namespace
+from conformance.partners.wire import Wire
+from conformance.selftest.fault import PLANTED
+
+INNER, OUTER = "in-", "out-"
+"""Ends of the cable between the box and the bridge, before the port's name."""
+NOARP, MASTER, STICKY = 0x40, 0x04, 0x40
+"""NUD_NOARP, NTF_MASTER, NTF_STICKY: an entry of the bridge that neither ages nor moves (linux/neighbour.h)."""
+NETWORK: Final = Path("/sys/class/net")
+
+
+def _unchanged(frame: bytes) -> list[bytes]:
+    return [frame]
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """What is wrong with a bridge.
+
+    `wish` changes what is asked of the implementation; everything else is about the bridge called `bridge`. `of_bridge`
+    and `of_port` are settings of the kernel's bridge, by their names in sysfs. A box is put before the ports where
+    `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other port. `pins` is
+    a station that is fixed to the bridge's first port.
+    """
+
+    bridge: str = ""
+    wish: Callable[[BridgeWish], BridgeWish] | None = None
+    of_bridge: Mapping[str, str] = field(default_factory=dict)
+    of_port: Mapping[str, str] = field(default_factory=dict)
+    inward: Callable[[bytes], list[bytes]] = _unchanged
+    outward: Callable[[bytes], list[bytes]] = _unchanged
+    leaks: str = ""
+    pins: str = ""
+
+    @contextmanager
+    def plant(self, sound: Any) -> Iterator[Flawed]:
+        """A sound subject with this flaw."""
+        made = Flawed(sound, self)
+        try:
+            yield made
+        finally:
+            made.close()
+
+    @property
+    def boxed(self) -> bool:
+        """Whether there is a box before the ports."""
+        return bool(self.leaks) or self.inward is not _unchanged or self.outward is not _unchanged
+
+
+class Flawed:
+    """The bridges of a sound subject, with a flaw. What it does itself is counted, as the witness."""
+
+    def __init__(self, sound: Any, flaw: Flaw) -> None:
+        assert isinstance(sound, Bridging)
+        self._sound = sound
+        self._flaw = flaw
+        self._done: list[str] = []
+        self._lapses = 0
+        self._resources = ExitStack()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.shortest_ageing = sound.shortest_ageing
+
+    def ports(self) -> Sequence[Port]:
+        """As the sound one's."""
+        ports: Sequence[Port] = self._sound.ports()  # type: ignore[attr-defined]
+        return ports
+
+    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+        """As the sound one does, with the flaw."""
+        flaw = self._flaw
+        asked = [wish if flaw.wish is None else flaw.wish(wish) for wish in wishes]
+        self._done += [f"{new.name}: asked otherwise" for new, old in zip(asked, wishes, strict=True) if new != old]
+        boxed = [wish for wish in asked if flaw.boxed and wish.name == flaw.bridge]
+        for wish in boxed:
+            self._cable(host, wish)
+        inner = [
+            replace(wish, ports=tuple(INNER + port for port in wish.ports)) if wish in boxed else wish
+            for wish in asked
+        ]  # fmt: skip
+        self._sound.bridge(host, inner)
+        for wish in boxed:
+            self._start(host, wish)
+        self._set(host, asked)
+
+    # --- settings of the kernel --------------------------------------------------------------------------------
+    def _set(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+        for wish in wishes:
+            if wish.name != self._flaw.bridge:
+                continue
+            for name, value in self._flaw.of_bridge.items():
+                self._write(host.namespace, NETWORK / wish.name / "bridge" / name, value)
+            for name, value in self._flaw.of_port.items():
+                for port in wish.ports:
+                    self._write(host.namespace, NETWORK / port / "brport" / name, value)
+            if self._flaw.pins:
+                index = link.index(host.namespace, wish.ports[0])
+                fixed = {"lladdr": self._flaw.pins, "ifindex": index, "state": NOARP, "flags": MASTER | STICKY}
+                host.netlink("fdb", "replace", **fixed)
+                self._done.append(f"{self._flaw.pins} is fixed to {wish.ports[0]}")
+
+    def _write(self, namespace: Namespace, place: Path, value: str) -> None:
+        def write() -> None:
+            place.write_text(value)
+            self._done.append(f"{place.parent.parent.name}: {place.name} is {place.read_text().strip()}")
+
+        namespace.call(write)
+
+    # --- the box -----------------------------------------------------------------------------------------------
+    def _cable(self, host: Host, wish: BridgeWish) -> None:
+        for port in wish.ports:
+            ends = rtnetlink.veth(OUTER + port, INNER + port, host.namespace.descriptor, mtu=host.mtu, up=True)
+            netlink.transact(host.namespace, [ends])
+            quiet = [rtnetlink.quiet(OUTER + port), rtnetlink.quiet(INNER + port), rtnetlink.up(INNER + port)]
+            netlink.transact(host.namespace, quiet)
+        for port in wish.ports:
+            link.await_link(host.namespace, INNER + port)
+
+    def _start(self, host: Host, wish: BridgeWish) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="interposer", daemon=True)
+        self._thread.start()
+        self._do(partial(self._join, host, wish))
+
+    def _join(self, host: Host, wish: BridgeWish) -> None:
+        wires = {
+            port: [self._resources.enter_context(Wire(host.namespace, end)) for end in (port, OUTER + port)]
+            for port in wish.ports
+        }
+        outside = [pair[0] for pair in wires.values()]
+        for outer, inner in wires.values():
+            outer.listen(partial(self._pass, inner, self._flaw.inward, [one for one in outside if one is not outer]))
+            inner.listen(partial(self._pass, outer, self._flaw.outward, []))
+
+    def _pass(
+        self, other: Wire, change: Callable[[bytes], list[bytes]], leaks: Sequence[Wire], _: int, frame: bytes
+    ) -> None:  # fmt: skip
+        made = change(frame)
+        self._lapses += made != [frame]
+        for one in made:
+            with suppress(OSError):
+                other.send(one)
+        if self._flaw.leaks and frame[:6].hex(":") == self._flaw.leaks:
+            self._lapses += bool(leaks)
+            for wire in leaks:
+                with suppress(OSError):
+                    wire.send(frame)
+
+    def _do(self, function: Callable[[], None]) -> None:
+        assert self._loop is not None
+
+        async def call() -> None:
+            function()
+
+        asyncio.run_coroutine_threadsafe(call(), self._loop).result(limits.COMMAND)
+
+    def close(self) -> None:
+        """Take the box away."""
+        if self._loop is not None:
+            self._do(self._resources.close)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """The sound one's own words, and what the flaw did."""
+        said = self._sound.explain(host) if isinstance(self._sound, Explaining) else {}
+        done = [{"comment": f"{PLANTED} {text}", "packets": 1} for text in self._done]
+        if self._lapses:
+            done.append({"comment": f"{PLANTED} box", "packets": self._lapses})
+        return {**said, PLANTED: done}

@@ -1,0 +1,116 @@
+"""Planted faults of the family tenant: what joins two tenants, or parts one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from conformance.adapters.linux.tenants import TENANTS, TenantBridges, bridge
+from conformance.lab import netlink, rtnetlink
+from conformance.lab import nftables as nft
+from conformance.recording.model import Record
+from conformance.selftest.fault import PLANTED, Fault, rule_hit
+
+NETWORK: Final = "tenant-bridges"
+
+
+class Routed(TenantBridges):
+    """The host forwards between its tenants as between any two networks."""
+
+    separated: ClassVar[tuple[int, ...]] = ()
+
+
+class RoutedV6(TenantBridges):
+    """The rule between tenants is for IPv4 alone."""
+
+    separated: ClassVar[tuple[int, ...]] = (4,)
+
+
+class Patched(TenantBridges):
+    """A cable joins the tenants' bridges."""
+
+    def start(self) -> None:
+        """And the cable."""
+        super().start()
+        for host in self.lab.hosts.values():
+            cable = rtnetlink.veth("patch0", "patch1", host.namespace.descriptor, mtu=host.mtu)
+            ends = zip(("patch0", "patch1"), TENANTS, strict=True)
+            netlink.transact(host.namespace, [cable])
+            netlink.transact(
+                host.namespace,
+                [
+                    step
+                    for end, tenant in ends
+                    for step in (rtnetlink.quiet(end), rtnetlink.up(end, master=bridge(tenant)))
+                ],
+            )
+
+
+class Parted(TenantBridges):
+    """No bridge forwards anything between its own ports."""
+
+    def start(self) -> None:
+        """And the rule against it."""
+        super().start()
+        for host in self.lab.hosts.values():
+            chain = nft.Chain("forward", (nft.Rule(nft.drop(), (), PLANTED),), hook="forward")
+            nft.install(host.namespace, nft.Table("bridge", "parted", (chain,)))
+
+
+def _rules(record: Record) -> list[Any]:
+    return [rule for shown in record.snapshots for rule in shown.rules if rule.get("comment") == "between tenants"]
+
+
+def _no_rule(version: int) -> Callable[[Record], str | None]:
+    def witness(record: Record) -> str | None:
+        field = "ip saddr" if version == 4 else "ip6 saddr"
+        told = [rule for rule in _rules(record) if any(part.get("field") == field for part in rule["expressions"])]
+        return f"no rule between tenants looks at {field}" if record.snapshots and not told else None
+
+    return witness
+
+
+def _patched(record: Record) -> str | None:
+    masters = {one.name: one.master for shown in record.snapshots for one in shown.interfaces}
+    joined = masters.get("patch0"), masters.get("patch1")
+    return f"a cable joins {joined[0]} and {joined[1]}" if all(joined) else None
+
+
+FAULTS = (
+    Fault(
+        name="tenants-routed",
+        title="the host forwards between tenants",
+        network=NETWORK,
+        endpoints=8,
+        fails=frozenset({"tenant.isolated-v4", "tenant.isolated-v6"}),
+        design=Routed,
+        witness=_no_rule(4),
+    ),
+    Fault(
+        name="tenants-routed-ipv6",
+        title="the host forwards between tenants over IPv6",
+        network=NETWORK,
+        endpoints=8,
+        fails=frozenset({"tenant.isolated-v6"}),
+        design=RoutedV6,
+        witness=_no_rule(6),
+    ),
+    Fault(
+        name="tenants-patched",
+        title="the tenants' bridges are joined by a cable",
+        network=NETWORK,
+        endpoints=8,
+        fails=frozenset({"tenant.isolated-l2"}),
+        design=Patched,
+        witness=_patched,
+    ),
+    Fault(
+        name="tenants-parted",
+        title="endpoints of one tenant are isolated from each other",
+        network=NETWORK,
+        endpoints=8,
+        fails=frozenset({"tenant.within"}),
+        design=Parted,
+        witness=rule_hit,
+    ),
+)

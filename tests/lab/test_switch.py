@@ -1,0 +1,81 @@
+"""A switch over real SSH: told, read back, undone, also after a refusal and by the run after a killed one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.linux.bridges import BRIDGE
+from conformance.adapters.switch import device
+from conformance.adapters.switch.changes import Changes
+from conformance.adapters.switch.device import Device
+from conformance.adapters.switch.dialect import load
+from conformance.adapters.switch.session import Session
+from conformance.adapters.switch.transcript import Transcript
+from conformance.lab import netlink, rtnetlink
+from conformance.lab.lab import Lab
+from conformance.testbed import load as load_testbed
+
+pytestmark = pytest.mark.peers
+
+ADDRESS = {"port": BRIDGE, "protocol": "ip", "address": "192.0.2.129/25"}
+
+
+def forwards(lab: Lab) -> str:
+    return lab.hosts["h1"].namespace.sysctl("net.ipv4.ip_forward")
+
+
+def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> None:
+    if device.absent():
+        pytest.skip(f"needs {' '.join(device.PACKAGES)}")
+    dialect = load("frr")
+    transcript = Transcript(tmp_path / "ssh.log")
+    with Lab(load_testbed("same-subnet"), tmp_path / "lab") as lab:
+        host = lab.hosts["h1"]
+        netlink.transact(host.namespace, [rtnetlink.link(BRIDGE, "bridge", up=True)])
+        switch = Device(host)
+        login = switch.start()
+        journal = tmp_path / "state" / "h1.json"
+
+        with Session(dialect, login, transcript, over=switch.connect()) as session:
+            empty = session.show("running", {})
+            changes = Changes(session, journal)
+            changes.apply("forwarding", protocol="ip")
+            changes.apply("gateway", **ADDRESS)
+            assert forwards(lab) == "1"
+            assert journal.is_file()
+            with pytest.raises(AdapterError, match=r"was refused: % .*; see logs/ssh.log"):
+                changes.apply("gateway", port=BRIDGE, protocol="ip", address="192.0.2.999/25")
+            changes.rollback()
+            assert forwards(lab) == "0"
+            assert session.show("running", {}) == empty
+            assert not journal.exists()
+
+        with Session(dialect, login, transcript, over=switch.connect()) as killed:
+            left = Changes(killed, journal)
+            left.apply("forwarding", protocol="ip")
+            left.apply("gateway", **ADDRESS)
+        assert forwards(lab) == "1"
+        with Session(dialect, login, transcript, over=switch.connect()) as after:
+            Changes(after, journal)
+            assert forwards(lab) == "0"
+            assert after.show("running", {}) == empty
+            assert not journal.exists()
+            with pytest.raises(AdapterError, match=r"'show interface nowhere': % Can't find"):
+                after.show("interface", {"port": "nowhere"})
+            with pytest.raises(AdapterError, match="would save to the start-up configuration"):
+                after.configure(["do write memory"])
+
+        stranger = tmp_path / "known"
+        assert login.key is not None
+        stranger.write_text(f"{login.address} {login.key.with_suffix('.pub').read_text()}")
+        over = switch.connect()
+        with over, pytest.raises(AdapterError, match="cannot open the session"):
+            Session(dialect, replace(login, known_hosts=stranger), transcript, over=over)
+        switch.stop()
+    told = transcript.path.read_text()
+    assert "> ip address 192.0.2.129/25" in told.replace(">  ", "> ")
+    assert "undoing what a killed run has left" in told
