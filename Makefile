@@ -8,7 +8,7 @@ matrix: $(TOX)  ## the interoperability matrix; ARGS="docker-bridge cni-bridge" 
 	$(TOX) run -qe matrix -- $(ARGS)
 
 test: peers $(TOX)  ## lint, types and every test, with real peers (root)
-	$(TOX) run -e lint,type,lab
+	$(TOX) run -e lint,type,docs,lab
 
 bench: $(TOX)  ## every benchmark
 	$(TOX) run -qe bench

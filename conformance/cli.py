@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from conformance import __version__
+from conformance.commands.options import (
+    AllowFlaky,
+    FailOn,
+    Folders,
+    Format,
+    Listing,
+    Names,
+    Only,
+    Out,
+    Pairs,
+    Rename,
+    Reports,
+    Schema,
+    Settings,
+    Start,
+    Testbeds,
+    explainable,
+)
 from conformance.errors import UsageError
 
 app = typer.Typer(
@@ -19,102 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Listing(StrEnum):
-    """What can be listed."""
-
-    profiles = "profiles"
-    requirements = "requirements"
-    classes = "classes"
-    adapters = "adapters"
-    scenarios = "scenarios"
-    testbeds = "testbeds"
-
-
-class Schema(StrEnum):
-    """What has a published JSON Schema."""
-
-    profile = "profile"
-    testbed = "testbed"
-    recording = "recording"
-    report = "report"
-    difference = "difference"
-
-
-class Start(StrEnum):
-    """What a start can be written for."""
-
-    profile = "profile"
-    adapter = "adapter"
-    check = "check"
-
-
-class FailOn(StrEnum):
-    """What ends a run with 1."""
-
-    regression = "regression"
-    must = "must"
-    should = "should"
-
-
-class Pairs(StrEnum):
-    """Which pairs."""
-
-    all = "all"
-
-
-class Format(StrEnum):
-    """How a difference is printed."""
-
-    text = "text"
-    markdown = "markdown"
-    json = "json"
-
-
-def _profiles(incomplete: str) -> list[str]:
-    from conformance.places import PROFILES
-
-    return sorted(path.stem for path in PROFILES.glob(f"{incomplete}*.toml"))
-
-
-def _testbeds(incomplete: str) -> list[str]:
-    from conformance.places import TESTBEDS
-
-    return sorted(path.stem for path in TESTBEDS.glob(f"{incomplete}*.toml"))
-
-
-def _requirements(incomplete: str) -> list[str]:
-    from conformance.requirement import catalogue, families
-
-    return [name for name in (*families(), *catalogue()) if name.startswith(incomplete)]
-
-
-def _explainable(incomplete: str) -> list[str]:
-    from conformance.classes import classes
-
-    return [*_requirements(incomplete), *(name for name in classes() if name.startswith(incomplete))]
-
-
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.", autocompletion=_profiles),
-]
-Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", exists=True, file_okay=False, help="Folders of runs.")]
-Only = Annotated[
-    list[str] | None,
-    typer.Option("--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.", autocompletion=_requirements),
-]
-Testbeds = Annotated[
-    list[str] | None,
-    typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).", autocompletion=_testbeds),
-]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where recordings and reports go.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a profile's key.")]
-AllowFlaky = Annotated[
-    bool, typer.Option("--allow-flaky", help="Let through what passed in some attempts and not in others.")
-]
-Rename = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Name of the one profile in the matrix.")]
 
 
 @app.command()
@@ -262,9 +183,6 @@ def diff(
     raise typer.Exit(show_difference(old, new, form.value, allow_flaky=allow_flaky))
 
 
-Reports = Annotated[list[Path], typer.Argument(metavar="REPORT...", exists=True, help="Reports, or folders of runs.")]
-
-
 @app.command()
 def verify(
     reports: Reports,
@@ -317,9 +235,21 @@ def selftest(
 
 
 @app.command()
+def badge(
+    reports: Reports,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where they go.")] = Path("badges"),
+    name: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Of this conformance class.")] = None,
+) -> None:
+    """Write a badge for each report: SVG, and the JSON of a shields endpoint."""
+    from conformance.commands.badges import write_badges
+
+    raise typer.Exit(write_badges(reports, out, name))
+
+
+@app.command()
 def explain(
     name: Annotated[
-        str, typer.Argument(metavar="REQUIREMENT", help="An id, a family or a class.", autocompletion=_explainable)
+        str, typer.Argument(metavar="REQUIREMENT", help="An id, a family or a class.", autocompletion=explainable)
     ],
 ) -> None:
     """A requirement in full: statement, clause, stimulus, what passes, the check, the planted faults."""

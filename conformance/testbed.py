@@ -7,9 +7,9 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from conformance.errors import UsageError
 from conformance.places import TESTBEDS
@@ -19,7 +19,19 @@ Mtu = Annotated[int, Field(ge=1280, le=9000)]
 """Bytes; not below 1280, which every IPv6 link must carry (RFC 8200 §5)."""
 
 
-class Segment(Strict):
+class Addressed(Strict):
+    """A part of a testbed with addresses; a number is none, though the library would take it for one."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _addresses_are_text(cls, value: Any, known: ValidationInfo) -> Any:
+        field = cls.model_fields[str(known.field_name)]
+        if isinstance(value, int) and "IPv" in str(field.annotation):
+            raise ValueError("write the address in quotes")
+        return value
+
+
+class Segment(Addressed):
     """One subnet of the underlay: a bridge of the top-of-rack, which is not the implementation's.
 
     Where there is more than one segment, `router_ipv4` and `router_ipv6` are the router's addresses in it.
@@ -32,7 +44,7 @@ class Segment(Strict):
     mtu: Mtu | None = None
 
 
-class Station(Strict):
+class Station(Addressed):
     """A station on a segment: a host of the implementation, or the external client."""
 
     segment: str
@@ -53,7 +65,7 @@ class HostStation(Station):
     pool_ipv6: IPv6Network
 
 
-class Overlay(Strict):
+class Overlay(Addressed):
     """A prefix that spans all hosts and that nobody outside has a route to, for implementations that are overlays."""
 
     ipv4: IPv4Network

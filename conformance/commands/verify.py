@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from conformance.attest import compare, manifest, statement
@@ -23,8 +23,10 @@ def verify(places: list[Path], recordings: Path | None, key: Path | None) -> int
     `recordings` is the run's folder where that is not the one that holds the report's folder.
     """
     codes = set()
-    for folder in _folders(places):
-        found = list(_problems(folder, recordings or folder.parent, key))
+    folders = _folders(places)
+    again = _Again([(recordings or folder.parent, store.read(folder).header.profile) for folder in folders])
+    for folder in folders:
+        found = list(_problems(folder, recordings or folder.parent, key, again))
         report = store.read(folder)
         if not found:
             print(f"{report.header.profile}: verified, {len(report.outcomes)} outcomes judged again")  # noqa: T201
@@ -58,7 +60,7 @@ def _folders(places: list[Path]) -> list[Path]:
     return [folder.resolve() for folder in found]
 
 
-def _problems(folder: Path, run: Path, key: Path | None) -> Iterator[str]:
+def _problems(folder: Path, run: Path, key: Path | None, again: _Again) -> Iterator[str]:
     known, report = manifest.read(folder), store.read(folder)
     if key is not None:
         yield from statement.signature_problems(folder, key)
@@ -70,22 +72,35 @@ def _problems(folder: Path, run: Path, key: Path | None) -> Iterator[str]:
         yield UNPROVED
         return
     yield from compare.recording_changes(known, run)
-    again = _judged_again(run, report)
-    if again is None:
+    found = again.of(run, report.header.profile)
+    if found is None:
         yield "recordings: those of this implementation are not there any more"
         return
-    judged, profile = again
+    judged, profile = found
     if manifest.profile_hash(profile) != known.profile:
         yield "profile: the recordings were made with another"
     yield from sorted(compare.outcome_changes(report, judged))
 
 
-def _judged_again(run: Path, report: Report) -> tuple[Report, Profile] | None:
-    name = report.header.profile
-    with tempfile.TemporaryDirectory(prefix="plugfest-out-") as out:
-        try:
-            again = Run(Wish(profiles=(name,), recordings=run, out=Path(out)))
-            drive(again)
-            return store.read(Path(out) / name), again.profiles[name]
-        except (UsageError, KeyError):
-            return None
+class _Again:
+    """The recordings of run folders judged again, each folder once, for the profiles that are asked for there."""
+
+    def __init__(self, wanted: Sequence[tuple[Path, str]]) -> None:
+        self._wanted = wanted
+        self._judged: dict[Path, dict[str, tuple[Report, Profile]]] = {}
+
+    def of(self, run: Path, name: str) -> tuple[Report, Profile] | None:
+        """The report of a profile as its recordings say now, with the profile that they hold; None without any."""
+        if run not in self._judged:
+            self._judged[run] = self._judge(run)
+        return self._judged[run].get(name)
+
+    def _judge(self, run: Path) -> dict[str, tuple[Report, Profile]]:
+        names = tuple(dict.fromkeys(name for place, name in self._wanted if place == run))
+        with tempfile.TemporaryDirectory(prefix="plugfest-out-") as out:
+            try:
+                again = Run(Wish(profiles=names, recordings=run, out=Path(out)))
+                drive(again)
+            except UsageError:
+                return {}
+            return {name: (store.read(Path(out) / name), again.profiles[name]) for name in again.names}

@@ -40,8 +40,9 @@ def report_of(run: Run, name: str, planned: Sequence[Instance], *, complete: boo
     """The report of one implementation of a run, as far as it came."""
     assert run.session is not None
     profile = run.profiles[name]
-    control = run.session.listed(CONTROL)
     owed = [(i.check.requirement.id, i.outcome_parameters) for i in planned if i.profile.name == name]
+    asked = set(owed)
+    control = [each for each in run.session.listed(CONTROL) if (each.requirement, each.parameters) in asked]
     return from_outcomes(
         header(run, name),
         run.session.listed(name),

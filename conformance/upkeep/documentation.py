@@ -25,8 +25,21 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield DOCS / "classes.md", "\n".join(_classes())
     yield DOCS / "profiles.md", "\n".join(_profiles())
     yield DOCS / "faults.md", "\n".join(_faults())
+    yield from _published()
     for name in SCHEMAS:
         yield DOCS / "schemas" / f"{name}.schema.json", schema_of(name) + "\n"
+
+
+def _published() -> Iterator[tuple[Path, str]]:
+    """The matrix of the published reports, and its picture for the README."""
+    from conformance.commands.matrix import as_markdown
+    from conformance.report import store
+    from conformance.report.matrix import build
+    from conformance.report.overview import render_overview
+
+    reports = store.collect([DOCS.parent / "reports"])
+    yield DOCS.parent / "reports" / "MATRIX.md", as_markdown(reports)
+    yield DOCS / "images" / "matrix.svg", render_overview(build(reports))
 
 
 def _requirements() -> Iterator[str]:

@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.outside, pytest.mark.peers]
 PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
 CONFORMING = {
     "routed-64", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
-    "ovs-bridge", "routed-64-acl", "tenant-bridges", "frr-switch",
+    "ovs-bridge", "routed-64-acl", "guarded-bridge", "tenant-bridges", "frr-switch",
 }  # fmt: skip
 UNDECIDED = {"linux-overlay-mover"}
 """What fails nothing and leaves something open: nobody outside has a way into that overlay."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from hypothesis import strategies as st
 from conformance.report import junit
 from conformance.report.assemble import from_outcomes
 from conformance.report.model import Absence, Header, Implementation, KnownDeviation, Report
+from conformance.report.store import collect
 from conformance.verdict import Attempt, Evidence, Judgement, Outcome, Verdict
 
+REACHED = "route.from-outside-v4"
 DAY = datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.UTC)
 
 
@@ -139,3 +143,59 @@ def test_the_file_is_written_whole(tmp_path: Path) -> None:
     junit.write([report(outcome("route.hairpin", Verdict.PASS))], path)
     assert ET.parse(path).getroot().tag == "testsuites"
     assert [each.name for each in path.parent.iterdir()] == ["junit.xml"]
+
+
+# --- what the readers of others take --------------------------------------------------------------------------------
+READERS: dict[str, tuple[set[str], set[str], list[str]]] = {
+    # element: attributes that must be there, further ones that may be, children in any number
+    "testsuites": (set(), {"name", "time", "tests", "failures", "errors"}, ["testsuite"]),
+    "testsuite": (
+        {"name", "tests", "failures", "errors"},
+        {"group", "time", "skipped", "timestamp", "hostname", "id", "package", "file", "log", "url"},
+        ["testsuite", "properties", "testcase", "system-out", "system-err"],
+    ),
+    "properties": (set(), set(), ["property"]),
+    "property": ({"name", "value"}, set(), []),
+    "testcase": (
+        {"name"},
+        {"time", "classname", "group"},
+        ["skipped", "error", "failure", "system-out", "system-err"],
+    ),
+    **{name: (set(), {"type", "message"}, []) for name in ("failure", "error", "skipped")},
+    "system-out": (set(), set(), []),
+}
+"""Jenkins' xunit-plugin (types/model/xsd/junit-10.xsd) in our own words, without what is for reruns only."""
+TIME = re.compile(r"[0-9]+(\.[0-9]+)?")
+GITLAB_LARGEST = 30 * 10**6
+"""Bytes of one file (docs.gitlab.com, unit test reports); of cases with the same class and name it takes one."""
+
+
+def breaches(text: str) -> Iterator[str]:
+    tree = ET.fromstring(text)
+    for element in tree.iter():
+        needed, further, children = READERS[element.tag]
+        there = set(element.keys())
+        if not needed <= there or there - needed - further:
+            yield f"{element.tag}: attributes {sorted(element.keys())}"
+        wrong = {child.tag for child in element} - set(children)
+        if wrong or not TIME.fullmatch(element.get("time", "0")):
+            yield f"{element.tag}: {wrong or element.get('time')}"
+    names = Counter((case.get("classname"), case.get("name")) for case in tree.iter("testcase"))
+    yield from (f"{name}: {count} cases" for name, count in names.items() if count > 1)
+    for suite in tree.iter("testsuite"):
+        for key, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            if int(suite.get(key, "0")) != len(list(suite.iter(tag))):
+                yield f"{suite.get('name')}: {key}"
+
+
+def test_the_readers_of_jenkins_and_gitlab_take_it() -> None:
+    every = [outcome(REACHED, verdict, number=str(number)) for number, verdict in enumerate(Verdict)]
+    made = [report(*every), report(*every, complete=False), report(unavailable=Absence(reason="not here"))]
+    assert list(breaches(junit.render(made))) == []
+    assert list(breaches(junit.render([report(*every)]).replace("<testsuite ", '<testsuite disabled="0" ')))
+
+
+def test_they_take_what_is_published() -> None:
+    text = junit.render(collect([Path(__file__).parents[2] / "reports"]))
+    assert list(breaches(text)) == []
+    assert len(text.encode()) < GITLAB_LARGEST

@@ -1,0 +1,112 @@
+"""The words of the command line that several commands share: choices, arguments, options, and what completes them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Listing(StrEnum):
+    """What can be listed."""
+
+    profiles = "profiles"
+    requirements = "requirements"
+    classes = "classes"
+    adapters = "adapters"
+    scenarios = "scenarios"
+    testbeds = "testbeds"
+
+
+class Schema(StrEnum):
+    """What has a published JSON Schema."""
+
+    profile = "profile"
+    testbed = "testbed"
+    recording = "recording"
+    report = "report"
+    difference = "difference"
+
+
+class Start(StrEnum):
+    """What a start can be written for."""
+
+    profile = "profile"
+    adapter = "adapter"
+    check = "check"
+
+
+class FailOn(StrEnum):
+    """What ends a run with 1."""
+
+    regression = "regression"
+    must = "must"
+    should = "should"
+
+
+class Pairs(StrEnum):
+    """Which pairs."""
+
+    all = "all"
+
+
+class Format(StrEnum):
+    """How a difference is printed."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
+def profiles_that_begin(incomplete: str) -> list[str]:
+    """Profiles whose names begin so."""
+    from conformance.places import PROFILES
+
+    return sorted(path.stem for path in PROFILES.glob(f"{incomplete}*.toml"))
+
+
+def testbeds_that_begin(incomplete: str) -> list[str]:
+    """Testbeds whose names begin so."""
+    from conformance.places import TESTBEDS
+
+    return sorted(path.stem for path in TESTBEDS.glob(f"{incomplete}*.toml"))
+
+
+def requirements_that_begin(incomplete: str) -> list[str]:
+    """Families and requirements whose names begin so."""
+    from conformance.requirement import catalogue, families
+
+    return [name for name in (*families(), *catalogue()) if name.startswith(incomplete)]
+
+
+def explainable(incomplete: str) -> list[str]:
+    """Requirements, families and classes that begin so."""
+    from conformance.classes import classes
+
+    return [*requirements_that_begin(incomplete), *(name for name in classes() if name.startswith(incomplete))]
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PROFILE]...", help="Profiles by name or path.", autocompletion=profiles_that_begin),
+]
+Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", exists=True, file_okay=False, help="Folders of runs.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.", autocompletion=requirements_that_begin
+    ),
+]
+Testbeds = Annotated[
+    list[str] | None,
+    typer.Option("--testbed", metavar="NAME", help="Testbed; repeatable (all).", autocompletion=testbeds_that_begin),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where recordings and reports go.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a profile's key.")]
+AllowFlaky = Annotated[
+    bool, typer.Option("--allow-flaky", help="Let through what passed in some attempts and not in others.")
+]
+Rename = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Name of the one profile in the matrix.")]
+Reports = Annotated[list[Path], typer.Argument(metavar="REPORT...", exists=True, help="Reports, or folders of runs.")]
