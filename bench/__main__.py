@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 
-NAMES = ("startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "page", "kernel")
+NAMES = (
+    "startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "links", "page", "kernel",
+)  # fmt: skip
 
 
 def main() -> int:

@@ -9,6 +9,10 @@ from conformance.judging.links import SECOND, arrivals, came_up, event, pdus, po
 from conformance.judging.register import check
 from conformance.recording.model import PortState, Window
 
+STATE = State.SYNCHRONIZATION | State.DISTRIBUTING | State.DEFAULTED
+CARRYING = State.SYNCHRONIZATION | State.DISTRIBUTING
+"""Of a port in its aggregator, which knows its partner; Distributing alone is a matter of `lacp.state-order`."""
+
 
 def _span(window: Window) -> tuple[int, int]:
     return window.start_ns, window.end_ns
@@ -109,8 +113,7 @@ def _expect_one(case: Case, group: str, *, most: int, what: str) -> None:
     carrying, frames = [], []
     for port in ports_of(case, group):
         sent = arrivals(case, port, between=_span(window))
-        claimed = [one for one in pdus(case, port, between=_span(window)) if State.DISTRIBUTING in one.pdu.actor.state]
-        claimed = [one for one in claimed if State.DEFAULTED not in one.pdu.actor.state]
+        claimed = [one for one in pdus(case, port, between=_span(window)) if one.pdu.actor.state & STATE == CARRYING]
         if sent or claimed:
             carrying.append(port.name)
             frames += [*(one.number for one in sent[:1]), *(one.number for one in claimed[:1])]

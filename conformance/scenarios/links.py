@@ -99,9 +99,10 @@ def _first(problem: BaseException) -> BaseException:
 
 def port_states(stage: Stage, ports: Sequence[Port]) -> Iterator[PortState]:
     """The ports as the kernel shows them on both ends."""
+    places = {*(stage.lab.hosts[port.host].namespace for port in ports), *(port.namespace for port in ports)}
+    known = {place: {one.name: one for one in snapshot.interfaces(place)} for place in places}
     for port in ports:
-        here = {one.name: one for one in snapshot.interfaces(stage.lab.hosts[port.host].namespace)}
-        there = {one.name: one for one in snapshot.interfaces(port.namespace)}
+        here, there = known[stage.lab.hosts[port.host].namespace], known[port.namespace]
         yield PortState(
             name=port.name,
             host=port.host,

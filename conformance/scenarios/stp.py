@@ -207,7 +207,7 @@ async def _legacy(room: Room) -> None:
     """A worse bridge that speaks the old version only; then it notifies."""
     (link,) = room.links
     await room.ready.wait()
-    await silence(room.times.hello)
+    await link.wire.first(lambda frame: bpdu.parse(frame) is not None, limits.LINK_UP)
     speaker = room.speaker(link, WORST, 0xD2, STP)
     speaker.insists = True
     with Driver(speaker, [link.wire]):

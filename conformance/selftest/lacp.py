@@ -55,7 +55,7 @@ FAULTS = (
         "early-data", "data leaves by a link that is not ready", "no-early-data", "expiry", "own-system",
         label="F-LACP-05a", other=Misconduct(distribution="unready"),
     ),
-    _fault("boasts", "Collecting and Distributing are always said", "state-order", "selection", "own-system",
+    _fault("boasts", "Collecting and Distributing are always said", "state-order",
            flaunted=CARRYING),
     _fault("not-choosy", "ports of other partners join", "selection", label="F-LACP-06a", choosy=False),
     _fault("own-system", "ports that hear their own system join", "own-system", loops=True),
