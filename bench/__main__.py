@@ -6,7 +6,19 @@ import subprocess
 import sys
 import time
 
-NAMES = ("startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "page", "kernel")
+NAMES = (
+    "startup",
+    "labsetup",
+    "capture",
+    "indexing",
+    "probes",
+    "policy",
+    "judging",
+    "field",
+    "page",
+    "links",
+    "kernel",
+)
 
 
 def main() -> int:
