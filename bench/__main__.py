@@ -7,18 +7,8 @@ import sys
 import time
 
 NAMES = (
-    "startup",
-    "labsetup",
-    "capture",
-    "indexing",
-    "probes",
-    "policy",
-    "judging",
-    "field",
-    "page",
-    "links",
-    "kernel",
-)
+    "startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "links", "page", "kernel",
+)  # fmt: skip
 
 
 def main() -> int:

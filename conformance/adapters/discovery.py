@@ -13,11 +13,12 @@ from conformance.adapters.interface import Port
 class Told:
     """The times that the agent was told to keep, or that its maker states: interval in seconds, hold and counts.
 
-    What nobody states has the standard's default (IEEE 802.1AB-2016 §9.2.5).
+    What nobody states has the standard's default (IEEE 802.1AB-2016 §9.2.5). `hold` is None where nobody said: then any
+    that the standard allows is right.
     """
 
     interval: float = 30.0
-    hold: int = 4
+    hold: int | None = None
     fast_count: int = 4
 
 
@@ -35,6 +36,14 @@ class Discovering(Protocol):
 
     def told(self) -> Told:
         """The times that it keeps."""
+
+
+@runtime_checkable
+class Beginning(Protocol):
+    """Its agent is off until it is asked for: a switch that does other things as well."""
+
+    def discover(self) -> None:
+        """Enable LLDP on every port. Raises AdapterError."""
 
 
 @runtime_checkable

@@ -105,7 +105,8 @@ class Outlet:
 class Endpoint:
     """One attached endpoint: the namespace where it lives, its interface there, and what was reported of it.
 
-    `outlet` is given where its frames can only be watched from outside.
+    `outlet` is given where its frames can only be watched from outside. `since_ns` is when it came up at this place,
+    where the implementation itself says so more exactly than by returning (CLOCK_REALTIME; 0: it does not).
     """
 
     name: str
@@ -115,6 +116,7 @@ class Endpoint:
     reported: Reported
     publications: tuple[Publication, ...] = ()
     outlet: Outlet | None = None
+    since_ns: int = 0
     handle: Any = None
 
 

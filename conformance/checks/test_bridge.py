@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from conformance.frames import numbered, slow
+from conformance.frames import lldp, numbered, slow
 from conformance.frames.reserved import RESERVED
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, arrivals, slack
@@ -114,6 +114,12 @@ def test_reserved_addresses_are_not_forwarded(case: Case) -> None:
 def test_lacpdus_are_not_forwarded(case: Case) -> None:
     """A LACPDU that arrives at a bridge leaves by no other port."""
     _expect_kept(case, slow.GROUP)
+
+
+@check("lldp.not-forwarded", scenario="bridge")
+def test_lldpdus_are_not_forwarded(case: Case) -> None:
+    """LLDP to the nearest bridge leaves by no other port."""
+    _expect_kept(case, lldp.NEAREST_BRIDGE.hex(":"))
 
 
 def _expect_kept(case: Case, address: str) -> None:

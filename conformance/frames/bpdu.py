@@ -99,6 +99,8 @@ def parse(frame: bytes) -> Bpdu | None:
 
 def defects(frame: bytes) -> list[str]:
     """What of a BPDU's frame is not as IEEE 802.1D-2004 §9.3 and §7.12.3 say, in words; empty for a proper one."""
+    if len(frame) < 14:
+        return ["shorter than an Ethernet header"]
     found = []
     if frame[:6] != bytes.fromhex(GROUP.replace(":", "")):
         found.append(f"sent to {mac_text(frame[:6])}")

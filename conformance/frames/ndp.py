@@ -148,6 +148,9 @@ def checksum(data: bytes) -> int:
 
 
 def checksum_holds(frame: bytes) -> bool:
-    """Whether the ICMPv6 checksum of an untagged Ethernet frame without extension headers is right."""
+    """Whether the ICMPv6 checksum of an untagged Ethernet frame without extension headers is right; not, where the
+    frame is cut."""
+    if len(frame) < 54:
+        return False
     size = struct.unpack_from("!H", frame, 18)[0]
     return checksum(frame[22:54] + struct.pack("!II", size, 58) + frame[54 : 54 + size]) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from conformance.frames import bpdu, slow
+from conformance.frames import bpdu, lldp, slow
 from conformance.frames.bpdu import Bpdu, bridge_id
 
 RESERVED: Final = tuple(f"01:80:c2:00:00:{last:02x}" for last in range(16))
@@ -18,6 +18,11 @@ def reserved_frame(address: str, source: str, nonce: bytes) -> bytes:
     if address == slow.GROUP:
         nobody = slow.Lacpdu(slow.Participant(0xFFFF, source, 1, 0xFFFF, 1), slow.Participant())
         return nobody.build(source)[:112] + nonce
-    ethertype = {"03": b"\x88\x8e", "0e": b"\x88\xcc"}.get(address[-2:], b"\x88\xb5")
+    if address == lldp.NEAREST_BRIDGE.hex(":"):
+        tlvs = lldp.mandatory(*lldp.local_ids("plugfest", "marker"), 1)
+        return lldp.frame_of(
+            bytes.fromhex(source.replace(":", "")), [*tlvs, lldp.tlv(lldp.ORGANISATION, b"\0\0\x5e\xff" + nonce)]
+        )
+    ethertype = {"03": b"\x88\x8e"}.get(address[-2:], b"\x88\xb5")
     head = bytes.fromhex((address + source).replace(":", "")) + ethertype
     return (head + bytes(20) + nonce).ljust(60, b"\0")

@@ -164,6 +164,8 @@ def defects(frame: bytes) -> list[str]:
 
     A version 2 LACPDU has further TLVs where version 1 has the terminator, so that only version 1 is held to it.
     """
+    if len(frame) < 14:
+        return ["shorter than an Ethernet header"]
     found = []
     if frame[:6] != _raw(GROUP):
         found.append(f"sent to {mac_text(frame[:6])}")

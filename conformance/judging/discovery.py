@@ -27,10 +27,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Times:
-    """What the agent was told of its timers; None where nobody knows (a capture)."""
+    """What the agent was told of its timers: interval in s, hold (None: nobody said), fast transmissions."""
 
     interval: float
-    hold: int
+    hold: int | None
     fast_count: int
 
 

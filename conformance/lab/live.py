@@ -92,7 +92,6 @@ class Live:
         self._closing = False
         self._pool = Pool()
         self._feeder: threading.Thread | None = None
-        self._overflows = neighbour_overflows()
 
     def start(self, keys: list[RecordingKey]) -> None:
         """Begin to record, in this order."""
@@ -107,10 +106,15 @@ class Live:
             weight = min(self._order.weights[key.profile], CAPACITY)
             if not ROOM.take(weight, lambda: self._closing):
                 return
-            self._submit(key, weight)
+            try:
+                self._submit(key, weight)
+            except Exception as problem:
+                ROOM.give_back(weight)
+                self._futures[key].set_exception(Missing(f"the recording could not be begun: {problem}"))
 
     def _submit(self, key: RecordingKey, weight: int) -> None:
         self._progress("started", key, None)
+        overflows = neighbour_overflows()
         destination = self._order.out / key.profile / folder_name(key.testbed, key.scenario, key.attempt)
         destination.parent.mkdir(parents=True, exist_ok=True)
         job = Job(
@@ -122,27 +126,32 @@ class Live:
             destination=str(destination.resolve()),
         )
         future = self._pool.submit("conformance.running.record:record", asdict(job))
-        future.add_done_callback(lambda done: self._done(key, weight, destination, done))
 
-    def _done(self, key: RecordingKey, weight: int, destination: Path, job: Future[Any]) -> None:
-        ROOM.give_back(weight)
-        problem = job.exception()
-        result = self._futures[key]
-        if self._closing:
-            result.set_exception(Missing(CUT_SHORT))
-            return
-        if neighbour_overflows() > self._overflows:
-            problem = JobError("the machine's neighbour tables were full (raise net.ipv4.neigh.default.gc_thresh3)")
-        if problem is None:
-            self._progress("finished", key, job.result())
+        def done(job: Future[Any]) -> None:
+            ROOM.give_back(weight)
+            result = self._futures[key]
             try:
-                result.set_result(load(destination))
-            except UsageError as unreadable:
-                result.set_exception(Missing(f"the recording cannot be read: {unreadable}"))
-            return
-        trace = problem.trace if isinstance(problem, JobError) else ""
-        self._progress("finished", key, str(problem))
-        result.set_exception(Missing(f"recording failed: {problem}", trace))
+                result.set_result(self._made(key, job, destination, overflows))
+            except Exception as problem:  # whoever waits for it must hear of it, whatever it is
+                missing = problem if isinstance(problem, Missing) else Missing(f"the recording is of no use: {problem}")
+                result.set_exception(missing)
+
+        future.add_done_callback(done)
+
+    def _made(self, key: RecordingKey, job: Future[Any], destination: Path, overflows: int) -> Recording:
+        """What a job that has ended has recorded. Raises Missing."""
+        problem = job.exception()
+        if self._closing:
+            raise Missing(CUT_SHORT)
+        if neighbour_overflows() > overflows:
+            problem = JobError("the machine's neighbour tables were full (raise net.ipv4.neigh.default.gc_thresh3)")
+        self._progress("finished", key, str(problem) if problem is not None else job.result())
+        if problem is not None:
+            raise Missing(f"recording failed: {problem}", problem.trace if isinstance(problem, JobError) else "")
+        try:
+            return load(destination)
+        except UsageError as unreadable:
+            raise Missing(f"the recording cannot be read: {unreadable}") from None
 
     def get(self, profile: str, testbed: str, scenario: str, attempt: int) -> Recording:
         """The recording, when it is there. Raises Missing."""

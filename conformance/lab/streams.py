@@ -22,11 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.frames.marker import mark
+from conformance.lab.guest import GuestNamespace
 from conformance.lab.namespace import Namespace
 from conformance.recording.model import Family
 
 RATE: Final = 1000
 """Probes a second of one stream."""
+GUEST_RATE: Final = 100
+"""The same towards virtual machines: an emulated network card takes a hundred times as long for a packet as a cable."""
 SAMPLE: Final = 50
 """One probe in so many is sent from `SAMPLE_PORT`, which taps keep."""
 SETTLED: Final = 500
@@ -43,7 +46,7 @@ _TICK: Final = struct.Struct("!Q")
 _AT_ONCE: Final = 256
 _PAYLOAD, _CONTROL, _NAME = 32, 96, 28
 _SO_RCVBUFFORCE, _SO_TIMESTAMPNS, _SO_RXQ_OVFL = 33, 35, 40
-_ARRIVAL: Final = np.dtype([("flow", "u8"), ("tick", "u8"), ("time_ns", "i8")])
+ARRIVAL: Final = np.dtype([("flow", "u8"), ("tick", "u8"), ("time_ns", "i8")])
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -129,6 +132,7 @@ class Receiver:
         self.place = place
         self.answers = False
         self.is_new = False
+        self.ended = False
         self.overflowed = 0
         self._parts: list[NDArray[Any]] = []
         self.socket = own or namespace.socket(socket.AF_INET6, socket.SOCK_DGRAM)
@@ -148,7 +152,7 @@ class Receiver:
     @property
     def arrivals(self) -> NDArray[Any]:
         """Everything that has arrived, as an array of (flow, tick, time_ns)."""
-        return np.concatenate(self._parts) if self._parts else np.empty(0, dtype=_ARRIVAL)
+        return np.concatenate(self._parts) if self._parts else np.empty(0, dtype=ARRIVAL)
 
     def take(self, room: _Room) -> NDArray[Any]:
         """Drain the socket; returns what was there."""
@@ -162,7 +166,7 @@ class Receiver:
             if count < _AT_ONCE:
                 break
         self._parts += new
-        return np.concatenate(new) if new else np.empty(0, dtype=_ARRIVAL)
+        return np.concatenate(new) if new else np.empty(0, dtype=ARRIVAL)
 
     def _answer(self, room: _Room, found: NDArray[Any]) -> None:
         for flow in np.unique(found["flow"]).tolist():
@@ -199,7 +203,7 @@ class _Room:
         """The probes among the first `count` datagrams, and how many the socket has dropped so far."""
         payload = np.frombuffer(memoryview(self._payload), dtype=">u8").reshape(_AT_ONCE, _PAYLOAD // 8)[:count]
         control = np.frombuffer(memoryview(self._control), dtype="=i8").reshape(_AT_ONCE, _CONTROL // 8)[:count]
-        found = np.empty(count, dtype=_ARRIVAL)
+        found = np.empty(count, dtype=ARRIVAL)
         found["flow"], found["tick"] = payload[:, 1], payload[:, 2]
         found["time_ns"] = control[:, 2] * 10**9 + control[:, 3]
         told = self._messages[count - 1].header.control_length > 32
@@ -226,6 +230,7 @@ class Streams:
     """
 
     plans: Sequence[Plan]
+    rate: int = RATE
     stamps: array[int] = field(default_factory=lambda: array("q"))
     """When each tick was sent, in ns."""
     retired: dict[int, int] = field(default_factory=dict)
@@ -272,7 +277,13 @@ class Streams:
 
     def receive(self, namespace: Namespace, place: str) -> Receiver:
         """Take probes in a namespace from now on. Raises OSError."""
-        made = Receiver(namespace, place)
+        made: Receiver
+        if isinstance(namespace, GuestNamespace):
+            from conformance.lab.guest.receiver import FarReceiver
+
+            made = FarReceiver(namespace, place, self.stamps)
+        else:
+            made = Receiver(namespace, place)
         with self._lock:
             self.receivers.append(made)
         return made
@@ -290,7 +301,7 @@ class Streams:
             self._retiring += flows
 
     def _send(self) -> None:
-        start, step = time.monotonic_ns(), 10**9 // RATE
+        start, step = time.monotonic_ns(), 10**9 // self.rate
         tick = 0
         while not self._ended.is_set():
             late = time.monotonic_ns() - start
@@ -343,6 +354,8 @@ class Streams:
         self._ended.set()
         for thread in self._threads:
             thread.join()
+        for receiver in self.receivers:
+            receiver.ended = True
         if self._threads:
             self._drain_once(_Room())
         self._close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -131,7 +132,8 @@ class Progress:
             self._bars.console.print(text, style="yellow" if problem else "", markup=False, highlight=False)
             return
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        print(text.encode(encoding, "replace").decode(encoding), file=self._stream, flush=True)
+        with contextlib.suppress(OSError):  # whoever read it has gone; the run goes on
+            print(text.encode(encoding, "replace").decode(encoding), file=self._stream, flush=True)
 
 
 def _what(scenario: str, testbed: str) -> str:

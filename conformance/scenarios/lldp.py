@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from conformance import limits
-from conformance.adapters.discovery import Administering, Discovering, Leaving, Neighbouring, Renaming, Told
+from conformance.adapters.discovery import Administering, Beginning, Discovering, Leaving, Neighbouring, Renaming, Told
 from conformance.frames import lldp
 from conformance.partners.wire import silence
 from conformance.scenarios.links import Link, aside, play, window
@@ -31,8 +31,11 @@ BEFORE_NEXT = 1.0
 
 def act(stage: Stage) -> None:
     """Everything that the agent can be asked to do."""
+    if isinstance(stage.subject, Beginning):
+        stage.subject.discover()
     told = stage.subject.told() if isinstance(stage.subject, Discovering) else Told()
     stage.event("lldp-told", interval=told.interval, hold=told.hold, fast_count=told.fast_count)
+    stage.figures["protocol window s"] = asked_for(stage, told)
 
     async def whole(links: Sequence[Link]) -> None:
         steady, met, lied_to, administered = links
@@ -46,6 +49,17 @@ def act(stage: Stage) -> None:
 
     play(stage, whole)
     stage.snapshot("after")
+
+
+def asked_for(stage: Stage, told: Told) -> float:
+    """The longest chain of waits that the clauses themselves ask for, in s: fast start, the intervals that are judged,
+    then changes and the last of them told, then the end."""
+    changes = limits.LLDP_CHANGES + limits.LLDP_LAST_STATE if "lldp-changes" in stage.claims else 0.0
+    return limits.LLDP_FAST_START + _intervals(stage, told) * told.interval + changes + limits.LLDP_PROMPT
+
+
+def _intervals(stage: Stage, told: Told) -> int:
+    return 1 if stage.variant == "fast" and told.interval > LONG_INTERVAL else STEADY_INTERVALS[stage.variant]
 
 
 async def _settled(link: Link) -> None:
@@ -67,8 +81,7 @@ async def _next(link: Link, told: Told) -> None:
 async def _steady(link: Link, told: Told) -> None:
     """Say nothing for as many intervals as are judged; ends with an LLDPDU: what follows is far from the next."""
     await _settled(link)
-    variant = link.stage.variant
-    for _ in range(1 if variant == "fast" and told.interval > LONG_INTERVAL else STEADY_INTERVALS[variant]):
+    for _ in range(_intervals(link.stage, told)):
         await _next(link, told)
 
 

@@ -17,16 +17,17 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Moving
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Moving, Outside
+from conformance.lab.guest import GuestNamespace
 from conformance.lab.lab import Host
 from conformance.lab.monitor import NEIGHBOURS, PRESENCE, Monitor
 from conformance.lab.namespace import Namespace
-from conformance.lab.streams import Plan, Receiver, Streams
+from conformance.lab.streams import GUEST_RATE, RATE, Plan, Receiver, Streams
 from conformance.lab.tally import Ends, tally
 from conformance.recording.model import InterfaceState, MoveState, Path
 from conformance.scenarios.onlookers import ask, onlookers, prime
 from conformance.scenarios.silence import keep_silent
-from conformance.scenarios.stage import Stage
+from conformance.scenarios.stage import Stage, tap_name
 from conformance.testbed import Segment, Station, Testbed
 
 Style = Literal["silent", "talking"]
@@ -154,12 +155,18 @@ def _watch(stage: Stage, subject: Moving, monitor: Monitor, attempts: list[Attem
         if attempt.landing is not None and not attempt.stays:
             stage.tap(attempt.landing, attempt.place)
             monitor.watch(attempt.landing, attempt.place, PRESENCE)
+        elif isinstance(stage.subject, Outside):
+            stage.watch(attempt.target, attempt.name, None)
 
 
 def _moves(stage: Stage, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> Streams:
-    """Everything moves while the streams run, and is watched until the window ends."""
+    """Everything moves while the streams run, and is watched until the window ends.
+
+    Virtual machines move one after another: emulation has the processors to itself then, and delays are the product's.
+    """
     window = limits.MOVE_WINDOW if stage.variant == "fast" else limits.MOVE_WINDOW_THOROUGH
-    with Streams(list(_plans(stage, attempts))) as streams:
+    guests = any(isinstance(attempt.endpoint.namespace, GuestNamespace) for attempt in attempts)
+    with Streams(list(_plans(stage, attempts)), GUEST_RATE if guests else RATE) as streams:
         for attempt in attempts:
             attempt.old = streams.receive(attempt.endpoint.namespace, attempt.name)
             if attempt.landing is not None and not attempt.stays:
@@ -171,7 +178,7 @@ def _moves(stage: Stage, subject: Moving, monitor: Monitor, attempts: list[Attem
         with (
             stage.window("move", "rarp-untagged"),
             stage.window("move-tagged", "rarp-tagged"),
-            ThreadPoolExecutor(len(attempts), thread_name_prefix="move") as threads,
+            ThreadPoolExecutor(1 if guests else len(attempts), thread_name_prefix="move") as threads,
         ):
             list(threads.map(lambda attempt: _move(stage, subject, monitor, streams, attempt), attempts))
             keep_silent(window)
@@ -185,7 +192,7 @@ def _move(stage: Stage, subject: Moving, monitor: Monitor, streams: Streams, att
     except AdapterError as problem:
         attempt.problem = str(problem)
         return
-    attempt.done_ns = time.time_ns()
+    attempt.done_ns = moved.since_ns or time.time_ns()
     if attempt.landing is None:
         stage.tap(moved.namespace, attempt.place)
         monitor.watch(moved.namespace, attempt.place, PRESENCE)
@@ -226,7 +233,6 @@ def _ends(stage: Stage, attempt: Attempt, plan: Plan) -> Ends:
 
 
 def _state(stage: Stage, attempt: Attempt, ended: int) -> MoveState:
-    interface = attempt.endpoint.interface
     after = attempt.moved
     return MoveState(
         endpoint=attempt.name,
@@ -239,8 +245,8 @@ def _state(stage: Stage, attempt: Attempt, ended: int) -> MoveState:
         ended_ns=ended,
         before=attempt.before,
         after=None if after is None else stage.interface(after),
-        tap_before=f"{attempt.name}:{interface}",
-        tap_after=f"{attempt.place}:{interface if after is None else after.interface}",
+        tap_before=tap_name(attempt.endpoint, attempt.name),
+        tap_after=tap_name(after or attempt.endpoint, attempt.place),
         place_before=attempt.name,
         place_after=attempt.place,
         problem=attempt.problem,

@@ -193,7 +193,7 @@ class Stage:
             reported_mac=reported.mac,
             reported_mtu=reported.mtu,
             kernel=self.interface(endpoint),
-            tap=f"{endpoint.name}:{endpoint.outlet.interface if endpoint.outlet else endpoint.interface}",
+            tap=tap_name(endpoint, endpoint.name),
             publications=tuple(
                 {"protocol": p.protocol, "address": str(p.address), "port": p.port, "target_port": p.target_port}
                 for p in endpoint.publications
@@ -284,6 +284,11 @@ class Stage:
         for endpoint in self.endpoints.values():
             self.snapshots.append(snapshot.take(endpoint.namespace, endpoint.name, moment, rules=False))
         self.snapshots.append(snapshot.take(self.lab.client.namespace, "client", moment, rules=False))
+
+
+def tap_name(endpoint: Endpoint, where: str) -> str:
+    """How the tap of an endpoint is called that is watched under the name `where`."""
+    return f"{where}:{endpoint.outlet.interface if endpoint.outlet else endpoint.interface}"
 
 
 def watch_outlet(recorder: Recorder, outlet: Outlet, name: str, program: Sequence[Instruction] = ()) -> None:

@@ -17,6 +17,7 @@ from conformance.selftest import (
     neighbours,
     pairs,
     route,
+    spoofing,
     switching,
     tenants,
     transit,
@@ -36,6 +37,7 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
 
 _MODULES = (
     acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
+    spoofing,
     tenants,
 )  # fmt: skip
 

@@ -92,7 +92,7 @@ def _bridge(setting: str, value: str) -> Flaw:
 
 FAULTS = (
     _fault("forwards-lldp", "frames to 01-80-C2-00-00-0E are forwarded", _bridge("group_fwd_mask", "0x4000"),
-           "bridge.reserved-not-forwarded", label="F-LLDP-08a"),
+           "bridge.reserved-not-forwarded", "lldp.not-forwarded", label="F-LLDP-08a"),
     _fault("forwards-lacp", "frames to 01-80-C2-00-00-02 are forwarded",
            Flaw(bridge="plain", leaks=slow.GROUP), "lacp.not-forwarded", "bridge.reserved-not-forwarded",
            label="F-LACP-07a"),

@@ -18,9 +18,10 @@ from conformance.attest.manifest import NAME as MANIFEST
 from conformance.attest.manifest import read as read_manifest
 from conformance.attest.manifest import sha256
 from conformance.attest.statement import NAME as STATEMENT
+from conformance.commands.matrix import as_markdown
 from conformance.errors import UsageError
 from conformance.profile import LINK_ROLES
-from conformance.report import matrix, store
+from conformance.report import store
 from conformance.report.atomic import write_atomically
 from conformance.report.claims import evaluate
 from conformance.report.gate import report_code
@@ -51,7 +52,7 @@ def problems(root: Path) -> Iterator[str]:
             continue
         yield from (f"{place}: {text}" for text in _breaches(file.parent, reports[-1]))
     page = root / PAGE
-    if reports and (not page.is_file() or page.read_text() != matrix.render_markdown(matrix.build(reports))):
+    if reports and (not page.is_file() or page.read_text() != as_markdown(reports)):
         yield f"{PAGE}: is not what these reports say; `plugfest matrix reports --markdown reports/{PAGE}`"
 
 
@@ -120,7 +121,7 @@ def publish(run: Path, root: Path) -> None:
             for name in (store.NAME, MANIFEST, STATEMENT):
                 if (folder / name).is_file():
                     shutil.copy2(folder / name, place / name)
-    write_atomically(root / PAGE, matrix.render_markdown(matrix.build(store.collect([root]))))
+    write_atomically(root / PAGE, as_markdown(store.collect([root])))
 
 
 def main(arguments: list[str] | None = None) -> int:

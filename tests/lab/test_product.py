@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from command import (
@@ -54,12 +56,32 @@ def test_a_run_says_what_it_found(small_run: tuple[Path, subprocess.CompletedPro
     assert str(out.name) in ended.stdout.splitlines()[-1]
     recordings = [line for line in ended.stderr.splitlines() if "nat-bridge" in line]
     assert len(recordings) >= 2, f"a line for every recording: {ended.stderr}"
-    assert {path.name for path in out.iterdir()} >= {"run.json", "matrix.md", "junit.xml", *PROFILES}
+    assert {path.name for path in out.iterdir()} >= {"run.json", "matrix.md", "matrix.html", "junit.xml", *PROFILES}
     reports = {name: read(out / name) for name in PROFILES}
     assert not any(report.partial for report in reports.values())
     codes = {name: report.footer.exit_code for name, report in reports.items() if report.footer}
     assert codes == {"routed-64": 0, "nat-bridge": 1}
     assert not list(out.rglob(".*")), "nothing half-written is left"
+
+
+def test_a_run_can_be_looked_at(small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    """The page links what lies beside it; a recording is shown with the frames that decide, and as a picture."""
+    out, _ = small_run
+    page = (out / "matrix.html").read_text()
+    captures = set(re.findall(r'"capture":"([^"]+)"', page))
+    assert captures
+    assert all((out / capture).is_file() for capture in captures)
+    recording = next(path for path in find(out / "nat-bridge") if load(path).record.scenario == "reachability")
+    ended = plugfest(tmp_path, "show", str(recording), "--only", "nat", "--svg", "picture.svg")
+    assert ended.returncode == 0, ended.stderr
+    assert "nat.tcp-untranslated" in ended.stdout
+    assert re.search(r"h1\w > h1 > .*; at h1: 192\.0\.2\.", ended.stdout), ended.stdout
+    picture = ElementTree.parse(tmp_path / "picture.svg")
+    assert any("changed" in (each.get("class") or "").split() for each in picture.iter())
+    for wrong in (("--frames", "x"), ("--frames", "999999999"), ("--flow", "987654321"), ("--only", "lldp")):
+        refused = plugfest(tmp_path, "show", str(recording), *wrong)
+        assert refused.returncode == 2
+        assert len(refused.stderr.splitlines()) == 1
 
 
 def test_conforming_ends_0(small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
@@ -218,6 +240,20 @@ def test_an_unavailable_implementation_ends_3(tmp_path: Path) -> None:
     assert "docker.io" in report.header.unavailable.packages
     assert not report.outcomes
     assert "unavailable" in (tmp_path / "out" / "matrix.md").read_text()
+
+
+def test_a_run_outlives_who_reads_its_progress(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", COMMAND, "run", "routed-64", *SMALL, "--out", "out"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=writer, timeout=540, check=False
+        )
+    finally:
+        os.close(writer)
+    assert ended.returncode == 0
+    assert not read(tmp_path / "out" / "routed-64").partial
 
 
 def test_matrix_ends_0_where_it_is_complete(tmp_path: Path) -> None:

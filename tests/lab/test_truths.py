@@ -31,12 +31,12 @@ from conformance.requirement import find as requirement
 from conformance.testbed import available as shapes
 from conformance.testbed import load as load_testbed
 
-pytestmark = [pytest.mark.outside, pytest.mark.peers]
+pytestmark = [pytest.mark.outside, pytest.mark.peers, pytest.mark.timeout(1800)]
 
 PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
 CONFORMING = {
     "routed-64", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
-    "ovs-bridge", "routed-64-acl", "tenant-bridges", "frr-switch",
+    "ovs-bridge", "routed-64-acl", "guarded-bridge", "tenant-bridges", "frr-switch",
 }  # fmt: skip
 UNDECIDED = {"linux-overlay-mover"}
 """What fails nothing and leaves something open: nobody outside has a way into that overlay."""
@@ -136,14 +136,23 @@ def test_verdicts_are_true(profile: str, whole_run: Path) -> None:
     assert report_code(report) == (0 if profile in CONFORMING else 3 if profile in UNDECIDED else 1)
 
 
-def test_a_virtual_machine_is_an_endpoint_like_any_other(tmp_path: Path) -> None:
-    """Every family, on one testbed; the wire between its bridge and the top-of-rack is all that lies between."""
-    only = [word for family in ("route", "nat", "addr", "nd", "mtu", "underlay") for word in ("--only", family)]
-    ended = plugfest(tmp_path, "run", "qemu-migration-virtio", "--testbed", "same-subnet", *only, "--out", "out")
+@pytest.mark.parametrize(
+    ("profile", "families"),
+    [
+        ("qemu-migration-virtio", ("route", "nat", "addr", "nd", "mtu", "underlay", "move")),
+        ("qemu-migration-e1000", ("move",)),
+    ],
+)
+def test_verdicts_of_virtual_machines_are_true(profile: str, families: tuple[str, ...], tmp_path: Path) -> None:
+    """A virtual machine is an endpoint like any other, and migrates; on one testbed, since emulation is slow."""
+    only = [word for family in families for word in ("--only", family)]
+    ended = plugfest(tmp_path, "run", profile, "--testbed", "same-subnet", *only, "--out", "out")
     assert "Traceback" not in ended.stderr, ended.stderr
-    report = report_of(tmp_path / "out", "qemu-migration-virtio")
-    wrong = list(differences(truths("qemu-migration-virtio"), report))
+    report = report_of(tmp_path / "out", profile)
+    wrong = list(differences(truths(profile), report))
     assert not wrong, f"{len(wrong)} of {len(report.outcomes)}:\n" + "\n".join(wrong[:40])
+    rarp = next(outcome for outcome in report.outcomes if outcome.requirement == "move.no-rarp")
+    assert "RARP request for" in rarp.evidence[0].lines[0]
 
 
 def test_masquerading_costs_nat_and_socket_identity_alone(whole_run: Path) -> None:

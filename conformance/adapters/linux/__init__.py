@@ -12,6 +12,7 @@ from pydantic import ValidationError, model_validator
 from conformance.adapters.interface import Identity
 from conformance.adapters.linux.filtered import Filtered, FilteredInwards, FilteredV4Only
 from conformance.adapters.linux.flat_bridge import FlatBridge
+from conformance.adapters.linux.guarded import GuardedBridge
 from conformance.adapters.linux.macvlan import SHIM, Macvlan
 from conformance.adapters.linux.mover import Mover, Moves, OverlayMover
 from conformance.adapters.linux.nat_bridge import NatBridge
@@ -24,7 +25,15 @@ from conformance.lab.lab import Lab
 from conformance.profile import Profile, Strict, explain
 
 Design = Literal[
-    "nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan", "mover", "overlay-mover", "tenant-bridges"
+    "nat-bridge",
+    "flat-bridge",
+    "macvlan",
+    "routed-64",
+    "vxlan",
+    "mover",
+    "overlay-mover",
+    "tenant-bridges",
+    "guarded-bridge",
 ]
 
 
@@ -63,6 +72,7 @@ DESIGNS: Final[dict[Design, type[Network]]] = {
     "vxlan": Vxlan,
     **MOVERS,
     "tenant-bridges": TenantBridges,
+    "guarded-bridge": GuardedBridge,
 }
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
+from conformance.adapters.discovery import Told
 from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import BridgeWish, BundleWish, Identity, Port, Unavailable
 from conformance.adapters.openvswitch.daemons import Switch, start
@@ -83,6 +84,25 @@ class OpenVSwitch:
             ]  # fmt: skip
             commands.append(["add-bond", "br0", wish.name, *wish.ports, *options])
         self._switches[host.name].configure(*commands)
+
+    def told(self) -> Told:
+        """What is compiled into it: an LLDPDU every five seconds."""
+        return Told(interval=5.0)
+
+    def discover(self) -> None:
+        """On every host one bridge with all its ports, LLDP enabled on each. Raises AdapterError."""
+        for host in self._lab.hosts.values():
+            commands = self._made(host, "br0", 0)
+            for cable in host.cables:
+                commands.append(["add-port", "br0", cable.interface])
+                commands.append(["set", "interface", cable.interface, "lldp:enable=true"])
+            self._switches[host.name].configure(*commands)
+
+    def leave(self) -> None:
+        """LLDP disabled on every port: what ends the agent, since the switch goes on. Raises AdapterError."""
+        for host in self._lab.hosts.values():
+            off = [["set", "interface", cable.interface, "lldp:enable=false"] for cable in host.cables]
+            self._switches[host.name].configure(*off)
 
     def _made(self, host: Host, name: str, number: int) -> list[Sequence[str]]:
         mac = _mac(list(self._lab.hosts).index(host.name), number)

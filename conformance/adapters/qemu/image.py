@@ -23,7 +23,7 @@ from conformance.adapters.qemu.settings import GuestKernelFiles, Settings
 from conformance.lab.guest import Channel, GuestLostError, Hello
 from conformance.lab.lab import Lab, Node
 
-COMMAND_LINE: Final = "quiet panic=-1 no_timer_check mitigations=off nokaslr"
+COMMAND_LINE: Final = "console=ttyS0 quiet panic=-1 no_timer_check mitigations=off nokaslr"
 _SETUP_SECTORS, _PAYLOAD, _LENGTH = 0x1F1, 0x248, 0x24C
 """Offsets in a bzImage's header (the kernel's documentation, x86 boot protocol)."""
 _XZ: Final = b"\xfd7zXZ\0"

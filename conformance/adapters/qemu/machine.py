@@ -19,6 +19,10 @@ PCI_AGENT: Final = "4"
 PCI_NIC: Final = "5"
 NIC: Final = "nic0"
 NETWORK: Final = "net0"
+ODD_MEMORY: Final = 8
+"""KiB beside the round size of a guest's memory. Guests of QEMU 7.2 with a multiple of 256 KiB crash after migration in
+software emulation, their memory corrupted: the path that clears dirty bits of whole words at once does not tell the
+emulated processor, whose next writes then go unnoticed. Any other size takes the path that does."""
 _KIBI: Final = 1024
 
 
@@ -45,7 +49,7 @@ class Machine:
         arguments = [
             settings.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-name", name,
             "-machine", "pc,usb=off,vmport=off,dump-guest-core=off", "-accel", settings.accelerator,
-            "-cpu", "max", "-smp", "1", "-m", str(settings.memory),
+            "-cpu", "max", "-smp", "1", "-m", f"{settings.memory * _KIBI + ODD_MEMORY}k", "-serial", "stdio",
             "-chardev", f"socket,id=control,fd={control_end.fileno()}", "-mon", "chardev=control,mode=control",
             "-chardev", f"socket,id=agent,fd={agent_end.fileno()}",
             "-device", f"virtio-serial-pci,addr={PCI_AGENT}", "-device", "virtserialport,chardev=agent,nr=1",
@@ -105,8 +109,11 @@ class Machine:
         self.monitor.execute("netdev_add", {"type": "tap", "id": NETWORK, "fd": "tap"})
         self.monitor.execute("device_add", dict(device))
 
-    def migrate_to(self, other: Machine) -> None:
-        """Live migration, over a connection between the two that is not the network under test."""
+    def migrate_to(self, other: Machine) -> int:
+        """Live migration, over a connection between the two that is not the network under test.
+
+        Returns when the guest went on there, in ns, as QEMU tells.
+        """
         source, destination = socket.socketpair()
         with source, destination:
             for machine, end in ((self, source), (other, destination)):
@@ -114,8 +121,10 @@ class Machine:
                 machine.monitor.lend("migration", end.fileno())
             other.monitor.execute("migrate-incoming", {"uri": "fd:migration"})
             self.monitor.execute("migrate", {"uri": "fd:migration"})
+        resumed = other.monitor.await_event(lambda one: one["event"] in {"RESUME", "STOP"}, MIGRATION)["timestamp"]
         self._await_migration()
         other._await_migration()
+        return int(resumed["seconds"] * 10**9 + resumed["microseconds"] * 1000)
 
     def status(self) -> str:
         """What QEMU says of the guest: ``running``, ``paused``, ``postmigrate`` ..."""

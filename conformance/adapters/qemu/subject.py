@@ -119,6 +119,11 @@ class VirtualMachines(FlatBridge):
             tap.close()
 
     # --- moves ------------------------------------------------------------------------------------------------
+    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+        """The guest's own kernel, which moves with it; the new place is watched by its tap."""
+        del to, kind
+        return endpoint.namespace
+
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """Live migration to a second QEMU on `to`. Raises AdapterError."""
         if kind not in self.moves:
@@ -127,13 +132,14 @@ class VirtualMachines(FlatBridge):
         with refusals(endpoint.name):
             with self._tap(to, endpoint.name).handed_over() as tap:
                 target = self._target(to, lease, tap)
-            guest.channel.rest()
-            guest.machine.migrate_to(target)
-            guest.channel.move(target.agent)
+            with guest.channel.at_rest() as reach:
+                resumed = guest.machine.migrate_to(target)
+                reach(target.agent)
             self._end(guest.machine)
         guest.machine = target
         moved = replace(lease, host=to)
-        return replace(endpoint, host=to.name, outlet=self.outlet(to, endpoint.name), handle=moved)
+        outlet = self.outlet(to, endpoint.name)
+        return replace(endpoint, host=to.name, outlet=outlet, since_ns=resumed, handle=moved)
 
     def _target(self, to: Host, lease: Lease, tap: int) -> Machine:
         """A QEMU that waits for the guest, with the same network card in the same place."""

@@ -108,6 +108,9 @@ class Request:
         if last is not None:
             self._returned.append(last)
 
+    def __str__(self) -> str:
+        return f"system calls {' '.join(str(call.number) for call in self._calls[:8])}"
+
     def encode(self, base: int) -> bytes:
         """The request for an agent whose memory begins at the address `base`."""
         place = _HEAD.size

@@ -6,7 +6,8 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -118,17 +119,29 @@ class Channel:
             while select.select([self._connection], [], [], 0)[0]:
                 self._take()
 
-    def rest(self) -> None:
-        """Let the guest say nothing by itself, so that nothing is on its way while it moves."""
-        self.request([Call(DISARM)])
-        self._armed = False
+    def busy(self) -> bool:
+        """Whether somebody else is using it, or the guest is on the move."""
+        free = self._lock.acquire(blocking=False)
+        if free:
+            self._lock.release()
+        return not free
 
-    def move(self, connection: socket.socket) -> None:
-        """The same agent is reached over another connection from now on; call `rest` before."""
+    @contextmanager
+    def at_rest(self) -> Iterator[Callable[[socket.socket], None]]:
+        """While the guest moves: it says nothing by itself, and nobody asks it anything.
+
+        Yields a function that takes the connection over which the same agent is reached afterwards.
+        """
         with self._lock:
-            self._connection.close()
-            self._connection = connection
-            connection.settimeout(GUEST)
+            self.request([Call(DISARM)])
+            self._armed = False
+            self.collect()
+            yield self._reach
+
+    def _reach(self, connection: socket.socket) -> None:
+        self._connection.close()
+        self._connection = connection
+        connection.settimeout(GUEST)
 
     def close(self) -> None:
         """Hang up."""
@@ -141,7 +154,10 @@ class Channel:
         except OSError as problem:
             raise GuestLostError(f"the guest takes no request: {problem}") from problem
         while True:
-            answer = self._take()
+            try:
+                answer = self._take()
+            except GuestLostError as problem:
+                raise GuestLostError(f"{problem} ({request})") from problem
             if answer is not None:
                 return request.decode(answer)
 

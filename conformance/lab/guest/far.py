@@ -47,6 +47,11 @@ class FarSocket:
         flags = kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         return cls(channel, family, kind, channel.one(calls.SOCKET, family, flags, protocol), index)
 
+    @property
+    def descriptor(self) -> int:
+        """The guest's own descriptor. Raises OSError where it is closed."""
+        return self._own()
+
     def fileno(self) -> int:
         """A number that no other socket has, near or far; -1 when closed."""
         return self._number if self._descriptor >= 0 else -1

@@ -1,0 +1,69 @@
+"""guarded-bridge: endpoints on the segment, each behind a guard at its port that knows what it may send (RFC 7513)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import ClassVar, Final
+
+from conformance.adapters.linux.flat_bridge import FlatBridge
+from conformance.adapters.linux.network import Lease
+from conformance.lab import nftables as nft
+from conformance.lab.lab import link_local
+
+EVERY: Final = ("mac", "arp", "ipv4", "ipv6", "discovery", "dhcp")
+UNSPECIFIED_V4, UNSPECIFIED_V6 = IPv4Network("0.0.0.0/32"), IPv6Network("::/128")
+ADVERTISEMENT, ROUTER_ADVERTISEMENT, REDIRECT = 136, 134, 137
+BEFORE_FORWARDING: Final = -300
+
+
+class GuardedBridge(FlatBridge):
+    """The guard drops what an endpoint sends with another MAC or IP address than its own, in its ARP and neighbour
+    discovery as well, and what only routers and DHCP servers send."""
+
+    steps = (
+        *FlatBridge.steps,
+        "per endpoint: nftables in the bridge drops what its port sends in another's name, and rogue RA and DHCP",
+    )
+    guards: ClassVar[tuple[str, ...]] = EVERY
+
+    def connect(self, lease: Lease) -> None:
+        """The guard is there before the link."""
+        rules = tuple(
+            nft.Rule(nft.drop(), (nft.in_interface(lease.port), *match), name) for name, match in self.against(lease)
+        )
+        chain = nft.Chain("prerouting", rules, hook="prerouting", priority=BEFORE_FORWARDING)
+        nft.install(lease.host.namespace, nft.Table("bridge", f"guard-{lease.port}", (chain,)))
+        super().connect(lease)
+
+    def disconnect(self, lease: Lease) -> None:
+        """The guard goes after the link."""
+        super().disconnect(lease)
+        nft.remove(lease.host.namespace, nft.Table("bridge", f"guard-{lease.port}"))
+
+    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+        """What is dropped, each with the guard's name."""
+        for name, match in _against(lease):
+            if name in self.guards:
+                yield name, match
+
+
+def _against(lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+    mac = bytes.fromhex(lease.mac.replace(":", ""))
+    yield "mac", (nft.ether_source(lease.mac, negate=True),)
+    arp = nft.ether_type("arp")
+    yield "arp", (arp, nft.payload("network", 8, mac, negate=True))
+    four = [ip_network(one.ip) for one in lease.addresses if one.version == 4]
+    six = [ip_network(one.ip) for one in (*lease.addresses, link_local(lease.mac)) if one.version == 6]
+    senders = [nft.payload("network", 14, one.network_address.packed, negate=True) for one in (*four, UNSPECIFIED_V4)]
+    yield "arp", (arp, *senders)
+    foreign = [nft.source(one, negate=True) for one in four]
+    yield "ipv4", (*foreign, nft.source(UNSPECIFIED_V4, negate=True))
+    yield "ipv4", (nft.source(UNSPECIFIED_V4), nft.transport("udp"), nft.destination_port(67, negate=True))
+    yield "ipv6", tuple(nft.source(one, negate=True) for one in (*six, UNSPECIFIED_V6))
+    targets = [nft.payload("transport", 8, one.network_address.packed, negate=True) for one in six]
+    yield "discovery", (nft.icmp(6, ADVERTISEMENT), *targets)
+    for kind in (ROUTER_ADVERTISEMENT, REDIRECT):
+        yield "discovery", (nft.icmp(6, kind),)
+    for port in (67, 547):
+        yield "dhcp", (nft.transport("udp"), nft.source_port(port))

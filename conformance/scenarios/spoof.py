@@ -1,0 +1,167 @@
+"""Spoofing: one endpoint sends in others' names, and, between that, what it may send; everybody else looks on.
+
+Each frame is written down whole: on other taps it is found as it was sent.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from conformance.adapters.interface import Attachment
+from conformance.frames import packets
+from conformance.frames.marker import mark
+from conformance.lab.lab import link_local
+from conformance.scenarios.stage import Stage
+
+EVERYBODY: Final = b"\xff" * 6
+ALL_NODES: Final = IPv6Address("ff02::1")
+DHCP_AGENTS: Final = IPv6Address("ff02::1:2")
+"""RFC 8415 §7.1."""
+ANYONE: Final = IPv4Address(0)
+LIMITED: Final = IPv4Address("255.255.255.255")
+NOWHERE: Final[dict[int, packets.Address]] = {4: IPv4Address("198.51.100.99"), 6: IPv6Address("2001:db8:dead::99")}
+"""Addresses of nobody's network."""
+LOCAL_EXPERIMENT: Final = 0x88B5
+HOPS: Final = 255
+
+Frame = tuple[str, str, bytes]
+"""Which requirement it is about, what it is, and the frame."""
+
+
+def act(stage: Stage) -> None:
+    """Attach an attacker, a neighbour on its host and one on another, and send."""
+    first, other = stage.hosts[0], stage.hosts[-1]
+    stage.attach_all(
+        [(first, Attachment("attacker")), (first, Attachment("neighbour")), (other, Attachment("observer"))]
+    )
+    with stage.window("spoof"):
+        _send(stage, "legitimate", list(_legitimate(stage)))
+        _send(stage, "forged", list(_forged(stage)))
+        _send(stage, "legitimate", list(_legitimate(stage)))
+    stage.snapshot_hosts("after")
+
+
+def _send(stage: Stage, kind: str, frames: list[Frame]) -> None:
+    attacker = stage.endpoints["attacker"]
+    with attacker.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+        for about, form, frame in frames:
+            whole = frame.ljust(60, b"\0")
+            stage.event(kind, "attacker", about=about, form=form, frame=whole.hex())
+            sender.sendto(whole, (attacker.interface, 0))
+
+
+def _mac(stage: Stage, name: str) -> bytes:
+    return bytes.fromhex(stage.states[name].kernel.mac.replace(":", ""))
+
+
+def _legitimate(stage: Stage) -> Iterator[Frame]:
+    """What an endpoint may send, of every kind that is forged: under its own MAC and addresses. All of it is flooded:
+    a bridge that was lied to may send to one station elsewhere."""
+    mac = _mac(stage, "attacker")
+    local = link_local(mac.hex(":")).ip
+    yield "source-mac", "a broadcast under its own MAC address", _experiment(stage, mac)
+    for family in stage.families:
+        own, other = (stage.addresses(stage.endpoints[name], family)[0] for name in ("attacker", "neighbour"))
+        yield (
+            "source-address",
+            f"a datagram from its own {family} address",
+            _datagram(stage, EVERYBODY, mac, own, other),
+        )
+        if isinstance(own, IPv4Address):
+            yield "arp", "an announcement of its own address", _arp(1, mac, own, own)
+            yield "arp", "a probe without a sender's address", _arp(1, mac, ANYONE, other)
+            request = _udp(stage, EVERYBODY, mac, (ANYONE, LIMITED), (68, 67))
+            yield "dhcp-server", "a DHCP client's request", request
+        else:
+            advert = _advertisement(own, mac)
+            yield (
+                "neighbour-discovery",
+                "an advertisement of its own address",
+                _icmpv6(mac, local, 136, advert, 0x2000_0000),
+            )
+            asked = _udp(stage, _group(DHCP_AGENTS), mac, (local, DHCP_AGENTS), (546, 547))
+            yield "dhcp-server", "a DHCPv6 client's request", asked
+
+
+def _forged(stage: Stage) -> Iterator[Frame]:
+    """In the names of the neighbour, of the observer, of nobody, of routers and of DHCP servers."""
+    mac, near, far = (_mac(stage, name) for name in ("attacker", "neighbour", "observer"))
+    local = link_local(mac.hex(":")).ip
+    for name, stolen in (("the neighbour's", near), ("the observer's", far), ("nobody's", b"\x02" + os.urandom(5))):
+        yield "source-mac", f"a broadcast under {name} MAC address", _experiment(stage, stolen)
+    for family in stage.families:
+        own, other, third = (
+            stage.addresses(stage.endpoints[name], family)[0] for name in ("attacker", "neighbour", "observer")
+        )
+        loopback: packets.Address = IPv6Address("fe80::bad") if own.version == 6 else IPv4Address("127.0.0.1")
+        for name, stolen_ip in (
+            ("the observer's", third),
+            ("nobody's", NOWHERE[own.version]),
+            (str(loopback), loopback),
+        ):
+            yield "source-address", f"a datagram from {name} address", _datagram(stage, near, mac, stolen_ip, other)
+        if isinstance(own, IPv4Address) and isinstance(third, IPv4Address) and isinstance(other, IPv4Address):
+            yield "arp", "an announcement of the observer's address", _arp(1, mac, third, third)
+            yield "arp", "a reply in the observer's name", _arp(2, mac, third, other, near)
+            yield "arp", "a request in the observer's name", _arp(1, mac, third, other)
+            yield "dhcp-server", "a DHCP server's offer", _udp(stage, EVERYBODY, mac, (own, LIMITED), (67, 68))
+        else:
+            advert = _advertisement(third, mac)
+            prefix = struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 1800, 1800, 0) + IPv6Address("2001:db8:bad::").packed
+            yield (
+                "neighbour-discovery",
+                "an advertisement of the observer's",
+                _icmpv6(mac, local, 136, advert, 0x2000_0000),
+            )
+            router = struct.pack("!II", 0, 0) + prefix
+            yield "neighbour-discovery", "a router advertisement", _icmpv6(mac, local, 134, router, 0x4000_0708)
+            unicast = _icmpv6(mac, local, 134, router, 0x4000_0708, (near, other))
+            yield "neighbour-discovery", "a router advertisement to one station", unicast
+            away = local.packed + third.packed
+            yield "neighbour-discovery", "a redirect", _icmpv6(mac, local, 137, away, 0, (near, other))
+            yield "dhcp-server", "a DHCPv6 server's answer", _udp(stage, near, mac, (own, other), (547, 546))
+
+
+def _experiment(stage: Stage, mac: bytes) -> bytes:
+    return EVERYBODY + mac + struct.pack("!H", LOCAL_EXPERIMENT) + mark(stage.number())
+
+
+def _datagram(stage: Stage, to: bytes, mac: bytes, source: packets.Address, target: packets.Address) -> bytes:
+    return _udp(stage, to, mac, (source, target), (9, 9))
+
+
+def _udp(
+    stage: Stage, to: bytes, mac: bytes, ends: tuple[packets.Address, packets.Address], ports: tuple[int, int]
+) -> bytes:
+    datagram = packets.udp(*ends, ports, mark(stage.number()))
+    kind = b"\x08\x00" if ends[0].version == 4 else b"\x86\xdd"
+    return to + mac + kind + packets.ip(*ends, packets.UDP, datagram)
+
+
+def _arp(operation: int, mac: bytes, sender: IPv4Address, target: packets.Address, to: bytes = EVERYBODY) -> bytes:
+    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + mac + sender.packed
+    return to + mac + b"\x08\x06" + body + (to if operation == 2 else bytes(6)) + target.packed
+
+
+def _advertisement(target: packets.Address, mac: bytes) -> bytes:
+    """Target and target link-layer address option (RFC 4861 §4.4)."""
+    return target.packed + b"\x02\x01" + mac
+
+
+def _group(address: IPv6Address) -> bytes:
+    return b"\x33\x33" + address.packed[12:]
+
+
+def _icmpv6(  # noqa: PLR0917 - the fields of one message, in their order
+    mac: bytes, source: IPv6Address, kind: int, body: bytes, rest: int, to: tuple[bytes, packets.Address] | None = None
+) -> bytes:
+    """A message of neighbour discovery with hop limit 255 (RFC 4861 §4), to all nodes or to one."""
+    hardware, target = to or (_group(ALL_NODES), ALL_NODES)
+    message = packets.icmp(source, target, (kind, 0), rest, body)
+    packet = packets.ip(source, target, packets.ICMPV6, message)
+    return hardware + mac + b"\x86\xdd" + packet[:7] + bytes((HOPS,)) + packet[8:]

@@ -1,0 +1,111 @@
+"""Planted faults of the family spoof: a guard with a gap, each kind of gap once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from conformance.adapters.linux.guarded import EVERY, GuardedBridge
+from conformance.adapters.linux.network import Lease
+from conformance.lab import nftables as nft
+from conformance.recording.model import Record
+from conformance.selftest.fault import PLANTED, Fault, Witness, rule_hit
+
+NETWORK: Final = "guarded-bridge"
+
+
+def without(*names: str) -> type[GuardedBridge]:
+    """A guard that does not look for these."""
+    return type(
+        "Gap", (GuardedBridge,), {"guards": tuple(one for one in EVERY if one not in names), "__module__": __name__}
+    )
+
+
+class MacOnlyOnArp(GuardedBridge):
+    """The MAC address is compared in ARP alone (F-ACL-09a)."""
+
+    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+        """With a condition on the frame's type."""
+        for name, match in super().against(lease):
+            yield name, ((nft.ether_type("arp"), *match) if name == "mac" else match)
+
+
+class MulticastAdvertisementsOnly(GuardedBridge):
+    """Router advertisements are dropped where they go to all nodes; to one station they pass (F-ACL-11b)."""
+
+    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+        """With a condition on the frame's destination."""
+        group = nft.ether_destination("33:33:00:00:00:00", "ff:ff:00:00:00:00")
+        for name, match in super().against(lease):
+            yield name, ((group, *match) if name == "discovery" and len(match) == 1 else match)
+
+
+class NoProbes(GuardedBridge):
+    """ARP without a sender's address is taken for a forgery."""
+
+    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+        """With one rule more."""
+        yield from super().against(lease)
+        yield PLANTED, (nft.ether_type("arp"), nft.payload("network", 14, bytes(4)))
+
+
+def _gap(name: str) -> Witness:
+    def witness(record: Record) -> str | None:
+        rules = [rule for shown in record.snapshots for rule in shown.rules if rule["kind"] == "rule"]
+        kept = {str(rule.get("comment")) for rule in rules}
+        return f"the guards look for {', '.join(sorted(kept))}" if rules and name not in kept else None
+
+    return witness
+
+
+def _narrowed(field: str) -> Witness:
+    def witness(record: Record) -> str | None:
+        for shown in record.snapshots:
+            for rule in shown.rules:
+                if any(part.get("field") == field for part in rule.get("expressions", ())) and rule.get("comment") in (
+                    "mac",
+                    "discovery",
+                ):
+                    return f"{shown.where}: the guard {rule['comment']} looks at {field} first"
+        return None
+
+    return witness
+
+
+def _fault(name: str, title: str, fails: str, design: type[GuardedBridge], witness: Witness, *labels: str) -> Fault:
+    return Fault(
+        name=f"spoof-{name}", title=title, labels=labels, network=NETWORK, endpoints=8,
+        fails=frozenset({f"spoof.{fails}"}), design=design, witness=witness,
+    )  # fmt: skip
+
+
+FAULTS = (
+    _fault("mac", "any MAC address passes", "source-mac", without("mac"), _gap("mac")),
+    _fault(
+        "mac-only-arp",
+        "the MAC address is compared in ARP alone",
+        "source-mac",
+        MacOnlyOnArp,
+        _narrowed("protocol"),
+        "F-ACL-09a",
+    ),
+    _fault("arp", "ARP in another's name passes", "arp", without("arp"), _gap("arp"), "X-25"),
+    _fault("ipv6-source", "any IPv6 source passes", "source-address", without("ipv6"), _gap("ipv6")),
+    _fault(
+        "advertisements",
+        "advertisements of others and of routers pass",
+        "neighbour-discovery",
+        without("discovery"),
+        _gap("discovery"),
+    ),
+    _fault(
+        "unicast-advertisement",
+        "router advertisements to one station pass",
+        "neighbour-discovery",
+        MulticastAdvertisementsOnly,
+        _narrowed("ether daddr"),
+        "F-ACL-11b",
+    ),
+    _fault("dhcp", "DHCP servers behind endpoints are heard", "dhcp-server", without("dhcp"), _gap("dhcp")),
+    _fault("no-probes", "address probes are taken for forgeries", "legitimate", NoProbes, rule_hit),
+)
