@@ -6,6 +6,7 @@ import importlib
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from conformance.places import PROFILES, TESTBEDS
@@ -69,6 +70,13 @@ def scenarios() -> Iterator[str]:
     known: dict[str, Any] = importlib.import_module("conformance.scenarios.catalogue").SCENARIOS
     for scenario in known.values():
         yield f"{scenario.name:14} {scenario.title}"
+
+
+def dialects() -> Iterator[str]:
+    """Every dialect of switches: on what it was tried, what it is of, and what can be said in it."""
+    for path in sorted((Path(__file__).parents[1] / "adapters" / "switch" / "dialects").glob("*.toml")):
+        data = tomllib.loads(path.read_text())
+        yield f"{path.stem:14} {data['tried']:15} {data['title']}: {', '.join(data['intent'])}"
 
 
 def testbeds() -> Iterator[str]:

@@ -18,6 +18,7 @@ class Listing(StrEnum):
     adapters = "adapters"
     scenarios = "scenarios"
     testbeds = "testbeds"
+    dialects = "dialects"
 
 
 class Schema(StrEnum):

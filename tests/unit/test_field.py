@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from conformance.cli import app
 from conformance.commands import field as command
 from conformance.errors import UsageError
-from conformance.frames import lldp
+from conformance.frames import bpdu, lldp, slow
 from conformance.judging import field
 from conformance.recording.capture import NotACapture
 from conformance.recording.pcapng import Writer
@@ -133,6 +133,24 @@ def test_what_needs_no_stimulus_is_decided(tmp_path: Path) -> None:
     assert failed.evidence[0].frames == (4,), "as the file itself counts"
     assert failed.evidence[0].recording == "field.pcap"
     assert failed.evidence[0].lines[0].startswith("4 ")
+
+
+def test_lacp_bpdus_and_rarp_are_looked_at(tmp_path: Path) -> None:
+    mac = ONE.hex(":")
+    good = slow.Lacpdu(slow.Participant(1, mac, 1, 1, 1), slow.Participant()).build(mac)
+    worst = bpdu.Bpdu(root=bpdu.bridge_id(0xF000, mac), bridge=bpdu.bridge_id(0xF000, mac), port=0x8001, cost=1)
+    rarp = b"\xff" * 6 + OTHER + b"\x80\x35" + bytes(46)
+    short = good[:60].replace(ONE, OTHER)
+    file = tmp_path / "mixed.pcap"
+    file.write_bytes(pcap([good, worst.build(mac), NOISE, rarp, short]))
+    done = CliRunner().invoke(app, ["judge", "--capture", str(file), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 1, done.output
+    reports = [read(path) for path in (tmp_path / "out").glob("*/report.json")]
+    verdicts = {(one.requirement, one.parameters["sender"]): str(one.verdict) for r in reports for one in r.outcomes}
+    assert verdicts["lacp.pdu-format", mac] == "pass"
+    assert verdicts["lacp.pdu-format", OTHER.hex(":")] == "fail"
+    assert verdicts["stp.bpdu-format", mac] == "pass"
+    assert verdicts["move.no-rarp", OTHER.hex(":")] == "fail"
 
 
 def test_one_sender_alone(tmp_path: Path) -> None:

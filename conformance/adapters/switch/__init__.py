@@ -74,7 +74,7 @@ class SwitchAdapter:
         ]
         for name, values in wanted:
             intent = self._dialect.find(name)
-            lines += [f"  {line}" for line in self._dialect.lines(intent.apply, {**values, "before": {}})]
+            lines += [f"  {line}" for line in self._dialect.lines(intent.apply, {**values, "before": {}, "rows": []})]
             check = self._dialect.word(self._dialect.show[intent.check.show].command, values)
             lines.append(f"  ({name} is read back with {check!r})")
         return (*lines, "at the end the same in reverse: what was changed is undone; nothing is saved")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,14 @@ class Changes:
         """Put an intent in force and read it back. Raises AdapterError where it was refused or is not in force."""
         dialect = self._session.dialect
         intent = dialect.find(name)
-        before = self._row(intent.was or intent.check, values) or {}
-        undo = dialect.lines(intent.undo, {**values, "before": before})
+        was = intent.was or intent.check
+        rows = self._session.show(was.show, values)
+        known = {"rows": rows, "before": self._of(was, rows, values) or {}}
+        undo = dialect.lines(intent.undo, {**values, **known})
         change = Change(key(name, values), undo)
         self._undo.append(change)
         self._write()
-        self._session.configure(dialect.lines(intent.apply, {**values, "before": before}))
+        self._session.configure(dialect.lines(intent.apply, {**values, **known}))
         change.taken = True
         self._write()
         wrong = self._in_force(intent.check, values)
@@ -95,9 +97,11 @@ class Changes:
 
     def _row(self, check: Where, values: Values) -> Row | None:
         """The row that the check speaks of, as the device shows it now."""
+        return self._of(check, self._session.show(check.show, values), values)
+
+    def _of(self, check: Where, rows: Sequence[Row], values: Values) -> Row | None:
         dialect = self._session.dialect
         where = {name: dialect.word(text, values) for name, text in check.where.items()}
-        rows = self._session.show(check.show, values)
         return next((row for row in rows if all(_has(row, name, wanted) for name, wanted in where.items())), None)
 
     def _recover(self) -> None:

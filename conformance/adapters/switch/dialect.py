@@ -11,6 +11,7 @@ import functools
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -54,7 +55,8 @@ class Check(Where):
 class Intent(Strict):
     """One intent: the lines that apply it and undo it, and its check.
 
-    `before` in them is the row that was there before, empty if there was none: the one of `was`, else of `check`.
+    In them, `rows` is what the command of `was` (else of `check`) has shown before, and `before` the row that it speaks
+    of, empty if there was none.
     """
 
     apply: str
@@ -121,7 +123,15 @@ class Dialect(Strict):
 def _environment() -> Any:
     from jinja2 import Environment, StrictUndefined
 
-    return Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    made.filters["wildcard"] = _wildcard
+    return made
+
+
+def _wildcard(prefix: str) -> str:
+    """An IPv4 prefix as address and inverted mask."""
+    network = IPv4Network(prefix)
+    return f"{network.network_address} {network.hostmask}"
 
 
 def _render(template: str, values: Mapping[str, Any], place: str) -> str:

@@ -1,0 +1,95 @@
+"""A real SSH server that plays the device's part of a transcript: it answers each line as the transcript has it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts"
+USER, PASSWORD = "admin", "correct horse"
+
+
+class Door(paramiko.ServerInterface):  # type: ignore[misc]
+    """Lets the one user in, and gives a shell."""
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return int(paramiko.OPEN_SUCCEEDED)
+
+    def check_channel_pty_request(self, *_: Any) -> bool:
+        return True
+
+    def check_channel_shell_request(self, channel: Any) -> bool:
+        return True
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        return int(paramiko.AUTH_SUCCESSFUL if (username, password) == (USER, PASSWORD) else paramiko.AUTH_FAILED)
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "password"
+
+
+@dataclass
+class Replay:
+    """One transcript, played once. `left` are the lines that were not asked for, `strange` those not in it."""
+
+    name: str
+    strange: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        script = tomllib.loads((FOLDER / f"{self.name}.toml").read_text())
+        self.prompt: str = script["prompt"]
+        self.quiet: dict[str, str] = script["quiet"]
+        self.left: list[dict[str, str]] = script["exchange"]
+        self.silent = False
+        self.key = paramiko.ECDSAKey.generate()
+        self._here, self.there = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def known_hosts(self, folder: Path) -> Path:
+        place = folder / "known_hosts"
+        place.write_text(f"device {self.key.get_name()} {self.key.get_base64()}\n")
+        return place
+
+    def _serve(self) -> None:
+        with self._here, paramiko.Transport(self._here) as transport:
+            transport.add_server_key(self.key)
+            try:
+                transport.start_server(server=Door())
+                channel = transport.accept(30)
+                if channel is not None:
+                    self._shell(channel)
+            except (OSError, EOFError, paramiko.SSHException):
+                return
+
+    def _shell(self, channel: Any) -> None:
+        channel.sendall(f"\r\n{self.prompt}".encode())
+        line = ""
+        while data := channel.recv(1024):
+            for char in data.decode():
+                if char not in "\r\n":
+                    line += char
+                elif not self.silent:
+                    channel.sendall(self._answer(line.strip()).encode())
+                    line = ""
+
+    def _answer(self, line: str) -> str:
+        output = self.quiet.get(line, "")
+        if line and line not in self.quiet:
+            if self.left and self.left[0]["send"] == line:
+                exchange = self.left.pop(0)
+                output, self.prompt = exchange.get("output", ""), exchange.get("prompt", self.prompt)
+            else:
+                self.strange.append(line)
+        body = "".join(f"{text}\r\n" for text in output.splitlines())
+        return f"{line}\r\n{body}{self.prompt}"
+
+    def close(self) -> None:
+        self.there.close()
+        self._thread.join()
