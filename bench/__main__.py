@@ -8,6 +8,7 @@ import time
 
 NAMES = (
     "startup", "labsetup", "capture", "indexing", "probes", "policy", "judging", "field", "links", "page", "kernel",
+    "moves",
 )  # fmt: skip
 
 

@@ -122,9 +122,9 @@ def _attach(stage: Stage, subject: Moving) -> list[Attempt]:
     styles: Sequence[Style] = STYLES_APART if _apart(stage) else getattr(subject, "styles", STYLES)
     kinds = [kind for kind in subject.moves if kind != "restart" or not _apart(stage)]
     wanted = [(f"{kind}{n}", kind, style) for kind in kinds for n, style in enumerate(styles, 1)]
-    extra = 1 if "multi-address" in stage.claims else 0
+    several = [f"{kind}1" for kind in kinds] if "multi-address" in stage.claims else []
     requests = [(host, Attachment(f"{host.name}p", counterpart=True)) for host in stage.hosts]
-    requests += [(source, Attachment(name, extra_addresses=extra)) for name, _, _ in wanted]
+    requests += [(source, Attachment(name, extra_addresses=int(name in several))) for name, _, _ in wanted]
     stage.attach_all(requests)
     return [
         Attempt(

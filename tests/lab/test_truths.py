@@ -31,7 +31,7 @@ from conformance.requirement import find as requirement
 from conformance.testbed import available as shapes
 from conformance.testbed import load as load_testbed
 
-pytestmark = [pytest.mark.outside, pytest.mark.peers]
+pytestmark = [pytest.mark.outside, pytest.mark.peers, pytest.mark.timeout(1800)]
 
 PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
 CONFORMING = {

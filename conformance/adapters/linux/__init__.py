@@ -62,8 +62,9 @@ class Settings(Strict):
 
 
 MOVERS: Final[dict[Design, type[Moves]]] = {"mover": Mover, "overlay-mover": OverlayMover}
-MOVER_WEIGHT: Final = 4
-"""Its labs send up to 48 streams of a thousand probes a second; those of planted faults a third of that."""
+MOVER_WEIGHT: Final = 6
+"""Its labs send up to 48 streams of a thousand probes a second, and everybody knows everybody: 150 neighbour entries of
+each family. Those of planted faults are a third of that, or less."""
 DESIGNS: Final[dict[Design, type[Network]]] = {
     "nat-bridge": NatBridge,
     "flat-bridge": FlatBridge,
@@ -99,8 +100,8 @@ class LinuxAdapter:
     needs_root = False
 
     def __init__(self, settings: Settings, design: type[Network] | None = None, weight: int = 1) -> None:
-        mover = MOVER_WEIGHT if design is None else MOVER_WEIGHT // 2
-        self.weight = mover if settings.network == "mover" else weight
+        mover = MOVER_WEIGHT if design is None else MOVER_WEIGHT // 3
+        self.weight = mover if settings.network in MOVERS else weight
         self._settings = settings
         self._design = design
 
