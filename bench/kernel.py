@@ -27,7 +27,7 @@ def main() -> int:
         return 1
     processors = os.cpu_count() or 1
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    waits = max(scenario.waits for scenario in SCENARIOS.values())
+    waits = max(scenario.waits for scenario in SCENARIOS.values() if not scenario.links)
     bound = max(used / processors, waits)
     print(f"kernel-only set: wall {wall:.1f} s (wanted under 20 s)")
     print(f"processor time: {used:.1f} s, over {processors} processors {used / processors:.1f} s")

@@ -49,7 +49,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         Scenario("lldp", "An LLDP agent is left alone, met, lied to, disabled, changed and ended", 24.0, True, True),
         Scenario("bridge", "A bridge of four ports: floods, learns, forgets, keeps to itself", 20.0, links=True),
         Scenario("stp", "Spanning trees: a loop, better and worse roots, changes, silence", 30.0, links=True),
-        Scenario("lacp", "Groups of ports, each with a partner that behaves in its own way", 14.0, links=True),
+        Scenario("lacp", "Groups of ports, each with a partner that behaves in its own way", 15.0, links=True),
         Scenario("move", "Endpoints move under steady streams, silent or talking", 11.0, inside=True, streams=True),
         Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 10.0),
         Scenario(
