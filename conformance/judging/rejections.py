@@ -20,7 +20,8 @@ Wrong = list[tuple[int, str]]
 def false_reports(case: Case, endpoint: EndpointState) -> tuple[int, Wrong]:
     """How many reports "unreachable" came in at an endpoint, and those whose sender is not on the way.
 
-    On the way are the address that was dialled, every address of the hosts, and the testbed's router.
+    On the way are the address that was dialled, every address of the hosts, the gateways that the implementation
+    reported, and the testbed's router.
     """
     index = case.recording.frames
     version = 4 if case.family == "ipv4" else 6
@@ -46,6 +47,8 @@ def _routers(record: Record) -> set[object]:
     }
     for segment in record.testbed.segments.values():
         found |= {segment.router_ipv4, segment.router_ipv6}
+    for endpoint in record.endpoints:
+        found |= {ip_address(gateway) for gateway in endpoint.reported_gateways}
     return found
 
 

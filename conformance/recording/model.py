@@ -167,6 +167,7 @@ class EndpointState(Strict):
     reported_addresses: tuple[str, ...] = ()
     reported_mac: str | None = None
     reported_mtu: int | None = None
+    reported_gateways: tuple[str, ...] = ()
     kernel: InterfaceState
     tap: str
     publications: tuple[Mapping[str, Any], ...] = ()

@@ -192,6 +192,7 @@ class Stage:
             reported_addresses=tuple(str(address) for address in reported.addresses),
             reported_mac=reported.mac,
             reported_mtu=reported.mtu,
+            reported_gateways=tuple(str(address) for address in reported.gateways),
             kernel=self.interface(endpoint),
             tap=tap_name(endpoint, endpoint.name),
             publications=tuple(
