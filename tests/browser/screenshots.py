@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, Literal
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 import reports
 from conformance.report.page import render_page
@@ -41,7 +41,7 @@ def main() -> int:
         for name, (place, scheme, (width, height)) in SHOTS.items():
             tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             tab.goto(f"{page.as_uri()}{place}")
-            tab.wait_for_function("!document.querySelector('tbody.later')")
+            expect(tab.locator("tbody.later")).to_have_count(0)
             tab.screenshot(path=IMAGES / f"{name}.png")
             tab.close()
         browser.close()

@@ -78,6 +78,12 @@ def page(browser: Browser) -> Iterator[Page]:
     assert not complaints
 
 
+def visit(page: Page, address: str) -> None:
+    """Open a page and wait until all of it is laid out."""
+    page.goto(address)
+    expect(page.locator("tbody.later")).to_have_count(0)
+
+
 def cell(label: str, requirement: str) -> str:
     """The selector of one cell."""
     return f'td > a[href="#cell={quote(label, safe="")}/{requirement}"]'
@@ -85,7 +91,7 @@ def cell(label: str, requirement: str) -> str:
 
 # --- filters --------------------------------------------------------------------------------------------------------
 def test_a_verdict_filter_leaves_only_rows_that_have_it(page: Page, published: str) -> None:
-    page.goto(published)
+    visit(page, published)
     every = page.locator(SHOWN).count()
     page.locator("[data-verdict=f]").click()
     assert 0 < page.locator(SHOWN).count() < every
@@ -97,7 +103,7 @@ def test_a_verdict_filter_leaves_only_rows_that_have_it(page: Page, published: s
 
 
 def test_text_level_family_and_implementation_narrow_it(page: Page, published: str) -> None:
-    page.goto(published)
+    visit(page, published)
     page.get_by_label("Search").fill("hop limit")
     expect(page.locator(SHOWN).locator("th")).to_contain_text(["route.hop-limit"])
     page.get_by_label("Search").fill("")
@@ -119,7 +125,7 @@ def test_text_level_family_and_implementation_narrow_it(page: Page, published: s
 
 
 def test_families_fold(page: Page, published: str) -> None:
-    page.goto(published)
+    visit(page, published)
     page.get_by_role("button", name="Fold families").click()
     expect(page.locator("tr.requirement:visible")).to_have_count(0)
     expect(page.locator("tr.family td.sum").first).to_be_visible()
@@ -131,7 +137,7 @@ def test_families_fold(page: Page, published: str) -> None:
 
 # --- what a cell opens ----------------------------------------------------------------------------------------------
 def test_a_cell_opens_what_happened(page: Page, published: str) -> None:
-    page.goto(published)
+    visit(page, published)
     page.locator(cell("docker-overlay", "nat.tcp-untranslated")).click()
     panel = page.get_by_role("dialog", name=re.compile("nat.tcp-untranslated"))
     expect(panel).to_be_visible()
@@ -151,23 +157,23 @@ def test_a_cell_opens_what_happened(page: Page, published: str) -> None:
 
 
 def test_deviation_attempts_and_figures_are_shown(page: Page, made: str) -> None:
-    page.goto(f"{made}#cell=masq/nat.tcp-untranslated")
+    visit(page, f"{made}#cell=masq/nat.tcp-untranslated")
     panel = page.locator("#panel")
     expect(panel).to_contain_text(
         "Known deviation: masquerading is wanted <b>here</b> — network team, until 2026-12-31"
     )
     expect(panel.locator(".hop.changed")).to_have_count(1)
     expect(panel).to_contain_text("it is the same <script>alert(1)</script>")
-    page.goto(f"{made}#cell=shaky/nat.tcp-untranslated")
+    visit(page, f"{made}#cell=shaky/nat.tcp-untranslated")
     expect(panel).to_contain_text("~ flaky")
     expect(panel.locator("h4", has_text="Attempts")).to_be_visible()
-    page.goto(f"{made}#cell=masq/move.blackout")
+    visit(page, f"{made}#cell=masq/move.blackout")
     expect(panel.locator(".chart .mine")).to_have_text("masq")
     expect(panel.locator(".chart .value")).to_have_text(["41.5", "3"])
 
 
 def test_requirements_and_implementations_open_too(page: Page, published: str) -> None:
-    page.goto(published)
+    visit(page, published)
     page.get_by_role("link", name="route.hop-limit").click()
     panel = page.locator("#panel")
     expect(panel).to_contain_text("passes when")
@@ -178,7 +184,7 @@ def test_requirements_and_implementations_open_too(page: Page, published: str) -
 
 # --- comparison -----------------------------------------------------------------------------------------------------
 def test_two_columns_are_compared(page: Page, published: str) -> None:
-    page.goto(published)
+    visit(page, published)
     page.get_by_label("Compare one implementation").select_option(label="nat-bridge")
     page.get_by_label("Compare another implementation").select_option(label="routed-64")
     expect(page.locator("#status")).to_contain_text(
@@ -195,7 +201,7 @@ def test_two_columns_are_compared(page: Page, published: str) -> None:
 
 # --- links and keyboard -----------------------------------------------------------------------------------------------
 def test_a_deep_link_opens_the_same_view(page: Page, published: str) -> None:
-    page.goto(f"{published}#verdict=f&family=nat&cell=docker-overlay/nat.tcp-untranslated")
+    visit(page, f"{published}#verdict=f&family=nat&cell=docker-overlay/nat.tcp-untranslated")
     expect(page.get_by_role("dialog", name=re.compile("nat.tcp-untranslated"))).to_be_visible()
     expect(page.locator("[data-verdict=f]")).to_have_attribute("aria-pressed", "true")
     ids = page.locator(f"{SHOWN} th a").all_inner_texts()
@@ -203,13 +209,13 @@ def test_a_deep_link_opens_the_same_view(page: Page, published: str) -> None:
 
 
 def test_a_link_to_nothing_opens_nothing(page: Page, published: str) -> None:
-    page.goto(f"{published}#cell=unheard/of&compare=x,y&implementation=%00")
+    visit(page, f"{published}#cell=unheard/of&compare=x,y&implementation=%00")
     expect(page.locator(SHOWN).first).to_be_visible()
     expect(page.locator("#panel")).to_be_hidden()
 
 
 def test_the_keyboard_is_enough(page: Page, published: str) -> None:
-    page.goto(published)
+    visit(page, published)
     first = page.locator('td > a[tabindex="0"]')
     expect(first).to_have_count(1)
     first.focus()
@@ -232,7 +238,7 @@ def test_the_keyboard_is_enough(page: Page, published: str) -> None:
 
 def test_a_focused_cell_is_not_hidden_behind_the_headers(page: Page, published: str) -> None:
     page.set_viewport_size({"width": 700, "height": 620})
-    page.goto(published)
+    visit(page, published)
     page.locator('td > a[tabindex="0"]').focus()
     for key in ("Control+End", *["ArrowUp"] * 30, "Home"):
         page.keyboard.press(key)
@@ -262,7 +268,7 @@ def test_nothing_stands_in_the_way_of_others(
     """WCAG 2.2 as far as axe can tell; skip-link is off since it takes every address behind a # for one."""
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 844})
-    page.goto(f"{pages['small']}{place}")
+    visit(page, f"{pages['small']}{place}")
     expect(page.locator("#status")).not_to_be_empty()
     found = Axe().run(page, options={"resultTypes": ["violations"], "rules": {"skip-link": {"enabled": False}}})
     assert not [f"{each['id']}: {each['nodes'][0]['html']:.160}" for each in found.response["violations"]]
@@ -272,20 +278,20 @@ def test_nothing_is_asked_of_the_network_and_nothing_is_run(page: Page, made: st
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: asked.append(f"dialog {dialog.message}"))
-    page.goto(f"{made}#cell=masq/nat.tcp-untranslated")
+    visit(page, f"{made}#cell=masq/nat.tcp-untranslated")
     expect(page.locator("#panel")).to_be_visible()
     assert [url for url in asked if not url.startswith("file:")] == []
 
 
 def test_print_shows_the_matrix_without_controls(page: Page, published: str) -> None:
-    page.goto(published)
+    visit(page, published)
     page.emulate_media(media="print")
     expect(page.locator(".controls")).to_be_hidden()
     expect(page.locator(SHOWN).last).to_be_visible()
 
 
 def test_the_theme_can_be_chosen(page: Page, published: str) -> None:
-    page.goto(published)
+    visit(page, published)
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.locator("#theme").click()
     page.locator("#theme").click()

@@ -188,7 +188,7 @@ BAD_USAGE = {
     "profile-path": (("run", "./nothing.toml"), "no such profile file"),
     "profile-key": (("run", "./mine.toml"), "mine.toml: titel: unknown key; did you mean 'title'?"),
     "only": (("run", "routed-64", "--only", "nta"), "--only nta: no requirement 'nta'"),
-    "only-unchecked": (("run", "routed-64", "--only", "lldp"), "--only lldp: no check decides it yet"),
+    "only-unchecked": (("run", "routed-64", "--only", "bgp"), "--only bgp: no check decides it yet"),
     "set-form": (("run", "routed-64", "--set", "network"), "write KEY=VALUE"),
     "set-key": (("run", "routed-64", "--set", "adapter.netwrok=vxlan"), "did you mean 'network'?"),
     "set-kind": (("run", "routed-64", "--set", "kind=linus"), "did you mean 'linux'?"),
