@@ -33,6 +33,11 @@ def _span(window: Window) -> tuple[int, int]:
     return window.start_ns, window.end_ns
 
 
+def _around(moment: int) -> tuple[int, int]:
+    """A moment and the seconds after it in which an answer is due."""
+    return moment, moment + _margin(limits.LACP_ECHO)
+
+
 def _margin(seconds: float) -> int:
     return int(seconds * SECOND)
 
@@ -75,7 +80,7 @@ def test_passive_answers(case: Case) -> None:
             seen=f"{port.name}: {len(early)} LACPDUs unasked",
             frames=[one.number for one in early],
         )
-        until = asked.time_ns + _margin(limits.LACP_FAST + limits.LACP_MARGIN + slack(case))
+        until = asked.time_ns + _margin(limits.LACP_FAST + limits.LACP_MARGIN + slack(case, _around(asked.time_ns)))
         answers = pdus(case, port, between=(asked.time_ns, until))
         case.expect(
             answers,
@@ -106,7 +111,7 @@ def test_partner_is_echoed(case: Case) -> None:
 
 
 def _expect_echo(case: Case, port: PortState, told: Pdu, heard: list[Pdu], what: str) -> None:
-    until = told.time_ns + _margin(limits.LACP_FAST + limits.LACP_MARGIN / 2 + slack(case))
+    until = told.time_ns + _margin(limits.LACP_FAST + limits.LACP_MARGIN / 2 + slack(case, _around(told.time_ns)))
     after = [one for one in heard if told.time_ns < one.time_ns <= until]
     case.expect(
         any(one.pdu.partner.identity == told.pdu.actor.identity for one in after),
@@ -203,7 +208,7 @@ def test_marker_is_answered(case: Case) -> None:
     case.require(asked, "no marker was sent")
     for port in ports_of(case, "sound"):
         for question in [one for one in asked if one.where == port.name]:
-            until = question.time_ns + _margin(limits.MARKER_RESPONSE + slack(case))
+            until = question.time_ns + _margin(limits.MARKER_RESPONSE + slack(case, _around(question.time_ns)))
             rows = index.select(
                 tap=port.partner, ethertype=slow.ETHERTYPE, outbound=False, between=(question.time_ns, until)
             )

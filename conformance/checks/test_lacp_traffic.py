@@ -38,7 +38,7 @@ def test_silence_drops_the_port(case: Case) -> None:
         case.require(spoken, f"{port.name}: the partner never spoke")
         silent = spoken[-1].time_ns
         _expect_states(case, port, silent, window.end_ns)
-        gone = silent + _margin(limits.LACP_EXPIRED + limits.LACP_MARGIN + slack(case))
+        gone = silent + _margin(limits.LACP_EXPIRED + limits.LACP_MARGIN + slack(case, (silent, window.end_ns)))
         late = [one for one in data[port.name] if gone < one.time_ns < window.end_ns]
         case.expect(
             not late,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar, Final
 
+from conformance import limits
 from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.filtered import TABLE, Filtered, Version
 from conformance.adapters.linux.network import Lease
@@ -14,11 +16,14 @@ from conformance.lab import nftables as nft
 from conformance.lab.lab import Host
 from conformance.lab.nftables.expression import extension_header
 from conformance.policy.document import Network, Policy, Rule
+from conformance.selftest.alterations import in_background
 from conformance.selftest.fault import PLANTED
 
 LEAK: Final = ("db03", "app12")
 """From whom to whom one cell leaks."""
 BEFORE_TRACKING: Final = -450
+LATE: Final = "late"
+"""Who attaches under traffic."""
 EVERYTHING: Final = IPv4Network("0.0.0.0/0")
 
 
@@ -134,12 +139,23 @@ class AttachedUnfiltered(Filtered):
         return first_of_all(replace(made, sets=(*made.sets, *sets)), *strangers)
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """And tell the policy only afterwards."""
+        """And tell the policy only afterwards: of who comes late, long enough after for its neighbours to find it."""
         endpoint = super().attach(host, request)
-        for one in self.lab.hosts.values():
-            sets = (self.set_of("known", version, [endpoint.handle]) for version in self.versions)
-            nft.add_elements(one.namespace, nft.Table(self.family, TABLE), *sets)
+
+        def tell() -> None:
+            threading.Event().wait(limits.RESOLUTION)
+            self._tell(endpoint.handle)
+
+        if request.name == LATE:
+            in_background(tell, host.namespace)
+        else:
+            self._tell(endpoint.handle)
         return endpoint
+
+    def _tell(self, lease: Lease) -> None:
+        for one in self.lab.hosts.values():
+            sets = (self.set_of("known", version, [lease]) for version in self.versions)
+            nft.add_elements(one.namespace, nft.Table(self.family, TABLE), *sets)
 
 
 class NeverShut(Filtered):
