@@ -42,13 +42,15 @@ def report_of(run: Run, name: str, planned: Sequence[Instance], *, complete: boo
     profile = run.profiles[name]
     owed = [(i.check.requirement.id, i.outcome_parameters) for i in planned if i.profile.name == name]
     asked = set(owed)
-    control = [each for each in run.session.listed(CONTROL) if (each.requirement, each.parameters) in asked]
+    # No plain wire stands in for a port with a partner: nothing of it is behind these outcomes.
+    wire = [] if profile.links else run.session.listed(CONTROL)
+    control = [each for each in wire if (each.requirement, each.parameters) in asked]
     return from_outcomes(
         header(run, name),
         run.session.listed(name),
         profile.deviations,
         planned=owed,
-        control=control_of(control) if control else None,
+        control=control_of(control) if control or profile.links else None,
         complete=complete,
     )
 
