@@ -29,6 +29,7 @@ from command import (
 )
 from machine import children, gone, state
 
+from conformance.lab.scratch import sweep
 from conformance.recording.store import find, load
 from conformance.report.model import canonical_outcomes
 from conformance.report.store import read
@@ -45,6 +46,12 @@ def stranger() -> Iterator[Stranger]:
     with tempfile.TemporaryDirectory(prefix="plugfest-stranger-") as name:
         Path(name).chmod(0o755)
         yield Stranger(Path(name))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def swept() -> None:
+    """What a killed run of somebody else has left on this machine is gone before we look at what we leave."""
+    sweep()
 
 
 # --- what a run says and leaves -----------------------------------------------------------------------------------
@@ -368,9 +375,10 @@ class Started:
     """A command in the middle of its work, with everything that it has started."""
 
     def __init__(self, command: list[str], folder: Path, resources: ExitStack) -> None:
+        heeding = ["env", "--default-signal=INT", *command]  # a shell's background jobs ignore it, and so would we
         self.process = resources.enter_context(
             subprocess.Popen(
-                command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                heeding, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
         )
         resources.callback(self.process.kill)
