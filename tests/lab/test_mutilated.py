@@ -67,8 +67,9 @@ def worst_of(run: Path) -> list[Judged]:
     for report in sorted(run.glob("*/report.json")):
         if report.parent.name != CONTROL:
             for folder in find(report.parent):
-                size = (folder / "frames.pcapng").stat().st_size
-                failing[load(folder).record.scenario].append((size, folder))
+                record = load(folder).record
+                if any(tap.captured for tap in record.taps):
+                    failing[record.scenario].append(((folder / "frames.pcapng").stat().st_size, folder))
     found = []
     for folders in failing.values():
         # reading them all would take longer than it tells
