@@ -65,7 +65,14 @@ class Substituting(Announcer):
 
 
 class OldMac(Announcer):
-    """The MAC address of before, in ARP and in the option."""
+    """The MAC address of before, in ARP and in the option; said again when the hand-over is certainly over."""
+
+    def announce(self, old: Lease, new: Lease, version: int) -> None:
+        """At once, and a little more than a second later."""
+        super().announce(old, new, version)
+        for address in new.addresses:
+            if address.version == version:
+                self.later([1.1], new.namespace, f"announces {address.ip}", self.frames(old, new, address))
 
     def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
         """Sent from the new MAC address, saying the old one."""
