@@ -23,8 +23,9 @@ CELL = "#cell=docker-overlay/nat.tcp-untranslated"
 SHOWN = "tr.requirement:not(.out):visible"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with this module: its event loop runs in this thread, where other tests ask the kernel by another."""
     program = shutil.which("chromium")
     if program is None:
         pytest.fail("chromium is not installed: make test installs it, or apt-get install chromium")
