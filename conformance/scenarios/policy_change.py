@@ -1,4 +1,5 @@
-"""When a policy is in force: while an endpoint attaches, and while it is changed for another.
+"""When a policy is in force: while an endpoint attaches, while what enforces it is restarted, and while it is changed
+for another.
 
 Datagrams run at a steady pace from before the change until after it, each of a flow of its own where the answer must
 not rest on what connection tracking remembers.
@@ -18,7 +19,7 @@ from ipaddress import ip_interface
 from typing import Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Restarting
 from conformance.frames import packets
 from conformance.frames.marker import mark
 from conformance.lab.flow import Probe
@@ -120,6 +121,31 @@ def late(stage: Stage) -> None:
         for wish in wishes:
             with _receiver(endpoint, wish.ip) as receiver:
                 _await(receiver, limits.RESOLUTION)
+        keep_silent(limits.STREAM_AFTER)
+
+
+# --- while it is restarted ----------------------------------------------------------------------------------------
+def again(stage: Stage) -> None:
+    """What enforces the policy on the first host is restarted, where the implementation can be, under traffic there."""
+    if not isinstance(stage.subject, Restarting):
+        return
+    host = stage.hosts[0]
+    target = tier(stage, "app", host.name)[0]
+    places = [stage.addresses(target, family)[0] for family in stage.families]
+    streams = [
+        stream(stage, purpose, one, (target.name, place))
+        for place in places
+        for purpose, name in (("restart-denied", "db"), ("restart-allowed", "web"))
+        for one in tier(stage, name, host.name)[:1]
+    ]
+    with running(stage, streams):
+        keep_silent(limits.STREAM_AFTER)
+        stage.event("restart", host.name)
+        stage.subject.restart(host)
+        stage.event("restarted", host.name)
+        for place in places:
+            with _receiver(target, place) as receiver:
+                _await(receiver, limits.POLICY_EFFECT)
         keep_silent(limits.STREAM_AFTER)
 
 

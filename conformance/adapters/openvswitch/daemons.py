@@ -46,6 +46,25 @@ class Switch:
             self._complain(f"ovs-appctl {' '.join(command)}: {done.stderr.strip()}")
         return done.stdout
 
+    def replace_flows(self, bridge: str, flows: Sequence[str]) -> None:
+        """Replace all flows of a bridge in one bundle. Raises AdapterError."""
+        command = ["ovs-ofctl", "-O", "OpenFlow14", "--bundle", "replace-flows", self._management(bridge), "-"]
+        done = self.host.run(command, text="\n".join([*flows, ""]), timeout=limits.COMMAND)
+        if done.returncode != 0 or done.stderr.strip():
+            self._complain(f"ovs-ofctl replace-flows: {done.stderr.strip()}")
+
+    def flows(self, bridge: str) -> list[str]:
+        """The flows of a bridge with their counters, one a line. Raises AdapterError."""
+        command = ["ovs-ofctl", "-O", "OpenFlow14", "dump-flows", self._management(bridge)]
+        done = self.host.run(command, timeout=limits.COMMAND)
+        if done.returncode != 0:
+            self._complain(f"ovs-ofctl dump-flows: {done.stderr.strip()}")
+        return [line.strip() for line in done.stdout.splitlines() if "actions=" in line]
+
+    @staticmethod
+    def _management(bridge: str) -> str:
+        return f"unix:{STATE / bridge}.mgmt"
+
     def _complain(self, words: str) -> None:
         died = "" if self.daemon.alive() else f"; it has died: {self.daemon.tail(LOG_LINES)}"
         raise AdapterError(f"{self.host.name}: {words}{died}")
