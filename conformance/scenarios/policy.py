@@ -43,8 +43,9 @@ def act(stage: Stage) -> None:
         for task in tasks:
             task.result()
         late(stage)
-        again(stage)
-    stage.snapshot_hosts("after", tracked=False)
+        stage.snapshot_hosts("after", tracked=False)
+        if again(stage):
+            stage.snapshot_hosts("restarted", tracked=False)
     change(stage, policy, partial(apply, stage))
     stage.snapshot_hosts("changed", tracked=False)
 

@@ -125,10 +125,10 @@ def late(stage: Stage) -> None:
 
 
 # --- while it is restarted ----------------------------------------------------------------------------------------
-def again(stage: Stage) -> None:
-    """What enforces the policy on the first host is restarted, where the implementation can be, under traffic there."""
+def again(stage: Stage) -> bool:
+    """Restart what enforces the policy on the first host, under traffic there; False where its adapter cannot."""
     if not isinstance(stage.subject, Restarting):
-        return
+        return False
     host = stage.hosts[0]
     target = tier(stage, "app", host.name)[0]
     places = [stage.addresses(target, family)[0] for family in stage.families]
@@ -147,6 +147,7 @@ def again(stage: Stage) -> None:
             with _receiver(target, place) as receiver:
                 _await(receiver, limits.POLICY_EFFECT)
         keep_silent(limits.STREAM_AFTER)
+    return True
 
 
 # --- while the policy changes -------------------------------------------------------------------------------------
