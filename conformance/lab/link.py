@@ -258,6 +258,6 @@ def compute_checksums(namespace: Namespace, name: str) -> None:
 
 def _no_offload(name: str) -> None:
     wish = ctypes.create_string_buffer(struct.pack("=II", SET_TX_CHECKSUM, 0))
-    request = struct.pack("=16sP8x", name.encode(), ctypes.addressof(wish))
+    request = struct.pack("16sP16x", name.encode(), ctypes.addressof(wish))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asked:
         fcntl.ioctl(asked, ETHTOOL, request)

@@ -23,6 +23,7 @@ from conformance.adapters.interface import AdapterError, Address, Attachment, En
 from conformance.frames import packets
 from conformance.frames.marker import mark
 from conformance.lab.flow import Probe
+from conformance.lab.lab import Host
 from conformance.policy.document import Policy, Rule
 from conformance.recording.model import Family, Flow, Socket
 from conformance.scenarios.policy_edges import OPEN, raw_socket, tier
@@ -104,10 +105,7 @@ def _send(
 def late(stage: Stage) -> None:
     """One more application attaches, at addresses that are known before: its neighbours already send to it."""
     host = stage.hosts[0]
-    wishes: tuple[Interface, ...] = tuple(
-        ip_interface(f"{prefix[200]}/{prefix.max_prefixlen}") for prefix in (host.workload_ipv4, host.workload_ipv6)
-    )
-    wishes = tuple(one for one in wishes if ("ipv4" if one.version == 4 else "ipv6") in stage.families)
+    wishes = tuple(_free(stage, host, family) for family in stage.families)
     streams = []
     for wish in wishes:
         for purpose, name in (("late-denied", "db"), ("late-allowed", "web")):
@@ -122,6 +120,15 @@ def late(stage: Stage) -> None:
             with _receiver(endpoint, wish.ip) as receiver:
                 _await(receiver, limits.RESOLUTION)
         keep_silent(limits.STREAM_AFTER)
+
+
+def _free(stage: Stage, host: Host, family: Family) -> Interface:
+    """An address that nobody has, of the prefix that the host's other endpoints are in: on the segment, or behind the
+    host."""
+    pool, workload = (host.pool_ipv4, host.workload_ipv4) if family == "ipv4" else (host.pool_ipv6, host.workload_ipv6)
+    known = next(one for one in stage.endpoints.values() if one.host == host.name)
+    prefix = pool if stage.addresses(known, family)[0] in pool else workload
+    return ip_interface(f"{prefix[min(200, prefix.num_addresses - 3)]}/{prefix.max_prefixlen}")
 
 
 # --- while it is restarted ----------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def plan_lines(settings: Settings) -> tuple[str, ...]:
         case "bridge" if settings.policy:
             return (
                 f"on every host: a{inside} bridge network, {families} of the host's workload prefixes",
-                "on every host: the policy in DOCKER-USER, iptables and ip6tables, replaced in one transaction",
+                "on every host: the policy in DOCKER-USER, replaced in one transaction",
             )
         case "bridge":
             return (f"on every host: a{inside} bridge network, {families} of the host's workload prefixes",)

@@ -26,9 +26,7 @@ UNSPECIFIED: Final = IPv4Address(0)
 IP: Final[Mapping[Version, str]] = {4: "ip", 6: "ipv6"}
 SOURCE: Final[Mapping[Version, str]] = {4: "nw_src", 6: "ipv6_src"}
 DESTINATION: Final[Mapping[Version, str]] = {4: "nw_dst", 6: "ipv6_dst"}
-TRANSPORT: Final[Mapping[tuple[str, Version], str]] = {
-    ("tcp", 4): "tcp", ("tcp", 6): "tcp6", ("udp", 4): "udp", ("udp", 6): "udp6",
-}  # fmt: skip
+NUMBERS: Final = {"tcp": 6, "udp": 17}
 ECHO: Final[Mapping[Version, str]] = {4: "icmp,icmp_type=8", 6: "icmp6,icmp_type=128"}
 COMMIT: Final = f"ct(commit,zone={ZONE}),resubmit(,{SWITCH})"
 
@@ -112,7 +110,7 @@ def _side(policy: Policy, direction: Direction, members: Sequence[Member]) -> It
         for version in VERSIONS:
             for ends in _ends(policy, rule, members, version):
                 for flow in _openings(rule, version):
-                    matched = ",".join(filter(None, [flow, *ends]))
+                    matched = ",".join(filter(None, ["ct_state=+trk+new", flow, *ends]))
                     yield f"table={table},priority={1000 - number},{matched},actions={fate[rule.action]}"
     own = SOURCE if outwards else DESTINATION
     default = fate[getattr(policy.default, direction)]
@@ -120,7 +118,7 @@ def _side(policy: Policy, direction: Direction, members: Sequence[Member]) -> It
         for version in VERSIONS:
             for address in member.of(version):
                 yield f"table={table},priority=10,{IP[version]},{own[version]}={address},actions={default}"
-    yield f"table={table},priority=0,actions={fate['allow']}"
+    yield from (f"table={table},priority=0,{IP[version]},actions={fate['allow']}" for version in VERSIONS)
 
 
 def _ends(policy: Policy, rule: Rule, members: Sequence[Member], version: Version) -> Iterator[tuple[str, ...]]:
@@ -141,17 +139,17 @@ def _addresses(policy: Policy, group: str | None, members: Sequence[Member], ver
 
 
 def _openings(rule: Rule, version: Version) -> Iterator[str]:
-    """Which flows a rule is about."""
+    """Which flows a rule is about, by the ports of the tracked connection: later fragments have none of their own."""
     if rule.protocol == "icmp":
         yield ECHO[version]
     elif rule.protocol is None:
         yield IP[version]
     else:
-        kind = TRANSPORT[rule.protocol, version]
+        flow = f"{IP[version]},ct_nw_proto={NUMBERS[rule.protocol]}"
         for low, high in rule.ranges:
-            yield from (f"{kind},tp_dst={masked}" for masked in masks(low, high))
+            yield from (f"{flow},ct_tp_dst={masked}" for masked in masks(low, high))
         if not rule.ranges:
-            yield kind
+            yield flow
 
 
 def masks(low: int, high: int) -> Iterator[str]:

@@ -79,9 +79,11 @@ class Segment(FlatBridge):
         return super().attach(host, replace(request, labels=labels))
 
     def explain(self, host: Host) -> Mapping[str, Any]:
-        """The flows as the switch shows them."""
-        dumped = self._switches[host.name].flows(BRIDGE)
-        return {"rules": [{"kind": "rule", "flow": line} for line in dumped]}
+        """The flows as the switch shows them, and what it makes of fragments."""
+        switch = self._switches[host.name]
+        dumped = switch.flows(BRIDGE)
+        fragments = switch.ask("dpctl/ipf-get-status").splitlines()
+        return {"rules": [{"kind": "rule", "flow": line} for line in dumped], "fragments": fragments}
 
     # --- how an endpoint is cabled ----------------------------------------------------------------------------
     def connect(self, lease: Lease) -> None:
