@@ -121,6 +121,7 @@ def act(stage: Stage) -> None:
         stage.snapshot("after")
         if "conflict-detection" in stage.claims:
             contest(stage, watching, attempts[0].name)
+            stage.snapshot_hosts("contested", tracked=False)
         stage.changes.extend(monitor.stop())
     for where in monitor.overflowed:
         stage.event("monitor-overflowed", where)

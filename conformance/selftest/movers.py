@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from conformance.adapters.interface import Endpoint, Interface, MoveKind
+from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.network import INTERFACE, Lease, refusals
 from conformance.frames import arp, ndp
@@ -13,7 +13,7 @@ from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host, link_local
 from conformance.lab.namespace import Namespace
 from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source, transport
-from conformance.selftest.announcer import Announcer, rarp, sound
+from conformance.selftest.announcer import Announcer, rarp, sound, unasking
 from conformance.selftest.fault import planted
 
 RARP_GAPS: Final = (0.0, 0.05, 0.15, 0.25, 0.35)
@@ -167,6 +167,10 @@ class OldHost(Announcer):
 
 class Lingering(Announcer):
     """The old place keeps its IPv4 address, and answers for it."""
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Attach a station that answers, and asks nobody."""
+        return unasking(super().attach(host, request))
 
     def leave(self, old: Lease) -> None:
         """Take the IPv6 addresses away, so that detection at the new place finds nothing, and leave the rest."""

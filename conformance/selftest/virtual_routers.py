@@ -19,7 +19,7 @@ from conformance.frames import vrrp
 from conformance.lab import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.namespace import Namespace
-from conformance.selftest.announcer import Announcer, sound, wrote_down
+from conformance.selftest.announcer import Announcer, sound, unasking, wrote_down
 from conformance.selftest.fault import Fault
 
 INTERVAL: Final = 1.0
@@ -67,7 +67,7 @@ class VirtualRouter(Announcer):
         """The master goes; the backup waits for its timer, takes over, and advertises itself."""
         old: Lease = endpoint.handle
         self._ends[endpoint.name].set()
-        if kind == "failover" and self.resigns:
+        if kind != "crash" and self.resigns:
             self.advertise(old, vrrp.RESIGNED)
         wait = self.after_crash if kind == "crash" else self.after_resignation
         if kind == "crash":
@@ -97,6 +97,8 @@ class VirtualRouter(Announcer):
         packets = []
         for version in (4, 6):
             addresses = [one.ip for one in lease.addresses if one.version == version]
+            if not addresses:
+                continue
             source = addresses[0] if version == 4 else link_local(lease.mac).ip
             packets.append(vrrp.build(self._ids[lease.name], priority, addresses, source, lease.mac))
         self.say(lease.namespace, f"advertises with priority {priority}", packets)
@@ -146,6 +148,10 @@ class Answering(VirtualRouter):
 
     moves: tuple[MoveKind, ...] = ("failover",)
 
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Attach a station that answers, and asks nobody."""
+        return unasking(super().attach(host, request))
+
     def leave(self, old: Lease) -> None:
         """IPv6 addresses go, so that detection at the new place finds nothing; the rest stays."""
         six = [one for one in (*old.addresses, link_local(old.mac)) if one.version == 6]
@@ -158,6 +164,9 @@ class WithVirtualMac(VirtualRouter):
 
     moves: tuple[MoveKind, ...] = ("migrate",)
     after_resignation = SKEW + 2 * limits.VRRP_PROMPT
+
+    def _take(self, host: Host, request: Attachment) -> tuple[Interface, ...]:
+        return tuple(address for address in super()._take(host, request) if address.version == 4)
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Attach it, then give its interface the virtual router's MAC address."""
