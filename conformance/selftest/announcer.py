@@ -89,8 +89,8 @@ class Announcer(Mover):
 
 
 def unasking(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, which no longer asks neighbours whether they are still there: what it is heard to say is then what a
-    fault makes it say."""
+    """The endpoint, which no longer asks neighbours whether they are still there: what it is heard to say is then what
+    a fault makes it say."""
     endpoint.namespace.sysctl(f"net.ipv4.neigh.{endpoint.interface}.delay_first_probe_time", 600)
     return endpoint
 
