@@ -33,8 +33,10 @@ CAPACITY = _capacity()
 """Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting. Who shares the
 machine with other runs asks for less by the environment variable PLUGFEST_LABS: the neighbour tables are shared, too.
 """
-OVERFLOWS_BORNE = 2
-"""How often a recording is made again because the machine's neighbour tables were full meanwhile."""
+SPOILED_BORNE = 2
+"""How often a recording is made again because the machine's neighbour tables were full meanwhile, or its processors so
+busy that our own timers were late by `LATE`."""
+LATE = limits.LACP_LOSS / 2
 
 
 class Room:
@@ -85,6 +87,15 @@ def neighbour_overflows() -> int:
     return total
 
 
+def _late(folder: Path) -> bool:
+    """Whether the recording in `folder` says that our own timers were late: then those of others may have been."""
+    try:
+        events = load(folder).record.events
+    except UsageError:
+        return False
+    return any(event.kind == "late" and float(event.detail.get("seconds", 0)) >= LATE for event in events)
+
+
 @dataclass(frozen=True)
 class Order:
     """What can be recorded: the profiles with their weights, the testbeds, and where the recordings go."""
@@ -126,7 +137,7 @@ class Live:
                 ROOM.give_back(weight)
                 self._futures[key].set_exception(Missing(f"the recording could not be begun: {problem}"))
 
-    def _submit(self, key: RecordingKey, weight: int, again: int = OVERFLOWS_BORNE) -> None:
+    def _submit(self, key: RecordingKey, weight: int, again: int = SPOILED_BORNE) -> None:
         self._progress("started", key, None)
         overflows = neighbour_overflows()
         destination = self._order.out / key.profile / folder_name(key.testbed, key.scenario, key.attempt)
@@ -142,7 +153,7 @@ class Live:
         future = self._pool.submit("conformance.running.record:record", asdict(job))
 
         def done(job: Future[Any]) -> None:
-            if again and not self._closing and neighbour_overflows() > overflows:
+            if again and not self._closing and (neighbour_overflows() > overflows or _late(destination)):
                 shutil.rmtree(destination, ignore_errors=True)
                 self._submit(key, weight, again - 1)
                 return
