@@ -24,7 +24,7 @@ FAMILIES: Final = (
 )  # fmt: skip
 ROLES: Final = (
     "workload-network", "ipam", "bridge", "overlay", "migration", "address-mover", "switch", "lldp-agent",
-    "lacp-partner", "packet-filter", "workload-pair",
+    "lacp-partner", "packet-filter", "workload-pair", "lldp-pair", "lacp-pair", "bridge-pair",
 )  # fmt: skip
 FEATURES: Final = (
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",

@@ -1,11 +1,13 @@
-"""Planted faults of the family pair: the first of two implementations drops or translates, the second is sound."""
+"""Planted faults of the family pair: the first of two implementations misbehaves, the second is sound."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from conformance.frames import lldp
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import destination, drop, in_interface, masquerade, out_interface, source, state
+from conformance.partners.lldp import Conduct
 from conformance.selftest.chains import Planted, forwarding, source_translation
 from conformance.selftest.fault import Fault, rule_hit
 
@@ -36,7 +38,7 @@ _SOUND = Fault(
     witness=rule_hit,
 )
 
-FAULTS = (
+_NETWORK_FAULTS = (
     replace(
         _SOUND,
         name="pair-masquerade",
@@ -66,3 +68,36 @@ FAULTS = (
         on_network=forwarding("ip", _mute),
     ),
 )
+
+
+def _agent(name: str, title: str, conduct: Conduct, *fails: str) -> Fault:
+    """One of two reference agents misbehaves, the left one."""
+    return Fault(
+        name=f"pair-lldp-{name}",
+        title=title,
+        network="reference-lldp",
+        partner="reference-lldp",
+        testbed="links",
+        fails=frozenset(f"pair.lldp-{fail}" for fail in fails),
+        conduct=conduct,
+        witness=rule_hit,
+    )
+
+
+def _without_port(frame: bytes) -> bytes:
+    """An LLDPDU whose Port ID is taken out."""
+    told = lldp.parse(frame)
+    assert told is not None
+    tlvs = [lldp.tlv(each.type, each.value) for each in told.tlvs if each.type not in (lldp.PORT, lldp.END)]
+    return lldp.frame_of(told.source, tlvs)
+
+
+_LINK_FAULTS = (
+    _agent("silent", "in a pair, one agent says nothing", Conduct(silent=True), "shown", "speaks"),
+    _agent("blind", "in a pair, one agent shows nobody", Conduct(learns=False), "shown", "hears"),
+    _agent("ageless", "in a pair, one agent forgets nobody", Conduct(ages=False), "aged", "hears"),
+    _agent(
+        "nameless", "in a pair, one agent leaves its Port ID out", Conduct(malform=_without_port), "shown", "speaks"
+    ),
+)
+FAULTS = (*_NETWORK_FAULTS, *_LINK_FAULTS)

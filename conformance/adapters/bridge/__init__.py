@@ -24,7 +24,7 @@ from conformance.profile import Profile, Strict, explain
 
 HUNDREDTHS: Final = 100
 """The kernel counts the times of a bridge in 1/100 s (USER_HZ)."""
-FORWARD_DELAY, HELLO_TIME, MAX_AGE, AGEING_TIME, STP_STATE = 1, 2, 3, 4, 5
+FORWARD_DELAY, HELLO_TIME, MAX_AGE, AGEING_TIME, STP_STATE, PRIORITY = 1, 2, 3, 4, 5, 6
 SNOOPING: Final = 23
 """IFLA_BR_FORWARD_DELAY and its neighbours, IFLA_BR_MCAST_SNOOPING (linux/if_link.h)."""
 
@@ -60,7 +60,7 @@ class KernelBridges:
         """Make the bridges. Raises AdapterError."""
         with refusals("bridge"):
             for number, wish in enumerate(wishes):
-                self._make(host, wish, list(self.lab.hosts).index(host.name), number)
+                self._make(host, wish, list(self.lab.testbed.hosts).index(host.name), number)
             for wish in wishes:
                 for port in wish.ports:
                     link.await_link(host.namespace, port)
@@ -72,7 +72,7 @@ class KernelBridges:
             FORWARD_DELAY: wish.forward_delay, HELLO_TIME: wish.hello, MAX_AGE: wish.max_age, AGEING_TIME: wish.ageing
         }  # fmt: skip
         data = {kind: pack("=I", round(seconds * HUNDREDTHS)) for kind, seconds in times.items()}
-        data[SNOOPING] = b"\0"
+        data |= {SNOOPING: b"\0", PRIORITY: pack("=H", wish.priority)}
         made = [
             rtnetlink.link(
                 wish.name, "bridge", data=data, mac=f"02:00:5e:00:{0x60 + place:02x}:{0xA0 + number:02x}", up=False

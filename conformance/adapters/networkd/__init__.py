@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ PROGRAM: Final = "/lib/systemd/systemd-networkd"
 STATE: Final = "/run/systemd/netif"
 USER: Final = "systemd-network"
 FOLDERS: Final = tuple(f"{STATE}/{name}" for name in ("links", "leases", "lldp"))
+IDENTITY: Final = "/run/machine-id"
 NETWORK: Final = "/run/systemd/network/10-ports.network"
 WISHES: Final = """\
 [Match]
@@ -106,7 +108,11 @@ class Networkd:
         for command in (["mkdir", "-p", str(Path(NETWORK).parent), *FOLDERS], ["chown", "-R", USER, STATE]):
             self._host.run(command, timeout=limits.COMMAND)
         self._host.run(["tee", NETWORK], text=WISHES.format(names=names), timeout=limits.COMMAND)
-        behind = f"mount -o remount,bind,ro /sys && exec {PROGRAM}"
+        # Its Chassis ID is made of the machine's identity, of which each host of the lab has its own.
+        identity = uuid.uuid5(uuid.NAMESPACE_URL, f"plugfest {self._host.name}").hex
+        self._host.run(["tee", IDENTITY], text=f"{identity}\n", timeout=limits.COMMAND)
+        own = f"if test -e /etc/machine-id; then mount --bind {IDENTITY} /etc/machine-id; fi"
+        behind = f"{own} && mount -o remount,bind,ro /sys && exec {PROGRAM}"
         environment = {"SYSTEMD_LOG_TARGET": "console"}
         command = ["unshare", "-m", "sh", "-c", behind]
         self._daemon = self._host.start(command, log="networkd", environment=environment)

@@ -69,6 +69,7 @@ class OpenVSwitch:
             if wish.spanning != "off":
                 kind = wish.spanning
                 times = {"hello-time": wish.hello, "max-age": wish.max_age, "forward-delay": wish.forward_delay}
+                times["priority"] = wish.priority
                 options = [f"other-config:{kind}-{name}={seconds:.0f}" for name, seconds in times.items()]
                 commands.append(["set", "bridge", wish.name, f"{kind}_enable=true", *options])
             commands += [["add-port", wish.name, port] for port in wish.ports]
@@ -105,7 +106,7 @@ class OpenVSwitch:
             self._switches[host.name].configure(*off)
 
     def _made(self, host: Host, name: str, number: int) -> list[Sequence[str]]:
-        mac = _mac(list(self._lab.hosts).index(host.name), number)
+        mac = _mac(list(self._lab.testbed.hosts).index(host.name), number)
         kind = ["datapath_type=netdev", f"other-config:hwaddr={mac}"]
         return [["add-br", name], ["set", "bridge", name, *kind]]
 
