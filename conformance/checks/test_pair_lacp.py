@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from conformance import limits
-from conformance.frames.slow import State
+from conformance.frames.slow import Participant, State
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, Pdu, arrivals, pdus, slack
 from conformance.judging.meetings import (
@@ -86,7 +86,6 @@ def test_survives(case: Case) -> None:
     """A group goes on when one of its cables is lost, and takes it back."""
     agreed = _agreed(case)
     case.require(agreed.get("up", (0, False))[1], "the two never agreed, so that nothing could be lost")
-    late = slack(case)
     losses = (
         ("severed", "mended", limits.LACP_MARGIN, "its carrier was lost"),
         ("deaf", "hearing", limits.LACP_EXPIRED + limits.LACP_MARGIN, "it had fallen silent"),
@@ -96,6 +95,7 @@ def test_survives(case: Case) -> None:
         end = next(events(case, found), None)
         case.require(begin is not None and end is not None, f"no cable was {lost}")
         assert begin is not None and end is not None
+        late = slack(case, (begin.time_ns, end.time_ns))
         start = begin.time_ns + int((allowed + late) * SECOND)
         case.require(
             start + SECOND // 2 < end.time_ns, "the machine was too busy: the cable was lost for too short a time"
@@ -108,6 +108,10 @@ def test_survives(case: Case) -> None:
             _expect_carried(case, moment, moment + SECOND, f"once the cable was back after {how}")
 
 
+def _participant(known: Participant) -> str:
+    return f"system {known.system} key {known.key} port {known.port} ({known.state.words()})"
+
+
 def _echoes(case: Case, end: int) -> Iterator[Finding]:
     late = int((limits.LACP_ECHO + slack(case)) * SECOND)
     for cable in cables(case):
@@ -116,11 +120,14 @@ def _echoes(case: Case, end: int) -> Iterator[Finding]:
         for one in pdus(case, port):
             before = [each for each in heard if each.time_ns <= one.time_ns]
             fresh = [each for each in before if each.time_ns > one.time_ns - late]
-            if not fresh or before[0].time_ns > one.time_ns - late:
+            lonely = one.pdu.actor.state & (
+                State.EXPIRED | State.DEFAULTED
+            )  # then the standard has it forget some of it
+            if lonely or not fresh or before[0].time_ns > one.time_ns - late:
                 continue
             known = [each.pdu.actor for each in (*before[-len(fresh) - 1 : -len(fresh)], *fresh)]
             right = one.pdu.partner in known
-            told = f"{port.name} told of its partner {one.pdu.partner}, which had told of itself {known[-1]}"
+            told = f"{port.name} repeats {_participant(one.pdu.partner)} where it was told {_participant(known[-1])}"
             yield ("" if right else told), (one.number, fresh[-1].number), right
 
 
@@ -156,7 +163,8 @@ def _joins(case: Case, end: int) -> Iterator[Finding]:
             )
             state = State(0) if mine is None else mine.pdu.actor.state
             numbers = tuple(one.number for one in (offered, mine) if one is not None)
-            words = f"{port.name} ({moment}) is {state!s} where its partner offered {offered.pdu.actor.state!s}"
+            offer = offered.pdu.actor.state
+            words = f"{port.name} ({moment}) says {state.words()} where its partner offered {offer.words()}"
             yield words, numbers, wanted in state
 
 
@@ -187,7 +195,7 @@ def _expires(case: Case, end: int) -> Iterator[Finding]:
     port = cable.ends[end]
     if not any(one.time_ns < start and GRANTED in one.pdu.actor.state for one in pdus(case, port)[-1000:]):
         return
-    deadline = start + int((limits.LACP_EXPIRED + limits.LACP_MARGIN + slack(case)) * SECOND)
+    deadline = start + int((limits.LACP_EXPIRED + limits.LACP_MARGIN + slack(case, (start, over))) * SECOND)
     late = [one.number for one in arrivals(case, port, between=(deadline, over))]
     words = f"{port.name} still sends {len(late)} frames into a cable that has been silent for longer than 3 s"
     yield words, tuple(late[:8]), not late

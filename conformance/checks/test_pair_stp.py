@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from conformance.frames import bpdu
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, arrivals, slack
 from conformance.judging.meetings import (
     DIRECTIONS,
     SIDES,
+    Cable,
     Finding,
+    Heard,
     Room,
     bpdus,
     ends,
@@ -20,8 +23,10 @@ from conformance.judging.meetings import (
     side,
 )
 from conformance.judging.register import check
-from conformance.recording.model import Window
+from conformance.recording.model import Event, Window
 
+FORGOTTEN = 6 * SECOND
+"""The shortest Max Age of the standard: what was told longer ago need not be known any more."""
 IN_FLIGHT = SECOND // 5
 """What was sent so shortly before the end of a window may arrive after it."""
 
@@ -45,7 +50,7 @@ def _expect_once(case: Case, room: Room, window: Window) -> None:
     came = Counter(one.what for one in arrivals(case, room.stations[there]))
     lost = [one.number for one in sent if not came[one.what]]
     twice = [one.number for one in sent if came[one.what] > 1]
-    cut = [event for cable in room.cables for event in events(case, "loop-cut", cable.name)]
+    cut = _cut(case, room)
     blame = f"; {_blame(case, room)}" if lost or twice or cut else ""
     place = f"{window.name}, {room.stations[here].name} to {room.stations[there].name}"
     seen = f"{place}: {len(lost)} of {len(sent)} broadcasts were lost, {len(twice)} came more than once{blame}"
@@ -66,28 +71,34 @@ def test_once(case: Case) -> None:
 def test_heals(case: Case) -> None:
     """When the cable in use is lost the other one takes over."""
     for room in rooms(case):
-        looped = [event for cable in room.cables for event in events(case, "loop-cut", cable.name)]
-        case.require(not looped, f"{room.name}: there was a loop, so that no way could be lost")
+        case.require(not _cut(case, room), f"{room.name}: there was a loop, so that no way could be lost")
         _expect_once(case, room, case.window(f"healed {room.name}"))
 
 
 def _roots(case: Case, room: Room, end: int) -> Iterator[Finding]:
-    """Whether what a side says of the root is the best that it knows; the one that is to be the root says it on every
-    cable."""
+    """Whether what a side says of the root is the best that it was told lately; the one that is to be the root says so
+    on every cable."""
     window = case.window(f"steady {room.name}")
-    between = window.start_ns, window.end_ns
+    heard = [one for cable in room.cables for one in _heard(case, cable, end, window.end_ns)]
     for cable in room.cables:
         port = cable.ends[end]
-        own = bpdus(case, port, between=between)
-        heard = [one.bpdu.root for one in bpdus(case, port, between=between, arrived=True)]
-        if room.root == end and not own:
+        own = bpdus(case, port, between=(0, window.end_ns))
+        if room.root == end and not any(one.time_ns >= window.start_ns for one in own) and not _cut(case, room):
             yield f"{room.name}: {port.name} is the root's, and told nobody so", (), False
         for one in own:
-            best = min([one.bpdu.bridge, *heard])
+            known = [each for each in heard if one.time_ns - FORGOTTEN < each.time_ns < one.time_ns - SECOND]
+            best = min(known, key=lambda each: each.bpdu.root, default=one)
             words = (
-                f"{room.name}: {port.name} names the root {one.bpdu.root.hex()}, the best that it knows is {best.hex()}"
+                f"{room.name}: {port.name} names the root {one.bpdu.root.hex()}, and was told of {best.bpdu.root.hex()}"
             )
-            yield words, (one.number,), one.bpdu.root == best
+            yield words, (one.number, best.number), one.bpdu.root <= best.bpdu.root
+
+
+def _heard(case: Case, cable: Cable, end: int, until: int) -> list[Heard]:
+    """What a side was told on a cable in a version that it knows: a bridge without RSTP passes over RST BPDUs."""
+    latest = bpdu.RSTP if "rstp" in side(case, end).profile.features else bpdu.STP
+    arrived = bpdus(case, cable.ends[end], between=(0, until), arrived=True)
+    return [one for one in arrived if one.bpdu.version <= latest]
 
 
 @check("pair.stp-root", scenario="pair_stp", side=SIDES)
@@ -98,7 +109,7 @@ def test_root(case: Case) -> None:
     for room in rooms(case):
         for seen, frames, holds in _roots(case, room, mine):
             told = f"{side(case, mine).profile.name}: {seen}"
-            expected = "the root that is named is the best of the bridge's own identifier and those that it heard"
+            expected = "no BPDU names a worse root than what the bridge was told a second before"
             case.expect(holds, expected=expected, seen=told, frames=frames)
 
 
@@ -106,18 +117,38 @@ def _ways(case: Case, room: Room, end: int) -> Iterator[Finding]:
     """Of the side that is not the root: by how many of its cables it sends what is broadcast."""
     if room.root == end:
         return
-    for name in ("steady", "healed"):
-        if not [window for window in case.recording.record.windows if window.name == f"{name} {room.name}"]:
-            continue
-        window = case.window(f"{name} {room.name}")
+    steady = case.window(f"steady {room.name}")
+    told = [_heard(case, cable, end, steady.end_ns) for cable in room.cables]
+    if not all(told):
+        return
+    since = max(listed[0].time_ns for listed in told) + SECOND
+    left = [arrivals(case, cable.ends[end], between=(since, steady.end_ns)) for cable in room.cables]
+    first, second = ({one.what: one.number for one in listed} for listed in left)
+    doubled = [number for what, one in first.items() if what in second for number in (one, second[what])]
+    words = f"{room.name}: {len(doubled) // 2} broadcasts left by both cables, on which it had been told of the root"
+    yield words, tuple(doubled[:4]), not doubled
+    lost = {event.where for cable in room.cables for event in events(case, "severed", cable.name)}
+    windows = [(steady, room.cables), *((one, room.cables) for one in _healed(case, room))]
+    for window, cables in windows:
+        there = [cable for cable in cables if window is steady or cable.name not in lost]
         between = window.start_ns, window.end_ns
-        if not all(bpdus(case, cable.ends[end], between=between, arrived=True) for cable in room.cables[:1]):
+        if not all(bpdus(case, cable.ends[end], between=between, arrived=True) for cable in there):
             continue
-        frames = {cable.name: arrivals(case, cable.ends[end], between=between) for cable in room.cables}
-        used = [cable for cable, listed in frames.items() if listed]
-        shown = tuple(listed[0].number for listed in frames.values() if listed)
-        words = f"{window.name}: what is broadcast leaves by {len(used)} of the cables ({', '.join(used) or 'none'})"
-        yield words, shown, len(used) == 1
+        sent = numbered_frames(case, room.stations[end], between=(window.start_ns, window.end_ns - IN_FLIGHT))
+        by = Counter(one.what for cable in there for one in arrivals(case, cable.ends[end], between=between))
+        wrong = [one.number for one in sent if by[one.what] != 1]
+        words = f"{window.name}: {len(wrong)} of {len(sent)} broadcasts did not leave by exactly one of its cables"
+        yield words, tuple(wrong[:4]), not wrong
+
+
+def _healed(case: Case, room: Room) -> list[Window]:
+    name = f"healed {room.name}"
+    return [case.window(name)] if any(one.name == name for one in case.recording.record.windows) else []
+
+
+def _cut(case: Case, room: Room) -> list[Event]:
+    """The cable that was cut since it carried a loop, if one was."""
+    return [event for cable in room.cables for event in events(case, "loop-cut", cable.name)]
 
 
 @check("pair.stp-one-way", scenario="pair_stp", side=SIDES)

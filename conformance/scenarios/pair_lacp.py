@@ -1,7 +1,9 @@
 """Two switches with a group of two cables between them: they negotiate it, lose a cable in two ways, and take it back.
 
 Stations at both switches send numbered broadcasts all the time. First the cable that carries most of them loses its
-carrier at both ends, then it falls silent with its lights on, which the short timeout of LACP alone can tell.
+carrier at both ends, then it falls silent with its lights on, which the short timeout of LACP alone can tell. Who has
+then given up on its partner speaks every 30 s alone: the fast variant takes the carrier of that cable for a second, so
+that both begin anew.
 """
 
 from __future__ import annotations
@@ -74,15 +76,18 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
     busiest = max(joints, key=lambda joint: watch.carried[joint.name])
     busiest.event("severed")
     with busiest.severed():
-        await silence(limits.LACP_LOSS)
+        await silence(limits.LACP_LOSS + limits.LACP_MARGIN)
     busiest.event("mended")
     watch.forget()
     stage.event("agreed", "severed", came=await watch.agreed())
     await silence(limits.LACP_BRISK)
     with busiest.deaf():
-        await silence(limits.LACP_EXPIRED + limits.LACP_MARGIN + limits.LACP_LOSS)
+        await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
     watch.forget()
-    stage.event("agreed", "deaf", came=await watch.agreed())
+    if stage.variant == "fast":  # who has given up on its partner speaks every 30 s; a carrier has it speak at once
+        with busiest.severed():
+            await silence(limits.LACP_BRISK)
+    stage.event("agreed", "deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD))
     await silence(limits.LACP_BRISK)
     stage.event("done")
 
@@ -111,10 +116,10 @@ class _Watch:
         self._states.clear()
         self._all.clear()
 
-    async def agreed(self) -> bool:
-        """Until every end says that it distributes; whether all do in time."""
+    async def agreed(self, longer: float = 0.0) -> bool:
+        """Until every end says that it distributes; whether all do in time, with so many seconds more."""
         try:
-            await asyncio.wait_for(self._all.wait(), limits.LACP_UP)
+            await asyncio.wait_for(self._all.wait(), limits.LACP_UP + longer)
         except TimeoutError:
             return False
         return True

@@ -36,10 +36,10 @@ def act(stage: Stage) -> None:
     async def meet(links: Sequence[Sequence[Link]]) -> None:
         async with joined(stage, *links) as joints:
             await both(stage, _begin)
-            ears = {joint: [_Ear(joint, end, sides[end]) for end in (0, 1)] for joint in joints}
-            await asyncio.gather(*(ear.find() for pair in ears.values() for ear in pair))
+            ears = [_Ear(joint, end, sides[end]) for joint in joints for end in (0, 1)]
+            await asyncio.gather(*(ear.find() for ear in ears))
             with joints[0].deaf():
-                await asyncio.gather(*(ear.outlive() for ear in ears[joints[0]]))
+                await asyncio.gather(*(ear.outlive() for ear in ears[:2]))
 
     cabled(stage, PORTS, meet)
     stage.snapshot("after")

@@ -40,13 +40,15 @@ class Flaw:
     `wish` changes what is asked of the implementation; everything else is about the bridge called `bridge`. `of_bridge`
     and `of_port` are settings of the kernel's bridge, by their names in sysfs. A box is put before the ports where
     `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other port. `pins` is
-    a station that is fixed to the bridge's first port.
+    a station that is fixed to the bridge's first port. `hides_carrier`: the bridge does not notice that a link is lost,
+    since the box is between.
     """
 
     bridge: str = ""
     wish: Callable[[BridgeWish], BridgeWish] | None = None
     of_bridge: Mapping[str, str] = field(default_factory=dict)
     of_port: Mapping[str, str] = field(default_factory=dict)
+    hides_carrier: bool = False
     inward: Callable[[bytes], list[bytes]] = _unchanged
     outward: Callable[[bytes], list[bytes]] = _unchanged
     leaks: str = ""
@@ -64,7 +66,7 @@ class Flaw:
     @property
     def boxed(self) -> bool:
         """Whether there is a box before the ports."""
-        return bool(self.leaks) or self.inward is not _unchanged or self.outward is not _unchanged
+        return bool(self.leaks) or self.hides_carrier or self.inward is not _unchanged or self.outward is not _unchanged
 
 
 class Flawed:
@@ -184,6 +186,8 @@ class Flawed:
     def explain(self, host: Host) -> Mapping[str, Any]:
         """The sound one's own words, and what the flaw did."""
         said = self._sound.explain(host) if isinstance(self._sound, Explaining) else {}
+        if self._flaw.hides_carrier:
+            self._done.append("carrier is hidden")
         done = [{"comment": f"{PLANTED} {text}", "packets": 1} for text in self._done]
         if self._lapses:
             done.append({"comment": f"{PLANTED} box", "packets": self._lapses})
