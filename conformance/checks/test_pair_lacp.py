@@ -87,8 +87,8 @@ def test_survives(case: Case) -> None:
     agreed = _agreed(case)
     case.require(agreed.get("up", (0, False))[1], "the two never agreed, so that nothing could be lost")
     losses = (
-        ("severed", "mended", limits.LACP_MARGIN, "its carrier was lost"),
-        ("deaf", "hearing", limits.LACP_EXPIRED + limits.LACP_MARGIN, "it had fallen silent"),
+        ("severed", "mended", limits.LACP_MARGIN, "the loss of its carrier"),
+        ("deaf", "hearing", limits.LACP_EXPIRED + limits.LACP_MARGIN, "its silence"),
     )
     for lost, found, allowed, how in losses:
         begin = next(events(case, lost), None)
@@ -100,12 +100,13 @@ def test_survives(case: Case) -> None:
         case.require(
             start + SECOND // 2 < end.time_ns, "the machine was too busy: the cable was lost for too short a time"
         )
-        _expect_carried(case, start, end.time_ns, f"over {begin.where} more than {allowed:g} s after {how}")
+        _expect_carried(case, start, end.time_ns, f"over {begin.where} more than {allowed:g} s after {how} began")
         moment, came = agreed.get(lost, (0, False))
         seen = f"they did not agree again after {how}: {'' if came else _blame(case)}"
         case.expect(came, expected="every cable of the group distributes at both ends again", seen=seen)
         if came:
-            _expect_carried(case, moment, moment + SECOND, f"once the cable was back after {how}")
+            settled = moment + int(limits.LACP_MARGIN * SECOND)
+            _expect_carried(case, settled, settled + SECOND, f"a second after the cable was back from {how}")
 
 
 def _participant(known: Participant) -> str:

@@ -80,7 +80,7 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
     busiest.event("mended")
     watch.forget()
     stage.event("agreed", "severed", came=await watch.agreed())
-    await silence(limits.LACP_BRISK)
+    await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
     with busiest.deaf():
         await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
     watch.forget()
@@ -88,7 +88,7 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
         with busiest.severed():
             await silence(limits.LACP_BRISK)
     stage.event("agreed", "deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD))
-    await silence(limits.LACP_BRISK)
+    await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
     stage.event("done")
 
 
