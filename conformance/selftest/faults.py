@@ -9,6 +9,7 @@ from typing import Final
 from conformance.selftest import (
     acl,
     addressing,
+    detectors,
     lacp,
     lldp,
     moves,
@@ -22,6 +23,7 @@ from conformance.selftest import (
     tenants,
     transit,
     underlay,
+    virtual_routers,
 )
 from conformance.selftest.fault import Fault
 
@@ -38,7 +40,7 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
 _MODULES = (
     acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
     spoofing,
-    tenants,
+    tenants, virtual_routers, detectors,
 )  # fmt: skip
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))
