@@ -63,7 +63,9 @@ def test_shown(case: Case) -> None:
     for cable in cables(case):
         own = cable.ends[listener]
         (view,) = _views(case, own, "met")
-        told = [one for one in lldpdus(case, cable.ends[speaker], arrived=False) if one.time_ns < view.time_ns]
+        asked = view.detail["asked_ns"] - limits.PAIR_LLDP_SHOWN * SECOND
+        told = [one for one in lldpdus(case, cable.ends[speaker], arrived=False) if one.time_ns < asked]
+        _idle(case, view)
         wanted = {_name(one) for one in told[-1:]}
         right = bool(wanted) and wanted <= _shown(view)
         case.expect(
@@ -81,10 +83,10 @@ def test_aged(case: Case) -> None:
     listener, _ = ends(case)
     silent, *_ = cables(case)
     own = silent.ends[listener]
-    slack(case)
     for event in events(case, "not-outlived", own.name):
         case.require(False, f"{own.name}: a TTL of {event.detail['ttl']} s was not waited for")
     met, valid, aged = (_views(case, own, moment)[0] for moment in ("met", "valid", "aged"))
+    _idle(case, met, valid, aged)
     case.require(_shown(met), f"{own.name}: it showed nobody, so that nothing can be forgotten")
     arrived = [one for one in lldpdus(case, own, arrived=True) if not one.pdu.shutdown]
     case.require(arrived, f"nothing was told to {own.name}")
@@ -97,6 +99,14 @@ def test_aged(case: Case) -> None:
         seen = f"{own.name} shows {_words(_shown(view))} {age:.1f} s after it was told for {arrived[-1].pdu.ttl} s"
         blame = "" if right else f"; {_broken(case, silent, listener)}"
         case.expect(right, expected=expected, seen=seen + blame, frames=frames)
+
+
+def _idle(case: Case, *views: Event) -> None:
+    """Requires that the machine had time for its agents shortly before they were asked."""
+    for view in views:
+        asked = view.detail["asked_ns"]
+        late = slack(case, (asked - int(limits.PAIR_LLDP_SHOWN * SECOND), asked))
+        case.require(late < limits.LLDP_BUSY, f"the machine was busy when the agent was asked ({late:.1f} s late)")
 
 
 def _in_time(last: Sent, valid: Event, aged: Event) -> bool:
@@ -136,7 +146,7 @@ def _hearing(case: Case, port: PortState) -> Iterator[Finding]:
         must, may = set(), set()
         for name, one in last.items():
             ttl = one.pdu.ttl or 0
-            settled = one.time_ns + limits.LLDP_PROMPT * SECOND <= asked or _was_there(arrived, one)
+            settled = one.time_ns + limits.PAIR_LLDP_SHOWN * SECOND <= asked or _was_there(arrived, one)
             must |= {name} if settled and answered < one.time_ns + (ttl - limits.LLDP_AGEING) * SECOND else set()
             may |= {name} if asked <= one.time_ns + (ttl + limits.LLDP_AGEING) * SECOND else set()
         shown = _shown(view)
@@ -156,8 +166,8 @@ def _was_there(arrived: list[Sent], one: Sent) -> bool:
 def test_hears(case: Case) -> None:
     """An agent shows what the valid LLDPDUs say that reached its port, and nothing else."""
     mine, _ = ends(case)
-    slack(case)
     for cable in cables(case):
+        _idle(case, *events(case, "neighbours", cable.ends[mine].name))
         for seen, frames, holds in _hearing(case, cable.ends[mine]):
             expected = "the view of every port is what valid LLDPDUs told there, and nothing else"
             told = f"{side(case, mine).profile.name}: {seen}" if not holds else f"{cable.ends[mine].name}: so it is"

@@ -63,7 +63,7 @@ class _Ear:
         """Until the other has spoken, and the agent has had the time to show it."""
         self._far.listen(self._hear)
         await self._far.first(lambda frame: lldp.parse(frame) is not None, limits.PAIR_LLDP_FIRST)
-        await silence(limits.LLDP_PROMPT)
+        await silence(limits.PAIR_LLDP_SHOWN + limits.LLDP_BUSY)
         await self._view("met")
 
     async def outlive(self) -> None:
@@ -73,7 +73,7 @@ class _Ear:
             return
         await silence(self._until - limits.LLDP_AGEING - time.monotonic())
         await self._view("valid")
-        await silence(self._until + limits.LLDP_AGEING - time.monotonic())
+        await silence(self._until + limits.LLDP_AGEING + limits.LLDP_BUSY - time.monotonic())
         await self._view("aged")
 
     def _hear(self, _: int, frame: bytes) -> None:
