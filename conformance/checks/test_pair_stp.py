@@ -27,6 +27,8 @@ from conformance.recording.model import Event, Window
 
 FORGOTTEN = 6 * SECOND
 """The shortest Max Age of the standard: what was told longer ago need not be known any more."""
+BUSY = 1.0
+"""Timers of ours that are later than so many seconds say that nothing can be told of the timers of others."""
 IN_FLIGHT = SECOND // 5
 """What was sent so shortly before the end of a window may arrive after it."""
 
@@ -72,7 +74,28 @@ def test_heals(case: Case) -> None:
     """When the cable in use is lost the other one takes over."""
     for room in rooms(case):
         case.require(not _cut(case, room), f"{room.name}: there was a loop, so that no way could be lost")
+        _expect_prompt(case, room)
         _expect_once(case, room, case.window(f"healed {room.name}"))
+
+
+def _expect_prompt(case: Case, room: Room) -> None:
+    """The other way was open in time: twice the forward delay, a hello time, and what timers of ours were late."""
+    (lost,) = (event for cable in room.cables for event in events(case, "severed", cable.name))
+    *_, flows = events(case, "flows", room.name)
+    late = slack(case, (lost.time_ns, flows.time_ns))
+    took = (flows.detail["since_ns"] - lost.time_ns) / SECOND if flows.detail["since_ns"] else None
+    case.require(
+        took is None or took < room.converged or late < BUSY, f"the machine was busy: timers {late:.1f} s late"
+    )
+    seen = f"{room.name}: {'never again' if took is None else f'after {took:.1f} s'}; {_blame(case, room)}"
+    allowed = room.converged + 2 * late
+    case.expect(
+        took is not None and took <= allowed,
+        expected=f"broadcasts pass again {allowed:.0f} s after the loss of a cable",
+        seen=seen if took is None or took > allowed else f"{room.name}: after {took:.1f} s",
+    )
+    if took is not None:
+        case.figures[f"{room.name} healed s"] = round(took, 2)
 
 
 def _roots(case: Case, room: Room, end: int) -> Iterator[Finding]:
@@ -127,6 +150,7 @@ def _ways(case: Case, room: Room, end: int) -> Iterator[Finding]:
     doubled = [number for what, one in first.items() if what in second for number in (one, second[what])]
     words = f"{room.name}: {len(doubled) // 2} broadcasts left by both cables, on which it had been told of the root"
     yield words, tuple(doubled[:4]), not doubled
+    yield from _silent(case, room, end)
     lost = {event.where for cable in room.cables for event in events(case, "severed", cable.name)}
     windows = [(steady, room.cables), *((one, room.cables) for one in _healed(case, room))]
     for window, cables in windows:
@@ -139,6 +163,20 @@ def _ways(case: Case, room: Room, end: int) -> Iterator[Finding]:
         wrong = [one.number for one in sent if by[one.what] != 1]
         words = f"{window.name}: {len(wrong)} of {len(sent)} broadcasts did not leave by exactly one of its cables"
         yield words, tuple(wrong[:4]), not wrong
+
+
+def _silent(case: Case, room: Room, end: int) -> Iterator[Finding]:
+    """Whether the cable that is left is used in time."""
+    lost = [event for cable in room.cables for event in events(case, "severed", cable.name)]
+    left = [cable for cable in room.cables if lost and cable.name != lost[0].where]
+    if not left or not _healed(case, room):
+        return
+    begin = lost[0].time_ns
+    late = slack(case, (begin, _healed(case, room)[0].start_ns))
+    until = begin + int((room.converged + 2 * late) * SECOND)
+    gone = arrivals(case, left[0].ends[end], between=(begin, until))
+    holds = bool(gone) or late >= BUSY
+    yield f"{room.name}: nothing left by {left[0].name} for {room.converged:.0f} s after the other was lost", (), holds
 
 
 def _healed(case: Case, room: Room) -> list[Window]:

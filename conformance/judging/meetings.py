@@ -110,10 +110,12 @@ def bpdus(case: Case, port: PortState, *, between: tuple[int, int], arrived: boo
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One of several meetings in a recording: its name, which end is to be the root, the stations and the cables."""
+    """One of several meetings in a recording: its name, which end is to be the root, in how many seconds ports that may
+    forward do so, the stations and the cables."""
 
     name: str
     root: int
+    converged: float
     stations: tuple[PortState, ...]
     cables: tuple[Cable, ...]
 
@@ -124,7 +126,7 @@ def rooms(case: Case) -> list[Room]:
     joints = {cable.name: cable for cable in cables(case)}
     found = [
         Room(
-            one.where, SIDES.index(one.detail["root"]),
+            one.where, SIDES.index(one.detail["root"]), float(one.detail["converged"]),
             tuple(known[name] for name in one.detail["stations"]), tuple(joints[name] for name in one.detail["cables"]),
         )
         for one in events(case, "room")

@@ -7,8 +7,10 @@ the time: where there is a loop they multiply, which cuts the cable at once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -18,13 +20,14 @@ from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.frames import numbered
 from conformance.frames.numbered import Numbered
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
-from conformance.partners.wire import silence
+from conformance.partners.wire import silence, within
 from conformance.scenarios.joints import Joint, both, cabled, joined
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
 from conformance.scenarios.stp import BROADCAST, DEFAULT, SHORTEST, Times
 from conformance.testbed import Testbed
 
+NANO: Final = 10**9
 EACH: Final = 3
 """Ports of one bridge: where its station is, and two cables to the other bridge."""
 PORTS: Final = EACH * len(SIDES)
@@ -113,7 +116,7 @@ async def _play(room: Room, ready: asyncio.Event) -> None:
     stage = room.stage
     async with joined(stage, room.cables(0), room.cables(1)) as joints:
         names = {"stations": [link.name for link in room.stations], "cables": [joint.name for joint in joints]}
-        stage.event("room", room.name, root=room.root, **names)
+        stage.event("room", room.name, root=room.root, converged=room.converged, **names)
         for joint in joints:
             for link in joint.ends:
                 link.wire.listen(partial(_count, room, joint.name))
@@ -134,7 +137,7 @@ def _count(room: Room, joint: str, _: int, frame: bytes) -> None:
 
 async def _lose(room: Room, joints: Sequence[Joint]) -> None:
     """Let the tree be made, look at it, and take the cable away by which most passes."""
-    await silence(room.converged)
+    await _flows(room)
     room.carried.clear()
     async with window(room.stage, f"steady {room.name}", room.stations):
         await silence(limits.STP_LOOKED_AT)
@@ -145,9 +148,50 @@ async def _lose(room: Room, joints: Sequence[Joint]) -> None:
     busiest = max(joints, key=lambda joint: room.carried[joint.name])
     busiest.event("severed")
     with busiest.severed():
-        await silence(room.converged)
+        await _flows(room)
         async with window(room.stage, f"healed {room.name}", room.stations):
             await silence(limits.STP_LOOKED_AT)
+
+
+async def _flows(room: Room) -> None:
+    """Until both stations have heard each other for a while without a gap, or until that is long overdue; at least for
+    as long as ports may need that should not forward at all. Says in the record since when they did."""
+    begin = time.monotonic()
+    runs = [_Run(station, 1 - number) for number, station in enumerate(room.stations)]
+    with ExitStack() as ends:
+        for run in runs:
+            ends.callback(run.end)
+        await within(2 * room.converged, _all(runs))
+        await silence(begin + room.converged - time.monotonic())
+    since = [run.since_ns for run in runs]
+    room.stage.event("flows", room.name, since_ns=max(since) if all(since) else 0)
+
+
+async def _all(runs: Sequence[_Run]) -> None:
+    for run in runs:
+        await run.long.wait()
+
+
+class _Run:
+    """What a station hears of the other one: since when there has been no gap."""
+
+    def __init__(self, station: Link, conversation: int) -> None:
+        self.long = asyncio.Event()
+        self.since_ns = 0
+        self._last = 0
+        self._conversation = conversation
+        self.end = station.wire.listen(self._hear)
+
+    def _hear(self, moment: int, frame: bytes) -> None:
+        what = numbered.parse(frame)
+        if what is None or what.conversation != self._conversation:
+            return
+        if not self.since_ns or what.number > self._last + 1:
+            self.since_ns = moment
+            self.long.clear()
+        self._last = what.number
+        if moment - self.since_ns > limits.STP_HELLO * NANO:
+            self.long.set()
 
 
 async def _talk(station: Link, conversation: int, stopped: asyncio.Event) -> None:
