@@ -29,7 +29,7 @@ ROLES: Final = (
 FEATURES: Final = (
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
     "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
-    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
+    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp", "own-view",
     "move", "routed-move", "vrrp",
 )  # fmt: skip
 

@@ -57,6 +57,16 @@ def side(case: Case, end: int) -> Side:
     return sides_of(case.profile, case.recording.record.testbed)[end]
 
 
+def views(case: Case, end: int, what: str) -> list[Event]:
+    """What a side showed of its own view, by what was asked for. Requires that it answered, and was understood."""
+    host = side(case, end).host
+    for problem in events(case, "not-shown", host):
+        case.require(problem.detail["what"] != what, f"it was not told: {problem.detail.get('problem')}")
+    found = [one for one in events(case, "shown", host) if one.detail["what"] == what]
+    case.require(found, f"{side(case, end).profile.name} was not asked for its own view, or shows none")
+    return found
+
+
 def events(case: Case, kind: str, where: str | None = None) -> Iterator[Event]:
     """The events of a kind, of one place or of all."""
     return (one for one in case.recording.record.events if one.kind == kind and where in (None, one.where))

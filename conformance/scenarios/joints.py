@@ -7,9 +7,10 @@ ends can be taken away, a cable can be made deaf while its lights stay on, and a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from conformance.adapters.interface import AdapterError
@@ -81,6 +82,24 @@ async def joined(stage: Stage, lefts: Sequence[Link], rights: Sequence[Link]) ->
             made.append(Joint(f"{left.name}--{right.name}", (left, right), relay))
             stage.event("joined", made[-1].name, left=left.name, right=right.name)
         yield made
+
+
+async def shown(link: Link, side: int, what: str, ask: Callable[[Any], Sequence[Any] | None]) -> None:
+    """Have a side show something of its own view; write it down as rows with when it was asked, or why there is none.
+
+    `ask` is given the side's subject, and returns None where that shows no such thing.
+    """
+    subjects = link.stage.subject
+    assert isinstance(subjects, LinkPair)
+    asked = time.time_ns()
+    try:
+        rows = await aside(ask, subjects.sides[side])
+    except AdapterError as problem:
+        link.stage.event("not-shown", link.port.host, what=what, problem=str(problem))
+        return
+    if rows is not None:
+        told = [asdict(one) for one in rows]
+        link.stage.event("shown", link.port.host, what=what, asked_ns=asked, answered_ns=time.time_ns(), rows=told)
 
 
 async def both(stage: Stage, do: Callable[[int, Any], None]) -> None:

@@ -16,12 +16,13 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
+from conformance.adapters.views import Member, ShowingMembers
 from conformance.frames import numbered
 from conformance.frames.numbered import Numbered
 from conformance.frames.slow import State, lacpdu
 from conformance.pairs.pairing import add_host
 from conformance.partners.wire import silence
-from conformance.scenarios.joints import Joint, both, cabled, joined
+from conformance.scenarios.joints import Joint, both, cabled, joined, shown
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
 from conformance.testbed import Testbed
@@ -31,6 +32,7 @@ PORTS: Final = 3
 CONVERSATIONS: Final = 4
 INTERVAL: Final = 0.05
 """Between two frames of one conversation, in s."""
+BUNDLE: Final = "lag-pair"
 GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
 
 
@@ -63,7 +65,7 @@ def _bundle(stage: Stage, sides: Sequence[Sequence[Link]], number: int, subject:
     if not isinstance(subject, Aggregating):
         raise AdapterError("it aggregates no links (see adapters/interface.py, Aggregating)")
     access, *rest = (link.port for link in sides[number][:PORTS])
-    wish = BundleWish("lag-pair", tuple(port.name for port in rest))
+    wish = BundleWish(BUNDLE, tuple(port.name for port in rest))
     subject.aggregate(stage.lab.hosts[access.host], access.name, [wish])
 
 
@@ -73,6 +75,7 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
     async with window(stage, "steady", stations):
         watch.carried.clear()
         await silence(limits.LACP_STEADY)
+    await _views(stations, "whole")
     busiest = max(joints, key=lambda joint: watch.carried[joint.name])
     busiest.event("severed")
     with busiest.severed():
@@ -83,6 +86,7 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
     with busiest.deaf():
         await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
+        await _views(stations, "deaf")
     watch.forget()
     if stage.variant == "fast":  # who has given up on its partner speaks every 30 s; a carrier has it speak at once
         with busiest.severed():
@@ -90,6 +94,17 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
     stage.event("agreed", "deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD))
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
     stage.event("done")
+
+
+async def _views(stations: Sequence[Link], moment: str) -> None:
+    """What both show of their group now."""
+    await asyncio.gather(*(shown(link, side, moment, partial(_members, link)) for side, link in enumerate(stations)))
+
+
+def _members(link: Link, subject: Any) -> Sequence[Member] | None:
+    if not isinstance(subject, ShowingMembers):
+        return None
+    return subject.members(link.stage.lab.hosts[link.port.host], BUNDLE)
 
 
 class _Watch:

@@ -17,11 +17,12 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
+from conformance.adapters.views import ShowingStations, Station
 from conformance.frames import numbered
 from conformance.frames.numbered import Numbered
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
 from conformance.partners.wire import silence, within
-from conformance.scenarios.joints import Joint, both, cabled, joined
+from conformance.scenarios.joints import Joint, both, cabled, joined, shown
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
 from conformance.scenarios.stp import BROADCAST, DEFAULT, SHORTEST, Times
@@ -141,6 +142,9 @@ async def _lose(room: Room, joints: Sequence[Joint]) -> None:
     room.carried.clear()
     async with window(room.stage, f"steady {room.name}", room.stations):
         await silence(limits.STP_LOOKED_AT)
+    await asyncio.gather(
+        *(shown(link, side, room.name, partial(_stations, room, link)) for side, link in enumerate(room.stations))
+    )
     for joint in joints:
         if joint.relay.cut is not None:
             joint.event("loop-cut", number=joint.relay.cut.number, copies=joint.relay.most)
@@ -151,6 +155,12 @@ async def _lose(room: Room, joints: Sequence[Joint]) -> None:
         await _flows(room)
         async with window(room.stage, f"healed {room.name}", room.stations):
             await silence(limits.STP_LOOKED_AT)
+
+
+def _stations(room: Room, link: Link, subject: Any) -> Sequence[Station] | None:
+    if not isinstance(subject, ShowingStations):
+        return None
+    return subject.stations(room.stage.lab.hosts[link.port.host], f"br-{room.name}")
 
 
 async def _flows(room: Room) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import BridgeWish, Bridging, Explaining, Port
+from conformance.adapters.views import Station
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host
 from conformance.lab.namespace import Namespace
@@ -40,7 +41,8 @@ class Flaw:
     `wish` changes what is asked of the implementation; everything else is about the bridge called `bridge`. `of_bridge`
     and `of_port` are settings of the kernel's bridge, by their names in sysfs. A box is put before the ports where
     `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other port. `pins` is
-    a station that is fixed to the bridge's first port. `hides_carrier`: the bridge does not notice that a link is lost,
+    a station that is fixed to the bridge's first port. It `misleads`: its own view shows every station behind its first
+    port. `hides_carrier`: the bridge does not notice that a link is lost,
     since the box is between.
     """
 
@@ -53,6 +55,7 @@ class Flaw:
     outward: Callable[[bytes], list[bytes]] = _unchanged
     leaks: str = ""
     pins: str = ""
+    misleads: bool = False
 
     @contextmanager
     def plant(self, sound: Any) -> Iterator[Flawed]:
@@ -103,6 +106,18 @@ class Flawed:
         for wish in boxed:
             self._start(host, wish)
         self._set(host, asked)
+
+    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+        """As the sound one shows them, or all behind one port."""
+        sound: Any = self._sound
+        shown: Sequence[Station] = [
+            replace(one, port=one.port.removeprefix(INNER)) for one in sound.stations(host, bridge)
+        ]  # fmt: skip
+        if not self._flaw.misleads or bridge != self._flaw.bridge:
+            return shown
+        self._done.append("the table is wrong")
+        first = min(one.port for one in shown)
+        return [replace(one, port=first) for one in shown]
 
     # --- settings of the kernel --------------------------------------------------------------------------------
     def _set(self, host: Host, wishes: Sequence[BridgeWish]) -> None:

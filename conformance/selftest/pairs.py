@@ -151,6 +151,12 @@ _SWITCH_FAULTS = (
         "never-expires", "in a pair, one switch does not notice the silence of a link", "survives", "expires",
         expires=False,
     ),
+    replace(
+        _participant("flatters", "in a pair, one switch shows a silent link in use", "view"),
+        conduct=Misconduct(flatters=True),
+    ),
+    _bridge("misleads", "in a pair, one bridge shows every station behind one port",
+            Flaw(bridge="br-right-root", misleads=True), "view"),
     _bridge("deaf", "in a pair, one bridge hears no BPDU: a loop", Flaw(bridge="br-right-root", inward=_drop_bpdus),
             "once", "root", "one-way"),
     _bridge("carrier-hidden", "in a pair, one bridge does not notice that a cable is lost",

