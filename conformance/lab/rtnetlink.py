@@ -160,6 +160,15 @@ def mtu(name: str, size: int) -> Request:
     return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), u32(_IFLA_MTU, size))
 
 
+def renamed(name: str, new: str) -> Request:
+    """Give a link that is down another name."""
+
+    def build() -> bytes:
+        return message(SET_LINK, ACK, LINK.pack(0, 0, index(name), 0, 0), text(_IFLA_NAME, new))
+
+    return build
+
+
 def delete_link(name: str) -> Request:
     """Remove a link; costs a grace period of the kernel (about 20 ms)."""
     return partial(message, DELETE_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name))
