@@ -9,6 +9,7 @@ from typing import Final
 from conformance.selftest import (
     acl,
     addressing,
+    edges,
     lacp,
     lldp,
     moves,
@@ -39,6 +40,7 @@ _MODULES = (
     acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
     spoofing,
     tenants,
+    edges,
 )  # fmt: skip
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))
