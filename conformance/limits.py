@@ -81,6 +81,8 @@ LACP_FAST: Final = 1.0
 LACP_EXPIRED: Final = 3.0
 LACP_DEFAULTED: Final = 3.0
 """Fast_Periodic_Time, Short_Timeout_Time, and the same again from Expired to Defaulted (§6.4.12)."""
+LACP_EXPIRED_LONG: Final = 90.0
+"""Long_Timeout_Time (§6.4.4), of a participant that asks for a LACPDU every 30 s."""
 LACP_SLOW_PERIOD: Final = 30.0
 LACP_PER_SECOND: Final = 3
 """Slow_Periodic_Time, and how many LACPDUs may leave in any Fast_Periodic_Time (§6.4.16)."""

@@ -184,12 +184,13 @@ class Bridging(Protocol):
 class BundleWish:
     """A wish for one link aggregation group of ports of a host, named by their interfaces.
 
-    `active`: it speaks LACP unasked; else it is passive. It asks its partner for the short timeout.
+    `active`: it speaks LACP unasked; else it is passive. `short`: it has the short timeout, and says so to its partner.
     """
 
     name: str
     ports: tuple[str, ...]
     active: bool = True
+    short: bool = True
 
 
 @runtime_checkable

@@ -80,7 +80,7 @@ class OpenVSwitch:
         for wish in bundles:
             options = [
                 f"bond_mode={self._settings.bond_mode}", f"lacp={'active' if wish.active else 'passive'}",
-                "other-config:lacp-time=fast",
+                f"other-config:lacp-time={'fast' if wish.short else 'slow'}",
             ]  # fmt: skip
             commands.append(["add-bond", "br0", wish.name, *wish.ports, *options])
         self._switches[host.name].configure(*commands)
