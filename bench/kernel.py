@@ -12,6 +12,9 @@ from pathlib import Path
 
 from conformance.scenarios.catalogue import SCENARIOS
 
+RECORDED = ("reachability", "idle", "mtu", "discovery")
+"""The scenarios of networks that nobody claims to move or to filter."""
+
 
 def main() -> int:
     """Print wall time, half the processor time on two processors, the longest chain of waits, and the ratio."""
@@ -27,7 +30,7 @@ def main() -> int:
         return 1
     processors = os.cpu_count() or 1
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    waits = max(scenario.waits for scenario in SCENARIOS.values() if not scenario.links)
+    waits = max(SCENARIOS[name].waits for name in RECORDED)
     bound = max(used / processors, waits)
     print(f"kernel-only set: wall {wall:.1f} s (wanted under 20 s)")
     print(f"processor time: {used:.1f} s, over {processors} processors {used / processors:.1f} s")

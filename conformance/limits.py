@@ -76,6 +76,29 @@ HANDED_OVER: Final = 0.1
 ADVERTISEMENT_SPACING: Final = 0.95
 """RFC 4861 §7.2.6: unsolicited advertisements are RETRANS_TIMER 1 s apart; with 50 ms of jitter."""
 
+# --- conflicts over IPv4 addresses (RFC 5227 §1.1) ---------------------------------------------------------------
+PROBES: Final = 3
+PROBE_LEAST: Final = 0.95
+PROBE_MOST: Final = 2.2
+"""PROBE_NUM 3; PROBE_MIN 1 s and PROBE_MAX 2 s between two of them, with 50 ms and with 10 %."""
+ANNOUNCE_WAIT: Final = 1.9
+"""ANNOUNCE_WAIT 2 s after the last probe, with 100 ms."""
+ANNOUNCEMENTS: Final = 2
+ANNOUNCE_INTERVAL: Final = 2.0
+ANNOUNCED_ALL: Final = 5.0
+"""ANNOUNCE_NUM 2, ANNOUNCE_INTERVAL 2 s; MOVE-01: the last one within five seconds of the first."""
+CLAIM_ANSWER: Final = 1.0
+"""No clause: §2.4 (a) asks for an immediate end, (b) for an immediate announcement."""
+DEFEND_INTERVAL: Final = 10.0
+
+# --- virtual routers (RFC 5798 §6.1) -----------------------------------------------------------------------------
+VRRP_DOWN: Final = 3
+"""Master_Down_Interval: so many advertisement intervals, and Skew_Time."""
+VRRP_MARGIN: Final = 1.0
+"""What is allowed on top of a timer of VRRP, for the machine's sake: one more advertisement interval of the default."""
+VRRP_PROMPT: Final = 0.2
+"""MOVE-19: what is later than its timer by more than this is noted."""
+
 # --- link aggregation (IEEE 802.1AX-2014 §6.4.4, from memory where no other text is named) --------------------------
 LACP_FAST: Final = 1.0
 LACP_EXPIRED: Final = 3.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -20,7 +20,6 @@ from conformance.running.driver import Driver
 from conformance.verdict import Outcome, Verdict
 
 RUN = pytest.StashKey[run.Run]()
-OUTCOME = pytest.StashKey[Outcome]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,67 +63,88 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(problem)) from None
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+class Owed(pytest.Item):
+    """The test of one outcome that a check owes. It has no fixtures: of a check there is nothing to set up."""
+
+    def __init__(self, *, instance: Instance, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.instance = instance
+        self.outcome: Outcome | None = None
+
+    def runtest(self) -> None:
+        """Judge; the verdict becomes the result of the test."""
+        self.outcome = self.config.stash[RUN].judge(self.instance)
+        if self.outcome is None:
+            pytest.skip(f"{self.instance.profile.name} is not available here")
+        if self.outcome.verdict in (Verdict.UNSUPPORTED, Verdict.NOT_APPLICABLE):
+            pytest.skip(f"{self.outcome.verdict}: {self.outcome.deciding.seen}")
+        if self.outcome.verdict is not Verdict.PASS:
+            pytest.fail("\n".join(_text(self.outcome)), pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the check stands."""
+        return self.path, None, self.name
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> list[Owed] | None:
     """One test for every outcome that a check owes."""
-    check = check_of(metafunc.function)
+    check = check_of(obj)
     if check is None:
-        return
-    instances = list(metafunc.config.stash[RUN].selection.instances(check))
-    metafunc.parametrize("case", instances, ids=[instance.id for instance in instances])
+        return None
+    return [
+        Owed.from_parent(collector, name=f"{name}[{instance.id}]", instance=instance)
+        for instance in collector.config.stash[RUN].selection.instances(check)
+    ]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The plain wire first, then profile by profile; what was not selected is not there at all."""
-    owed = [(item, instance) for item in items if (instance := _instance(item)) is not None]
-    others = [item for item in items if check_of(getattr(item, "function", None)) is None]
-    unwanted = len(items) - len(owed) - len(others)
     rank = {name: number for number, name in enumerate([CONTROL, *config.stash[RUN].names])}
-    owed.sort(key=lambda pair: (rank[pair[1].profile.name], pair[1].check.scenario, pair[1].testbed))
-    items[:] = [*others, *(item for item, _ in owed)]
-    if unwanted:
-        config.pluginmanager.hook.pytest_deselected(items=[])
+
+    def place(item: Owed) -> tuple[int, str, str]:
+        return rank[item.instance.profile.name], item.instance.check.scenario, item.instance.testbed
+
+    owed = sorted((item for item in items if isinstance(item, Owed)), key=place)
+    items[:] = [*(item for item in items if not isinstance(item, Owed)), *owed]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Everything is known: begin to record."""
     if not session.config.option.collectonly:
-        planned = [instance for item in session.items if (instance := _instance(item)) is not None]
         wanted = session.config.stash[RUN]
         try:
-            wanted.start(planned)
+            wanted.start([item.instance for item in session.items if isinstance(item, Owed)])
         except UsageError as problem:
             wanted.refused = problem
             pytest.exit(str(problem), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Judge instead of call: the verdict becomes the result of the test."""
-    instance = _instance(pyfuncitem)
-    if instance is None:
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Judge without the phases of fixtures around it, which cost more than judging; listeners hear of them anyway."""
+    if not isinstance(item, Owed):
         return None
-    outcome = pyfuncitem.config.stash[RUN].judge(instance)
-    if outcome is None:
-        pytest.skip(f"{instance.profile.name} is not available here")
-    pyfuncitem.stash[OUTCOME] = outcome
-    said = outcome.deciding
-    text = "\n".join(_text(outcome))
-    if outcome.verdict in (Verdict.UNSUPPORTED, Verdict.NOT_APPLICABLE):
-        pytest.skip(f"{outcome.verdict}: {said.seen}")
-    if outcome.verdict is not Verdict.PASS:
-        pytest.fail(text, pytrace=False)
+    hook = item.ihook
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    call = pytest.CallInfo.from_call(item.runtest, "call", reraise=(pytest.exit.Exception, KeyboardInterrupt))
+    for when, report in (("setup", None), ("call", _report(item, call)), ("teardown", None)):
+        made = report or pytest.TestReport(item.nodeid, item.location, {}, "passed", None, when)  # type: ignore[arg-type]
+        hook.pytest_runtest_logreport(report=made)
+    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport | None:
+def _report(item: Owed, call: pytest.CallInfo[None]) -> pytest.TestReport:
     """A report without a picture of the traceback where nobody prints it: drawing it costs more than judging."""
     problem = None if call.excinfo is None else call.excinfo.value
-    if OUTCOME not in item.stash or not isinstance(problem, pytest.fail.Exception):
-        return None
-    if item.config.pluginmanager.has_plugin("terminalreporter"):
-        return None
-    return pytest.TestReport(item.nodeid, item.location, {}, "failed", problem.msg, "call", duration=call.duration)
+    if item.outcome is None or item.config.pluginmanager.has_plugin("terminalreporter"):
+        made: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
+        return made
+    failed = isinstance(problem, pytest.fail.Exception)
+    result: Literal["passed", "failed", "skipped"] = "failed" if failed else "passed" if problem is None else "skipped"
+    said = None if problem is None else str(problem)
+    return pytest.TestReport(item.nodeid, item.location, {}, result, said, "call", duration=call.duration)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -139,12 +159,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     ended = config.stash.get(RUN, None)
     if ended is not None:
         ended.close()
-
-
-def _instance(item: Any) -> Instance | None:
-    specification = getattr(item, "callspec", None)
-    found = specification.params.get("case") if specification else None
-    return found if isinstance(found, Instance) else None
 
 
 def _text(outcome: Outcome) -> Iterator[str]:

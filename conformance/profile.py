@@ -34,7 +34,7 @@ Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
     "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
     "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
-    "move", "routed-move",
+    "move", "routed-move", "vrrp",
 ]  # fmt: skip
 
 

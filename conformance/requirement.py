@@ -30,7 +30,7 @@ FEATURES: Final = (
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
     "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
     "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
-    "move", "routed-move",
+    "move", "routed-move", "vrrp",
 )  # fmt: skip
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9]*(-[a-z0-9]+)*")

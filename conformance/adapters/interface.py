@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 
-MoveKind = Literal["migrate", "restart", "failover"]
+MoveKind = Literal["migrate", "restart", "failover", "crash"]
 """Same addresses, same MAC, other host (live migration, re-attach); same addresses, new MAC, same host (restart); same
-addresses, new MAC, other host (failover)."""
+addresses, new MAC, other host (failover); the same after the station that had them has gone without a word (crash)."""
 
 
 class AdapterError(Exception):

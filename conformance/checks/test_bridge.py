@@ -167,6 +167,23 @@ def test_a_move_is_learned(case: Case) -> None:
         case.note("the frame was flooded: stations are not learned")
 
 
+@check("move.bridge-relearns", scenario="bridge")
+def test_the_first_frame_moves_a_station(case: Case) -> None:
+    """Whatever a station sends first from another port moves it there: nothing for it comes out of an old port."""
+    first, _, third, fourth = _ports(case)
+    spoke = [one for one in _sent(case, numbered.SPOKEN) if one.detail["number"] == 1002]
+    case.require(spoke and _sent(case, numbered.RELEARNED), "no frame was sent to the station that moved once more")
+    seen = _seen(case, fourth, numbered.RELEARNED)
+    case.expect(
+        len(seen) == 1,
+        expected="a station's first frame from another port, to whomever, moves it there",
+        seen=f"the next frame to it came {len(seen)} times out of {fourth.name}",
+        frames=seen,
+    )
+    left = "nothing for a station that has moved comes out of the ports that it has left"
+    _expect_nowhere(case, [first, third], numbered.RELEARNED, left)
+
+
 @check("bridge.ageing", scenario="bridge")
 def test_stations_are_forgotten(case: Case) -> None:
     """A station that is silent for the ageing time is forgotten, and not before."""

@@ -134,7 +134,7 @@ def _faults(case: Case, move: Move, one: Announcement, message: ndp.Neighbor) ->
     link = message.link_layer(ndp.TARGET_OPTION)
     wrong = {
         "Solicited is set": message.solicited,
-        "Router is set": message.router,
+        "Router is set": message.router and not move.forwards,
         f"hop limit {message.hop_limit}": message.hop_limit != 255,
         f"to {message.ethernet_destination}": message.ethernet_destination != ndp.multicast_mac(ndp.ALL_NODES),
         "no target link-layer address": link is None,
@@ -357,3 +357,36 @@ def test_no_substitute(case: Case) -> None:
         seen=f"{len(strange)} frames of EtherType {', '.join(kinds)} with the MAC address of an endpoint that moved",
         frames=[row + 1 for row in strange],
     )
+
+
+@check("move.routers-told", scenario="move")
+def test_routers_told(case: Case) -> None:
+    """Who tells its routers of an address that it has gained does so with Override clear, three times at most."""
+    narrow = case.of_family("ipv6")
+    index = case.recording.frames
+    for move in _silent(narrow):
+        tap = case.tap(move.state.tap_after)
+        span = (move.state.started_ns, move.state.ended_ns)
+        rows = index.select(tap=tap.number, outbound=True, icmp_type=ndp.ADVERTISEMENT, between=span)
+        heard = [(row, ndp.parse(frame)) for row, frame in index.frames(rows)]
+        for address in move.addresses():
+            told = [(row, one) for row, one in heard if one is not None and _to_routers(one, address)]
+            if not told:
+                continue
+            times = [int(index.time_ns[row]) for row, _ in told]
+            least = min((later - sooner for sooner, later in pairwise(times)), default=SECOND)
+            whole = [one for _, one in told if one.hop_limit == 255 and one.link_layer(ndp.TARGET_OPTION)]
+            case.expect(
+                not any(one.override for _, one in told)
+                and len(told) == len(whole) <= MOST_ADVERTISEMENTS
+                and least >= int(limits.ADVERTISEMENT_SPACING * SECOND),
+                expected="routers are told of an address with Override clear, at most three times, a second apart",
+                seen=f"{move.words}: {len(told)} of {address}, {sum(one.override for _, one in told)} of them with "
+                f"Override, {len(whole)} in due form, {milliseconds(least)} ms apart at the least",
+                frames=[row + 1 for row, _ in told],
+            )
+    case.applies(case.observations, "routers are not told of addresses apart from other nodes")
+
+
+def _to_routers(message: ndp.Neighbor, address: object) -> bool:
+    return message.target == address and message.destination == ndp.ALL_ROUTERS

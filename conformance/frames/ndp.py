@@ -120,7 +120,7 @@ def solicitation(
 def advertisement(
     target: IPv6Address, mac: str, *, source: IPv6Address | None = None, destination: IPv6Address = ALL_NODES,
     solicited: bool = False, override: bool = True, option: bool = True, hop_limit: int = 255,
-    ethernet_source: str | None = None,
+    ethernet_source: str | None = None, router: bool = False,
 ) -> bytes:  # fmt: skip
     """An advertisement to a group as a whole Ethernet frame, from the target itself unless `source` is given.
 
@@ -129,7 +129,7 @@ def advertisement(
     sender = source or target
     outside = bytes.fromhex((multicast_mac(destination) + (ethernet_source or mac)).replace(":", ""))
     link = bytes((TARGET_OPTION, 1)) + bytes.fromhex(mac.replace(":", "")) if option else b""
-    flags = 0x40 * solicited | 0x20 * override
+    flags = 0x80 * router | 0x40 * solicited | 0x20 * override
     body = bytes((ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0)) + target.packed + link
     pseudo = sender.packed + destination.packed + struct.pack("!II", len(body), 58)
     message = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
+from operator import attrgetter
 from typing import Any
 
 from conformance.profile import Profile
@@ -73,10 +74,8 @@ class Case:
         """
         axes = {key: self.parameters[key] for key in ("family", "protocol", "path") if key in self.parameters}
         conditions = {**axes, **wanted}
-        groups = self.recording.flow_groups.items()
-        found = sorted(
-            (flow for group, flows in groups if _matches(group, conditions) for flow in flows), key=lambda flow: flow.id
-        )
+        groups = _matching(self.recording, conditions)
+        found = sorted((flow for group in groups for flow in self.recording.flow_groups[group]), key=attrgetter("id"))
         self.require(found, f"the scenario sent no such flow ({_words(conditions)})")
         return found
 
@@ -237,12 +236,13 @@ def socket_text(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _matches(group: FlowGroup, conditions: Mapping[str, Any]) -> bool:
+def _matching(recording: Recording, conditions: Mapping[str, Any]) -> frozenset[FlowGroup]:
+    known = recording.groups_with
+    found = frozenset(recording.flow_groups)
     for key, wanted in conditions.items():
-        value = getattr(group, key)
-        if value not in wanted if isinstance(wanted, tuple) else value != wanted:
-            return False
-    return True
+        values = wanted if isinstance(wanted, tuple) else (wanted,)
+        found &= frozenset().union(*(known.get((key, value), frozenset()) for value in values))
+    return found
 
 
 def _words(conditions: Mapping[str, Any]) -> str:

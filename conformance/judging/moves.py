@@ -75,6 +75,13 @@ class Move:
         """Whether its MAC address changed."""
         return self.old_mac != self.new_mac
 
+    @property
+    def forwards(self) -> bool:
+        """Whether it is a router for IPv6 at its new place, as its kernel was set when the window had ended."""
+        interface = self.state.tap_after.rpartition(":")[2]
+        found = [one.sysctls for one in self.case.snapshots(self.state.endpoint, "after")]
+        return any(one.get(f"net.ipv6.conf.{interface}.forwarding") == "1" for one in found)
+
     def addresses(self, *, scope: str | None = "global") -> list[Address]:
         """The addresses of the case's family (both without one) that it had before and has after."""
         version = {"ipv4": 4, "ipv6": 6}.get(self.case.parameters.get("family", ""))

@@ -56,7 +56,7 @@ class Pool:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._futures: dict[int, Future[Any]] = {}
         self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # who hears that a job failed may submit another
         self._ended = False
         with theirs:
             self._server = subprocess.Popen(
@@ -111,9 +111,9 @@ class Pool:
             self._fail_all("the recording server has ended")
 
     def _fail_all(self, reason: str) -> None:
-        for future in self._futures.values():
+        failed, self._futures = self._futures, {}
+        for future in failed.values():
             future.set_exception(JobError(reason))
-        self._futures.clear()
 
     def close(self) -> None:
         """End the server: running jobs are killed, and what they leave behind is removed."""

@@ -149,6 +149,13 @@ def hardware_address(name: str, mac: str) -> Request:
     )
 
 
+def hand_over(name: str, descriptor: int) -> Request:
+    """Put a link into the namespace of `descriptor`, where it arrives down; its other end stays where it is."""
+    return partial(
+        message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), u32(_IFLA_NAMESPACE, descriptor)
+    )
+
+
 def quiet(name: str) -> Request:
     """No link-local address on this link, before it goes up."""
     mode = nested(_IFLA_AF_SPEC, nested(AF_INET6, attribute(8, bytes((NO_LINK_LOCAL,)))))

@@ -292,7 +292,7 @@ class MoveState(Strict):
     """
 
     endpoint: str
-    kind: Literal["migrate", "restart", "failover"]
+    kind: Literal["migrate", "restart", "failover", "crash"]
     style: Literal["silent", "talking"]
     source: str
     target: str

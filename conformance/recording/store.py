@@ -96,6 +96,15 @@ class Recording:
             groups.setdefault(FlowGroup(flow.purpose, flow.path, flow.protocol, flow.family), []).append(flow)
         return groups
 
+    @functools.cached_property
+    def groups_with(self) -> dict[tuple[str, str], frozenset[FlowGroup]]:
+        """Which groups have a value, by the name of the field and the value."""
+        found: dict[tuple[str, str], set[FlowGroup]] = {}
+        for group in self.flow_groups:
+            for item in zip(FlowGroup._fields, group, strict=True):
+                found.setdefault(item, set()).add(group)
+        return {item: frozenset(groups) for item, groups in found.items()}
+
     @property
     def name(self) -> str:
         """How reports refer to it: the same on every machine, whatever folder it lies in."""

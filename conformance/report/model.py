@@ -281,5 +281,22 @@ def canonical_outcomes(report: Report) -> bytes:
 
 
 def as_json(data: Any) -> str:
-    """The one form of JSON of all report files: sorted keys, indented by one, a line end at the end."""
-    return json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """The one form of JSON of all report files: sorted keys, an entry of a list to a line, a line end at the end.
+
+    Outcomes are compared by the line, and the encoder in C does no other indentation.
+    """
+    if isinstance(data, list):
+        return _lines(data) + "\n"
+    parts = (
+        f"{json.dumps(key)}: {_lines(data[key]) if isinstance(data[key], list) else _dumps(data[key], 1)}"
+        for key in sorted(data)
+    )
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _lines(entries: list[Any]) -> str:
+    return "[\n" + ",\n".join(map(_dumps, entries)) + "\n]" if entries else "[]"
+
+
+def _dumps(data: Any, indent: int | None = None) -> str:
+    return json.dumps(data, sort_keys=True, indent=indent, ensure_ascii=False, allow_nan=False)

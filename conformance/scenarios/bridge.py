@@ -15,7 +15,7 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.frames import arp, numbered
-from conformance.frames.numbered import AGED, CONTROL, FLOODED, LEARNED, MOVED, OWN_PORT, SPOKEN, Numbered
+from conformance.frames.numbered import AGED, CONTROL, FLOODED, LEARNED, MOVED, OWN_PORT, RELEARNED, SPOKEN, Numbered
 from conformance.frames.reserved import RESERVED, reserved_frame
 from conformance.partners.wire import silence
 from conformance.scenarios.links import Link, aside, play
@@ -26,8 +26,8 @@ PORTS: Final = 4
 BRIDGE: Final = "plain"
 BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 RESIDENT, NEIGHBOUR, ASKER, MORTAL = (f"02:00:5e:00:53:{last:02x}" for last in (0x0A, 0x0B, 0x0C, 0x0D))
-"""Stations: one that moves from the first port to the third, one beside it on the first port, one on the second port
-that sends to them, and one on the first port that speaks once."""
+"""Stations: one that moves from the first port to the third and to the fourth, one beside it on the first port, one on
+the second port that sends to them, and one on the first port that speaks once."""
 RESIDENT_ADDRESS: Final = IPv4Address("192.0.2.10")
 NONCE: Final = 12
 
@@ -140,6 +140,19 @@ class Steps:
         await seen
         await silence(limits.BRIDGE_SETTLED)
         self.send(self.second, MOVED, 0, RESIDENT, ASKER)
+        await silence(limits.BRIDGE_SETTLED)
+        await self.move_again()
+
+    async def move_again(self) -> None:
+        """The resident is on the fourth port, and all that it says there is one frame to the asker."""
+        wanted = Numbered(SPOKEN, 1002)
+        seen = asyncio.create_task(
+            self.second.wire.first(lambda frame: numbered.parse(frame) == wanted, limits.LINK_UP)
+        )  # fmt: skip
+        self.send(self.fourth, SPOKEN, 1002, ASKER, RESIDENT)
+        await seen
+        await silence(limits.BRIDGE_SETTLED)
+        self.send(self.second, RELEARNED, 0, RESIDENT, ASKER)
         await silence(limits.BRIDGE_SETTLED)
 
     async def age(self, ageing: float) -> None:

@@ -7,6 +7,8 @@ that distributes. `GROUPS` says who the partner of each group is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -151,7 +153,7 @@ async def _mixed(room: Room) -> None:
 async def _itself(room: Room) -> None:
     """A partner that says it is the implementation's own system, as a link back to itself would."""
     await room.ready.wait()
-    heard = await room.links[0].wire.first(lambda frame: lacpdu(frame) is not None, limits.LACP_UP)
+    heard = await room.links[0].wire.first(_is_lacpdu, limits.LACP_UP)
     own = None if heard is None else lacpdu(heard)
     if own is None:
         return
@@ -179,20 +181,36 @@ async def _asked(room: Room) -> None:
 
 
 async def _slow(room: Room) -> None:
-    """A partner that asks for the long timeout, then for the short one."""
+    """A partner that asks for the long timeout, then for the short one: never as the slow timer is about to end
+    anyway, or who does not heed it could look as if."""
     system = room.system(short=False)
-    with room.seat(system) as driver:
+    heard: dict[int, int] = {}
+    with contextlib.ExitStack() as ends, room.seat(system) as driver:
+        for number, link in enumerate(room.links):
+            ends.callback(link.wire.listen(partial(_remember, heard, number)))
         await room.up(driver, system)
         await silence(limits.LACP_BRISK)
         room.event("slow")
         long = room.stage.variant == "thorough"
         await silence(limits.LACP_SLOW if long else limits.LACP_SLOW_FAST)
+        for number, link in enumerate(room.links):
+            if time.time_ns() - heard.get(number, 0) > limits.LACP_SLOW_PERIOD / 2 * 1e9:
+                await link.wire.first(_is_lacpdu, limits.LACP_SLOW_PERIOD + limits.LACP_MARGIN)
         system.short = True
         for port in system.ports:
             port.need_to_transmit = True
         room.event("fast")
         driver.poke()
         await silence(limits.LACP_STEADY)
+
+
+def _is_lacpdu(frame: bytes) -> bool:
+    return lacpdu(frame) is not None
+
+
+def _remember(heard: dict[int, int], number: int, moment: int, frame: bytes) -> None:
+    if _is_lacpdu(frame):
+        heard[number] = moment
 
 
 async def _changing(room: Room) -> None:

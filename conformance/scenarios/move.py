@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from itertools import pairwise
 from typing import Final, Literal
 
 from conformance import limits
@@ -24,7 +25,9 @@ from conformance.lab.monitor import NEIGHBOURS, PRESENCE, Monitor
 from conformance.lab.namespace import Namespace
 from conformance.lab.streams import GUEST_RATE, RATE, Plan, Receiver, Streams
 from conformance.lab.tally import Ends, tally
-from conformance.recording.model import InterfaceState, MoveState, Path
+from conformance.recording.model import Event, InterfaceState, MoveState, Path
+from conformance.scenarios.conflict import contest
+from conformance.scenarios.lasting import hold_flows, resume_flows
 from conformance.scenarios.onlookers import ask, onlookers, prime
 from conformance.scenarios.silence import keep_silent
 from conformance.scenarios.stage import Stage, tap_name
@@ -35,9 +38,13 @@ STYLES: Final[tuple[Style, ...]] = ("silent", "silent", "silent", "talking")
 """The attempts of each kind of move; a subject of the suite's own may have other `styles`."""
 STYLES_APART: Final[tuple[Style, ...]] = ("silent", "talking")
 """The attempts of each kind of move to a host in another subnet."""
+STYLES_CRASH: Final[tuple[Style, ...]] = ("silent",)
+"""The attempts of a crash: what takes over waits for a timer of its protocol first."""
 SWITCH: Final = 0.0005
 """Seconds after which one thread lets another one run: streams must not hold up what moves."""
 OUTSIDE: Final = "outside"
+NOTICEABLE: Final = 0.05
+"""Seconds between two ticks of the streams that are written down: there should be a thousandth."""
 
 
 def shape(testbed: Testbed) -> Testbed:
@@ -77,6 +84,11 @@ class Attempt:
         return self.landing is self.endpoint.namespace
 
     @property
+    def carried(self) -> bool:
+        """Whether its own kernel, and so its sockets, go with it to another host, and nothing else teaches the way."""
+        return self.stays and self.target is not self.source and self.style == "silent"
+
+    @property
     def place(self) -> str:
         """How the namespace after the move is called in the recording."""
         return self.name if self.stays else f"{self.name}-new"
@@ -100,14 +112,20 @@ def act(stage: Stage) -> None:
         _watch(stage, subject, monitor, attempts)
         watching = onlookers(stage, monitor)
         prime(stage, watching, [attempt.endpoint for attempt in attempts])
+        lasting = hold_flows(stage, [attempt.endpoint for attempt in attempts if attempt.carried])
         streams = _moves(stage, subject, monitor, attempts)
         ended = time.time_ns()
+        resume_flows(stage, lasting)
         ask(stage, watching, [attempt.name for attempt in attempts])
         keep_silent(limits.SOLICITATION_ANSWER)
         stage.snapshot("after")
+        if "conflict-detection" in stage.claims:
+            contest(stage, watching, attempts[0].name)
+            stage.snapshot_hosts("contested", tracked=False)
         stage.changes.extend(monitor.stop())
     for where in monitor.overflowed:
         stage.event("monitor-overflowed", where)
+    stage.events.extend(_late(streams))
     _write_down(stage, attempts, streams, ended)
 
 
@@ -121,7 +139,8 @@ def _attach(stage: Stage, subject: Moving) -> list[Attempt]:
     source, target = stage.hosts[0], stage.hosts[-1]
     styles: Sequence[Style] = STYLES_APART if _apart(stage) else getattr(subject, "styles", STYLES)
     kinds = [kind for kind in subject.moves if kind != "restart" or not _apart(stage)]
-    wanted = [(f"{kind}{n}", kind, style) for kind in kinds for n, style in enumerate(styles, 1)]
+    tried = {kind: STYLES_CRASH if kind == "crash" else styles for kind in kinds}
+    wanted = [(f"{kind}{n}", kind, style) for kind in kinds for n, style in enumerate(tried[kind], 1)]
     several = [f"{kind}1" for kind in kinds] if "multi-address" in stage.claims else []
     requests = [(host, Attachment(f"{host.name}p", counterpart=True)) for host in stage.hosts]
     requests += [(source, Attachment(name, extra_addresses=int(name in several))) for name, _, _ in wanted]
@@ -145,6 +164,15 @@ def _write_down(stage: Stage, attempts: list[Attempt], streams: Streams, ended: 
     }
     for plan in streams.plans:
         stage.streams.append(tally(streams, plan, _ends(stage, by_address[plan.destination], plan)))
+
+
+def _late(streams: Streams) -> list[Event]:
+    """When our own timer was late: what waits for a timer on the same machine is as late (see judging/links.slack)."""
+    return [
+        Event(time_ns=after, kind="late", detail={"seconds": round((after - before) / 1e9, 3)})
+        for before, after in pairwise(streams.stamps)
+        if after - before > NOTICEABLE * 1e9
+    ]
 
 
 def _watch(stage: Stage, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> None:

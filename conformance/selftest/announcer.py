@@ -88,6 +88,13 @@ class Announcer(Mover):
         threading.Thread(target=work, name="fault-later", daemon=True).start()
 
 
+def unasking(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, which no longer asks neighbours whether they are still there: what it is heard to say is then what
+    a fault makes it say."""
+    endpoint.namespace.sysctl(f"net.ipv4.neigh.{endpoint.interface}.delay_first_probe_time", 600)
+    return endpoint
+
+
 def sound(new: Lease, address: Interface, **changes: Any) -> bytes:
     """The announcement of an address in due form, or with one thing changed."""
     if address.version == 4:

@@ -36,6 +36,8 @@ class Fault:
 
     `partner` is the network that it is paired with: it is then planted on the first host alone.
 
+    `features` are what its `design` claims in place of what the reference claims (empty: the same).
+
     `endpoints` is how many a packet filter is tried with, where that is not the reference's number.
 
     `design` replaces the reference's own, from which it is derived. `on_network` is called once when the network is
@@ -57,6 +59,7 @@ class Fault:
     labels: tuple[str, ...] = ()
     settings: tuple[tuple[str, object], ...] = ()
     scenarios: frozenset[str] = frozenset()
+    features: tuple[str, ...] = ()
     endpoints: int | None = None
     design: type[Network] | None = None
     on_network: Callable[[Lab], None] | None = None

@@ -9,6 +9,7 @@ from typing import Final
 from conformance.selftest import (
     acl,
     addressing,
+    detectors,
     edges,
     lacp,
     lldp,
@@ -23,6 +24,7 @@ from conformance.selftest import (
     tenants,
     transit,
     underlay,
+    virtual_routers,
 )
 from conformance.selftest.fault import Fault
 
@@ -39,8 +41,7 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
 _MODULES = (
     acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
     spoofing,
-    tenants,
-    edges,
+    tenants, virtual_routers, detectors, edges,
 )  # fmt: skip
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))

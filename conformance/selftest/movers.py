@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
-from conformance.adapters.interface import Interface, MoveKind
+from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
 from conformance.adapters.linux.bridges import BRIDGE
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import INTERFACE, Lease, refusals
 from conformance.frames import arp, ndp
-from conformance.lab import netlink, rtnetlink
-from conformance.lab.lab import link_local
-from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source
-from conformance.selftest.announcer import Announcer, rarp, sound
+from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.lab import Host, link_local
+from conformance.lab.namespace import Namespace
+from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source, transport
+from conformance.selftest.announcer import Announcer, rarp, sound, unasking
 from conformance.selftest.fault import planted
 
 RARP_GAPS: Final = (0.0, 0.05, 0.15, 0.25, 0.35)
@@ -166,6 +168,10 @@ class OldHost(Announcer):
 class Lingering(Announcer):
     """The old place keeps its IPv4 address, and answers for it."""
 
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Attach a station that answers, and asks nobody."""
+        return unasking(super().attach(host, request))
+
     def leave(self, old: Lease) -> None:
         """Take the IPv6 addresses away, so that detection at the new place finds nothing, and leave the rest."""
         six = [one for one in (*old.addresses, link_local(old.mac)) if one.version == 6]
@@ -214,6 +220,59 @@ class Stifled(Announcer):
         lost = Rule(drop(), (ether_source(new.mac), group), "announcements")
         planted(new.host, "bridge", Chain(f"lost-{new.port}", (lost,), "filter", "forward"))
         super().take_up(new)
+
+
+class Imperious(Announcer):
+    """Routers are told of an address with Override set."""
+
+    def announce(self, old: Lease, new: Lease, version: int) -> None:
+        """Announce, and tell the routers."""
+        super().announce(old, new, version)
+        if version == 6:
+            for address in new.addresses:
+                if address.version == 6:
+                    frame = sound(new, address, destination=ndp.ALL_ROUTERS)
+                    self.say(new.namespace, "tells routers", [frame])
+
+
+class Carried(Announcer):
+    """The endpoint's namespace goes to the other host with its sockets, as a virtual machine does: its cable is put
+    into the other bridge."""
+
+    moves: tuple[MoveKind, ...] = ("migrate",)
+
+    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+        """Where it lives."""
+        del to, kind
+        return endpoint.namespace
+
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """Take the cable's end from one bridge to the other, then announce. Raises AdapterError."""
+        del kind
+        old: Lease = endpoint.handle
+        new = replace(old, host=to)
+        with refusals(endpoint.name):
+            self.carry(old, new)
+            link.await_link(new.namespace, INTERFACE)
+            for version in (4, 6):
+                self.announce(old, new, version)
+        return replace(endpoint, host=to.name, handle=new)
+
+    def carry(self, old: Lease, new: Lease) -> None:
+        """Re-plug the host's end of the cable."""
+        netlink.transact(old.host.namespace, [rtnetlink.hand_over(old.port, new.host.namespace.descriptor)])
+        netlink.transact(new.host.namespace, [rtnetlink.quiet(new.port), rtnetlink.up(new.port, master=BRIDGE)])
+        self.await_connection(new)
+
+
+class Suspicious(Carried):
+    """The new host passes no packet of a connection that it has not seen begin."""
+
+    def carry(self, old: Lease, new: Lease) -> None:
+        """What is TCP and no SYN goes no further than the bridge: there is no new connection in this scenario."""
+        lost = Rule(drop(), (transport("tcp"), ether_destination(new.mac)), "connections")
+        planted(new.host, "bridge", Chain(f"lost-{new.port}", (lost,), "filter", "forward"))
+        super().carry(old, new)
 
 
 class Varied(Announcer):

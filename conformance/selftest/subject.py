@@ -38,6 +38,7 @@ def profile_of(fault: Fault) -> Profile:
             "name": f"fault-{fault.name}",
             "title": f"{reference.title}, with a fault: {fault.title}",
             "kind": "selftest",
+            "features": fault.features or reference.features,
             "endpoints": fault.endpoints or reference.endpoints,
             "adapter": {**reference.adapter, **dict(fault.settings), "fault": fault.name},
         }

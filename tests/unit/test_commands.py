@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from conformance.commands import listing
 from conformance.commands.doctor import Finding, next_steps
 from conformance.commands.explain import explain
 from conformance.commands.scaffold import new_adapter, new_check, new_profile
 from conformance.errors import UsageError
+from conformance.judging import shipped
 from conformance.profile import load
 from conformance.requirement import catalogue
 
@@ -108,3 +110,7 @@ def test_the_shell_completes(line: str, expected: str) -> None:
     words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_PLUGFEST_COMPLETE": "complete_bash"}
     done = command("-c", program, cwd=ROOT, **words)
     assert expected in done.stdout.split(), done.stderr
+
+
+def test_the_list_knows_every_check_without_importing_one() -> None:
+    assert listing.checked() == {check.requirement.id for check in shipped.checks()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -15,7 +16,6 @@ from conformance.adapters.cni.settings import Settings
 from conformance.adapters.cni.versions import SPOKEN, negotiate
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 
-UNKNOWN: Final = "unknown"
 VERSION: Final = re.compile(r"\bv?(\d+\.\d+(?:\.\d+)?(?:-[\w.]+)?)\b")
 
 
@@ -65,13 +65,14 @@ def identify(settings: Settings, packages: tuple[str, ...]) -> Identity | Unavai
 
 
 def version(path: Path, owner: tuple[str, str] | None) -> str:
-    """The plugin's version: what it prints without a command, else the upstream part of its package's version."""
+    """The plugin's version: what it prints without a command, else the upstream part of its package's version, else the
+    beginning of its SHA-256: binaries that do not say who they are can still be told apart."""
     line = _first_line([str(path)])
     said = None if line.startswith("{") else VERSION.search(line)  # an error object tells of CNI's version
     if said:
         return said[1]
     if owner is None:
-        return UNKNOWN
+        return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
     upstream = owner[1].partition(":")[2] or owner[1]
     return re.split(r"[-+~]", upstream, maxsplit=1)[0]
 

@@ -77,5 +77,5 @@ class KeepalivedAdapter:
             "on every host: bridge br0 takes over the uplink's MAC, addresses and routes; the uplink is its port",
             "per endpoint: a node on each host of the segment, a veth from br0 to its eth0, an address of its own",
             f"per node: {self._settings.keepalived} in the foreground, VRRP version 3, a router for each family",
-            "per move: keepalived ends on the master's node",
+            "per move: keepalived ends on the master's node; in a crash the node loses its cable first",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import time
 from pathlib import Path
 
@@ -68,6 +69,12 @@ class Node:
         """Ask keepalived to end: a master resigns by an advertisement of priority 0 (RFC 5798 §6.4.3)."""
         if self._daemon is not None:
             self._daemon.stop()
+            self._daemon = None
+
+    def kill(self) -> None:
+        """End it without a word."""
+        if self._daemon is not None:
+            self._daemon.stop(signal.SIGKILL)
             self._daemon = None
 
     def close(self) -> None:

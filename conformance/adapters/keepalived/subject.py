@@ -28,12 +28,13 @@ class Router:
     master: str
     addresses: tuple[Interface, ...]
     own: dict[str, Interface]
+    cables: dict[str, Lease]
 
 
 class Keepalived(FlatBridge):
     """Virtual routers on the underlay's own segment. Nodes are stations with an address that is theirs alone."""
 
-    moves: tuple[MoveKind, ...] = ("failover",)
+    moves: tuple[MoveKind, ...] = ("failover", "crash")
 
     def __init__(self, lab: Lab, program: str, settings: Settings) -> None:
         super().__init__(lab)
@@ -63,7 +64,7 @@ class Keepalived(FlatBridge):
         with self._guard:
             self._count += 1
             number = self._count
-        router = Router({}, host.name, addresses, {})
+        router = Router({}, host.name, addresses, {}, {})
         self._routers[request.name] = router
         with refusals(request.name):
             for place in self._hosts(host):
@@ -80,10 +81,13 @@ class Keepalived(FlatBridge):
         return sorted(mates, key=lambda other: other is not host)
 
     def _add_node(self, router: Router, host: Host, name: str, number: int) -> None:
-        """Cable a node into the host's bridge, with an address for VRRP to be sent from."""
+        """Cable a node into the host's bridge, with an address for VRRP to be sent from. It is a router."""
         namespace = self.prepare(host, name)
+        for key in ("net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding"):
+            namespace.sysctl(key, 1)
         own = router.own[host.name] = self.pools[host.name, 4].take()
         lease = Lease(name, host, namespace, f"vr{number}", _mac(name, host), (own,), host.mtu)
+        router.cables[host.name] = lease
         self.connect(lease)
         netlink.transact(namespace, [rtnetlink.up(INTERFACE)])
         self.await_connection(lease)
@@ -111,7 +115,8 @@ class Keepalived(FlatBridge):
         for name, node in router.nodes.items():
             node.close()
             with refusals(endpoint.name):
-                netlink.transact(node.namespace, [rtnetlink.delete_link(INTERFACE)])
+                if name in router.cables:
+                    self.disconnect(router.cables[name])
             self._give_back(self.lab.hosts[name], [router.own[name]])
 
     def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
@@ -121,7 +126,8 @@ class Keepalived(FlatBridge):
         return None if node is None else node.namespace
 
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
-        """End keepalived on the master's node, as for its maintenance; then it starts again, as a backup.
+        """End keepalived on the master's node, as for its maintenance, then it starts again, as a backup; for a crash
+        the node loses its cable and everything on it, and stays away.
 
         Raises AdapterError, also where `to` is not on the same link.
         """
@@ -129,10 +135,16 @@ class Keepalived(FlatBridge):
         if kind not in self.moves or to.name not in router.nodes or to.name == router.master:
             raise AdapterError(f"{endpoint.name}: VRRP does not move it to {to.name} by {kind}")
         old, new = router.nodes[router.master], router.nodes[to.name]
-        old.stop()
+        if kind == "crash":
+            with refusals(endpoint.name):
+                self.disconnect(router.cables.pop(router.master))
+            old.kill()
+        else:
+            old.stop()
         new.await_state("MASTER", limits.DAEMON_START)
         router.master = to.name
-        old.start(self._program)
+        if kind != "crash":
+            old.start(self._program)
         reported = replace(endpoint.reported, mac=_mac(endpoint.name, to))
         return replace(endpoint, host=to.name, namespace=new.namespace, reported=reported)
 

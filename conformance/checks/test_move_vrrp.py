@@ -1,0 +1,202 @@
+"""Virtual routers: who becomes master says so in due form and in time, and who waits answers nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+
+from conformance import limits
+from conformance.frames import arp, ndp, vrrp
+from conformance.judging.case import Case
+from conformance.judging.links import slack
+from conformance.judging.moves import SECOND, Address, Announcement, Move, milliseconds, moves
+from conformance.judging.register import check
+from conformance.recording.model import TapState
+
+
+@dataclass(frozen=True)
+class Told:
+    """One advertisement of VRRP as it left a node: number and time in ns of its frame, and what it says."""
+
+    number: int
+    time_ns: int
+    said: vrrp.Advertisement
+
+
+def _made(case: Case) -> list[Move]:
+    """The moves. Requires that VRRP was spoken for each address before it."""
+    made = moves(case, lambda move: move.elsewhere)
+    for move in made:
+        for address in _addresses(move):
+            before = _told(case, case.tap(move.state.tap_before), address)
+            case.require(before, f"{move.words}: no master advertised {address} before the move")
+    return made
+
+
+def _addresses(move: Move) -> list[Address]:
+    """The addresses that moved, of the families that the profile claims."""
+    return [one for one in move.addresses() if f"ipv{one.version}" in move.case.profile.features]
+
+
+def _told(case: Case, tap: TapState, address: Address) -> list[Told]:
+    """Advertisements for an address that left a node, in order."""
+    index = case.recording.frames
+    found = []
+    for row, frame in index.frames(index.select(tap=tap.number, protocol=vrrp.PROTOCOL, outbound=True)):
+        said = vrrp.parse(frame)
+        if said is not None and address in said.addresses:
+            found.append(Told(row + 1, int(index.time_ns[row]), said))
+    return found
+
+
+@check("move.vrrp-master-announces", scenario="move")
+def test_master_announces(case: Case) -> None:
+    """Who becomes master advertises itself, and announces every address by ARP request or advertisement in due form."""
+    for move in _made(case):
+        said = move.announcements()
+        for address in _addresses(move):
+            told = [one for one in _told(case, case.tap(move.state.tap_after), address) if one.said.priority]
+            case.expect(
+                told,
+                expected="a new master sends an ADVERTISEMENT",
+                seen=f"{move.words}: none for {address}",
+            )
+            mine = [one for one in said if one.address == address]
+            form = "a broadcast gratuitous ARP request" if address.version == 4 else "an advertisement with R, O, not S"
+            right = [one for one in mine if _in_form(one)]
+            case.expect(
+                right,
+                expected=f"a new master sends for each of its addresses {form}",
+                seen=f"{move.words}: {len(mine)} announcements of {address}, none of them so",
+                frames=[one.number for one in mine],
+            )
+            if told and any(one.mac != vrrp.virtual_mac(told[0].said.router, address.version) for one in right):
+                case.note("what is announced is the interface's MAC address, not the virtual router's")
+
+
+def _in_form(one: Announcement) -> bool:
+    if one.arp is not None:
+        return one.arp.operation == arp.REQUEST and one.arp.ethernet_destination == arp.BROADCAST
+    message = one.advertisement
+    return message is not None and message.router and message.override and not message.solicited
+
+
+@check("move.vrrp-backup-silent", scenario="move")
+def test_backup_is_silent(case: Case) -> None:
+    """A backup answers neither ARP requests nor solicitations for the virtual address, whoever asks."""
+    made = _made(case)
+    case.window("move")
+    for move in made:
+        for address in _addresses(move):
+            places = [(move.state.tap_after, (0, move.state.started_ns))]
+            if not _dismantled(move):
+                since = move.handed_over_ns(address) + int(limits.HANDED_OVER * SECOND)
+                places.append((move.state.tap_before, (since, 1 << 62)))
+            for name, between in places:
+                tap = case.tap(name)
+                asked = _speaking(case, tap, address, between, outbound=False)
+                case.require(asked, f"{move.words}: nobody asked the backup for {address}")
+                answers = _speaking(case, tap, address, between, outbound=True)
+                case.expect(
+                    not answers,
+                    expected="a backup does not answer for the virtual address",
+                    seen=f"{move.words}: {len(answers)} frames from {tap.where} speak for {address}",
+                    frames=answers,
+                )
+
+
+def _dismantled(move: Move) -> bool:
+    """Whether the old master's interface has gone: then it is no backup either."""
+    where, _, interface = move.state.tap_before.rpartition(":")
+    return any(move.changes(where=where, what="link", key=interface, state="gone"))
+
+
+def _speaking(case: Case, tap: TapState, address: Address, between: tuple[int, int], *, outbound: bool) -> list[int]:
+    """Numbers of the frames in which somebody asks for an address (inbound), or speaks for it (outbound)."""
+    index = case.recording.frames
+    wanted = {"tap": tap.number, "outbound": outbound, "between": between}
+    found = []
+    if isinstance(address, IPv6Address):
+        kind = ndp.ADVERTISEMENT if outbound else ndp.SOLICITATION
+        for row, frame in index.frames(index.select(icmp_type=kind, **wanted)):
+            message = ndp.parse(frame)
+            if message is not None and message.target == address:
+                found.append(row + 1)
+        return found
+    for row, frame in index.frames(index.select(ethertype=arp.ARP_TYPE, **wanted)):
+        packet = arp.parse(frame)
+        asks = packet is not None and packet.operation == arp.REQUEST and packet.target == address
+        if packet is not None and (packet.sender == address if outbound else asks and not packet.announces):
+            found.append(row + 1)
+    return found
+
+
+@check("move.vrrp-virtual-mac", scenario="move")
+def test_virtual_mac(case: Case) -> None:
+    """The master answers for the virtual address with the virtual router's MAC address alone."""
+    made = _made(case)
+    for move in made:
+        for address in _addresses(move):
+            tap = case.tap(move.state.tap_after)
+            told = _told(case, tap, address)
+            case.require(told, f"{move.words}: no new master")
+            answers = _answers(case, tap, address, (move.usable_ns(address), 1 << 62))
+            case.require(answers, f"{move.words}: nobody had an answer for {address}")
+            virtual = vrrp.virtual_mac(told[0].said.router, address.version)
+            wrong = [number for number, mac in answers if mac != virtual]
+            case.expect(
+                not wrong,
+                expected="the master answers with the MAC address of the virtual router, and never with its own",
+                seen=f"{move.words}: {address} is at {dict(answers)[wrong[0]] if wrong else ''}, not {virtual}",
+                frames=wrong,
+            )
+
+
+def _answers(case: Case, tap: TapState, address: Address, between: tuple[int, int]) -> list[tuple[int, str | None]]:
+    """Frame number and MAC address of every answer that somebody who asked was sent."""
+    index = case.recording.frames
+    found: list[tuple[int, str | None]] = []
+    for number in _speaking(case, tap, address, between, outbound=True):
+        frame = index.frame(number - 1)
+        packet, message = arp.parse(frame), ndp.parse(frame)
+        if packet is not None and packet.operation == arp.REPLY and not packet.announces:
+            found.append((number, packet.sender_mac))
+        elif message is not None and message.solicited:
+            found.append((number, message.link_layer(ndp.TARGET_OPTION)))
+    return found
+
+
+@check("move.vrrp-takeover-time", scenario="move")
+def test_takeover_time(case: Case) -> None:
+    """After a crash a backup is master within three intervals and its skew, after a resignation within its skew."""
+    for move in _made(case):
+        for address in _addresses(move):
+            old = _told(case, case.tap(move.state.tap_before), address)
+            new = [one for one in _told(case, case.tap(move.state.tap_after), address) if one.said.priority]
+            case.require(new, f"{move.words}: no new master for {address}")
+            last = [one for one in old if one.time_ns < new[0].time_ns][-1]
+            _expect_in_time(case, move, address, last, new[0])
+
+
+def _expect_in_time(case: Case, move: Move, address: Address, last: Told, first: Told) -> None:
+    resigned = last.said.priority == vrrp.RESIGNED
+    case.require(resigned or move.state.kind == "crash", f"{move.words}: the old master did not resign")
+    interval = first.said.interval
+    skew = (256 - first.said.priority) / 256 * interval
+    timer = skew if resigned else limits.VRRP_DOWN * interval + skew
+    took = (first.time_ns - last.time_ns) / SECOND
+    allowed = slack(case, (last.time_ns, first.time_ns))
+    how = "of priority 0" if resigned else "before its crash"
+    case.figures[f"{'resigned' if resigned else 'crashed'}_ms"] = max(
+        milliseconds(first.time_ns - last.time_ns), case.figures.get(f"{'resigned' if resigned else 'crashed'}_ms", 0)
+    )
+    case.expect(
+        took <= timer + limits.VRRP_MARGIN + allowed,
+        expected=f"a backup is master {timer:.2f} s after the last advertisement {how}, and no later",
+        seen=f"{move.words}: {took:.2f} s for {address}",
+        frames=[last.number, first.number],
+    )
+    if timer + limits.VRRP_PROMPT < took:
+        case.note(f"later than its timer by more than {limits.VRRP_PROMPT} s, which a busy machine may be the cause of")
+    if not resigned and took < limits.VRRP_DOWN * interval - limits.VRRP_PROMPT:
+        case.note(f"{address} was taken over before three intervals had gone by: {took:.2f} s")

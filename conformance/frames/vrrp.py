@@ -1,0 +1,82 @@
+"""VRRP advertisements of versions 2 and 3 (RFC 3768 §5, RFC 5798 §5) as a small typed view: parsed and built."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from conformance.frames.ndp import checksum, multicast_mac
+
+Address = IPv4Address | IPv6Address
+
+PROTOCOL: Final = 112
+GROUP_IPV4: Final = IPv4Address("224.0.0.18")
+GROUP_IPV6: Final = IPv6Address("ff02::12")
+HOP_LIMIT: Final = 255
+RESIGNED: Final = 0
+"""The priority of a master that gives its responsibility up (RFC 5798 §5.2.4)."""
+_HEAD: Final = struct.Struct("!BBBBHH")
+
+
+@dataclass(frozen=True, slots=True)
+class Advertisement:
+    """One ADVERTISEMENT: virtual router, priority (0 .. 255), interval in seconds, and the addresses that it is for."""
+
+    version: int
+    router: int
+    priority: int
+    interval: float
+    addresses: tuple[Address, ...]
+    ethernet_source: str
+    hop_limit: int
+
+
+def virtual_mac(router: int, version: int) -> str:
+    """The MAC address of a virtual router for IP of `version` (RFC 5798 §7.3)."""
+    return f"00:00:5e:00:{1 if version == 4 else 2:02x}:{router:02x}"
+
+
+def parse(frame: bytes) -> Advertisement | None:
+    """The advertisement in an untagged Ethernet frame, None if it is none or is cut short."""
+    kind, size = frame[12:14], 4
+    if kind == b"\x08\x00" and len(frame) >= 34 and frame[23] == PROTOCOL:
+        start, hop_limit = 14 + (frame[14] & 15) * 4, frame[22]
+    elif kind == b"\x86\xdd" and len(frame) >= 54 and frame[20] == PROTOCOL:
+        start, hop_limit, size = 54, frame[21], 16
+    else:
+        return None
+    if len(frame) < start + _HEAD.size:
+        return None
+    first, router, priority, count, word, _ = _HEAD.unpack_from(frame, start)
+    version = first >> 4
+    raw = frame[start + _HEAD.size : start + _HEAD.size + count * size]
+    if first & 15 != 1 or len(raw) < count * size:
+        return None
+    interval = (word & 0x0FFF) / 100 if version == 3 else float(word & 0xFF)
+    made = IPv4Address if size == 4 else IPv6Address
+    addresses = tuple(made(raw[at : at + size]) for at in range(0, len(raw), size))
+    return Advertisement(version, router, priority, interval, addresses, frame[6:12].hex(":"), hop_limit)
+
+
+def build(router: int, priority: int, addresses: Sequence[Address], source: Address, mac: str) -> bytes:
+    """A whole Ethernet frame of version 3 from `source` and `mac`, with an interval of one second.
+
+    All `addresses` are of the family of `source`.
+    """
+    raw = b"".join(address.packed for address in addresses)
+    body = _HEAD.pack(0x31, router, priority, len(addresses), 100, 0) + raw
+    if isinstance(source, IPv4Address):
+        pseudo = source.packed + GROUP_IPV4.packed + struct.pack("!BBH", 0, PROTOCOL, len(body))
+        message = body[:6] + struct.pack("!H", checksum(pseudo + body)) + body[8:]
+        head = struct.pack("!BBHHHBBH", 0x45, 0xC0, 20 + len(message), 0, 0, HOP_LIMIT, PROTOCOL, 0)
+        head += source.packed + GROUP_IPV4.packed
+        head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+        ethernet = bytes.fromhex("01005e000012" + mac.replace(":", "")) + b"\x08\x00"
+        return (ethernet + head + message).ljust(60, b"\0")
+    pseudo = source.packed + GROUP_IPV6.packed + struct.pack("!II", len(body), PROTOCOL)
+    message = body[:6] + struct.pack("!H", checksum(pseudo + body)) + body[8:]
+    head = struct.pack("!IHBB", 0x6C00_0000, len(message), PROTOCOL, HOP_LIMIT) + source.packed + GROUP_IPV6.packed
+    return bytes.fromhex((multicast_mac(GROUP_IPV6) + mac).replace(":", "")) + b"\x86\xdd" + head + message

@@ -1,0 +1,215 @@
+"""Movers that speak VRRP themselves, in frames of their own making: what faults of virtual routers are planted in.
+
+Each endpoint is a virtual router with one address of each family. Its master advertises itself every second; on a
+failover it resigns, on a crash it just goes, and the other place is master when its timer is over (RFC 5798 §6.1).
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from dataclasses import replace
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
+from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.frames import vrrp
+from conformance.lab import netlink, rtnetlink
+from conformance.lab.lab import Host, Lab, link_local
+from conformance.lab.namespace import Namespace
+from conformance.selftest.announcer import Announcer, sound, unasking, wrote_down
+from conformance.selftest.fault import Fault
+
+INTERVAL: Final = 1.0
+MASTER, BACKUP = 150, 100
+SKEW: Final = (256 - BACKUP) / 256 * INTERVAL
+FORWARDING: Final = ("net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
+
+
+class VirtualRouter(Announcer):
+    """A virtual router in due form, but for its MAC address, which is the interface's."""
+
+    moves: tuple[MoveKind, ...] = ("failover", "crash")
+    resigns = True
+    """Whether an orderly end is told by an advertisement of priority 0."""
+    after_resignation = SKEW
+    after_crash = limits.VRRP_DOWN * INTERVAL + SKEW
+    """Seconds from the last advertisement until the backup is master."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab)
+        self._routers = itertools.count(1)
+        self._ids: dict[str, int] = {}
+        self._spoke: dict[str, float] = {}
+        self._ends: dict[str, threading.Event] = {}
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Attach it as the master, which advertises itself from then on."""
+        endpoint = super().attach(host, request)
+        if not request.counterpart:
+            with self._lock:
+                self._ids[request.name] = next(self._routers)
+            for key in FORWARDING:
+                endpoint.namespace.sysctl(key, 1)
+            self._advertise_steadily(endpoint.handle, MASTER)
+        return endpoint
+
+    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+        """The backup, a router as well."""
+        namespace = super().landing(endpoint, to, kind)
+        for key in FORWARDING:
+            namespace.sysctl(key, 1)
+        return namespace
+
+    def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
+        """The master goes; the backup waits for its timer, takes over, and advertises itself."""
+        old: Lease = endpoint.handle
+        self._ends[endpoint.name].set()
+        if kind != "crash" and self.resigns:
+            self.advertise(old, vrrp.RESIGNED)
+        wait = self.after_crash if kind == "crash" else self.after_resignation
+        if kind == "crash":
+            self.disconnect(old)
+        until = self._spoke[endpoint.name] + wait
+        threading.Event().wait(max(0.0, until - time.monotonic()))
+        return super().move(endpoint, to, kind)
+
+    def leave(self, old: Lease) -> None:
+        """It has gone already where it crashed."""
+        if any(old.port == link.get_attr("IFLA_IFNAME") for link in old.host.netlink("get_links")):
+            super().leave(old)
+
+    def announce(self, old: Lease, new: Lease, version: int) -> None:
+        """The advertisement of the new master first, then its announcements."""
+        if version == 4:
+            self._advertise_steadily(new, BACKUP)
+        super().announce(old, new, version)
+
+    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
+        """Router and Override are set."""
+        del old
+        return [sound(new, address, **({"router": True} if address.version == 6 else {}))]
+
+    def advertise(self, lease: Lease, priority: int) -> None:
+        """One advertisement of each family."""
+        packets = []
+        for version in (4, 6):
+            addresses = [one.ip for one in lease.addresses if one.version == version]
+            if not addresses:
+                continue
+            source = addresses[0] if version == 4 else link_local(lease.mac).ip
+            packets.append(vrrp.build(self._ids[lease.name], priority, addresses, source, lease.mac))
+        self.say(lease.namespace, f"advertises with priority {priority}", packets)
+        self._spoke[lease.name] = time.monotonic()
+
+    def _advertise_steadily(self, lease: Lease, priority: int) -> None:
+        end = self._ends[lease.name] = threading.Event()
+        self.advertise(lease, priority)
+
+        def work() -> None:
+            while not end.wait(INTERVAL):
+                try:
+                    self.advertise(lease, priority)
+                except (OSError, RuntimeError):
+                    return
+
+        threading.Thread(target=work, name="virtual-router", daemon=True).start()
+
+
+class NoRouter(VirtualRouter):
+    """Its advertisements say that it is no router."""
+
+    moves: tuple[MoveKind, ...] = ("failover",)
+
+    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
+        """Router is clear."""
+        del old
+        return [sound(new, address)]
+
+
+class Unheard(VirtualRouter):
+    """Resignations are not heeded: the backup waits as after a crash."""
+
+    moves: tuple[MoveKind, ...] = ("failover",)
+    after_resignation = VirtualRouter.after_crash
+
+
+class Tardy(VirtualRouter):
+    """The backup waits for six intervals after a crash."""
+
+    moves: tuple[MoveKind, ...] = ("crash",)
+    after_crash = 6 * INTERVAL
+
+
+class Answering(VirtualRouter):
+    """The old master, a backup now, keeps the IPv4 address and answers for it."""
+
+    moves: tuple[MoveKind, ...] = ("failover",)
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Attach a station that answers, and asks nobody."""
+        return unasking(super().attach(host, request))
+
+    def leave(self, old: Lease) -> None:
+        """IPv6 addresses go, so that detection at the new place finds nothing; the rest stays."""
+        six = [one for one in (*old.addresses, link_local(old.mac)) if one.version == 6]
+        netlink.transact(old.namespace, [rtnetlink.address(INTERFACE, one, remove=True) for one in six])
+        self.said.append({"time_ns": 0, "where": old.namespace.name, "what": "stays where it was"})
+
+
+class WithVirtualMac(VirtualRouter):
+    """IPv4 at the virtual router's MAC address, which moves along; a little late, as on a busy machine."""
+
+    moves: tuple[MoveKind, ...] = ("migrate",)
+    after_resignation = SKEW + 2 * limits.VRRP_PROMPT
+
+    def _take(self, host: Host, request: Attachment) -> tuple[Interface, ...]:
+        return tuple(address for address in super()._take(host, request) if address.version == 4)
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Attach it, then give its interface the virtual router's MAC address."""
+        endpoint = super().attach(host, request)
+        if request.counterpart:
+            return endpoint
+        mac = vrrp.virtual_mac(self._ids[request.name], 4)
+        netlink.transact(endpoint.namespace, [rtnetlink.hardware_address(INTERFACE, mac)])
+        lease = replace(endpoint.handle, mac=mac)
+        self._ends[request.name].set()
+        self._advertise_steadily(lease, MASTER)
+        return replace(endpoint, handle=lease, reported=replace(endpoint.reported, mac=mac))
+
+
+CLAIMS: Final = ("ipv4", "ipv6", "multi-host", "duplicate-detection", "move", "vrrp")
+MAC: Final = frozenset({"move.vrrp-virtual-mac"})
+"""What all of them fail that announce the interface's MAC address."""
+
+
+def _fault(name: str, title: str, design: type[VirtualRouter], fails: frozenset[str], **further: Any) -> Fault:
+    return Fault(
+        name=name,
+        title=title,
+        network="linux-mover",
+        scenarios=frozenset({"move"}),
+        features=further.pop("features", CLAIMS),
+        fails=fails,
+        design=design,
+        witness=wrote_down(further.pop("words", "advertises")),
+        **further,
+    )
+
+
+FAULTS: Final = (
+    _fault("master-is-no-router", "who becomes master advertises its IPv6 addresses with Router clear", NoRouter,
+           frozenset({"move.vrrp-master-announces"}) | MAC, labels=("F-MOVE-17b", "F-MOVE-18b")),
+    _fault("resignation-unheard", "a master resigns, and the backup waits as after a crash", Unheard,
+           frozenset({"move.vrrp-takeover-time"}) | MAC, words="priority 0"),
+    _fault("master-lost-late", "a master crashes, and the backup waits for six intervals", Tardy,
+           frozenset({"move.vrrp-takeover-time"}) | MAC),
+    _fault("backup-answers", "a master resigns, keeps the IPv4 address and answers for it", Answering,
+           frozenset({"move.vrrp-backup-silent", "move.old-place-silent", "move.new-mac-only"}) | MAC,
+           labels=("F-MOVE-18a",), words="stays"),
+    _fault("master-at-virtual-mac", "IPv4 at the virtual router's MAC address, a little late", WithVirtualMac,
+           frozenset(), notes=frozenset({"move.vrrp-takeover-time"}), features=("ipv4", "multi-host", "move", "vrrp")),
+)  # fmt: skip
