@@ -83,6 +83,9 @@ PROBE_MOST: Final = 2.2
 """PROBE_NUM 3; PROBE_MIN 1 s and PROBE_MAX 2 s between two of them, with 50 ms and with 10 %."""
 ANNOUNCE_WAIT: Final = 1.9
 """ANNOUNCE_WAIT 2 s after the last probe, with 100 ms."""
+ADDRESS_TRIED: Final = 15.0
+"""PROBE_WAIT 1 s, two gaps of PROBE_MAX 2 s, ANNOUNCE_WAIT 2 s: an address is in use after 7 s; with room for a busy
+machine."""
 ANNOUNCEMENTS: Final = 2
 ANNOUNCE_INTERVAL: Final = 2.0
 ANNOUNCED_ALL: Final = 5.0

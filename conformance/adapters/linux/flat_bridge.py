@@ -9,7 +9,7 @@ from conformance.adapters.linux.pool import Pool
 from conformance.frames import bpdu
 from conformance.lab import netlink, rtnetlink
 from conformance.lab import nftables as nft
-from conformance.lab.lab import Host, link_local
+from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.snapshot import interfaces
 
 BEFORE_FORWARDING: Final = -300
@@ -47,15 +47,17 @@ class FlatBridge(BridgeNetwork):
     def _enslave(self, host: Host) -> None:
         """The uplink loses its IPv4 address, and with it its routes, and IPv6 altogether; the bridge gets all of it."""
         mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
-        host.namespace.sysctl(f"net.ipv6.conf.{host.uplink}.disable_ipv6", 1)
-        netlink.transact(
-            host.namespace,
-            [
-                rtnetlink.address(host.uplink, host.ipv4, remove=True),
-                rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac),
-            ],
-        )
-        own = [rtnetlink.address(BRIDGE, address, dad=False) for address in (link_local(mac), host.ipv4, host.ipv6)]
-        routes = [rtnetlink.route(destination, via=gateway) for destination, gateway in self.lab.routes(host)]
-        steps = [rtnetlink.up(host.uplink, master=BRIDGE), *own, rtnetlink.up(BRIDGE), *routes]
-        netlink.transact(host.namespace, steps)
+        made = rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)
+        netlink.transact(host.namespace, [made])
+        hand_over(self.lab, host, mac, master=BRIDGE)
+
+
+def hand_over(lab: Lab, host: Host, mac: str, *, master: str | None = None) -> None:
+    """Give the uplink's addresses and routes to the bridge, which has its MAC address, and set both up; `master` where
+    the uplink is to become a port of the kernel's."""
+    host.namespace.sysctl(f"net.ipv6.conf.{host.uplink}.disable_ipv6", 1)
+    netlink.transact(host.namespace, [rtnetlink.address(host.uplink, host.ipv4, remove=True)])
+    own = [rtnetlink.address(BRIDGE, address, dad=False) for address in (link_local(mac), host.ipv4, host.ipv6)]
+    routes = [rtnetlink.route(destination, via=gateway) for destination, gateway in lab.routes(host)]
+    steps = [rtnetlink.up(host.uplink, master=master), *own, rtnetlink.up(BRIDGE), *routes]
+    netlink.transact(host.namespace, steps)
