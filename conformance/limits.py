@@ -83,6 +83,9 @@ PROBE_MOST: Final = 2.2
 """PROBE_NUM 3; PROBE_MIN 1 s and PROBE_MAX 2 s between two of them, with 50 ms and with 10 %."""
 ANNOUNCE_WAIT: Final = 1.9
 """ANNOUNCE_WAIT 2 s after the last probe, with 100 ms."""
+ADDRESS_TRIED: Final = 15.0
+"""PROBE_WAIT 1 s, two gaps of PROBE_MAX 2 s, ANNOUNCE_WAIT 2 s: an address is in use after 7 s; with room for a busy
+machine."""
 ANNOUNCEMENTS: Final = 2
 ANNOUNCE_INTERVAL: Final = 2.0
 ANNOUNCED_ALL: Final = 5.0
@@ -104,6 +107,8 @@ LACP_FAST: Final = 1.0
 LACP_EXPIRED: Final = 3.0
 LACP_DEFAULTED: Final = 3.0
 """Fast_Periodic_Time, Short_Timeout_Time, and the same again from Expired to Defaulted (§6.4.12)."""
+LACP_EXPIRED_LONG: Final = 90.0
+"""Long_Timeout_Time (§6.4.4), of a participant that asks for a LACPDU every 30 s."""
 LACP_SLOW_PERIOD: Final = 30.0
 LACP_PER_SECOND: Final = 3
 """Slow_Periodic_Time, and how many LACPDUs may leave in any Fast_Periodic_Time (§6.4.16)."""

@@ -35,7 +35,7 @@ Role = Literal[
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
-    "conflict-detection", "multi-address", "policy", "tenants", "source-validation",
+    "conflict-detection", "multi-address", "policy", "restart", "tenants", "source-validation",
     "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp", "own-view",
     "move", "routed-move", "vrrp",
 ]  # fmt: skip

@@ -186,12 +186,13 @@ class Bridging(Protocol):
 class BundleWish:
     """A wish for one link aggregation group of ports of a host, named by their interfaces.
 
-    `active`: it speaks LACP unasked; else it is passive. It asks its partner for the short timeout.
+    `active`: it speaks LACP unasked; else it is passive. `short`: it has the short timeout, and says so to its partner.
     """
 
     name: str
     ports: tuple[str, ...]
     active: bool = True
+    short: bool = True
 
 
 @runtime_checkable
@@ -282,3 +283,12 @@ class Filtering(Protocol):
         the start. Without a policy everything passes. Raises AdapterError, also for what the implementation cannot
         express.
         """
+
+
+@runtime_checkable
+class Restarting(Protocol):
+    """Optional power of a subject: to restart what enforces policies on a host, as the product's own service does."""
+
+    def restart(self, host: Host) -> None:
+        """End it and start it again, with what it keeps of its own; returns when it says that it is ready. Endpoints
+        stay attached. Raises AdapterError."""

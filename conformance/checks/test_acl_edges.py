@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from conformance.judging.case import Case
 from conformance.judging.crafted import Rows, allowed, arrived, numbers, plain_control, quoting, sent
+from conformance.judging.evidence import rows_of, taps_of
 from conformance.judging.isolation import tried
 from conformance.judging.register import FAMILIES, check
 from conformance.recording.model import Flow
@@ -57,6 +60,37 @@ def _forms(case: Case, purpose: str, must_pass: tuple[str, ...] = ()) -> None:
                 seen=f"{_words(flow)} was {'delivered' if there else 'lost'}",
                 frames=case.frames_of(flow),
             )
+
+
+@check("acl.host-addresses", scenario="policy", family=FAMILIES)
+def test_host_addresses(case: Case) -> None:
+    """What is denied is not reached by way of a host's address either: published ports and translations included."""
+    case.window("policy")
+    _in_force(case, "udp")
+    if "publish" in case.profile.features:
+        for flow in case.flows(purpose="by-host-allowed"):
+            case.require(flow.arrival is not None, f"what is published did not reach {flow.target} at all")
+    for flow in case.flows(purpose="by-host"):
+        come = _to_endpoints(case, flow)
+        met = flow.arrival.server if flow.arrival is not None else "an endpoint"
+        case.expect(
+            not len(come) and flow.arrival is None,
+            expected="what is dialled at a host's address reaches no endpoint that may not be reached",
+            seen=f"{_words(flow)} at {flow.dialled.address} ({flow.path}) reached {met}",
+            frames=[int(row) + 1 for row in come],
+        )
+
+
+def _to_endpoints(case: Case, flow: Flow) -> Rows:
+    """Rows of a flow's frames that came in at other endpoints and were meant for them: what a bridge floods was not."""
+    index, rows = case.recording.frames, rows_of(case.recording, flow.id)
+    met = np.zeros(len(rows), dtype=np.bool_)
+    for one in case.endpoints:
+        if one.name != flow.source:
+            mine = index.select(tap=taps_of(case, one.name), outbound=False, destination_mac=one.kernel.mac)
+            met |= np.isin(rows, mine)
+    found: Rows = rows[met]
+    return found
 
 
 @check("acl.fragments", scenario="policy", family=FAMILIES)
@@ -131,6 +165,31 @@ def _after(case: Case, rows: Rows) -> int:
     return round((int(times[0]) - began[0]) / 1e6) if len(times) else 0
 
 
+@check("acl.restart", scenario="policy", family=FAMILIES)
+def test_restart(case: Case) -> None:
+    """While what enforces the policy is restarted nothing denied arrives, and afterwards what is allowed does."""
+    asked = [event.time_ns for event in case.recording.record.events if event.kind == "restart"]
+    case.require(asked, "the adapter of the profile cannot restart it")
+    _in_force(case, "udp")
+    times = case.recording.frames.time_ns
+    for flow in case.flows(purpose="restart-allowed", protocol="udp"):
+        passed = times[arrived(case, flow)]
+        case.require((passed < asked[0]).any(), "what is allowed did not arrive before the restart either")
+        back = passed[passed > asked[0]]
+        case.expect(
+            len(back), expected="what is allowed arrives again after the restart", seen="nothing of it arrived any more"
+        )
+    for flow in case.flows(purpose="restart-denied", protocol="udp"):
+        come = arrived(case, flow)
+        case.expect(
+            not len(come),
+            expected="nothing that is denied arrives while what enforces the policy is restarted",
+            seen=f"{len(come)} datagrams {flow.source} -> {flow.target} arrived, the first "
+            f"{(int(times[come[0]]) - asked[0]) / 1e6 if len(come) else 0:.0f} ms after it was asked for",
+            frames=[int(row) + 1 for row in come],
+        )
+
+
 def _turned(case: Case) -> int:
     """When the change of the policy was asked for. Requires that there was one."""
     asked = [event.time_ns for event in case.recording.record.events if event.kind == "policy"]
@@ -198,7 +257,9 @@ def test_established(case: Case) -> None:
 @check("acl.entries", scenario="policy")
 def test_entries(case: Case) -> None:
     """How many rules a policy costs, for each endpoint."""
-    rules = [rule for snapshot in case.snapshots(moment="after") for rule in snapshot.rules if rule["kind"] == "rule"]
+    shown = case.snapshots(moment="after")
+    listed = [rule for snapshot in shown for rule in (*snapshot.rules, *snapshot.further.get("rules", ()))]
+    rules = [rule for rule in listed if rule["kind"] == "rule"]
     case.require(rules and case.endpoints, "no rules are known")
     case.figures["rules for each endpoint"] = round(len(rules) / len(case.endpoints), 2)
     case.expect(True, expected="rules are counted", seen="")

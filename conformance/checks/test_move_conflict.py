@@ -120,10 +120,11 @@ def _speaking(case: Case, tap: TapState, address: Address) -> list[int]:
 @check("move.address-defended", scenario="move")
 def test_address_defended(case: Case) -> None:
     """A claim of its address by another host is answered once, or the address is given up; nobody fights."""
+    made = moves(case)
     claims = [event for event in case.recording.record.events if event.kind == "claim"]
     case.require(claims, "nobody claimed an address")
     name, address = claims[0].where, IPv4Address(claims[0].detail["address"])
-    move = next(one for one in moves(case) if one.state.endpoint == name)
+    move = next(one for one in made if one.state.endpoint == name)
     tap = case.tap(move.state.tap_after)
     case.require(_arrived(case, tap, claims), f"the claims of {address} did not arrive")
     since, answered = claims[0].time_ns, claims[-1].time_ns + int(limits.CLAIM_ANSWER * SECOND)

@@ -12,10 +12,14 @@ from conformance.recording.model import Event
 
 def _seen_elsewhere(case: Case, event: Event) -> list[int]:
     """Numbers of the frames, as they were sent, that came in at any other endpoint."""
+    return _seen_at(case, event, *(one.name for one in case.endpoints if one.name != event.where))
+
+
+def _seen_at(case: Case, event: Event, *names: str) -> list[int]:
     frame = bytes.fromhex(event.detail["frame"]).rstrip(b"\0")
     index = case.recording.frames
     rows = index.find(frame)
-    others = [number for one in case.endpoints if one.name != event.where for number in taps_of(case, one.name)]
+    others = [number for name in names for number in taps_of(case, name)]
     return [int(row) + 1 for row in rows[np.isin(index.tap[rows], others) & ~index.outbound[rows]]]
 
 
@@ -81,3 +85,22 @@ def test_legitimate(case: Case) -> None:
             expected="what an endpoint sends under its own addresses passes",
             seen=f"{event.detail['form']} reached nobody",
         )
+
+
+@check("spoof.entry-stays", scenario="spoof")
+def test_entry_stays(case: Case) -> None:
+    """Who sends under another's MAC address does not get, nor keep from it, what is sent there."""
+    case.window("spoof")
+    letters = [one for one in case.recording.record.events if one.kind == "letter"]
+    before = [one for one in letters if one.detail["form"] == "before"]
+    lost = [one for one in before if not _seen_at(case, one, "neighbour")]
+    case.require(before and not lost, "the neighbour did not even get what was sent to it before")
+    for letter in letters:
+        if letter.detail["form"] == "after":
+            stolen = _seen_at(case, letter, "attacker")
+            case.expect(
+                _seen_at(case, letter, "neighbour"),
+                expected="what is sent to an endpoint reaches it, whoever sent under its MAC address",
+                seen=f"it {'came to the sender of the forgery' if stolen else 'reached nobody'}",
+                frames=stolen,
+            )

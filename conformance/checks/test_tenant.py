@@ -7,34 +7,44 @@ import numpy as np
 from conformance.checks.test_acl import kept_back
 from conformance.judging.case import Case
 from conformance.judging.evidence import taps_of
-from conformance.judging.isolation import tried
+from conformance.judging.isolation import Bits, Tried, tried
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
 
 EXPECTED = "nothing of one tenant arrives at another, by whatever route"
+PLACES = ("one-host", "two-hosts")
+"""Where the two ends are: what keeps tenants apart on one host need not do so across hosts."""
+
+
+def _together(case: Case, found: Tried) -> Bits:
+    """Which pairs are on one host, shape (sources, targets)."""
+    hosts = [next(one.host for one in case.endpoints if one.name == party.name) for party in found.parties]
+    return np.array([[one == other for other in hosts] for one in hosts])
 
 
 def _apart(case: Case, family: str) -> None:
     found = tried(case.of_family(family), family, case.parameters["protocol"])  # type: ignore[arg-type]
-    kept_back(case, found, ~found.expected.allowed & found.apart, EXPECTED)
+    here = _together(case, found) == (case.parameters["place"] == "one-host")
+    kept_back(case, found, ~found.expected.allowed & found.apart & here, EXPECTED)
 
 
-@check("tenant.isolated-v4", scenario="tenant", protocol=PROTOCOLS)
+@check("tenant.isolated-v4", scenario="tenant", protocol=PROTOCOLS, place=PLACES)
 def test_isolated_v4(case: Case) -> None:
     """Endpoints of different tenants exchange nothing over IPv4, on one host or on two."""
     _apart(case, "ipv4")
 
 
-@check("tenant.isolated-v6", scenario="tenant", protocol=PROTOCOLS)
+@check("tenant.isolated-v6", scenario="tenant", protocol=PROTOCOLS, place=PLACES)
 def test_isolated_v6(case: Case) -> None:
     """Endpoints of different tenants exchange nothing over IPv6, on one host or on two."""
     _apart(case, "ipv6")
 
 
-@check("tenant.isolated-l2", scenario="tenant")
+@check("tenant.isolated-l2", scenario="tenant", place=PLACES)
 def test_isolated_l2(case: Case) -> None:
     """No frame of one tenant reaches another: broadcast, multicast, unknown unicast, ARP, neighbour discovery."""
     case.window("policy")
     index = case.recording.frames
+    one_host = case.parameters["place"] == "one-host"
     seen = 0
     for sender in case.endpoints:
         mac = sender.kernel.mac
@@ -45,6 +55,8 @@ def test_isolated_l2(case: Case) -> None:
             rows = index.select(tap=taps_of(case, other.name), outbound=False, source_mac=mac)
             if other.tenant == sender.tenant:
                 seen += len(rows)
+                continue
+            if (sender.host == other.host) is not one_host:
                 continue
             case.expect(
                 not len(rows),
@@ -60,9 +72,7 @@ def test_isolated_l2(case: Case) -> None:
 def test_within(case: Case) -> None:
     """Endpoints of one tenant on one host reach each other."""
     found = tried(case, case.family, case.parameters["protocol"])  # type: ignore[arg-type]
-    hosts = [next(one.host for one in case.endpoints if one.name == party.name) for party in found.parties]
-    together = np.array([[one == other for other in hosts] for one in hosts])
-    wanted = found.expected.allowed & together
+    wanted = found.expected.allowed & _together(case, found)
     answered = found.table("answered") & found.table("delivered")
     for cell in np.argwhere(wanted).tolist():
         case.expect(

@@ -50,6 +50,8 @@ NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
 _IFLA_ADDRESS, _IFLA_NAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_INFO, _IFLA_AF_SPEC, _IFLA_NAMESPACE = 18, 26, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_PORT_INFO, _PORT_ISOLATED = 12, 33
+"""IFLA_PROTINFO and, in it, IFLA_BRPORT_ISOLATED of linux/if_link.h."""
 _NUD_PERMANENT, _NTF_SELF, _NTF_PROXY = 0x80, 0x02, 0x08
 
 
@@ -142,6 +144,16 @@ def enslave(name: str, master: str) -> Request:
     return build
 
 
+def isolate(name: str) -> Request:
+    """Isolate a port of a bridge: it exchanges frames with ports that are not isolated alone (bridge(8), isolated)."""
+
+    def build() -> bytes:
+        port = LINK.pack(AF_BRIDGE, 0, index(name), 0, 0)
+        return message(SET_LINK, ACK, port, nested(_PORT_INFO, attribute(_PORT_ISOLATED, b"\1")))
+
+    return build
+
+
 def hardware_address(name: str, mac: str) -> Request:
     """Set a link's MAC address; the kernel tells everybody who listens that it changed, also where it is the same."""
     return lambda: message(
@@ -180,6 +192,15 @@ def move(name: str, descriptor: int, renamed: str) -> Request:
 def mtu(name: str, size: int) -> Request:
     """Set a link's MTU in bytes."""
     return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), u32(_IFLA_MTU, size))
+
+
+def renamed(name: str, new: str) -> Request:
+    """Give a link that is down another name."""
+
+    def build() -> bytes:
+        return message(SET_LINK, ACK, LINK.pack(0, 0, index(name), 0, 0), text(_IFLA_NAME, new))
+
+    return build
 
 
 def delete_link(name: str) -> Request:

@@ -28,7 +28,7 @@ MEETINGS: Final[Mapping[Role, Role]] = {
 CIRCLES: Final[Mapping[str, tuple[str, ...]]] = {
     "workload": ("plain-wire", "routed-64", "cni-bridge", "cni-ptp", "docker-bridge", "docker-bridge-ipv6"),
     "lldp": ("lldpd", "ladvd", "networkd", "ovs-lldp"),
-    "lacp": ("ovs-bond", "reference-lacp"),
+    "lacp": ("ovs-bond", "linux-bonding", "reference-lacp"),
     "bridge": ("linux-bridge", "ovs-bridge"),
 }
 """Who meets whom with ``--pairs``, by kind of meeting; the plain wire's endpoints are machines without any container

@@ -56,7 +56,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
             "policy", "A policy between many endpoints: all pairs at once, and what lies one step beside it", 12.0
         ),
         Scenario("tenant", "Two tenants on the same hosts: every pair, and frames that a bridge floods", 6.0),
-        Scenario("spoof", "One endpoint sends in others' names, and what it may send between that", 3.0),
+        Scenario("spoof", "One endpoint sends in others' names, and what it may send between that", 5.0),
         Scenario(
             "pair_lldp", "Two LLDP agents find each other on two cables; one falls silent", 40.0, True, links=True
         ),

@@ -119,6 +119,7 @@ def act(stage: Stage) -> None:
         ask(stage, watching, [attempt.name for attempt in attempts])
         keep_silent(limits.SOLICITATION_ANSWER)
         stage.snapshot("after")
+        stage.moves.extend(_state(stage, attempt, ended) for attempt in attempts)
         if "conflict-detection" in stage.claims:
             contest(stage, watching, attempts[0].name)
             stage.snapshot_hosts("contested", tracked=False)
@@ -126,7 +127,7 @@ def act(stage: Stage) -> None:
     for where in monitor.overflowed:
         stage.event("monitor-overflowed", where)
     stage.events.extend(_late(streams))
-    _write_down(stage, attempts, streams, ended)
+    _write_down(stage, attempts, streams)
 
 
 def _apart(stage: Stage) -> bool:
@@ -154,8 +155,7 @@ def _attach(stage: Stage, subject: Moving) -> list[Attempt]:
     ]  # fmt: skip
 
 
-def _write_down(stage: Stage, attempts: list[Attempt], streams: Streams, ended: int) -> None:
-    stage.moves.extend(_state(stage, attempt, ended) for attempt in attempts)
+def _write_down(stage: Stage, attempts: list[Attempt], streams: Streams) -> None:
     by_address = {
         str(address): attempt
         for attempt in attempts

@@ -22,8 +22,8 @@ from conformance.limits import ANSWER
 from conformance.policy.document import Policy, load
 from conformance.recording.matrix import packed
 from conformance.recording.model import Family, Matrix
-from conformance.scenarios.policy_change import change, late
-from conformance.scenarios.policy_edges import edges
+from conformance.scenarios.policy_change import again, change, late
+from conformance.scenarios.policy_edges import OPERATORS, edges
 from conformance.scenarios.stage import Stage
 
 POLICY: Final = "three-tier"
@@ -43,7 +43,9 @@ def act(stage: Stage) -> None:
         for task in tasks:
             task.result()
         late(stage)
-    stage.snapshot_hosts("after", tracked=False)
+        stage.snapshot_hosts("after", tracked=False)
+        if again(stage):
+            stage.snapshot_hosts("restarted", tracked=False)
     change(stage, policy, partial(apply, stage))
     stage.snapshot_hosts("changed", tracked=False)
 
@@ -65,7 +67,8 @@ def cast(stage: Stage, policy: Policy, count: int) -> Iterator[tuple[Host, Attac
         turn, place = divmod(number, len(policy.population))
         labels = policy.population[place]
         kind = next(iter(labels.values()), "e")
-        made = Attachment(f"{kind}{number + 1:02}", labels=labels, tenant=labels.get("tenant", ""))
+        offered = (("tcp", OPERATORS), ("udp", OPERATORS)) if kind == "db" and "publish" in stage.claims else ()
+        made = Attachment(f"{kind}{number + 1:02}", offered, labels=labels, tenant=labels.get("tenant", ""))
         yield hosts[(place + turn) % len(hosts)], made
 
 

@@ -1,4 +1,5 @@
-"""When a policy is in force: while an endpoint attaches, and while it is changed for another.
+"""When a policy is in force: while an endpoint attaches, while what enforces it is restarted, and while it is changed
+for another.
 
 Datagrams run at a steady pace from before the change until after it, each of a flow of its own where the answer must
 not rest on what connection tracking remembers.
@@ -18,10 +19,11 @@ from ipaddress import ip_interface
 from typing import Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Restarting
 from conformance.frames import packets
 from conformance.frames.marker import mark
 from conformance.lab.flow import Probe
+from conformance.lab.lab import Host
 from conformance.policy.document import Policy, Rule
 from conformance.recording.model import Family, Flow, Socket
 from conformance.scenarios.policy_edges import OPEN, raw_socket, tier
@@ -103,10 +105,7 @@ def _send(
 def late(stage: Stage) -> None:
     """One more application attaches, at addresses that are known before: its neighbours already send to it."""
     host = stage.hosts[0]
-    wishes: tuple[Interface, ...] = tuple(
-        ip_interface(f"{prefix[200]}/{prefix.max_prefixlen}") for prefix in (host.workload_ipv4, host.workload_ipv6)
-    )
-    wishes = tuple(one for one in wishes if ("ipv4" if one.version == 4 else "ipv6") in stage.families)
+    wishes = tuple(_free(stage, host, family) for family in stage.families)
     streams = []
     for wish in wishes:
         for purpose, name in (("late-denied", "db"), ("late-allowed", "web")):
@@ -121,6 +120,41 @@ def late(stage: Stage) -> None:
             with _receiver(endpoint, wish.ip) as receiver:
                 _await(receiver, limits.RESOLUTION)
         keep_silent(limits.STREAM_AFTER)
+
+
+def _free(stage: Stage, host: Host, family: Family) -> Interface:
+    """An address that nobody has, of the prefix that the host's other endpoints are in: on the segment, or behind the
+    host."""
+    pool, workload = (host.pool_ipv4, host.workload_ipv4) if family == "ipv4" else (host.pool_ipv6, host.workload_ipv6)
+    known = next(one for one in stage.endpoints.values() if one.host == host.name)
+    prefix = pool if stage.addresses(known, family)[0] in pool else workload
+    return ip_interface(f"{prefix[min(200, prefix.num_addresses - 3)]}/{prefix.max_prefixlen}")
+
+
+# --- while it is restarted ----------------------------------------------------------------------------------------
+def again(stage: Stage) -> bool:
+    """Restart what enforces the policy on the first host, under traffic there; False where its adapter cannot."""
+    if not isinstance(stage.subject, Restarting):
+        return False
+    host = stage.hosts[0]
+    target = tier(stage, "app", host.name)[0]
+    places = [stage.addresses(target, family)[0] for family in stage.families]
+    streams = [
+        stream(stage, purpose, one, (target.name, place))
+        for place in places
+        for purpose, name in (("restart-denied", "db"), ("restart-allowed", "web"))
+        for one in tier(stage, name, host.name)[:1]
+    ]
+    with running(stage, streams):
+        keep_silent(limits.STREAM_AFTER)
+        stage.event("restart", host.name)
+        stage.subject.restart(host)
+        stage.event("restarted", host.name)
+        for place in places:
+            with _receiver(target, place) as receiver:
+                _await(receiver, limits.POLICY_EFFECT)
+        keep_silent(limits.STREAM_AFTER)
+    return True
 
 
 # --- while the policy changes -------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def edges(stage: Stage, policy: Policy) -> None:
     operators = _operators(stage, policy)
     crafted = [flow for number, pair in enumerate(pairs) for flow in _send_crafted(pair, number * 400)]
     allowed = [(pair, _send_allowed(pair)) for pair in pairs]
-    exact = [*_ranges(stage, pairs), *_prefixes(stage, operators)]
+    exact = [*_ranges(stage, pairs), *_prefixes(stage, operators), *_by_hosts(stage)]
     stage.run(exact, limits.ANSWER)
     for pair, packets_ in allowed:
         _report(pair, packets_)
@@ -162,6 +162,41 @@ def _prefixes(stage: Stage, operators: dict[Family, list[Address]]) -> Iterator[
                         source="client", namespace=stage.lab.client.namespace, source_address=str(address),
                         target=target.name, destination=far, port=OPERATORS,
                     )  # fmt: skip
+
+
+# --- by way of a host ---------------------------------------------------------------------------------------------
+def _by_hosts(stage: Stage) -> Iterator[Probe]:
+    """From the web to the databases' port at every host's address, and at those where a database is published: the
+    policy lets no endpoint reach it. The client, who is an operator, may reach what is published."""
+    source = tier(stage, "web")[0]
+    for family in stage.families:
+        near = str(stage.addresses(source, family)[0])
+        for host in stage.hosts:
+            path: Path = "same-host" if host.name == source.host else "cross-host"
+            for protocol in ("tcp", "udp"):
+                yield Probe(
+                    id=stage.number(), purpose="by-host", path=path, protocol=protocol, family=family,
+                    source=source.name, namespace=source.namespace, source_address=near, target=host.name,
+                    destination=str(stage.node_address(host, family)), port=OPERATORS,
+                )  # fmt: skip
+        for target in tier(stage, "db"):
+            yield from _published(stage, source, target, family)
+
+
+def _published(stage: Stage, source: Endpoint, target: Endpoint, family: Family) -> Iterator[Probe]:
+    client = stage.lab.client
+    path: Path = "published-hairpin" if source.host == target.host else "published"
+    for place in target.publications:
+        if place.address.version == (4 if family == "ipv4" else 6):
+            ends = [("by-host", path, source.name, source.namespace)]
+            if place.protocol == "udp":
+                ends.append(("by-host-allowed", "published", client.name, client.namespace))
+            for purpose, way, name, namespace in ends:
+                yield Probe(
+                    id=stage.number(), purpose=purpose, path=way, protocol=place.protocol, family=family,  # type: ignore[arg-type]
+                    source=name, namespace=namespace, target=target.name, destination=str(place.address),
+                    port=place.port,
+                )  # fmt: skip
 
 
 # --- crafted packets ----------------------------------------------------------------------------------------------

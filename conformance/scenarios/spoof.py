@@ -1,4 +1,5 @@
-"""Spoofing: one endpoint sends in others' names, and, between that, what it may send; everybody else looks on.
+"""Spoofing: one endpoint sends in others' names, and, between that, what it may send; everybody else looks on. At last
+it tries to have what is sent to its neighbour.
 
 Each frame is written down whole: on other taps it is found as it was sent.
 """
@@ -12,10 +13,12 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.frames import packets
 from conformance.frames.marker import mark
 from conformance.lab.lab import link_local
+from conformance.scenarios.silence import keep_silent
 from conformance.scenarios.stage import Stage
 
 EVERYBODY: Final = b"\xff" * 6
@@ -28,31 +31,46 @@ NOWHERE: Final[dict[int, packets.Address]] = {4: IPv4Address("198.51.100.99"), 6
 """Addresses of nobody's network."""
 LOCAL_EXPERIMENT: Final = 0x88B5
 HOPS: Final = 255
+THEFTS: Final = 3
 
 Frame = tuple[str, str, bytes]
 """Which requirement it is about, what it is, and the frame."""
 
 
 def act(stage: Stage) -> None:
-    """Attach an attacker, a neighbour on its host and one on another, and send."""
+    """Attach an attacker, two neighbours on its host and one on another, and send."""
     first, other = stage.hosts[0], stage.hosts[-1]
-    stage.attach_all(
-        [(first, Attachment("attacker")), (first, Attachment("neighbour")), (other, Attachment("observer"))]
-    )
+    places = {"attacker": first, "neighbour": first, "friend": first, "observer": other}
+    stage.attach_all([(host, Attachment(name)) for name, host in places.items()])
     with stage.window("spoof"):
         _send(stage, "legitimate", list(_legitimate(stage)))
         _send(stage, "forged", list(_forged(stage)))
         _send(stage, "legitimate", list(_legitimate(stage)))
+        for _ in range(THEFTS):
+            _steal(stage)
     stage.snapshot_hosts("after")
 
 
-def _send(stage: Stage, kind: str, frames: list[Frame]) -> None:
-    attacker = stage.endpoints["attacker"]
-    with attacker.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+def _steal(stage: Stage) -> None:
+    """The neighbour shows where it is, the attacker says that it is itself the neighbour, and a friend writes to the
+    neighbour before and after that."""
+    near, own = _mac(stage, "neighbour"), _mac(stage, "friend")
+    for form in ("before", "after"):
+        who = "neighbour" if form == "before" else "attacker"
+        _send(stage, "shown", [("entry", who, _experiment(stage, near))], who)
+        keep_silent(limits.BRIDGE_SETTLED)
+        letter = near + own + struct.pack("!H", LOCAL_EXPERIMENT) + mark(stage.number())
+        _send(stage, "letter", [("entry", form, letter)], "friend")
+        keep_silent(limits.BRIDGE_SETTLED)
+
+
+def _send(stage: Stage, kind: str, frames: list[Frame], name: str = "attacker") -> None:
+    endpoint = stage.endpoints[name]
+    with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for about, form, frame in frames:
             whole = frame.ljust(60, b"\0")
-            stage.event(kind, "attacker", about=about, form=form, frame=whole.hex())
-            sender.sendto(whole, (attacker.interface, 0))
+            stage.event(kind, name, about=about, form=form, frame=whole.hex())
+            sender.sendto(whole, (endpoint.interface, 0))
 
 
 def _mac(stage: Stage, name: str) -> bytes:

@@ -103,6 +103,14 @@ FAULTS = (
         "window-at-attach", "everything reaches an endpoint until its attachment is over", leaky.AttachedUnfiltered,
         "no-open-window",
     ),
+    _fault(
+        "published-ports-pass", "what was translated on its way to an endpoint passes unseen", leaky.PublishedPass,
+        "host-addresses",
+    ),
+    _fault(
+        "restarted-open", "what enforces the policy lets everything pass after its restart", leaky.RestartedOpen,
+        "restart", labels=("F-ACL-07b",),
+    ),
     _fault("never-shut", "a change of policy never shuts anything", leaky.NeverShut, "change-in-force"),
     _fault(
         "established-cut", "a change of policy cuts what is established, though the profile says kept",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import ClassVar, Final
 
 from conformance import limits
@@ -13,7 +13,7 @@ from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.filtered import TABLE, Filtered, Version
 from conformance.adapters.linux.network import Lease
 from conformance.lab import nftables as nft
-from conformance.lab.lab import Host
+from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables.expression import extension_header
 from conformance.policy.document import Network, Policy, Rule
 from conformance.selftest.alterations import in_background
@@ -24,6 +24,8 @@ LEAK: Final = ("db03", "app12")
 BEFORE_TRACKING: Final = -450
 LATE: Final = "late"
 """Who attaches under traffic."""
+OPERATORS: Final = 5433
+"""The port of the databases that is for operators alone."""
 EVERYTHING: Final = IPv4Network("0.0.0.0/0")
 
 
@@ -156,6 +158,41 @@ class AttachedUnfiltered(Filtered):
         for one in self.lab.hosts.values():
             sets = (self.set_of("known", version, [lease]) for version in self.versions)
             nft.add_elements(one.namespace, nft.Table(self.family, TABLE), *sets)
+
+
+class RestartedOpen(Filtered):
+    """An agent that was restarted lets everything pass until it is told a policy again."""
+
+    def restart(self, host: Host) -> None:
+        """Without what it knew."""
+        assert self.policy is not None
+        through = nft.Rule(nft.accept(), (), PLANTED)
+        nft.replace(host.namespace, first_of_all(self.compiled(host, self.policy), through))
+
+
+class PublishedPass(Filtered):
+    """A port of a database is published at its host's address, and what was translated passes unseen."""
+
+    def compiled(self, host: Host, policy: Policy) -> nft.Table:
+        """With a rule for what was translated, before all others."""
+        return first_of_all(super().compiled(host, policy), nft.Rule(nft.accept(), (nft.translated(),), PLANTED))
+
+    def learn(self, lease: Lease) -> None:
+        """And publish its port, where it is the first database of its host."""
+        super().learn(lease)
+        if lease.labels.get("tier") != "db" or lease.host.name in self._publishing:
+            return
+        self._publishing.add(lease.host.name)
+        for address in lease.addresses:
+            own = (lease.host.ipv4, lease.host.ipv6)[address.version == 6]
+            dialled = (nft.destination(ip_network(own.ip)), nft.transport("udp"), nft.destination_port(OPERATORS))
+            rule = nft.Rule(nft.destination_nat(address.ip), dialled, f"{PLANTED} publication")
+            chain = nft.Chain("prerouting", (rule,), type="nat", hook="prerouting", priority=-100)
+            nft.install(lease.host.namespace, nft.Table("ip" if address.version == 4 else "ip6", "published", (chain,)))
+
+    def __init__(self, lab: Lab) -> None:
+        self._publishing: set[str] = set()
+        super().__init__(lab)
 
 
 class NeverShut(Filtered):

@@ -30,6 +30,19 @@ class MacOnlyOnArp(GuardedBridge):
             yield name, ((nft.ether_type("arp"), *match) if name == "mac" else match)
 
 
+class LearnedFirst(GuardedBridge):
+    """The MAC address is compared where frames are forwarded, which is after the bridge has learned from them."""
+
+    guards = tuple(one for one in EVERY if one != "mac")
+
+    def connect(self, lease: Lease) -> None:
+        """With a chain of its own for it."""
+        match = (nft.in_interface(lease.port), nft.ether_source(lease.mac, negate=True))
+        chain = nft.Chain("forward", (nft.Rule(nft.drop(), match, "mac"),), hook="forward")
+        nft.install(lease.host.namespace, nft.Table("bridge", f"late-{lease.port}", (chain,)))
+        super().connect(lease)
+
+
 class MulticastAdvertisementsOnly(GuardedBridge):
     """Router advertisements are dropped where they go to all nodes; to one station they pass (F-ACL-11b)."""
 
@@ -72,19 +85,36 @@ def _narrowed(field: str) -> Witness:
     return witness
 
 
+def _stolen(record: Record) -> str | None:
+    """The neighbour's MAC address is known at the attacker's port."""
+    macs = {one.name: one.kernel.mac for one in record.endpoints}
+    for shown in record.snapshots:
+        ports = {entry["mac"]: entry["interface"] for entry in shown.forwarding}
+        if macs.get("attacker") in ports and ports.get(macs.get("neighbour")) == ports[macs["attacker"]]:
+            return f"{shown.where}: the neighbour's MAC address is known at the attacker's port"
+    return None
+
+
 def _fault(name: str, title: str, fails: str, design: type[GuardedBridge], witness: Witness, *labels: str) -> Fault:
     return Fault(
         name=f"spoof-{name}", title=title, labels=labels, network=NETWORK, endpoints=8,
-        fails=frozenset({f"spoof.{fails}"}), design=design, witness=witness,
+        fails=frozenset(f"spoof.{word}" for word in fails.split()), design=design, witness=witness,
     )  # fmt: skip
 
 
 FAULTS = (
-    _fault("mac", "any MAC address passes", "source-mac", without("mac"), _gap("mac")),
+    _fault("mac", "any MAC address passes", "source-mac entry-stays", without("mac"), _gap("mac")),
+    _fault(
+        "learned-first",
+        "a forged MAC address is dropped after the bridge has learned from it",
+        "entry-stays",
+        LearnedFirst,
+        _stolen,
+    ),
     _fault(
         "mac-only-arp",
         "the MAC address is compared in ARP alone",
-        "source-mac",
+        "source-mac entry-stays",
         MacOnlyOnArp,
         _narrowed("protocol"),
         "F-ACL-09a",

@@ -15,6 +15,7 @@ from conformance.adapters.interface import (
     Identity,
     MoveKind,
     Moving,
+    Restarting,
     Subject,
     Unavailable,
 )
@@ -129,6 +130,11 @@ class FaultySubject:
         """As the reference network does."""
         assert isinstance(self._sound, Filtering)
         self._sound.apply(policy)
+
+    def restart(self, host: Host) -> None:
+        """As the reference network does."""
+        assert isinstance(self._sound, Restarting)
+        self._sound.restart(host)
 
     def detach(self, endpoint: Endpoint) -> None:
         """As the reference network does; then what the fault leaves behind."""

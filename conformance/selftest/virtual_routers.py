@@ -74,18 +74,13 @@ class VirtualRouter(Announcer):
             self.disconnect(old)
         until = self._spoke[endpoint.name] + wait
         threading.Event().wait(max(0.0, until - time.monotonic()))
+        self._advertise_steadily(self._landings[endpoint.name], BACKUP)
         return super().move(endpoint, to, kind)
 
     def leave(self, old: Lease) -> None:
         """It has gone already where it crashed."""
         if any(old.port == link.get_attr("IFLA_IFNAME") for link in old.host.netlink("get_links")):
             super().leave(old)
-
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
-        """The advertisement of the new master first, then its announcements."""
-        if version == 4:
-            self._advertise_steadily(new, BACKUP)
-        super().announce(old, new, version)
 
     def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
         """Router and Override are set."""
@@ -130,17 +125,17 @@ class NoRouter(VirtualRouter):
 
 
 class Unheard(VirtualRouter):
-    """Resignations are not heeded: the backup waits as after a crash."""
+    """Resignations are not heeded: the backup waits for six intervals."""
 
     moves: tuple[MoveKind, ...] = ("failover",)
-    after_resignation = VirtualRouter.after_crash
+    after_resignation = 6 * INTERVAL
 
 
 class Tardy(VirtualRouter):
-    """The backup waits for six intervals after a crash."""
+    """The backup waits for ten intervals after a crash."""
 
     moves: tuple[MoveKind, ...] = ("crash",)
-    after_crash = 6 * INTERVAL
+    after_crash = 10 * INTERVAL
 
 
 class Answering(VirtualRouter):
@@ -203,9 +198,9 @@ def _fault(name: str, title: str, design: type[VirtualRouter], fails: frozenset[
 FAULTS: Final = (
     _fault("master-is-no-router", "who becomes master advertises its IPv6 addresses with Router clear", NoRouter,
            frozenset({"move.vrrp-master-announces"}) | MAC, labels=("F-MOVE-17b", "F-MOVE-18b")),
-    _fault("resignation-unheard", "a master resigns, and the backup waits as after a crash", Unheard,
+    _fault("resignation-unheard", "a master resigns, and the backup waits for six intervals", Unheard,
            frozenset({"move.vrrp-takeover-time"}) | MAC, words="priority 0"),
-    _fault("master-lost-late", "a master crashes, and the backup waits for six intervals", Tardy,
+    _fault("master-lost-late", "a master crashes, and the backup waits for ten intervals", Tardy,
            frozenset({"move.vrrp-takeover-time"}) | MAC),
     _fault("backup-answers", "a master resigns, keeps the IPv4 address and answers for it", Answering,
            frozenset({"move.vrrp-backup-silent", "move.old-place-silent", "move.new-mac-only"}) | MAC,

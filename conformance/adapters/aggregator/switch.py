@@ -152,7 +152,7 @@ class RunningSwitch:
         for number, wish in enumerate(bundles, 1):
             wires = [self._wire(host, port) for port in wish.ports]
             active = wish.active if self._conduct.activity is None else self._conduct.activity
-            system = System(self._system(host), key=number, active=active)
+            system = System(self._system(host), key=number, active=active, short=wish.short)
             for wire in wires:
                 system.port(wire.mac.hex(":"), conduct=self._conduct.lacp(), number=0x100 * number + len(system.ports))
             group = Group(wish, system, wires)

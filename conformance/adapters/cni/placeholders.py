@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +34,8 @@ HOST: Final = frozenset(
 """Placeholders with a value per lab host."""
 ENDPOINT: Final = frozenset({"endpoint"})
 """Placeholders with a value per attachment, for `args` and `runtime_config` only."""
+TENANT: Final = frozenset({"tenant", "tenant_ipv4", "tenant_ipv6"})
+"""Placeholders with a value per tenant, where there are tenants: its name, and its part of the workload prefixes."""
 
 
 class _MissingError(Exception):
@@ -84,6 +86,13 @@ def host_values(lab: Lab, host: Host) -> dict[str, Any]:
     for name, pool in pools.items():
         values |= {name: str(pool), f"{name}_start": str(pool[1]), f"{name}_end": str(pool[-2])}
     return values
+
+
+def tenant_values(host: Host, tenants: Sequence[str], tenant: str) -> dict[str, Any]:
+    """The value of every placeholder of `TENANT`: the prefixes are cut into equal parts, one for each tenant."""
+    bits, number = (len(tenants) - 1).bit_length(), tenants.index(tenant)
+    four, six = (list(prefix.subnets(bits))[number] for prefix in (host.workload_ipv4, host.workload_ipv6))
+    return {"tenant": tenant, "tenant_ipv4": str(four), "tenant_ipv6": str(six)}
 
 
 def substitute(value: Any, values: Mapping[str, Any], place: str) -> Any:

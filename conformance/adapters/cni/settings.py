@@ -66,7 +66,8 @@ class Settings(Strict):
     `plugin_dir` is one folder or a list, searched in order. `interface` is CNI_IFNAME, `args` CNI_ARGS.
     `runtime_config` gives capability arguments beyond the suite's own (portMappings, ips); a plugin gets only those
     that its `capabilities` declare. `programs` are executables that the plugins call. A published port P is published
-    as host port P + `publish_offset`, or the next one that is free. Texts may hold placeholders (see `placeholders`).
+    as host port P + `publish_offset`, or the next one that is free. For each of `tenants` the list is a network of its
+    own, named after it. Texts may hold placeholders (see `placeholders`).
     """
 
     conflist: Conflist
@@ -76,6 +77,7 @@ class Settings(Strict):
     runtime_config: Mapping[str, Any] = {}
     programs: tuple[str, ...] = ()
     publish_offset: Annotated[int, Field(ge=0, le=60000)] = 0
+    tenants: tuple[Annotated[str, Field(pattern=IDENTIFIER)], ...] = ()
 
     @field_validator("plugin_dir", mode="before")
     @classmethod
@@ -114,10 +116,11 @@ def settings_of(profile: Profile) -> Settings:
         settings = Settings.model_validate(profile.adapter)
     except ValidationError as problem:
         raise UsageError(_explain(problem, source)) from None
+    known = placeholders.HOST | (placeholders.TENANT if settings.tenants else frozenset())
     for number, plugin in enumerate(settings.conflist.plugins):
-        placeholders.check(plugin, f"{source}.conflist.plugins.{number}", placeholders.HOST)
+        placeholders.check(plugin, f"{source}.conflist.plugins.{number}", known)
     for key in ("args", "runtime_config"):
-        placeholders.check(getattr(settings, key), f"{source}.{key}", placeholders.HOST | placeholders.ENDPOINT)
+        placeholders.check(getattr(settings, key), f"{source}.{key}", known | placeholders.ENDPOINT)
     return settings
 
 

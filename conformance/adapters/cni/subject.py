@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
+from typing import Any, Final
 
 from conformance.adapters.cni import placeholders
 from conformance.adapters.cni.result import reported
@@ -15,6 +15,8 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint, M
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
 
+NO_TENANT: Final = ""
+
 
 class CniSubject:
     """A network configuration list on the hosts of a lab: one runtime on each. Safe to use from several threads."""
@@ -23,8 +25,18 @@ class CniSubject:
         self._lab = lab
         self._settings = settings
         self._profile = profile
-        self._values = {host.name: placeholders.host_values(lab, host) for host in lab.hosts.values()}
-        self._runtimes = {host.name: self._runtime(host, version) for host in lab.hosts.values()}
+        self._tenants = settings.tenants or (NO_TENANT,)
+        self._values = {
+            (host.name, tenant): self._values_of(host, tenant)
+            for host in lab.hosts.values()
+            for tenant in self._tenants
+        }
+        self._runtimes = {
+            (host.name, tenant): self._runtime(host, tenant, version)
+            for host in lab.hosts.values()
+            for tenant in self._tenants
+        }
+        self._networks: dict[str, str] = {}
         self._namespaces: dict[tuple[str, str], Namespace] = {}
         self._landings: dict[str, Namespace] = {}
         self._published: dict[str, dict[tuple[str, int], str]] = {name: {} for name in lab.hosts}
@@ -42,10 +54,11 @@ class CniSubject:
         """ADD the endpoint to the network. Raises AdapterError with the plugin's own words."""
         namespace = self.prepare(host, request.name)
         self._possible(request)
+        tenant = self._networks[request.name] = request.tenant if self._settings.tenants else NO_TENANT
         ports = self._reserve(host, request)
         container = self._container(host, request, namespace, ports)
         try:
-            result = self._runtimes[host.name].add(container)
+            result = self._runtimes[host.name, tenant].add(container)
             found = reported(result, container.interface)
         except AdapterError:
             self._release(host.name, request.name)
@@ -62,7 +75,7 @@ class CniSubject:
 
     def detach(self, endpoint: Endpoint) -> None:
         """DEL the endpoint; its namespace stays. Raises AdapterError."""
-        self._runtimes[endpoint.host].delete(endpoint.handle)
+        self._runtime_of(endpoint).delete(endpoint.handle)
         self._release(endpoint.host, endpoint.name)
 
     moves: tuple[MoveKind, ...] = ("restart",)
@@ -77,34 +90,47 @@ class CniSubject:
 
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """DEL the attachment, ADD another container with the same addresses. Raises AdapterError."""
-        request = Attachment(f"{endpoint.name}-again", addresses=endpoint.reported.addresses)
+        tenant = self._networks[endpoint.name]
+        request = Attachment(f"{endpoint.name}-again", addresses=endpoint.reported.addresses, tenant=tenant)
         self._possible(request)
         namespace = self.landing(endpoint, to, kind)
-        self._runtimes[endpoint.host].delete(endpoint.handle)
+        self._runtime_of(endpoint).delete(endpoint.handle)
         container = self._container(to, request, namespace, {})
-        found = reported(self._runtimes[to.name].add(container), container.interface)
+        found = reported(self._runtimes[to.name, tenant].add(container), container.interface)
         return Endpoint(endpoint.name, to.name, namespace, container.interface, found, handle=container)
 
     def check(self, endpoint: Endpoint) -> None:
         """CHECK the endpoint. Raises AdapterError where a plugin finds something amiss."""
-        self._runtimes[endpoint.host].check(endpoint.handle)
+        self._runtime_of(endpoint).check(endpoint.handle)
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """The configuration list as it runs on `host`, and the kept result of every attachment."""
-        runtime = self._runtimes[host.name]
-        network = runtime.network
+        runtimes = [self._runtimes[host.name, tenant] for tenant in self._tenants]
+        lists = [
+            {"name": one.network.name, "cniVersion": one.network.version, "plugins": list(one.network.plugins)}
+            for one in runtimes
+        ]
         return {
-            "conflist": {"name": network.name, "cniVersion": network.version, "plugins": list(network.plugins)},
-            "attachments": [{**kept["container"], "result": kept["result"]} for kept in runtime.attachments()],
+            "conflist": lists[0],
+            **({"conflists": lists} if self._settings.tenants else {}),
+            "attachments": [{**kept["container"], "result": kept["result"]} for kept in runtimes[0].attachments()],
         }
 
-    def _runtime(self, host: Host, version: str) -> Runtime:
+    def _runtime_of(self, endpoint: Endpoint) -> Runtime:
+        return self._runtimes[endpoint.host, self._networks[endpoint.name]]
+
+    def _values_of(self, host: Host, tenant: str) -> dict[str, Any]:
+        own = placeholders.tenant_values(host, self._tenants, tenant) if tenant else {}
+        return {**placeholders.host_values(self._lab, host), **own}
+
+    def _runtime(self, host: Host, tenant: str, version: str) -> Runtime:
         conflist = self._settings.conflist
         plugins = []
         for number, plugin in enumerate(conflist.plugins):
             place = f"{self._profile}: adapter.conflist.plugins.{number}"
-            plugins.append(_at_home(placeholders.substitute(plugin, self._values[host.name], place), host))
-        network = Network(conflist.name, version, tuple(plugins), conflist.disable_check)
+            plugins.append(_at_home(placeholders.substitute(plugin, self._values[host.name, tenant], place), host))
+        name = f"{conflist.name}-{tenant}" if tenant else conflist.name
+        network = Network(name, version, tuple(plugins), conflist.disable_check)
         log = host.logs / f"{host.name}-cni.log"
         return Runtime(host.run, self._settings.folders, network, host.folder.absolute() / "cni-results", log)
 
@@ -114,11 +140,16 @@ class CniSubject:
         for wish, capability in ((request.publish, "portMappings"), (request.addresses, "ips")):
             if wish and not self._settings.declares(capability):
                 raise AdapterError(f"{request.name}: no plugin of the list declares the capability {capability!r}")
+        if self._settings.tenants and request.tenant not in self._settings.tenants:
+            raise AdapterError(
+                f"{request.name}: there is no tenant {request.tenant!r}; there are {', '.join(self._settings.tenants)}"
+            )
 
     def _container(
         self, host: Host, request: Attachment, namespace: Namespace, ports: Mapping[tuple[str, int], int]
     ) -> Container:
-        values = {**self._values[host.name], "endpoint": request.name}
+        tenant = request.tenant if self._settings.tenants else NO_TENANT
+        values = {**self._values[host.name, tenant], "endpoint": request.name}
         place = f"{self._profile}: adapter"
         capabilities = placeholders.substitute(self._settings.runtime_config, values, f"{place}.runtime_config")
         if request.addresses:

@@ -64,12 +64,16 @@ class DockerAdapter:
     @contextmanager
     def _deployed(self, lab: Lab) -> Iterator[Subject]:
         from conformance.adapters.docker.engine import start_engines
+        from conformance.adapters.docker.filtered import FilteredSubject
         from conformance.adapters.docker.networks import make_network
         from conformance.adapters.docker.subject import DockerSubject
 
         with ExitStack() as resources:
             engines = start_engines(lab, self._settings, resources)
             network = make_network(engines, lab, self._settings)
+            if self._settings.policy:
+                yield FilteredSubject(lab, engines, network)
+                return
             yield DockerSubject(lab, engines, network, spans=self._settings.network in ("macvlan", "overlay"))
 
     def plan(self) -> tuple[str, ...]:

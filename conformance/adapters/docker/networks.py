@@ -137,6 +137,11 @@ def plan_lines(settings: Settings) -> tuple[str, ...]:
             return (f"on every host: dockerd's default bridge docker0, {families} of the host's workload prefixes",)
         case "bridge" if settings.tenants:
             return (f"on every host: a{inside} bridge network for each of {', '.join(settings.tenants)}, {families}",)
+        case "bridge" if settings.policy:
+            return (
+                f"on every host: a{inside} bridge network, {families} of the host's workload prefixes",
+                "on every host: the policy in DOCKER-USER, replaced in one transaction",
+            )
         case "bridge":
             return (f"on every host: a{inside} bridge network, {families} of the host's workload prefixes",)
         case "macvlan":

@@ -27,7 +27,8 @@ class Settings(Strict):
     `network` is ``default-bridge`` (docker0, with the host's workload prefix), ``bridge`` (user-defined, with the
     host's workload prefixes), ``macvlan`` (on the uplink, with the segment's subnet) or ``overlay`` (a Swarm of all
     hosts, with the testbed's overlay prefix). `ipv6` adds the IPv6 prefix, `internal` cuts off the outside, `tenants`
-    makes a bridge network for each of these names, with an equal part of the prefixes. `mtu` is in bytes,
+    makes a bridge network for each of these names, with an equal part of the prefixes. `policy` puts policies into the
+    chain DOCKER-USER, of iptables and, where the engine has a chain there too, of ip6tables. `mtu` is in bytes,
     `driver_options` are passed on as they are. `dockerd` names another engine, by name or path; `flags` are further
     arguments of it, `cgroup_parent` is the cgroup below which it puts containers. `busybox` must be statically linked.
     """
@@ -36,6 +37,7 @@ class Settings(Strict):
     ipv6: bool = False
     internal: bool = False
     tenants: tuple[str, ...] = ()
+    policy: bool = False
     mtu: Annotated[int | None, Field(ge=68, le=65535)] = None
     driver_options: Mapping[str, str] = {}
     dockerd: Annotated[str, Field(min_length=1)] = "dockerd"
@@ -47,6 +49,8 @@ class Settings(Strict):
     def _possible(self) -> Settings:
         if self.tenants and self.network != "bridge":
             raise ValueError("tenants: only with network = 'bridge'")
+        if self.policy and (self.network != "bridge" or self.tenants):
+            raise ValueError("policy: only with network = 'bridge', without tenants")
         if self.network == "default-bridge" and (self.internal or self.driver_options):
             raise ValueError("internal and driver_options are of user-defined networks; the default bridge has `flags`")
         return self

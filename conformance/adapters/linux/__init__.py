@@ -13,6 +13,7 @@ from conformance.adapters.interface import Identity
 from conformance.adapters.linux.filtered import Filtered, FilteredInwards, FilteredV4Only
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.guarded import GuardedBridge
+from conformance.adapters.linux.isolated import IsolatedPorts
 from conformance.adapters.linux.macvlan import SHIM, Macvlan
 from conformance.adapters.linux.mover import Mover, Moves, OverlayMover
 from conformance.adapters.linux.nat_bridge import NatBridge
@@ -34,6 +35,7 @@ Design = Literal[
     "overlay-mover",
     "tenant-bridges",
     "guarded-bridge",
+    "isolated-ports",
 ]
 
 
@@ -74,6 +76,7 @@ DESIGNS: Final[dict[Design, type[Network]]] = {
     **MOVERS,
     "tenant-bridges": TenantBridges,
     "guarded-bridge": GuardedBridge,
+    "isolated-ports": IsolatedPorts,
 }
 
 

@@ -55,6 +55,12 @@ class Filtered(Routed):
             for host in self.lab.hosts.values():
                 nft.replace(host.namespace, self.compiled(host, policy))
 
+    def restart(self, host: Host) -> None:
+        """A new agent on the host: it knows nothing of what is in force, and replaces it in one transaction."""
+        with self._changes, refusals(f"restart on {host.name}"):
+            if self.policy is not None:
+                nft.replace(host.namespace, self.compiled(host, self.policy))
+
     def connect(self, lease: Lease) -> None:
         """Make the endpoint known to every host's policy, then cable it."""
         with self._changes:

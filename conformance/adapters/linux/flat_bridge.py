@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.pool import Pool
+from conformance.frames import bpdu
 from conformance.lab import netlink, rtnetlink
-from conformance.lab.lab import Host, link_local
+from conformance.lab import nftables as nft
+from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.snapshot import interfaces
+
+BEFORE_FORWARDING: Final = -300
+"""Priority of what guards a bridge's ports."""
 
 
 class FlatBridge(BridgeNetwork):
-    """The bridge takes over the uplink's MAC, addresses and routes."""
+    """The bridge takes over the uplink's MAC, addresses and routes.
+
+    Its own spanning tree is off, and the kernel then forwards BPDUs like data: an endpoint's would reach the fabric.
+    """
 
     steps: ClassVar[tuple[str, ...]] = (
         f"bridge {BRIDGE} on each host takes over the uplink's MAC, addresses and routes; the uplink is its port",
+        "nftables in the bridge drops BPDUs of endpoints, whose ports are edge ports: the tree is the fabric's",
         f"per endpoint: veth from {BRIDGE} to eth0, addresses of the segment, default routes to its router, if any",
     )
 
@@ -27,19 +36,28 @@ class FlatBridge(BridgeNetwork):
         """Move every host's uplink behind a bridge."""
         for host in self.lab.hosts.values():
             self._enslave(host)
+            self.guard(host)
+
+    def guard(self, host: Host) -> None:
+        """No BPDU of an endpoint passes the bridge."""
+        claims = nft.Rule(nft.drop(), (nft.in_interface(host.uplink, negate=True), nft.ether_destination(bpdu.GROUP)))
+        chain = nft.Chain("prerouting", (claims,), hook="prerouting", priority=BEFORE_FORWARDING)
+        nft.install(host.namespace, nft.Table("bridge", "edge", (chain,)))
 
     def _enslave(self, host: Host) -> None:
         """The uplink loses its IPv4 address, and with it its routes, and IPv6 altogether; the bridge gets all of it."""
         mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
-        host.namespace.sysctl(f"net.ipv6.conf.{host.uplink}.disable_ipv6", 1)
-        netlink.transact(
-            host.namespace,
-            [
-                rtnetlink.address(host.uplink, host.ipv4, remove=True),
-                rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac),
-            ],
-        )
-        own = [rtnetlink.address(BRIDGE, address, dad=False) for address in (link_local(mac), host.ipv4, host.ipv6)]
-        routes = [rtnetlink.route(destination, via=gateway) for destination, gateway in self.lab.routes(host)]
-        steps = [rtnetlink.up(host.uplink, master=BRIDGE), *own, rtnetlink.up(BRIDGE), *routes]
-        netlink.transact(host.namespace, steps)
+        made = rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)
+        netlink.transact(host.namespace, [made])
+        hand_over(self.lab, host, mac, master=BRIDGE)
+
+
+def hand_over(lab: Lab, host: Host, mac: str, *, master: str | None = None) -> None:
+    """Give the uplink's addresses and routes to the bridge, which has its MAC address, and set both up; `master` where
+    the uplink is to become a port of the kernel's."""
+    host.namespace.sysctl(f"net.ipv6.conf.{host.uplink}.disable_ipv6", 1)
+    netlink.transact(host.namespace, [rtnetlink.address(host.uplink, host.ipv4, remove=True)])
+    own = [rtnetlink.address(BRIDGE, address, dad=False) for address in (link_local(mac), host.ipv4, host.ipv6)]
+    routes = [rtnetlink.route(destination, via=gateway) for destination, gateway in lab.routes(host)]
+    steps = [rtnetlink.up(host.uplink, master=master), *own, rtnetlink.up(BRIDGE), *routes]
+    netlink.transact(host.namespace, steps)

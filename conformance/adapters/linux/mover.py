@@ -45,7 +45,7 @@ class Moves(BridgeNetwork):
     def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
         """The new place, cabled up to the host's bridge, without addresses: nothing is sent from there."""
         old: Lease = endpoint.handle
-        namespace = self.lab.namespace(endpoint.name)
+        namespace = self.station(endpoint.name)
         mac = old.mac if kind == "migrate" else mac_of(f"{endpoint.name} after {kind}")
         lease = replace(old, host=to, namespace=namespace, port=f"new{next(self._ports)}", mac=mac)
         with refusals(endpoint.name):

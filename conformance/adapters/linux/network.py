@@ -101,8 +101,12 @@ class Network(ABC):
         del host
         with self._lock:
             if name not in self._namespaces:
-                self._namespaces[name] = self.lab.namespace(name)
+                self._namespaces[name] = self.station(name)
             return self._namespaces[name]
+
+    def station(self, name: str) -> Namespace:
+        """A new namespace for an endpoint."""
+        return self.lab.namespace(name)
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Cable the endpoint, give it its addresses and wait until none is tentative.

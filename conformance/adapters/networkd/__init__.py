@@ -1,40 +1,32 @@
-"""systemd-networkd with EmitLLDP= and LLDP= on the ports of a host (Debian package systemd), without systemd itself.
-
-Where /sys is read-only networkd does not wait for udev, as in a container; so it runs behind such a mount of its own.
+"""systemd-networkd (Debian package systemd), without systemd itself: an agent of LLDP on the ports of a host, or
+stations whose addresses it assigns, with conflict detection.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from struct import unpack_from
-from typing import Final
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Known, Told
-from conformance.adapters.interface import AdapterError, Identity, Port, Unavailable
+from conformance.adapters.interface import Identity, Port, Unavailable
+from conformance.adapters.networkd.daemon import PROGRAM, STATE, start_networkd
 from conformance.errors import UsageError
 from conformance.frames import lldp
 from conformance.lab import link
-from conformance.lab.appear import await_path
 from conformance.lab.lab import Host, Lab
 from conformance.lab.process import Daemon
 from conformance.profile import Profile, Strict, explain
 
 PACKAGES: Final = ("systemd",)
-PROGRAM: Final = "/lib/systemd/systemd-networkd"
-STATE: Final = "/run/systemd/netif"
-USER: Final = "systemd-network"
-FOLDERS: Final = tuple(f"{STATE}/{name}" for name in ("links", "leases", "lldp"))
-IDENTITY: Final = "/run/machine-id"
-NETWORK: Final = "/run/systemd/network/10-ports.network"
 WISHES: Final = """\
 [Match]
 Name={names}
@@ -47,16 +39,19 @@ IPv6AcceptRA=no
 
 
 class Settings(Strict):
-    """The table `[adapter]`: there is nothing to set; networkd's interval is not configurable."""
+    """The table `[adapter]`: `network` is ``ports`` (an LLDP agent, whose interval is not configurable) or ``mover``
+    (stations with addresses that move between hosts)."""
+
+    network: Literal["ports", "mover"] = "ports"
 
 
 def adapter(profile: Profile) -> NetworkdAdapter:
     """The adapter of networkd. Raises UsageError for wrong settings."""
     try:
-        Settings.model_validate(profile.adapter)
+        settings = Settings.model_validate(profile.adapter)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
-    return NetworkdAdapter()
+    return MoverAdapter() if settings.network == "mover" else NetworkdAdapter()
 
 
 class NetworkdAdapter:
@@ -84,7 +79,7 @@ class NetworkdAdapter:
         return ("systemd-networkd with LLDP=yes, EmitLLDP=yes on every port, behind a read-only /sys",)
 
     @contextmanager
-    def deploy(self, lab: Lab) -> Iterator[Networkd]:
+    def deploy(self, lab: Lab) -> Iterator[Any]:
         """The daemon, running. Raises AdapterError."""
         running = Networkd(lab)
         running.start()
@@ -92,6 +87,32 @@ class NetworkdAdapter:
             yield running
         finally:
             running.leave()
+
+
+class MoverAdapter(NetworkdAdapter):
+    """One systemd-networkd for each station."""
+
+    weight = 4
+
+    def plan(self) -> tuple[str, ...]:
+        """What is configured and started."""
+        from conformance.adapters.networkd.mover import NetworkdMover
+
+        return NetworkdMover.steps
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[Any]:
+        """A bridge on every host for the stations. Raises AdapterError."""
+        from conformance.adapters.linux.network import refusals
+        from conformance.adapters.networkd.mover import NetworkdMover
+
+        network = NetworkdMover(lab)
+        with refusals("bridge"):
+            network.start()
+        try:
+            yield network
+        finally:
+            network.close()
 
 
 class Networkd:
@@ -105,21 +126,8 @@ class Networkd:
     def start(self) -> None:
         """Start it and wait until it keeps its state. Raises AdapterError."""
         names = " ".join(port.interface for port in self._ports)
-        for command in (["mkdir", "-p", str(Path(NETWORK).parent), *FOLDERS], ["chown", "-R", USER, STATE]):
-            self._host.run(command, timeout=limits.COMMAND)
-        self._host.run(["tee", NETWORK], text=WISHES.format(names=names), timeout=limits.COMMAND)
-        # Its Chassis ID is made of the machine's identity, of which each host of the lab has its own.
-        identity = uuid.uuid5(uuid.NAMESPACE_URL, f"plugfest {self._host.name}").hex
-        self._host.run(["tee", IDENTITY], text=f"{identity}\n", timeout=limits.COMMAND)
-        own = f"if test -e /etc/machine-id; then mount --bind {IDENTITY} /etc/machine-id; fi"
-        behind = f"{own} && mount -o remount,bind,ro /sys && exec {PROGRAM}"
-        environment = {"SYSTEMD_LOG_TARGET": "console"}
-        command = ["unshare", "-m", "sh", "-c", behind]
-        self._daemon = self._host.start(command, log="networkd", environment=environment)
-        try:
-            await_path(self._host.namespace, f"{STATE}/state", self._daemon, limits.DAEMON_START)
-        except TimeoutError as problem:
-            raise AdapterError(f"networkd: {problem}") from None
+        log = self._host.logs / f"{self._host.name}-networkd.log"
+        self._daemon = start_networkd(self._host.namespace, WISHES.format(names=names), log, machine=self._host.name)
 
     def ports(self) -> Sequence[Port]:
         """Every cable of the host."""

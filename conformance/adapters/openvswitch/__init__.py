@@ -1,4 +1,5 @@
-"""Open vSwitch with its userspace datapath: no kernel module is needed. Bridges with STP and RSTP, bonds with LACP."""
+"""Open vSwitch with its userspace datapath: no kernel module is needed. Bridges with STP and RSTP, bonds with LACP, and
+endpoints governed by flows."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Told
 from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish, Identity, Port, Unavailable
+from conformance.adapters.linux.network import refusals
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.adapters.views import Member, Station
 from conformance.errors import UsageError
@@ -27,7 +29,7 @@ MEMBER: Final = re.compile(
     r"(?ms)^(?:member|slave): (?P<port>[^:]+): .*?may_enable: (?P<enabled>\w+).*?partner sys_id: (?P<partner>\S+)"
 )
 """One member in the answer to ``lacp/show``."""
-PROGRAMS: Final = ("ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl")
+PROGRAMS: Final = ("ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl", "ovs-ofctl")
 
 
 class Settings(Strict):
@@ -40,7 +42,8 @@ def adapter(profile: Profile, conduct: Flawing | None = None) -> OpenVSwitchAdap
     """The adapter of an Open vSwitch profile, with the flaw that `conduct` gives it (see conformance.selftest). Raises
     UsageError for wrong settings."""
     try:
-        return OpenVSwitchAdapter(Settings.model_validate(profile.adapter), conduct)
+        settings = Settings.model_validate(profile.adapter)
+        return (OpenVSwitchAdapter if profile.links else SegmentAdapter)(settings, conduct)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
 
@@ -86,7 +89,7 @@ class OpenVSwitch:
         for wish in bundles:
             options = [
                 f"bond_mode={self._settings.bond_mode}", f"lacp={'active' if wish.active else 'passive'}",
-                "other-config:lacp-time=fast",
+                f"other-config:lacp-time={'fast' if wish.short else 'slow'}",
             ]  # fmt: skip
             commands.append(["add-bond", "br0", wish.name, *wish.ports, *options])
         self._switches[host.name].configure(*commands)
@@ -179,3 +182,26 @@ class OpenVSwitchAdapter:
             switches = {host.name: start(host, resources) for host in lab.hosts.values()}
             switch = OpenVSwitch(lab, switches, self._settings)
             yield resources.enter_context(flawed(switch, self._conduct))
+
+
+class SegmentAdapter(OpenVSwitchAdapter):
+    """Open vSwitch between endpoints (see `conformance.adapters.openvswitch.segment`)."""
+
+    weight = 6
+
+    def plan(self) -> tuple[str, ...]:
+        """What is started and configured."""
+        from conformance.adapters.openvswitch.segment import Segment
+
+        return Segment.steps
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[Any]:
+        """A bridge with the uplink on every host. Raises AdapterError."""
+        from conformance.adapters.openvswitch.segment import Segment
+
+        with ExitStack() as resources:
+            segment = Segment(lab, {host.name: start(host, resources) for host in lab.hosts.values()})
+            with refusals("openvswitch"):
+                segment.start()
+            yield segment

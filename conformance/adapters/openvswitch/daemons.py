@@ -22,6 +22,8 @@ SOCKET: Final = STATE / "db.sock"
 CONTROL: Final = STATE / "vswitchd.ctl"
 SCHEMA: Final = "/usr/share/openvswitch/vswitch.ovsschema"
 LOG_LINES: Final = 8
+QUIET: Final = "-vconsole:off"
+"""Programs complain about a busy machine on standard error, beside what went wrong."""
 
 
 class Switch:
@@ -33,7 +35,7 @@ class Switch:
 
     def configure(self, *commands: Sequence[str]) -> None:
         """One transaction of ovs-vsctl; returns when ovs-vswitchd has applied it. Raises AdapterError."""
-        words = ["ovs-vsctl", f"--db=unix:{SOCKET}", f"--timeout={int(limits.COMMAND)}"]
+        words = ["ovs-vsctl", QUIET, f"--db=unix:{SOCKET}", f"--timeout={int(limits.COMMAND)}"]
         for number, command in enumerate(commands):
             words += [*(["--"] if number else []), *command]
         done = self.host.run(words, timeout=limits.COMMAND)
@@ -62,6 +64,25 @@ class Switch:
         if done.returncode != 0:
             self._complain(f"ovs-vsctl {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
+
+    def replace_flows(self, bridge: str, flows: Sequence[str]) -> None:
+        """Replace all flows of a bridge in one bundle. Raises AdapterError."""
+        command = ["ovs-ofctl", QUIET, "-O", "OpenFlow14", "--bundle", "replace-flows", self._management(bridge), "-"]
+        done = self.host.run(command, text="\n".join([*flows, ""]), timeout=limits.COMMAND)
+        if done.returncode != 0 or done.stderr.strip():
+            self._complain(f"ovs-ofctl replace-flows: {done.stderr.strip().partition(chr(10))[0]}")
+
+    def flows(self, bridge: str) -> list[str]:
+        """The flows of a bridge with their counters, one a line. Raises AdapterError."""
+        command = ["ovs-ofctl", QUIET, "-O", "OpenFlow14", "dump-flows", self._management(bridge)]
+        done = self.host.run(command, timeout=limits.COMMAND)
+        if done.returncode != 0:
+            self._complain(f"ovs-ofctl dump-flows: {done.stderr.strip()}")
+        return [line.strip() for line in done.stdout.splitlines() if "actions=" in line]
+
+    @staticmethod
+    def _management(bridge: str) -> str:
+        return f"unix:{STATE / bridge}.mgmt"
 
     def _complain(self, words: str) -> None:
         died = "" if self.daemon.alive() else f"; it has died: {self.daemon.tail(LOG_LINES)}"

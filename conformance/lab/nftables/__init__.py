@@ -47,6 +47,7 @@ from conformance.lab.nftables.match import (
     source_in,
     source_port,
     state,
+    translated,
     transport,
     wrong_way,
 )
@@ -59,5 +60,5 @@ __all__ = [
     "drop", "dump", "ether_destination", "ether_source", "ether_type", "fragment", "icmp", "in_interface", "install",
     "jump", "length", "limit", "masquerade", "out_interface", "payload", "redirect", "reject", "remove", "replace",
     "reply", "reset", "rewrite", "set_hop_limit", "set_ttl", "source", "source_in", "source_nat", "source_port",
-    "state", "synproxy", "transport", "untrack", "wrong_way",
+    "state", "synproxy", "translated", "transport", "untrack", "wrong_way",
 ]  # fmt: skip

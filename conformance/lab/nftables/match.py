@@ -147,6 +147,13 @@ def reply(*, negate: bool = False) -> Match:
     return Match((nft.connection(nft.CT_DIRECTION), nft.compare(_is(negate), b"\1")))
 
 
+def translated() -> Match:
+    """The destination of the tracked connection was rewritten (IPS_DST_NAT)."""
+    return Match(
+        (nft.connection(nft.CT_STATUS), nft.masked(nft.machine_order(0x20)), nft.compare(nft.NOT_EQUAL, bytes(4)))
+    )
+
+
 def ether_destination(mac: str, mask: str = "ff:ff:ff:ff:ff:ff", *, negate: bool = False) -> Match:
     """The frame's destination MAC address equals `mac` in the bits of `mask`."""
     return _mac(0, mac, mask, negate)

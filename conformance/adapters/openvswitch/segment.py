@@ -1,0 +1,120 @@
+"""Endpoints on the segment behind a bridge of Open vSwitch on each host, governed by flows.
+
+The bridge takes over the uplink's address and routes, and fails secure: without flows it forwards nothing. Checksums
+are computed where packets are made, since the userspace datapath hands on what it reads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Final
+
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint
+from conformance.adapters.linux.flat_bridge import FlatBridge, hand_over
+from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.openvswitch.daemons import Switch
+from conformance.adapters.openvswitch.flows import Member, flows
+from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.lab import Host, Lab, link_local
+from conformance.lab.snapshot import interfaces
+from conformance.policy.document import Policy
+
+BRIDGE: Final = "br0"
+UPLINK_PORT: Final = 1
+FIRST_PORT: Final = 10
+TAGS: Final[Mapping[str, int]] = {"red": 10, "blue": 20}
+"""VLAN of each tenant; without a tenant an endpoint is in none."""
+
+
+class Segment(FlatBridge):
+    """The flat design, with Open vSwitch as its bridge."""
+
+    steps: ClassVar[tuple[str, ...]] = (
+        "ovsdb-server and ovs-vswitchd in the foreground on each host, with their state in the host's own /run",
+        f"bridge {BRIDGE} on each host, userspace datapath, fail_mode secure; it takes over the uplink's addresses",
+        "per endpoint: veth into the bridge, in its tenant's VLAN; flows for what its port may send",
+        "the policy as flows on every host, replaced in one bundle",
+    )
+
+    def __init__(self, lab: Lab, switches: Mapping[str, Switch]) -> None:
+        self._switches = switches
+        self._policy: Policy | None = None
+        self._members: dict[str, tuple[str, Member]] = {}
+        self._ports = itertools.count(FIRST_PORT)
+        self._changes = threading.Lock()
+        super().__init__(lab)
+
+    def start(self) -> None:
+        """A bridge with the uplink on every host, and its flows. Raises AdapterError."""
+        link.compute_checksums(self.lab.client.namespace, self.lab.client.uplink)
+        for host in self.lab.hosts.values():
+            self._bridge(host)
+        self._enforce()
+
+    def _bridge(self, host: Host) -> None:
+        mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
+        self._switches[host.name].configure(
+            ["add-br", BRIDGE],
+            ["set", "bridge", BRIDGE, "datapath_type=netdev", "fail_mode=secure", f"other-config:hwaddr={mac}"],
+            ["add-port", BRIDGE, host.uplink],
+            ["set", "interface", host.uplink, f"ofport_request={UPLINK_PORT}"],
+        )
+        hand_over(self.lab, host, mac)
+
+    # --- what a scenario asks ---------------------------------------------------------------------------------
+    def apply(self, policy: Policy) -> None:
+        """Replace the flows of every host. Raises AdapterError."""
+        with self._changes:
+            self._policy = policy
+            self._enforce()
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """Into the VLAN of its tenant, if it has one."""
+        if request.tenant and request.tenant not in TAGS:
+            raise AdapterError(f"{request.name}: there is no tenant {request.tenant!r}; there are {', '.join(TAGS)}")
+        labels = {**request.labels, **({"tenant": request.tenant} if request.tenant else {})}
+        return super().attach(host, replace(request, labels=labels))
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """The flows as the switch shows them, and what it makes of fragments."""
+        switch = self._switches[host.name]
+        dumped = switch.flows(BRIDGE)
+        fragments = switch.ask("dpctl/ipf-get-status").splitlines()
+        return {"rules": [{"kind": "rule", "flow": line} for line in dumped], "fragments": fragments}
+
+    # --- how an endpoint is cabled ----------------------------------------------------------------------------
+    def connect(self, lease: Lease) -> None:
+        """Every host knows the endpoint before its port is in the bridge."""
+        number = next(self._ports)
+        own = (*(one.ip for one in lease.addresses), link_local(lease.mac).ip)
+        with self._changes:
+            self._members[lease.name] = lease.host.name, Member(number, lease.mac, own, lease.labels)
+            self._enforce()
+        cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
+        netlink.transact(lease.host.namespace, [cable])
+        netlink.transact(lease.host.namespace, [rtnetlink.quiet(lease.port), rtnetlink.up(lease.port)])
+        link.compute_checksums(lease.namespace, INTERFACE)
+        tag = TAGS.get(lease.labels.get("tenant", ""))
+        self._switches[lease.host.name].configure(
+            ["add-port", BRIDGE, lease.port, *([f"tag={tag}"] if tag else [])],
+            ["set", "interface", lease.port, f"ofport_request={number}"],
+        )
+
+    def disconnect(self, lease: Lease) -> None:
+        """Its port first, then what was known of it."""
+        self._switches[lease.host.name].configure(["del-port", BRIDGE, lease.port])
+        super().disconnect(lease)
+        with self._changes:
+            self._members.pop(lease.name, None)
+            self._enforce()
+
+    def _enforce(self) -> None:
+        for name, switch in self._switches.items():
+            known = [one if place == name else replace(one, port=0) for place, one in self._members.values()]
+            switch.replace_flows(BRIDGE, self._lines(known))
+
+    def _lines(self, known: Sequence[Member]) -> list[str]:
+        return list(flows(self._policy, known))
