@@ -157,7 +157,8 @@ SpanningTree = Literal["off", "stp", "rstp"]
 class BridgeWish:
     """A wish for one bridge between ports of a host, named by their interfaces. Times in seconds.
 
-    The times of the spanning tree are the bridge's own, which hold while it is the root.
+    The times of the spanning tree are the bridge's own, which hold while it is the root; it is the root where its
+    `priority`, a multiple of 4096, is the lowest of all.
     """
 
     name: str
@@ -167,6 +168,7 @@ class BridgeWish:
     hello: float = 2.0
     max_age: float = 20.0
     forward_delay: float = 15.0
+    priority: int = 0x8000
 
 
 @runtime_checkable
@@ -184,12 +186,13 @@ class Bridging(Protocol):
 class BundleWish:
     """A wish for one link aggregation group of ports of a host, named by their interfaces.
 
-    `active`: it speaks LACP unasked; else it is passive. It asks its partner for the short timeout.
+    `active`: it speaks LACP unasked; else it is passive. `short`: it has the short timeout, and says so to its partner.
     """
 
     name: str
     ports: tuple[str, ...]
     active: bool = True
+    short: bool = True
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from conformance.frames import numbered, slow
 from conformance.frames.numbered import Numbered
 from conformance.frames.slow import Lacpdu
 from conformance.judging.case import Case
-from conformance.recording.model import Event, PortState
+from conformance.recording.model import Event, PortState, Record
 
 SECOND = 1_000_000_000
 STANDSTILL = 3.0
@@ -93,18 +93,23 @@ def arrivals(case: Case, port: PortState, *, between: tuple[int, int] | None = N
     return found
 
 
+def lateness(record: Record, between: tuple[int, int] | None = None) -> float:
+    """How late our own timers were at most about that time (in ns; None: at any time), in s."""
+    start, end = (0, 2**62) if between is None else between
+    near = (
+        float(one.detail["seconds"])
+        for one in record.events
+        if one.kind == "late" and start - SECOND <= one.time_ns <= end + SECOND
+    )
+    return max(near, default=0.0)
+
+
 def slack(case: Case, between: tuple[int, int] | None = None) -> float:
     """What is allowed on top of a timer, in s: how late our own timers were at most meanwhile (or at any time).
 
     On a busy machine the implementation's timers are as late as ours. Requires that there was no standstill.
     """
-    start, end = (0, 2**62) if between is None else between
-    near = [
-        float(one.detail["seconds"])
-        for one in case.recording.record.events
-        if one.kind == "late" and start - SECOND <= one.time_ns <= end + SECOND
-    ]
-    worst = max(near, default=0.0)
+    worst = lateness(case.recording.record, between)
     case.require(worst < STANDSTILL, f"the machine stood still for {worst:.1f} s, so that no timer can be judged")
     if worst > TOLD:
         case.note(f"the machine was busy: our own timers were up to {worst:.1f} s late, which is allowed for")

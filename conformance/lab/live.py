@@ -116,19 +116,21 @@ class Live:
         self._futures: dict[RecordingKey, Future[Recording]] = {}
         self._closing = False
         self._pool = Pool()
-        self._feeder: threading.Thread | None = None
+        self._feeders: list[threading.Thread] = []
 
     def start(self, keys: list[RecordingKey]) -> None:
-        """Begin to record, in this order."""
+        """Begin to record, in this order; what was recorded before is recorded anew."""
         for key in keys:
             self._futures[key] = Future()
             self._progress("planned", key, None)
-        self._feeder = threading.Thread(target=self._feed, args=(keys,), name="recording-feeder", daemon=True)
-        self._feeder.start()
+        feeder = threading.Thread(target=self._feed, args=(keys,), name="recording-feeder", daemon=True)
+        self._feeders.append(feeder)
+        feeder.start()
 
     def _feed(self, keys: list[RecordingKey]) -> None:
         for key in keys:
-            weight = min(self._order.weights[key.profile], CAPACITY)
+            physical = bool(self._order.testbeds[key.testbed].physical)  # its NICs are there once
+            weight = CAPACITY if physical else min(self._order.weights[key.profile], CAPACITY)
             if not ROOM.take(weight, lambda: self._closing):
                 return
             try:
@@ -201,8 +203,8 @@ class Live:
         self._closing = True
         ROOM.look()
         self._pool.close()
-        if self._feeder is not None:
-            self._feeder.join()
+        for feeder in self._feeders:
+            feeder.join()
         for future in self._futures.values():
             if not future.done():
                 future.set_exception(Missing(CUT_SHORT))

@@ -2,6 +2,8 @@
 
 The fast variant lowers the lifetime of every connection-tracking state of the hosts (the same lever that an operator
 has) and is silent for twice that; the thorough one leaves the hosts as they are and is silent for 2 h 5 min.
+
+Meanwhile a latecomer is attached, whose own flows are others (`latecomer`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from conformance.adapters.interface import Attachment
 from conformance.lab.flow import Probe
 from conformance.lab.flow.held import Held
 from conformance.lab.lab import Host
+from conformance.scenarios.latecomer import come_late
 from conformance.scenarios.paths import ways
 from conformance.scenarios.reachability import PORT, probe
 from conformance.scenarios.silence import keep_silent
@@ -40,6 +43,7 @@ def act(stage: Stage) -> None:
     stage.serve(tcp=(PORT,), udp=(PORT,))
     opened = stage.engine.hold(list(_held(stage)), limits.ANSWER)
     stage.event("silent")
+    come_late(stage)
     idle = limits.IDLE_FAST if stage.variant == "fast" else limits.IDLE_THOROUGH
     keep_silent(max(0.0, idle - _silent_for(opened)))
     stage.event("speaking")

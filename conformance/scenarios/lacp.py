@@ -33,6 +33,8 @@ INTERVAL: Final = 0.2
 HASTE: Final = 0.02
 PASSIVE: Final = "asked"
 """The group in which the implementation is passive."""
+PATIENT: Final = "patient"
+"""The group in which the implementation has the long timeout."""
 GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
 FIRST_SYSTEM: Final = 0xC0
 """Number of the documentation MAC address that is the system of the first group's partner."""
@@ -104,17 +106,17 @@ def _count(carried: list[int], place: int, _: int, frame: bytes) -> None:
     carried[place] += numbered.parse(frame) is not None
 
 
-async def _hushed(room: Room) -> None:
-    """A partner that falls silent while the link stays up."""
+async def _hushed(room: Room, timeout: float = limits.LACP_EXPIRED) -> None:
+    """A partner that falls silent while the link stays up; the implementation has that `timeout`, in s."""
     conduct = Conduct()
     system = room.system(conduct)
     with room.seat(system) as driver:
         await room.up(driver, system)
         await silence(limits.LACP_BRISK)
         conduct.mute = True
-        room.event("mute")
-        async with window(room.stage, "hushed", room.links):
-            await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_FAST + limits.LACP_MARGIN)
+        room.event("mute", timeout=timeout)
+        async with window(room.stage, room.name, room.links):
+            await silence(timeout + limits.LACP_DEFAULTED + limits.LACP_FAST + limits.LACP_MARGIN)
 
 
 async def _stepwise(room: Room) -> None:
@@ -271,10 +273,11 @@ async def _mute(room: Room) -> None:
 
 @dataclass(frozen=True)
 class Group:
-    """A group of ports and what their partner does."""
+    """A group of ports and what their partner does; `thorough` ones are made in that variant alone."""
 
     ports: int
     play: Play = field(repr=False)
+    thorough: bool = False
 
 
 GROUPS: Final[Mapping[str, Group]] = {
@@ -288,6 +291,7 @@ GROUPS: Final[Mapping[str, Group]] = {
     "changing": Group(2, _changing),
     "abused": Group(2, _abused),
     "mute": Group(2, _mute),
+    PATIENT: Group(2, partial(_hushed, timeout=limits.LACP_EXPIRED_LONG), thorough=True),
 }
 PORTS: Final = 1 + sum(group.ports for group in GROUPS.values())
 
@@ -309,9 +313,12 @@ def act(stage: Stage) -> None:
         ready, pace = asyncio.Event(), [INTERVAL]
         rooms = _rooms(stage, links, ready, pace)
         wishes = [
-            BundleWish(f"lag-{room.name}", tuple(link.port.name for link in room.links), room.name != PASSIVE)
+            BundleWish(
+                f"lag-{room.name}", tuple(link.port.name for link in room.links),
+                active=room.name != PASSIVE, short=room.name != PATIENT,
+            )
             for room in rooms
-        ]
+        ]  # fmt: skip
         host = stage.lab.hosts[links[0].port.host]
         async with asyncio.TaskGroup() as groups:
             stopped = asyncio.Event()
@@ -332,9 +339,11 @@ def _rooms(stage: Stage, links: Sequence[Link], ready: asyncio.Event, pace: list
     rooms, first = [], 1
     for number, (name, group) in enumerate(GROUPS.items()):
         mine = links[first : first + group.ports]
+        first += group.ports
+        if group.thorough and stage.variant != "thorough":
+            continue
         rooms.append(Room(name, mine, stage, documentation_mac(FIRST_SYSTEM + number), ready, pace))
         stage.event("group", name, ports=[link.name for link in mine])
-        first += group.ports
     return rooms
 
 

@@ -10,6 +10,7 @@ from conformance.selftest import (
     acl,
     addressing,
     detectors,
+    edges,
     lacp,
     lldp,
     moves,
@@ -40,7 +41,7 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
 _MODULES = (
     acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
     spoofing,
-    tenants, virtual_routers, detectors,
+    tenants, virtual_routers, detectors, edges,
 )  # fmt: skip
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(_by_name(one for module in _MODULES for one in module.FAULTS))

@@ -19,7 +19,7 @@ def row(trial: Trial) -> tuple[str, ...]:
         "" if fault is None else ", ".join(fault.labels),
         " on ".join(trial.place),
         ", ".join([*right, *notes]),
-        f"{trial.verdict}: {trial.broken[0]}" if trial.broken else trial.verdict,
+        f"{trial.verdict}{' (second trial)' if trial.again else ''}" + (f": {trial.broken[0]}" if trial.broken else ""),
         ", ".join(trial.missed),
         ", ".join(f"{one} ({trial.failed[one]})" for one in trial.extra),
         trial.witness or "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -13,12 +13,14 @@ from typing import Final
 from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.adapters.registry import adapter_for
+from conformance.judging.links import TOLD, lateness
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
 from conformance.judging.shipped import checks
 from conformance.lab.live import Live, Order
 from conformance.pairs.pairing import JOINT, pair_of
 from conformance.profile import Profile
+from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
 from conformance.requirement import Level
@@ -54,6 +56,8 @@ class Trial:
     `place` is the sound network that it is, or that its fault is planted in. `failed` maps each deciding requirement
     that failed to what was seen first, `undecided` those that were inconclusive; `noted` are requirements with a note.
     `broken` is what went wrong with the suite itself, `witness` is None where the fault was not there (or none is due).
+    `late` is how late the lab's own timers were at most, in s, where that is written down (links). `again` tells that
+    it is a second trial, after one that was spoiled by that.
     """
 
     place: Sound
@@ -64,6 +68,13 @@ class Trial:
     broken: tuple[str, ...]
     witness: str | None
     fault: Fault | None = None
+    late: float = 0.0
+    again: bool = False
+
+    @property
+    def spoiled(self) -> bool:
+        """Not what it should be, on a machine that was too busy to keep time: that proves nothing either way."""
+        return self.verdict not in ("killed", "sound") and self.late > TOLD
 
     @property
     def missed(self) -> list[str]:
@@ -133,23 +144,36 @@ class Trials:
         return self._trial(network, sound, BY_DESIGN.get(network, frozenset()), None)
 
     def _trial(self, name: str, place: Sound, expected: frozenset[str], fault: Fault | None) -> Trial:
+        """The trial; one that is spoiled is recorded once more, and the second one counts, whatever it is."""
+        made = self._judged(name, place, expected, fault)
+        if made.spoiled:
+            self._live.start([key for key in self._keys if (key.profile, key.testbed) == (name, place[1])])
+            made = replace(self._judged(name, place, expected, fault), again=True)
+        self._forget(name, place[1])
+        return made
+
+    def _judged(self, name: str, place: Sound, expected: frozenset[str], fault: Fault | None) -> Trial:
         _, testbed = place
         selection = _selection(self._profiles[name], testbed)
         session = Session(selection, self._live, None)
         outcomes = [session.outcome(one) for one in self._instances(selection)]
-        recordings = list(self._recordings(name, testbed))
-        witness = None if fault is None or fault.witness is None else _witness(fault, recordings)
-        for recording in recordings:
-            if not self._keep:
-                shutil.rmtree(recording.folder)
-            self._live.forget(name, testbed, recording.record.scenario, recording.record.attempt)
+        records = [recording.record for recording in self._recordings(name, testbed)]
+        witness = None if fault is None or fault.witness is None else _witness(fault, records)
         noted = frozenset(one.requirement for one in outcomes if one.deciding.notes)
         failed, undecided, errors = (
             _first(outcomes, verdict) for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
         )
-        problems = [f"{one.record.scenario}: {one.record.problem}" for one in recordings if one.record.problem]
+        problems = [f"{one.scenario}: {one.problem}" for one in records if one.problem]
         broken = (*problems, *(f"{requirement}: {seen}" for requirement, seen in errors.items()))
-        return Trial(place, expected, failed, undecided, noted, broken, witness, fault)
+        late = max(map(lateness, records), default=0.0)
+        return Trial(place, expected, failed, undecided, noted, broken, witness, fault, late)
+
+    def _forget(self, name: str, testbed: str) -> None:
+        """Let go of a network's recordings."""
+        for recording in list(self._recordings(name, testbed)):
+            if not self._keep:
+                shutil.rmtree(recording.folder)
+            self._live.forget(name, testbed, recording.record.scenario, recording.record.attempt)
 
     def _instances(self, selection: Selection) -> Iterator[Instance]:
         place = selection.profiles[0].name, selection.testbeds[0]
@@ -192,9 +216,9 @@ def _arguments(key: RecordingKey) -> tuple[str, str, str, int]:
     return key.profile, key.testbed, key.scenario, key.attempt
 
 
-def _witness(fault: Fault, recordings: Iterable[Recording]) -> str | None:
+def _witness(fault: Fault, records: Iterable[Record]) -> str | None:
     assert fault.witness is not None
-    found = (fault.witness(recording.record) for recording in recordings)
+    found = map(fault.witness, records)
     return next((words for words in found if words is not None), None)
 
 

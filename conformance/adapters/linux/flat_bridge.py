@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.pool import Pool
+from conformance.frames import bpdu
 from conformance.lab import netlink, rtnetlink
+from conformance.lab import nftables as nft
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.snapshot import interfaces
 
+BEFORE_FORWARDING: Final = -300
+"""Priority of what guards a bridge's ports."""
+
 
 class FlatBridge(BridgeNetwork):
-    """The bridge takes over the uplink's MAC, addresses and routes."""
+    """The bridge takes over the uplink's MAC, addresses and routes.
+
+    Its own spanning tree is off, and the kernel then forwards BPDUs like data: an endpoint's would reach the fabric.
+    """
 
     steps: ClassVar[tuple[str, ...]] = (
         f"bridge {BRIDGE} on each host takes over the uplink's MAC, addresses and routes; the uplink is its port",
+        "nftables in the bridge drops BPDUs of endpoints, whose ports are edge ports: the tree is the fabric's",
         f"per endpoint: veth from {BRIDGE} to eth0, addresses of the segment, default routes to its router, if any",
     )
 
@@ -27,6 +36,13 @@ class FlatBridge(BridgeNetwork):
         """Move every host's uplink behind a bridge."""
         for host in self.lab.hosts.values():
             self._enslave(host)
+            self.guard(host)
+
+    def guard(self, host: Host) -> None:
+        """No BPDU of an endpoint passes the bridge."""
+        claims = nft.Rule(nft.drop(), (nft.in_interface(host.uplink, negate=True), nft.ether_destination(bpdu.GROUP)))
+        chain = nft.Chain("prerouting", (claims,), hook="prerouting", priority=BEFORE_FORWARDING)
+        nft.install(host.namespace, nft.Table("bridge", "edge", (chain,)))
 
     def _enslave(self, host: Host) -> None:
         """The uplink loses its IPv4 address, and with it its routes, and IPv6 altogether; the bridge gets all of it."""

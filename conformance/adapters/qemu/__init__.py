@@ -1,4 +1,7 @@
-"""The adapter for QEMU: virtual machines as endpoints, on a bridge of their host, that move by live migration."""
+"""The adapter for QEMU: virtual machines as endpoints, on a bridge of their host, that move by live migration.
+
+Or one virtual machine whose kernel bundles its network cards, where link aggregation is judged.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,15 @@ from conformance.adapters.qemu.settings import Settings, find_kernel, find_progr
 from conformance.profile import Profile
 
 if TYPE_CHECKING:
+    from conformance.adapters.qemu.aggregation import GuestLinks
     from conformance.adapters.qemu.subject import VirtualMachines
     from conformance.lab.lab import Lab
 
 
 def adapter(profile: Profile) -> QemuAdapter:
     """The adapter of a profile of kind ``qemu``. Raises UsageError for a wrong setting."""
-    return QemuAdapter(profile, settings_of(profile))
+    settings = settings_of(profile)
+    return QemuAdapter(profile, settings) if settings.aggregation == "none" else AggregatingAdapter(profile, settings)
 
 
 class QemuAdapter:
@@ -83,6 +88,39 @@ class QemuAdapter:
             f"per endpoint: {self._settings.qemu} goes on from the frozen guest; a {self._settings.nic} is plugged in,"
             " on a tap that is a port of br0; addresses of the segment, default routes to its router, if any",
             "per move: a second QEMU on the other host, live migration, the first one ends",
+        )
+
+
+class AggregatingAdapter(QemuAdapter):
+    """One guest, with a network card for each port, whose kernel is what is judged."""
+
+    weight = 6
+
+    def identify(self) -> Identity | Unavailable:
+        """The guest's kernel, which is the product, in a QEMU."""
+        found = super().identify()
+        if isinstance(found, Unavailable):
+            return found
+        details = {"QEMU": found.version, "nic": self._settings.nic, "accelerator": self._settings.accelerator}
+        return Identity(f"Linux {self._settings.aggregation}", found.details["guest kernel"], details)
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[GuestLinks]:  # type: ignore[override]
+        """The guest, booted with all its cards. Raises AdapterError."""
+        from conformance.adapters.qemu.aggregation import guest_links
+
+        kernel = find_kernel(self._settings)
+        assert kernel is not None
+        with guest_links(lab, kernel, self._settings) as links:
+            yield links
+
+    def plan(self) -> tuple[str, ...]:
+        """What is started and configured, one step a line."""
+        return (
+            f"boot a guest ({self._settings.memory} MiB, {self._settings.accelerator}) with a {self._settings.nic} for"
+            " each port, on a tap that is the partner's end of its cable",
+            "in the guest: a bond of mode 802.3ad for each group (lacp_rate fast, miimon 100 ms), all of them and the"
+            " access port on one bridge",
         )
 
 

@@ -72,23 +72,38 @@ def _locked(place: Path) -> Iterator[None]:
 
 
 def _freeze(node: Node, kernel: GuestKernelFiles, settings: Settings, frozen: Frozen) -> None:
-    folder = frozen.state.parent
-    image, files = folder / f"{frozen.state.stem}.kernel", folder / f"{frozen.state.stem}.initrd"
-    try:
-        image.write_bytes(unpacked_kernel(kernel.image.read_bytes()))
-        agent = build_agent(settings.compiler, folder / f"{frozen.state.stem}.agent")
-        files.write_bytes(initial_files(agent, [path.read_bytes() for path in kernel.modules]))
-        boot = ("-kernel", str(image), "-initrd", str(files), "-append", COMMAND_LINE)
-        machine = Machine.started(node, "frozen", settings, boot)
+    with booting(node, kernel, settings, frozen.state, name="frozen") as (machine, channel):
         try:
-            channel = Channel(machine.agent)
             machine.freeze(frozen.state)
-        except GuestLostError as problem:
-            raise AdapterError(f"the guest does not start: {problem}") from problem
         finally:
-            machine.agent.close()
+            channel.close()
             machine.end()
         frozen.remember(channel.hello)
+
+
+@contextmanager
+def booting(
+    node: Node, kernel: GuestKernelFiles, settings: Settings, place: Path, *, name: str, further: Sequence[str] = (),
+    descriptors: Sequence[int] = (),
+) -> Iterator[tuple[Machine, Channel]]:  # fmt: skip
+    """A guest that has booted, with `further` arguments of QEMU and the `descriptors` that they name; it runs on.
+
+    What it is booted from lies beside `place` until the context ends. Raises AdapterError.
+    """
+    image, files, program = (Path(f"{place}.{kind}") for kind in ("kernel", "initrd", "agent"))
+    try:
+        image.write_bytes(unpacked_kernel(kernel.image.read_bytes()))
+        agent = build_agent(settings.compiler, program)
+        files.write_bytes(initial_files(agent, [path.read_bytes() for path in kernel.modules]))
+        boot = ("-kernel", str(image), "-initrd", str(files), "-append", COMMAND_LINE, *further)
+        machine = Machine.started(node, name, settings, boot, descriptors)
+        try:
+            channel = Channel(machine.agent)
+        except GuestLostError as problem:
+            machine.agent.close()
+            machine.end()
+            raise AdapterError(f"the guest does not start: {problem}") from problem
+        yield machine, channel
     except OSError as problem:
         raise AdapterError(f"the guest cannot be made: {problem}") from problem
     finally:

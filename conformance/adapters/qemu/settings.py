@@ -15,12 +15,15 @@ from conformance.errors import UsageError
 from conformance.profile import Profile, Strict, explain
 
 Nic = Literal["virtio-net-pci", "e1000", "vmxnet3"]
+Aggregation = Literal["none", "bonding"]
 DRIVERS: Final[dict[Nic, str]] = {"virtio-net-pci": "virtio_net", "e1000": "e1000", "vmxnet3": "vmxnet3"}
 """The guest kernel's module for each NIC."""
 ALWAYS: Final = ("virtio_pci", "virtio_console", "inet_diag", "tcp_diag", "udp_diag")
 """Modules that every guest loads: the agent's port, and the tables of sockets for snapshots."""
 BOOT: Final = Path("/boot")
 MODULES: Final = Path("/lib/modules")
+NEEDED: Final[dict[Aggregation, tuple[str, ...]]] = {"none": (), "bonding": ("bonding", "bridge")}
+"""Further modules of a guest that aggregates links."""
 
 
 class Settings(Strict):
@@ -29,6 +32,7 @@ class Settings(Strict):
     `nic` is the model of the guest's network card. `accelerator` is ``tcg`` (software emulation) by default, since
     hardware acceleration hangs on some machines. `memory` is in MiB. `qemu` and `compiler` name programs, by name or
     path; `kernel` is a release that is installed, for instance ``6.1.0-18-amd64`` (empty: the newest that has drivers).
+    `aggregation` is what the guest bundles its network cards with, where that is judged and not workloads.
     """
 
     nic: Nic = "virtio-net-pci"
@@ -37,6 +41,7 @@ class Settings(Strict):
     qemu: Annotated[str, Field(min_length=1)] = "qemu-system-x86_64"
     compiler: Annotated[str, Field(min_length=1)] = "tcc"
     kernel: str = ""
+    aggregation: Aggregation = "none"
 
 
 def settings_of(profile: Profile) -> Settings:
@@ -69,9 +74,10 @@ def find_kernel(settings: Settings) -> GuestKernelFiles | None:
     images = {path.name.removeprefix("vmlinuz-"): path for path in BOOT.glob("vmlinuz-*")}
     found = []
     for release, image in images.items():
-        modules = _modules(release, (*ALWAYS, *DRIVERS.values()))
-        drivers = {path.stem.replace("-", "_") for path in modules}
-        usable = {"virtio_console", DRIVERS[settings.nic]} <= drivers and os.access(image, os.R_OK)
+        further = NEEDED[settings.aggregation]
+        modules = _modules(release, (*ALWAYS, *further, *DRIVERS.values()))
+        drivers = {path.name.split(".")[0].replace("-", "_") for path in modules}
+        usable = {"virtio_console", DRIVERS[settings.nic], *further} <= drivers and os.access(image, os.R_OK)
         if usable and settings.kernel in ("", release):
             found.append(
                 (len(drivers & set(DRIVERS.values())), _age(release), GuestKernelFiles(release, image, modules))

@@ -1,4 +1,4 @@
-"""Tap interfaces: what a guest's network card is connected to on its host."""
+"""Tap interfaces: what a guest's network card is connected to on its host, or at our end of its cable."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab import netlink, rtnetlink
 from conformance.lab.lab import Host
+from conformance.lab.namespace import Namespace
 
 DEVICE: Final = Path("/dev/net/tun")
 _TUNSETIFF: Final = 0x4004_54CA
@@ -49,10 +50,18 @@ def open_tap(host: Host, name: str, bridge: str, *, offloads: bool) -> Tap:
     With `offloads` frames are handed over with segmentation and checksums left to do, as for virtio-net.
     Raises OSError.
     """
-    descriptor = host.namespace.call(_opened, name, _IFF_VNET_HDR if offloads else 0)
+    return tap_in(host.namespace, name, host.mtu, offloads=offloads, bridge=bridge)
+
+
+def tap_in(
+    namespace: Namespace, name: str, mtu: int, *, offloads: bool, bridge: str | None = None, mac: str | None = None
+) -> Tap:
+    """A new tap interface of a namespace, up and without addresses, with `mac` if given. Raises OSError."""
+    descriptor = namespace.call(_opened, name, _IFF_VNET_HDR if offloads else 0)
     try:
-        link.change(host.namespace, name, mtu=host.mtu)
-        netlink.transact(host.namespace, [rtnetlink.quiet(name), rtnetlink.up(name, master=bridge)])
+        further = [] if mac is None else [rtnetlink.hardware_address(name, mac)]
+        netlink.transact(namespace, [rtnetlink.mtu(name, mtu), *further])
+        netlink.transact(namespace, [rtnetlink.quiet(name), rtnetlink.up(name, master=bridge)])
     except BaseException:
         os.close(descriptor)
         raise

@@ -1,0 +1,64 @@
+"""A latecomer: one more endpoint is attached, talks at once, and then claims to be the root of the spanning tree."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint
+from conformance.frames import bpdu
+from conformance.frames.bpdu import RSTP, STP, Bpdu, bridge_id
+from conformance.lab.flow import Probe
+from conformance.lab.lab import documentation_mac
+from conformance.scenarios.paths import ways
+from conformance.scenarios.reachability import PORT, probe
+from conformance.scenarios.silence import keep_silent
+from conformance.scenarios.stage import Stage
+
+AT_ONCE: Final = "at-once"
+AFTERWARDS: Final = "after-claims"
+"""Purposes of its flows: right after it was attached, and when it has made its claims."""
+WINDOW: Final = "claims"
+ROOT: Final = bridge_id(0, documentation_mac(0xD7))
+"""A bridge of priority 0, the best there is."""
+
+
+def come_late(stage: Stage) -> None:
+    """One more endpoint on the first host; says so in the record where the implementation refuses it."""
+    name = f"{stage.hosts[0].name}e"
+    try:
+        endpoint = stage.attach(stage.hosts[0], Attachment(name))
+    except AdapterError as refusal:
+        stage.event("refused", name, problem=str(refusal))
+        return
+    stage.run(list(_talk(stage, name, AT_ONCE)), limits.ANSWER)
+    with stage.window(WINDOW):
+        _claim(stage, endpoint)
+        keep_silent(limits.BRIDGE_SETTLED)
+    stage.run(list(_talk(stage, name, AFTERWARDS)), limits.ANSWER)
+
+
+def _talk(stage: Stage, name: str, purpose: str) -> Iterator[Probe]:
+    """From it to everybody, in the family that is claimed first; and from those that were on its host before."""
+    host = stage.endpoints[name].host
+    neighbours = {one.name for one in stage.endpoints.values() if one.host == host}
+    for way in ways(stage, stage.families[0]):
+        if way.source in neighbours and way.target not in {name, way.source}:
+            yield probe(stage, way, purpose, "udp", PORT)
+
+
+def _claim(stage: Stage, endpoint: Endpoint) -> None:
+    """To be the root, in both versions, with topology changes and a notification of one."""
+    source = stage.states[endpoint.name].kernel.mac
+    rapid = bpdu.DESIGNATED << 2 | bpdu.PROPOSAL | bpdu.TC
+    claims = (
+        Bpdu(bpdu.CONFIGURATION, STP, bpdu.TC, ROOT, 0, ROOT, 0x8001),
+        Bpdu(bpdu.RAPID, RSTP, rapid, ROOT, 0, ROOT, 0x8001),
+        Bpdu(bpdu.TOPOLOGY_CHANGE_NOTIFICATION, STP),
+    )
+    with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+        for claim in claims:
+            stage.event("claimed", endpoint.name, type=claim.type, root=ROOT.hex(), source=source)
+            sender.sendto(claim.build(source), (endpoint.interface, 0))

@@ -1,0 +1,102 @@
+"""Faults of the ports where endpoints are: they take part in spanning trees, or let endpoints do so."""
+
+from __future__ import annotations
+
+import time
+from socket import AF_BRIDGE
+from typing import Any, Final
+
+from conformance.adapters.interface import Attachment, Endpoint
+from conformance.adapters.linux.flat_bridge import FlatBridge
+from conformance.frames import bpdu
+from conformance.lab import netlink, rtnetlink
+from conformance.lab import nftables as nft
+from conformance.lab.lab import Host, Lab
+from conformance.selftest.alterations import lease_of, letter
+from conformance.selftest.announcer import wrote_down
+from conformance.selftest.fault import Fault, planted, rule_hit
+
+NETWORK: Final = "flat-bridge"
+ONLY: Final = frozenset({"idle"})
+LATE: Final = "e"
+"""The letter of the endpoint that comes late."""
+LISTENING: Final = 1
+PORT_INFORMATION, STATE = 12, 1
+"""IFLA_PROTINFO and, in it, IFLA_BRPORT_STATE."""
+
+
+class Listening(FlatBridge):
+    """The latecomer's port is listening, as a port of a spanning tree is at first, and stays so."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab)
+        self.said: list[dict[str, Any]] = []
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """As the network does; then the port is told to listen."""
+        endpoint = super().attach(host, request)
+        if letter(endpoint.name) == LATE:
+            port = lease_of(endpoint).port
+            netlink.transact(host.namespace, [_with_state(port, LISTENING)])
+            what = f"port {port} is in state {_state(host, port)}"
+            self.said.append({"time_ns": time.time_ns(), "where": host.name, "what": what})
+        return endpoint
+
+
+def _with_state(port: str, state: int) -> netlink.Request:
+    def build() -> bytes:
+        header = rtnetlink.LINK.pack(AF_BRIDGE, 0, netlink.index(port), 0, 0)
+        return netlink.message(
+            rtnetlink.SET_LINK,
+            netlink.ACK,
+            header,
+            netlink.nested(PORT_INFORMATION, netlink.attribute(STATE, bytes((state,)))),
+        )
+
+    return build
+
+
+def _state(host: Host, port: str) -> int:
+    """The state of a bridge's port, as the kernel says."""
+    request = netlink.message(rtnetlink.GET_LINK, netlink.DUMP, rtnetlink.LINK.pack(AF_BRIDGE, 0, 0, 0, 0))
+    number = host.namespace.call(netlink.index, port)
+    for body in netlink.dump(host.namespace, [request])[0]:
+        if rtnetlink.LINK.unpack_from(body)[2] == number:
+            told = netlink.attributes(body, rtnetlink.LINK.size).get(PORT_INFORMATION, b"")
+            return netlink.attributes(told)[STATE][0]
+    raise LookupError(f"{port} is no port of a bridge")
+
+
+class Unguarded(FlatBridge):
+    """What endpoints say of spanning trees passes the bridge; how much of it does is counted."""
+
+    def guard(self, host: Host) -> None:
+        """Nothing is dropped."""
+        claims = nft.Rule(
+            nft.accept(), (nft.out_interface(host.uplink), nft.ether_destination(bpdu.GROUP)), "BPDUs to the fabric"
+        )
+        planted(host, "bridge", nft.Chain("forward", (claims,), hook="forward", priority=0))
+
+
+FAULTS = (
+    Fault(
+        name="edge-listens",
+        title="the port of an endpoint that was just attached listens first",
+        labels=("F-STP-03a", "X-12"),
+        network=NETWORK,
+        scenarios=ONLY,
+        fails=frozenset({"stp.edge-ports"}),
+        design=Listening,
+        witness=wrote_down(f"in state {LISTENING}"),
+    ),
+    Fault(
+        name="edge-claims-root",
+        title="BPDUs of endpoints reach the fabric",
+        labels=("F-STP-03b",),
+        network=NETWORK,
+        scenarios=ONLY,
+        fails=frozenset({"stp.edge-ports"}),
+        design=Unguarded,
+        witness=rule_hit,
+    ),
+)
