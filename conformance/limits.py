@@ -177,6 +177,8 @@ SWITCH_EFFECT: Final = 15.0
 tree says so some seconds later. Until then it is read back again and again, at the pace of the session itself."""
 RUN: Final = 6 * 3600.0
 """Nothing that a run waits for takes longer: thorough recordings of many implementations, one after another."""
+RUN_FAST: Final = 1500.0
+"""The same where all windows are the fast ones: no recording takes as long, and an answer that is lost ends a wait."""
 
 # --- link layer discovery ----------------------------------------------------------------------------------------
 LLDP_FAST_START: Final = 5.0

@@ -189,10 +189,11 @@ class Live:
         key = RecordingKey(profile, testbed, scenario, attempt)
         if key not in self._futures:
             raise Missing(f"{scenario} on {testbed} was not planned")
+        patience = limits.RUN_FAST if self._order.variant == "fast" else limits.RUN
         try:
-            return self._futures[key].result(limits.RUN)
+            return self._futures[key].result(patience)
         except TimeoutError:
-            raise Missing(f"the recording did not end within {limits.RUN:.0f} s") from None
+            raise Missing(f"the recording did not end within {patience:.0f} s") from None
 
     def forget(self, profile: str, testbed: str, scenario: str, attempt: int) -> None:
         """Let go of a recording that is not needed any more: its frames are large."""

@@ -100,7 +100,9 @@ class Pool:
             if "id" not in answer:
                 continue
             with self._lock:
-                future = self._futures.pop(answer["id"])
+                future = self._futures.pop(answer["id"], None)
+            if future is None:  # its caller was told already that it failed
+                continue
             if "value" in answer:
                 future.set_result(answer["value"])
             else:
