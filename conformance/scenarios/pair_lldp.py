@@ -58,6 +58,7 @@ class _Ear:
         self._number = end
         self._far = joint.ends[1 - end].wire
         self._ttl, self._until = 0, 0.0
+        self._shown = False
 
     async def find(self) -> None:
         """Until the other has spoken, and the agent has had the time to show it."""
@@ -67,7 +68,10 @@ class _Ear:
         await self._view("met")
 
     async def outlive(self) -> None:
-        """Until what the other told is over, a view before and one after; not waited for where that takes too long."""
+        """Until what the other told is over, a view before and one after; not waited for where nobody is shown or
+        that takes too long."""
+        if not self._shown:
+            return
         if not 0 < self._ttl <= limits.PAIR_LLDP_TTL:
             self._link.event("not-outlived", ttl=self._ttl)
             return
@@ -90,4 +94,5 @@ class _Ear:
         asked = time.time_ns()
         known = await aside(subject.neighbours, self._link.port)
         shown = [[one.chassis, one.port] for one in known]
+        self._shown = bool(shown)
         self._link.event("neighbours", moment=moment, asked_ns=asked, answered_ns=time.time_ns(), shown=shown)
