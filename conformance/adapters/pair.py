@@ -85,7 +85,8 @@ class PairAdapter:
     def __init__(self, profile: Profile, adapters: tuple[Adapter, Adapter]) -> None:
         self._profile = profile
         self._adapters = adapters
-        self.weight = sum(one.weight for one in adapters)
+        weights = [one.weight for one in adapters]
+        self.weight = max(weights) if profile.links else sum(weights)  # on cables both are mostly waiting
         self.needs_root = any(one.needs_root for one in adapters)
 
     def identify(self) -> Identity | Unavailable:

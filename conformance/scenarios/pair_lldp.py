@@ -58,16 +58,24 @@ class _Ear:
         self._number = end
         self._far = joint.ends[1 - end].wire
         self._ttl, self._until = 0, 0.0
+        self._shown = False
 
     async def find(self) -> None:
-        """Until the other has spoken, and the agent has had the time to show it."""
+        """Until the other has spoken, and the agent has had the time to show it; where it shows nobody, the same once
+        more after the next LLDPDU: on a busy machine an agent may not have been given a processor in between."""
         self._far.listen(self._hear)
-        await self._far.first(lambda frame: lldp.parse(frame) is not None, limits.PAIR_LLDP_FIRST)
-        await silence(limits.PAIR_LLDP_SHOWN + limits.LLDP_BUSY)
-        await self._view("met")
+        for moment in ("early", "met"):
+            await self._far.first(lambda frame: lldp.parse(frame) is not None, limits.PAIR_LLDP_FIRST)
+            await silence(limits.PAIR_LLDP_SHOWN + limits.LLDP_BUSY)
+            await self._view(moment)
+            if self._shown:
+                break
 
     async def outlive(self) -> None:
-        """Until what the other told is over, a view before and one after; not waited for where that takes too long."""
+        """Until what the other told is over, a view before and one after; not waited for where nobody is shown or
+        that takes too long."""
+        if not self._shown:
+            return
         if not 0 < self._ttl <= limits.PAIR_LLDP_TTL:
             self._link.event("not-outlived", ttl=self._ttl)
             return
@@ -90,4 +98,5 @@ class _Ear:
         asked = time.time_ns()
         known = await aside(subject.neighbours, self._link.port)
         shown = [[one.chassis, one.port] for one in known]
+        self._shown = bool(shown)
         self._link.event("neighbours", moment=moment, asked_ns=asked, answered_ns=time.time_ns(), shown=shown)
