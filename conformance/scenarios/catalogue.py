@@ -57,6 +57,15 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         ),
         Scenario("tenant", "Two tenants on the same hosts: every pair, and frames that a bridge floods", 6.0),
         Scenario("spoof", "One endpoint sends in others' names, and what it may send between that", 5.0),
+        Scenario(
+            "pair_lldp", "Two LLDP agents find each other on two cables; one falls silent", 40.0, True, links=True
+        ),
+        Scenario(
+            "pair_lacp", "Two switches and two cables between them: negotiated, lost, taken back", 40.0, links=True
+        ),
+        Scenario(
+            "pair_stp", "Two bridges and two cables between them: one root, one way, then the other", 30.0, links=True
+        ),
         Scenario("pair", "Endpoints of two implementations, one on each host, talk to each other", 6.0, inside=True),
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import time
@@ -46,6 +47,22 @@ class Switch:
         done = self.host.run(["ovs-appctl", "-t", str(CONTROL), *command], timeout=limits.COMMAND)
         if done.returncode != 0:
             self._complain(f"ovs-appctl {' '.join(command)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def port_names(self, bridge: str) -> dict[str, str]:
+        """The names of a bridge's interfaces by their numbers there, as text. Raises AdapterError."""
+        mine = self._tell("list-ifaces", bridge).split()
+        said = self._tell("--format=json", "--columns=ofport,name", "list", "interface")
+        try:
+            return {str(number): name for number, name in json.loads(said)["data"] if name in mine}
+        except (ValueError, KeyError, TypeError):
+            raise AdapterError(f"{self.host.name}: ovs-vsctl list interface: not understood: {said[:200]!r}") from None
+
+    def _tell(self, *words: str) -> str:
+        command = ["ovs-vsctl", f"--db=unix:{SOCKET}", f"--timeout={int(limits.COMMAND)}", *words]
+        done = self.host.run(command, timeout=limits.COMMAND)
+        if done.returncode != 0:
+            self._complain(f"ovs-vsctl {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
 
     def replace_flows(self, bridge: str, flows: Sequence[str]) -> None:
