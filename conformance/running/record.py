@@ -129,7 +129,7 @@ def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None)
 
 def _recorder(scenario: Scenario) -> Recorder:
     """Taps that bear a reader that is kept waiting, where streams keep the machine busy."""
-    return Recorder(STREAM_RETIRE_MS) if scenario.streams else Recorder()
+    return Recorder(STREAM_RETIRE_MS) if scenario.streams or scenario.steady else Recorder()
 
 
 def _program(scenario: Scenario) -> tuple[Instruction, ...]:

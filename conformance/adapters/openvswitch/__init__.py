@@ -33,9 +33,11 @@ PROGRAMS: Final = ("ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "o
 
 
 class Settings(Strict):
-    """The table `[adapter]`: how a bond distributes its traffic."""
+    """The table `[adapter]`: how a bond distributes its traffic, and what a bridge between endpoints does while it has
+    no flows (`fail_mode`: nothing, or what a learning switch does)."""
 
     bond_mode: Literal["balance-tcp", "balance-slb", "active-backup"] = "balance-tcp"
+    fail_mode: Literal["secure", "standalone"] = "secure"
 
 
 def adapter(profile: Profile, conduct: Flawing | None = None) -> OpenVSwitchAdapter:
@@ -193,7 +195,7 @@ class SegmentAdapter(OpenVSwitchAdapter):
         """What is started and configured."""
         from conformance.adapters.openvswitch.segment import Segment
 
-        return Segment.steps
+        return (*Segment.steps, f"each bridge fails {self._settings.fail_mode}")
 
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Any]:
@@ -201,7 +203,8 @@ class SegmentAdapter(OpenVSwitchAdapter):
         from conformance.adapters.openvswitch.segment import Segment
 
         with ExitStack() as resources:
-            segment = Segment(lab, {host.name: start(host, resources) for host in lab.hosts.values()})
+            switches = {host.name: start(host, resources) for host in lab.hosts.values()}
+            segment = Segment(lab, switches, self._settings.fail_mode)
             with refusals("openvswitch"):
                 segment.start()
             yield segment
