@@ -8,7 +8,8 @@ matrix: $(TOX)  ## the interoperability matrix; ARGS="docker-bridge cni-bridge" 
 	$(TOX) run -qe matrix -- $(ARGS)
 
 test: peers $(TOX)  ## lint, types and every test, with real peers (root)
-	$(TOX) run -e lint,type,docs,lab
+	$(TOX) run-parallel --parallel-no-spinner -e lint,type,docs
+	$(TOX) run -e lab
 
 bench: $(TOX)  ## every benchmark
 	$(TOX) run -qe bench

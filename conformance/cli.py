@@ -67,7 +67,9 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     pair: Annotated[
         bool, typer.Option("--pair", help="Two in one lab, each against the other: every pair of the profiles named.")
     ] = False,
-    pairs: Annotated[Pairs | None, typer.Option(help="Every pair of those that meet by default.")] = None,
+    pairs: Annotated[
+        Pairs | None, typer.Option(help="Every pair of those that meet, or of one kind of meeting.")
+    ] = None,
     matrix_only: Annotated[
         bool, typer.Option("--matrix", help="End 0 when the matrix is complete, whatever its verdicts.")
     ] = False,
@@ -87,6 +89,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         out=out,
         command=("plugfest", *sys.argv[1:]),
         pairs=pair or pairs is not None,
+        circles=() if pairs in (None, Pairs.all) else (pairs.value,),
     )
     gate = Gate(fail_on.value if fail_on else None, baseline, allow_flaky=allow_flaky, matrix_only=matrix_only)
     raise typer.Exit(run_profiles(wish, gate, everything=everything, plan=plan))

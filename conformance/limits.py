@@ -197,5 +197,11 @@ LLDP_CHANGES: Final = 2.0
 """LLDP-06: in this time our twenty changes are made."""
 LLDP_LAST_STATE: Final = 5.0
 """LLDP-06: the last change is told within five seconds."""
+PAIR_LLDP_FIRST: Final = 33.0
+"""Two agents meet: each has sent by then, within msgTxInterval 30 s (§9.2.5.7), with room for a busy machine."""
+PAIR_LLDP_SHOWN: Final = 2.0
+"""No clause: two agents share a processor with much else; what one told is shown by the other by then."""
+PAIR_LLDP_TTL: Final = 190
+"""What an agent told is outlived up to this validity in whole seconds: msgTxInterval 30 s and a msgTxHold of 6."""
 LLDP_BUSY: Final = 1.0
 """No clause: what a window is longer than its clause asks for, since machines are shared."""

@@ -29,18 +29,23 @@ Role = Literal[
     "lacp-partner",
     "packet-filter",
     "workload-pair",
+    "lldp-pair",
+    "lacp-pair",
+    "bridge-pair",
 ]
 Feature = Literal[
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
     "conflict-detection", "multi-address", "policy", "restart", "tenants", "source-validation",
-    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
+    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp", "own-view",
     "move", "routed-move", "vrrp",
 ]  # fmt: skip
 
 
-LINK_ROLES = frozenset({"bridge", "switch", "lldp-agent", "lacp-partner"})
+LINK_PAIR_ROLES = frozenset({"lldp-pair", "lacp-pair", "bridge-pair"})
+"""Roles of two implementations that are cabled port to port."""
+LINK_ROLES = frozenset({"bridge", "switch", "lldp-agent", "lacp-partner"}) | LINK_PAIR_ROLES
 """A profile with none but these is judged on testbeds of links: it attaches no workload."""
-PAIR_ROLES = frozenset({"workload-pair"})
+PAIR_ROLES = LINK_PAIR_ROLES | {"workload-pair"}
 """Roles of two implementations in one lab, each against the other (see conformance.pairs)."""
 
 

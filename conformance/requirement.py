@@ -24,12 +24,12 @@ FAMILIES: Final = (
 )  # fmt: skip
 ROLES: Final = (
     "workload-network", "ipam", "bridge", "overlay", "migration", "address-mover", "switch", "lldp-agent",
-    "lacp-partner", "packet-filter", "workload-pair",
+    "lacp-partner", "packet-filter", "workload-pair", "lldp-pair", "lacp-pair", "bridge-pair",
 )  # fmt: skip
 FEATURES: Final = (
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
     "conflict-detection", "multi-address", "policy", "restart", "tenants", "source-validation",
-    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp",
+    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp", "own-view",
     "move", "routed-move", "vrrp",
 )  # fmt: skip
 

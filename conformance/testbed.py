@@ -19,6 +19,10 @@ Mtu = Annotated[int, Field(ge=1280, le=9000)]
 """Bytes; not below 1280, which every IPv6 link must carry (RFC 8200 §5)."""
 
 
+NIC = r"^[^\s/]{1,15}$"
+"""What the kernel allows as the name of an interface."""
+
+
 class Addressed(Strict):
     """A part of a testbed with addresses; a number is none, though the library would take it for one."""
 
@@ -84,6 +88,9 @@ class Testbed(Strict):
 
     With `ports` it is a testbed of links: each host has that many ports besides its uplink, each cabled to a partner of
     the suite's own. Without, it is one of stations, where workloads are attached.
+
+    `physical` maps ports (``host.number``) to NICs of this machine, by name: there our end of the cable is that NIC,
+    and the implementation a device at its other end. While a lab has them they are not the machine's.
     """
 
     __test__ = False
@@ -97,6 +104,7 @@ class Testbed(Strict):
     hosts: Annotated[Mapping[str, HostStation], Field(min_length=1)]
     client: Station
     ports: Annotated[int, Field(ge=0, le=30)] = 0
+    physical: Mapping[str, Annotated[str, Field(pattern=NIC)]] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Testbed:
@@ -106,6 +114,12 @@ class Testbed(Strict):
                 raise ValueError(f"{name}.segment: there is no segment {station.segment!r}")
             if station.ipv4 not in segment.ipv4 or station.ipv6 not in segment.ipv6:
                 raise ValueError(f"{name}: its addresses are not in segment {station.segment!r}")
+        for port in self.physical:
+            host, _, number = port.rpartition(".")
+            if host not in self.hosts or not number.isdecimal() or not 1 <= int(number) <= self.ports:
+                raise ValueError(f"physical: there is no port {port!r}; ports are called HOST.NUMBER, from 1 on")
+        if len(set(self.physical.values())) < len(self.physical):
+            raise ValueError("physical: a NIC is there twice")
         if self.routed and any(s.router_ipv4 is None or s.router_ipv6 is None for s in self.segments.values()):
             raise ValueError("segments: with more than one, each needs router_ipv4 and router_ipv6")
         return self
@@ -130,8 +144,9 @@ class Testbed(Strict):
 
 
 def available() -> dict[str, Path]:
-    """The testbeds that ship with the suite, by name."""
-    return {path.stem: path for path in sorted(TESTBEDS.glob("*.toml"))}
+    """The testbeds that ship with the suite and ask nothing of this machine, by name; an example of a physical one,
+    which names NICs, lies beside them and is used by its path."""
+    return {path.stem: path for path in sorted(TESTBEDS.glob("*.toml")) if not path.stem.startswith("physical")}
 
 
 def load(reference: str) -> Testbed:

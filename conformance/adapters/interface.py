@@ -157,7 +157,8 @@ SpanningTree = Literal["off", "stp", "rstp"]
 class BridgeWish:
     """A wish for one bridge between ports of a host, named by their interfaces. Times in seconds.
 
-    The times of the spanning tree are the bridge's own, which hold while it is the root.
+    The times of the spanning tree are the bridge's own, which hold while it is the root; it is the root where its
+    `priority`, a multiple of 4096, is the lowest of all.
     """
 
     name: str
@@ -167,6 +168,7 @@ class BridgeWish:
     hello: float = 2.0
     max_age: float = 20.0
     forward_delay: float = 15.0
+    priority: int = 0x8000
 
 
 @runtime_checkable

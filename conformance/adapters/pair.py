@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from conformance.adapters.interface import Adapter, Attachment, Endpoint, Explaining, Identity, Subject, Unavailable
+from conformance.adapters.interface import (
+    Adapter,
+    AdapterError,
+    Attachment,
+    Endpoint,
+    Explaining,
+    Identity,
+    Linking,
+    Port,
+    Subject,
+    Unavailable,
+)
 from conformance.adapters.registry import adapter_for
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
@@ -44,6 +55,30 @@ class PairSubject:
         return subject.explain(host) if isinstance(subject, Explaining) else {}
 
 
+class LinkPair:
+    """Two implementations that are judged by their ports. `sides` are their subjects, the left one first."""
+
+    def __init__(self, subjects: Mapping[str, Any]) -> None:
+        self._subjects = subjects
+        self.sides = tuple(subjects.values())
+
+    def ports(self) -> Sequence[Port]:
+        """The ports of both, those of the left one first."""
+        return [port for subject in self.sides for port in ports_of(subject)]
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """What the host's implementation has to say, if anything."""
+        subject = self._subjects[host.name]
+        return subject.explain(host) if isinstance(subject, Explaining) else {}
+
+
+def ports_of(subject: object) -> Sequence[Port]:
+    """The ports of one of the two. Raises AdapterError where it offers none."""
+    if not isinstance(subject, Linking):
+        raise AdapterError("it offers no ports (see adapters/interface.py, Linking)")
+    return subject.ports()
+
+
 class PairAdapter:
     """Two adapters, each with one host of the lab."""
 
@@ -75,9 +110,10 @@ class PairAdapter:
         return tuple(f"{name}: {step}" for name, one in zip(names, self._adapters, strict=True) for step in one.plan())
 
     @contextmanager
-    def deploy(self, lab: Lab) -> Iterator[PairSubject]:
+    def deploy(self, lab: Lab) -> Iterator[PairSubject | LinkPair]:
         """Each on its own host. Raises AdapterError."""
         left, right = sides_of(self._profile, lab.testbed)
         first, second = self._adapters
         with first.deploy(lab.part(left.host)) as one, second.deploy(lab.part(right.host)) as other:
-            yield PairSubject({left.host: one, right.host: other})
+            made = LinkPair if self._profile.links else PairSubject
+            yield made({left.host: one, right.host: other})

@@ -48,9 +48,13 @@ class FailOn(StrEnum):
 
 
 class Pairs(StrEnum):
-    """Which pairs."""
+    """Which pairs: every one, or those of one kind of meeting."""
 
     all = "all"
+    workload = "workload"
+    lldp = "lldp"
+    lacp = "lacp"
+    bridge = "bridge"
 
 
 class Format(StrEnum):

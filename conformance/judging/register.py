@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from conformance.pairs.pairing import settings_of
 from conformance.profile import PAIR_ROLES
 from conformance.requirement import Requirement, find
 
@@ -33,7 +34,7 @@ ONLY_WITH: Mapping[tuple[str, str], str] = {
 """A parameter's value that exists only for profiles that claim the feature: no row for others."""
 
 
-LINK_SCENARIOS = frozenset({"lldp", "lacp", "stp", "bridge"})
+LINK_SCENARIOS = frozenset({"lldp", "lacp", "stp", "bridge", "pair_lldp", "pair_lacp", "pair_stp"})
 """Scenarios that are done to ports, on testbeds of links; every other one attaches workloads."""
 
 
@@ -64,10 +65,17 @@ class Check:
         return PAIR_ROLES.issuperset(self.requirement.roles)
 
     def undeclared(self, profile: Profile, parameters: Mapping[str, str]) -> str | None:
-        """Why the profile is not judged by this instance, as it declared before the run; None where it is."""
-        needed = [*self.requirement.features, *(NEEDS[item] for item in parameters.items() if item in NEEDS)]
-        missing = [feature for feature in dict.fromkeys(needed) if feature not in profile.features]
-        return f"the profile does not claim {', '.join(missing)}" if missing else None
+        """Why the profile is not judged by this instance, as it declared before the run; None where it is.
+
+        Of a pair, what the requirement needs is asked of the side that it is about: that of the case, or the one that
+        its direction leads to.
+        """
+        whose = _whose(profile, parameters)
+        missing = [feature for feature in self.requirement.features if feature not in whose.features]
+        if missing and whose is not profile:
+            return f"the profile {whose.name} does not claim {', '.join(missing)}"
+        missing += [NEEDS[item] for item in parameters.items() if item in NEEDS and NEEDS[item] not in profile.features]
+        return f"the profile does not claim {', '.join(dict.fromkeys(missing))}" if missing else None
 
     def out_of_scope(self, profile: Profile) -> str | None:
         """Why the requirement says nothing about this kind of implementation; None where it does."""
@@ -83,6 +91,16 @@ class Check:
             return "it speaks of single ports, which a profile of link roles alone is judged by"
         lacking = [word for word in self.requirement.features if word in KINDS and word not in profile.features]
         return f"it is about {', '.join(lacking)}" if lacking else None
+
+
+def _whose(profile: Profile, parameters: Mapping[str, str]) -> Profile:
+    """The profile that a case is about: of a pair one of the two, of any other itself."""
+    if not profile.paired:
+        return profile
+    side = {"left-to-right": "right", "right-to-left": "left"}.get(parameters.get("direction", ""))
+    side = parameters.get("side", side)
+    both = settings_of(profile)
+    return {"left": both.left, "right": both.right}.get(side or "", profile)
 
 
 def check(

@@ -136,10 +136,15 @@ class Host(Node):
 class Lab:
     """The stations of one testbed, ready to send. Make it inside a sandbox; use it as a context manager.
 
-    What is made once for all labs of a run is kept in `shared`, under a lock.
+    What is made once for all labs of a run is kept in `shared`, under a lock. `lifeline` leads to the watcher that
+    lends the machine's NICs, for a testbed that names some.
     """
 
-    def __init__(self, testbed: Testbed, folder: Path, *, logs: Path | None = None, shared: Path | None = None) -> None:
+    def __init__(
+        self, testbed: Testbed, folder: Path, *, logs: Path | None = None, shared: Path | None = None,
+        lifeline: socket.socket | None = None,
+    ) -> None:  # fmt: skip
+        self._lifeline = lifeline
         self.testbed = testbed
         self.folder = folder
         self.logs = logs or folder / "logs"
@@ -268,7 +273,10 @@ class Lab:
                 )
                 for port in range(1, self.testbed.ports + 1)
             )  # fmt: skip
+            host.cables = tuple(self._physical(host, cable) for cable in host.cables)
             for cable in host.cables:
+                if not cable.interface:
+                    continue
                 ends = rtnetlink.veth(
                     cable.interface, cable.far, partners.descriptor, mtu=host.mtu,
                     near_mac=cable.mac, far_mac=cable.far_mac,
@@ -278,9 +286,34 @@ class Lab:
                     netlink.transact(namespace, [rtnetlink.quiet(name), rtnetlink.up(name)])
         for host in self.hosts.values():
             for cable in host.cables:
-                link.await_link(host.namespace, cable.interface)
+                if cable.interface:
+                    link.await_link(host.namespace, cable.interface)
+        self._borrow(partners)
+        for host in self.hosts.values():
+            for cable in host.cables:
                 link.await_link(partners, cable.far)
         return partners
+
+    def _physical(self, host: Host, cable: Cable) -> Cable:
+        """The cable as it is where our end is a NIC of the machine: what the device at the other end is called is not
+        for us to say."""
+        port = cable.interface.removeprefix(PORT)
+        outside = f"{host.name}.{port}" in self.testbed.physical
+        return Cable("", "", cable.far, "") if outside else cable
+
+    def _borrow(self, partners: Namespace) -> None:
+        """Our ends that are NICs of the machine, moved here; the watcher brings them back. Raises RuntimeError."""
+        if not self.testbed.physical:
+            return
+        from conformance.lab.watcher import Refusal, borrow
+
+        if self._lifeline is None:
+            raise RuntimeError(f"testbed {self.testbed.name}: its NICs are lent to a recording alone")
+        names = {port: f"{port.rpartition('.')[0]}p{port.rpartition('.')[2]}" for port in self.testbed.physical}
+        try:
+            borrow(self._lifeline, partners, {nic: names[port] for port, nic in self.testbed.physical.items()})
+        except (Refusal, TimeoutError) as problem:
+            raise RuntimeError(f"testbed {self.testbed.name}: physical: {problem}") from None
 
     def routes(self, node: Node) -> list[tuple[link.Network, str]]:
         """Ordinary routes of a station, as (destination, gateway): everybody reaches every host's workload prefixes

@@ -6,9 +6,9 @@ import errno
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from conformance.lab.namespace import Namespace
 from conformance.lab.ring import ETH_P_ALL, VLAN_TYPE_VALID, VLAN_VALID
@@ -20,6 +20,26 @@ _AUXDATA: Final = Struct("=IIIHHHH")
 _LARGEST: Final = 1 << 17
 
 
+ROOM_FOR_TAG: Final = socket.CMSG_SPACE(_AUXDATA.size)
+"""Bytes of ancillary data that a receiver of tags asks for."""
+
+
+def keep_tags(raw: socket.socket) -> None:
+    """Have the kernel hand over the VLAN tag that it takes off a frame."""
+    raw.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+
+
+def with_tag(frame: bytes, ancillary: Iterable[tuple[int, int, Any]]) -> bytes:
+    """The frame with its VLAN tag put back, if it had one."""
+    for _, kind, data in ancillary:
+        if kind == _PACKET_AUXDATA and len(data) >= _AUXDATA.size:
+            status, _, _, _, _, tag, tag_type = _AUXDATA.unpack_from(data)
+            if status & VLAN_VALID:
+                tag_type = tag_type if status & VLAN_TYPE_VALID else 0x8100
+                return bytes(frame[:12] + tag_type.to_bytes(2, "big") + tag.to_bytes(2, "big") + frame[12:])
+    return bytes(frame)
+
+
 class Listener:
     """Hears every frame of one interface, in and out, from its making on; make it before the stimulus."""
 
@@ -27,7 +47,7 @@ class Listener:
         self._socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         self._place = f"{namespace.name}:{interface}"
         try:
-            self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+            keep_tags(self._socket)
             self._socket.bind((interface, ETH_P_ALL))
         except BaseException:
             self._socket.close()
@@ -46,18 +66,12 @@ class Listener:
 
     def _receive(self) -> bytes | None:
         try:
-            frame, ancillary, _, _ = self._socket.recvmsg(_LARGEST, socket.CMSG_SPACE(_AUXDATA.size))
+            frame, ancillary, _, _ = self._socket.recvmsg(_LARGEST, ROOM_FOR_TAG)
         except OSError as problem:
             if problem.errno in (errno.ENETDOWN, errno.EAGAIN):  # once after an interface was down
                 return None
             raise
-        for _, kind, data in ancillary:
-            if kind == _PACKET_AUXDATA and len(data) >= _AUXDATA.size:
-                status, _, _, _, _, tag, tag_type = _AUXDATA.unpack_from(data)
-                if status & VLAN_VALID:
-                    tag_type = tag_type if status & VLAN_TYPE_VALID else 0x8100
-                    return bytes(frame[:12] + tag_type.to_bytes(2, "big") + tag.to_bytes(2, "big") + frame[12:])
-        return bytes(frame)
+        return with_tag(frame, ancillary)
 
     def close(self) -> None:
         """Stop listening."""

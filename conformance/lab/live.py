@@ -129,7 +129,8 @@ class Live:
 
     def _feed(self, keys: list[RecordingKey]) -> None:
         for key in keys:
-            weight = min(self._order.weights[key.profile], CAPACITY)
+            physical = bool(self._order.testbeds[key.testbed].physical)  # its NICs are there once
+            weight = CAPACITY if physical else min(self._order.weights[key.profile], CAPACITY)
             if not ROOM.take(weight, lambda: self._closing):
                 return
             try:

@@ -174,6 +174,21 @@ def quiet(name: str) -> Request:
     return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), mode)
 
 
+def down(name: str) -> Request:
+    """Set a link down."""
+    return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, UP), text(_IFLA_NAME, name))
+
+
+def move(name: str, descriptor: int, renamed: str) -> Request:
+    """Move a link to the namespace of `descriptor`, where it is called `renamed`; it is down there."""
+
+    def build() -> bytes:
+        header = LINK.pack(0, 0, index(name), 0, UP)
+        return message(SET_LINK, ACK, header, u32(_IFLA_NAMESPACE, descriptor), text(_IFLA_NAME, renamed))
+
+    return build
+
+
 def mtu(name: str, size: int) -> Request:
     """Set a link's MTU in bytes."""
     return partial(message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), u32(_IFLA_MTU, size))

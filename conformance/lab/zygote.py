@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -37,6 +38,7 @@ class Zygote:
         self._control = control
         self._scratch = scratch
         self._jobs: dict[int, tuple[int, dict[str, Any]]] = {}
+        self._watchers: dict[int, subprocess.Popen[bytes]] = {}
 
     def serve(self) -> None:
         """Take jobs and report their ends until the other side hangs up."""
@@ -59,17 +61,36 @@ class Zygote:
     def _start(self, job: dict[str, Any]) -> int:
         place = self._scratch.folder / str(job["id"])
         (place / "tmpfs").mkdir(parents=True)
+        lifeline = self._custody(job)
         pid = sandbox.spawn(
-            lambda: perform(job, place), scratch=place / "tmpfs", group=f"{self._scratch.group}/{job['id']}"
+            lambda: perform(job, place, lifeline), scratch=place / "tmpfs", group=f"{self._scratch.group}/{job['id']}"
         )
+        if lifeline is not None:
+            lifeline.close()
         descriptor = os.pidfd_open(pid)
         self._jobs[descriptor] = (pid, job)
         return descriptor
+
+    def _custody(self, job: dict[str, Any]) -> socket.socket | None:
+        """The job's end of a line to a watcher, where its testbed names NICs of this machine."""
+        testbed = job["arguments"].get("testbed")
+        if not isinstance(testbed, dict) or not testbed.get("physical"):
+            return None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._watchers[job["id"]] = subprocess.Popen(
+                [sys.executable, "-m", "conformance.lab.watcher", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        return ours
 
     def _report(self, descriptor: int) -> None:
         pid, job = self._jobs.pop(descriptor)
         os.close(descriptor)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self._released(job["id"])
         self._bury_orphans()
         place = self._scratch.folder / str(job["id"])
         answer: dict[str, Any] = {"id": job["id"], "code": code}
@@ -80,9 +101,15 @@ class Zygote:
         with contextlib.suppress(OSError):
             self._control.send(json.dumps(answer).encode())
 
+    def _released(self, number: int) -> None:
+        """Wait until a job's NICs are the machine's again."""
+        watcher = self._watchers.pop(number, None)
+        if watcher is not None:
+            watcher.wait()
+
     def _bury_orphans(self) -> None:
         """Wait for the init of a sandbox whose outer process was killed: it ends when all its processes have."""
-        known = {pid for pid, _ in self._jobs.values()}
+        known = {pid for pid, _ in self._jobs.values()} | {one.pid for one in self._watchers.values()}
         children = Path("/proc/thread-self/children").read_text().split()
         for pid in {int(child) for child in children} - known:
             os.waitpid(pid, 0)
@@ -94,15 +121,19 @@ class Zygote:
             os.waitpid(pid, 0)
             os.close(descriptor)
         self._jobs.clear()
+        for number in tuple(self._watchers):
+            self._released(number)
         self._bury_orphans()
 
 
-def perform(job: dict[str, Any], place: Path) -> int:
-    """Inside the sandbox: call ``module:function`` with the job's arguments and leave the answer as JSON."""
+def perform(job: dict[str, Any], place: Path, lifeline: socket.socket | None = None) -> int:
+    """Inside the sandbox: call ``module:function`` with the job's arguments and leave the answer as JSON. With
+    `lifeline`, a line to the watcher of the machine's NICs, that is an argument, too."""
     module, _, name = job["target"].partition(":")
     try:
         function = getattr(importlib.import_module(module), name)
-        answer: dict[str, Any] = {"value": function(place / "tmpfs", **job["arguments"])}
+        further = {} if lifeline is None else {"lifeline": lifeline}
+        answer: dict[str, Any] = {"value": function(place / "tmpfs", **job["arguments"], **further)}
     except Exception as problem:
         answer = {
             "error": f"{type(problem).__name__}: {problem}",

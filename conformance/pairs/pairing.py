@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from ipaddress import IPv4Network, IPv6Network
+from itertools import combinations_with_replacement
 from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
 from conformance.errors import UsageError
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Role, Strict, explain
 from conformance.testbed import Testbed
 
 KIND: Final = "pair"
@@ -19,8 +20,19 @@ JOINT: Final = "_x_"
 SideName = Literal["left", "right"]
 SIDES: Final[tuple[SideName, SideName]] = ("left", "right")
 """The left one has the testbed's first host, the right one the second."""
-WORKLOADS: Final = ("plain-wire", "routed-64", "cni-bridge", "cni-ptp", "docker-bridge", "docker-bridge-ipv6")
-"""Whose endpoints meet with ``--pairs all``; the plain wire's are machines without any container network."""
+WORKLOAD: Final[Role] = "workload-pair"
+MEETINGS: Final[Mapping[Role, Role]] = {
+    "lldp-agent": "lldp-pair", "lacp-partner": "lacp-pair", "bridge": "bridge-pair",
+}  # fmt: skip
+"""As what two profiles of ports meet that have a role in common."""
+CIRCLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "workload": ("plain-wire", "routed-64", "cni-bridge", "cni-ptp", "docker-bridge", "docker-bridge-ipv6"),
+    "lldp": ("lldpd", "ladvd", "networkd", "ovs-lldp"),
+    "lacp": ("ovs-bond", "linux-bonding", "reference-lacp"),
+    "bridge": ("linux-bridge", "ovs-bridge"),
+}
+"""Who meets whom with ``--pairs``, by kind of meeting; the plain wire's endpoints are machines without any container
+network."""
 
 
 class Settings(Strict):
@@ -45,20 +57,28 @@ def pair_name(left: str, right: str) -> str:
 
 
 def pair_of(left: Profile, right: Profile, *, name: str | None = None) -> Profile:
-    """The two as one profile: it claims what both claim. Raises UsageError where one attaches no workload."""
-    for one in (left, right):
-        if one.links:
-            raise UsageError(f"--pair {one.name}: it attaches no workload; pair it with none")
+    """The two as one profile: it claims what both claim. Raises UsageError where they have nothing to meet in."""
+    roles = _roles(left, right)
+    if not roles:
+        told = "; ".join(f"{one.name}: {', '.join(one.roles)}" for one in (left, right))
+        raise UsageError(f"--pair {left.name} {right.name}: they have no role in common to meet in ({told})")
     return Profile(
         name=name or pair_name(left.name, right.name),
         title=f"{left.name} on the first host, {right.name} on the second",
         kind=KIND,
-        roles=("workload-pair",),
+        roles=roles,
         features=tuple(feature for feature in left.features if feature in right.features),
         packages=tuple(dict.fromkeys((*left.packages, *right.packages))),
         hops=max(left.hops, right.hops),
         adapter={"left": _plain(left), "right": _plain(right)},
     )
+
+
+def _roles(left: Profile, right: Profile) -> tuple[Role, ...]:
+    if left.links or right.links:
+        both = left.links and right.links
+        return tuple(made for role, made in MEETINGS.items() if both and role in left.roles and role in right.roles)
+    return (WORKLOAD,)
 
 
 def _plain(profile: Profile) -> dict[str, Any]:
@@ -74,8 +94,9 @@ def settings_of(profile: Profile) -> Settings:
 
 
 def sides_of(profile: Profile, testbed: Testbed) -> tuple[Side, Side]:
-    """The two sides of a pair on the hosts of a testbed. Raises UsageError where it has not two hosts."""
-    if len(testbed.hosts) < 2 or not testbed.routed:
+    """The two sides of a pair on the hosts of a testbed. Raises UsageError where it has not two hosts that suit it."""
+    suits = testbed.links if profile.links else testbed.routed and not testbed.links
+    if len(testbed.hosts) < 2 or not suits:
         raise UsageError(f"--testbed {testbed.name}: a pair meets on a testbed of two hosts with a router between")
     settings = settings_of(profile)
     first, second, *_ = testbed.hosts
@@ -90,6 +111,25 @@ def members(profile: Profile) -> tuple[str, ...]:
     return settings.left.name, settings.right.name
 
 
-def couples(profiles: Iterable[Profile]) -> Iterator[tuple[Profile, Profile]]:
-    """Everyone with everyone after it: both directions are tried in one recording."""
-    return combinations(profiles, 2)
+def couples(profiles: Iterable[Profile], *, itself: bool = False) -> Iterator[tuple[Profile, Profile]]:
+    """Everyone with everyone after it, and with another of its own kind where `itself` says so, or where it is named
+    twice: both directions are tried in one recording."""
+    listed = list(profiles)
+    once = list({one.name: one for one in listed}.values())
+    twice = {one.name for one in once if itself or sum(other.name == one.name for other in listed) > 1}
+    pairs = combinations_with_replacement(once, 2)
+    return (pair for pair in pairs if pair[0] is not pair[1] or pair[0].name in twice)
+
+
+def add_host(testbed: Testbed, ports: int) -> Testbed:
+    """A testbed of links with a second host like the first, each with so many ports: two implementations meet there."""
+    (name, first), *_ = testbed.hosts.items()
+    own = ("workload_ipv4", "workload_ipv6", "pool_ipv4", "pool_ipv6")
+    further = {key: _after(getattr(first, key)) for key in own}
+    second = first.model_copy(update={"ipv4": first.ipv4 + 1, "ipv6": first.ipv6 + 1, **further})
+    return testbed.model_copy(update={"ports": ports, "hosts": {name: first, "h2": second}})
+
+
+def _after(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """The next network of the same size."""
+    return type(network)((int(network.network_address) + network.num_addresses, network.prefixlen))

@@ -1,5 +1,5 @@
-"""A link that joins two ports of the implementation: every frame from one goes into the other, until there are too
-many copies of one: a loop is counted, and cut at once."""
+"""A link that joins two ports, of one implementation or of two: every frame from one goes into the other, until there
+are too many copies of one: a loop is counted, and cut at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from conformance.partners.wire import Wire
 
 class Relay:
     """Joins two wires while it is open. `cut` is the numbered frame that came more than `limit` times, if one did;
-    from then on nothing is passed on. Use it as a context manager on the event loop."""
+    from then on nothing is passed on. While it is `muted` nothing is either, and both ends have carrier. Use it as
+    a context manager on the event loop."""
 
     def __init__(self, wires: Sequence[Wire], limit: int) -> None:
         self._wires = wires
@@ -24,6 +25,7 @@ class Relay:
         self._copies: Counter[Numbered] = Counter()
         self._ends: list[Callable[[], None]] = []
         self.cut: Numbered | None = None
+        self.muted = False
 
     @property
     def most(self) -> int:
@@ -45,6 +47,6 @@ class Relay:
             self._copies[what] += 1
             if self._copies[what] > self._limit:
                 self.cut = what
-        if self.cut is None:
+        if self.cut is None and not self.muted:
             with suppress(OSError):
                 other.send(frame)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from struct import pack
 from typing import Final, Self
 
+from conformance.lab.listen import ROOM_FOR_TAG, keep_tags, with_tag
 from conformance.lab.namespace import Namespace
 
 ETH_P_ALL: Final = 0x0003
@@ -20,25 +21,29 @@ _OUTGOING: Final = 4
 _LARGEST: Final = 1 << 16
 
 Received = Callable[[int, bytes], None]
-"""Called with the time in ns since 1970 and the frame from its destination address on (VLAN tags are not shown)."""
+"""Called with the time in ns since 1970 and the frame from its destination address on."""
 
 
 class Wire:
     """One interface, all its frames. Use it as a context manager inside a running event loop.
 
-    Only the event loop's thread uses it. Frames that our end sent are not handed back.
+    Only the event loop's thread uses it. Frames that our end sent are not handed back. Frames have their VLAN tags with
+    `tags` alone.
     """
 
-    def __init__(self, namespace: Namespace, interface: str) -> None:
+    def __init__(self, namespace: Namespace, interface: str, *, tags: bool = False) -> None:
         self.interface = interface
         self._namespace = namespace
         self._receivers: list[Received] = []
+        self._tags = tags
         self._socket: socket.socket | None = None
         self.mac = b""
 
     def __enter__(self) -> Self:
         self._socket = self._namespace.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         try:
+            if self._tags:
+                keep_tags(self._socket)
             self._socket.bind((self.interface, ETH_P_ALL))
             self.mac = self._socket.getsockname()[4]
             number = self._namespace.call(socket.if_nametoindex, self.interface)
@@ -72,13 +77,13 @@ class Wire:
         with suppress(BlockingIOError):
             while True:
                 try:
-                    frame, origin = self._socket.recvfrom(_LARGEST)
+                    whole, ancillary, _, origin = self._socket.recvmsg(_LARGEST, ROOM_FOR_TAG if self._tags else 0)
                 except InterruptedError:
                     continue
                 except OSError:  # the link went down; what comes later is read later
                     return
                 if origin[2] != _OUTGOING:
-                    moment = time.time_ns()
+                    moment, frame = time.time_ns(), with_tag(whole, ancillary) if self._tags else whole
                     for receiver in tuple(self._receivers):
                         receiver(moment, frame)
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 TITLES: Final = {
-    "workload-pair": "Workloads: the row's endpoints open flows to the column's, and are answered as themselves"
+    "workload-pair": "Workloads: the row's endpoints open flows to the column's, and are answered as themselves",
+    "lldp-pair": "LLDP: the row's agent is shown and forgotten by the column's, on the other end of the same cable",
+    "lacp-pair": "Link aggregation: what the row's switch sends into a group of cables to the column's arrives",
+    "bridge-pair": "Spanning trees: the row's broadcasts arrive at the column's once, over two cables between them",
 }
 SIDES: Final = ("left", "right")
 TOWARDS: Final = {"left-to-right": (0, 1), "right-to-left": (1, 0)}
@@ -71,7 +74,8 @@ def _meeting(report: Report, outcomes: Sequence[ReportedOutcome]) -> Meeting:
     carried: dict[tuple[str, str], Verdict] = {}
     for direction, (start, end) in TOWARDS.items():
         seen = [each.verdict for each in outcomes if each.parameters.get("direction") == direction]
-        carried[names[start], names[end]] = worst(seen)
+        way = names[start], names[end]
+        carried[way] = worst([*seen, *([carried[way]] if way in carried else [])])
     by_side = [[each for each in outcomes if each.parameters.get("side") == side] for side in SIDES]
     left, right = (worst(each.verdict for each in mine) for mine in by_side)
     one, other = (

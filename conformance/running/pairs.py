@@ -9,7 +9,7 @@ from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL
-from conformance.pairs.pairing import WORKLOADS, couples, pair_of, sides_of
+from conformance.pairs.pairing import CIRCLES, couples, pair_of, sides_of
 from conformance.profile import Profile
 from conformance.testbed import Testbed
 
@@ -18,30 +18,40 @@ if TYPE_CHECKING:
 
 
 def load_pairs(wish: Wish) -> dict[str, Profile]:
-    """The pairs of the wish by name, the control first. Raises UsageError."""
-    names = wish.profiles or WORKLOADS
-    if len(names) < 2:
-        raise UsageError(f"--pair {' '.join(names)}: name at least two profiles")
+    """The pairs of the wish by name, the control first, which meetings of ports have none of. Raises UsageError."""
+    if len(wish.profiles) == 1:
+        raise UsageError(f"--pair {wish.profiles[0]}: name at least two profiles")
     if wish.rename or wish.settings:
         raise UsageError("--set and --as: not with --pair; copy the profile and name the copy by its path")
-    members = [profiles.load(reference) for reference in names]
+    circles = [wish.profiles] if wish.profiles else [CIRCLES[name] for name in wish.circles or CIRCLES]
+    found: dict[str, Profile] = {}
+    for names in circles:
+        members = [profiles.load(reference) for reference in names]
+        made = [pair_of(*both) for both in couples(members, itself=not wish.profiles)]
+        found |= {one.name: one for one in made}
+    if all(one.links for one in found.values()):
+        return found
     wire = profiles.load(CONTROL)
-    found = {CONTROL: pair_of(wire, wire, name=CONTROL)}
-    for left, right in couples(members):
-        made = pair_of(left, right)
-        found[made.name] = made
-    return found
+    return {CONTROL: pair_of(wire, wire, name=CONTROL), **found}
 
 
 def pair_testbeds(wish: Wish, known: Mapping[str, Profile]) -> list[Testbed]:
-    """The testbeds on which pairs meet: those that were named, or every one with two hosts and a router between.
+    """The testbeds on which pairs meet: those that were named, or every one with ports for pairs that are cabled port
+    to port, and every one with two hosts and a router between for the others.
 
     Raises UsageError for one on which they cannot.
     """
+    kinds = {one.links: one for one in known.values()}
     if wish.testbeds:
         loaded = [testbeds.load(reference) for reference in wish.testbeds]
         for one in loaded:
-            sides_of(known[CONTROL], one)
+            if one.links and True in kinds:
+                continue  # a scenario of ports adds the second host itself
+            if False not in kinds:
+                raise UsageError(
+                    f"--testbed {one.name}: a pair that is cabled port to port meets on a testbed of links"
+                )
+            sides_of(kinds[False], one)
         return loaded
     every = [testbeds.load(reference) for reference in testbeds.available()]
-    return [one for one in every if one.routed and len(one.hosts) == 2 and not one.links]
+    return [one for one in every if one.links in kinds and (one.links or (one.routed and len(one.hosts) == 2))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,8 +54,9 @@ class Job:
     destination: str
 
 
-def record(scratch: Path, **job: Any) -> str | None:
-    """Record one scenario into `destination`; runs inside a sandbox, `scratch` is its tmpfs.
+def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> str | None:
+    """Record one scenario into `destination`; runs inside a sandbox, `scratch` is its tmpfs, `lifeline` a line to the
+    watcher of the machine's NICs, if some of them are needed.
 
     Returns the precondition that failed in one sentence, or None. Whatever else goes wrong is an error of ours and
     is raised; then there is no recording.
@@ -66,7 +68,7 @@ def record(scratch: Path, **job: Any) -> str | None:
         shutil.rmtree(partial)
     (partial / LOGS).mkdir(parents=True)
     try:
-        made = _act(wanted, scratch, partial)
+        made = _act(wanted, scratch, partial, lifeline)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -74,7 +76,7 @@ def record(scratch: Path, **job: Any) -> str | None:
     return made.problem
 
 
-def _act(job: Job, scratch: Path, partial: Path) -> Record:
+def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None) -> Record:
     profile = Profile.model_validate(job.profile)
     scenario = SCENARIOS[job.scenario]
     testbed = scenario.shape(testbeds.Testbed.model_validate(job.testbed))
@@ -85,7 +87,7 @@ def _act(job: Job, scratch: Path, partial: Path) -> Record:
     started = time.time_ns()
     problem = None
     with (
-        Lab(testbed, scratch / "lab", logs=partial / LOGS, shared=scratch.parent.parent) as lab,
+        Lab(testbed, scratch / "lab", logs=partial / LOGS, shared=scratch.parent.parent, lifeline=lifeline) as lab,
         _recorder(scenario) as recorder,
         Engine() as engine,
     ):
@@ -127,7 +129,7 @@ def _act(job: Job, scratch: Path, partial: Path) -> Record:
 
 def _recorder(scenario: Scenario) -> Recorder:
     """Taps that bear a reader that is kept waiting, where streams keep the machine busy."""
-    return Recorder(STREAM_RETIRE_MS) if scenario.streams else Recorder()
+    return Recorder(STREAM_RETIRE_MS) if scenario.streams or scenario.steady else Recorder()
 
 
 def _program(scenario: Scenario) -> tuple[Instruction, ...]:
@@ -146,7 +148,7 @@ def _watch(lab: Lab, recorder: Recorder, scenario: Scenario) -> None:
             host.namespace,
             host.name,
             "inside",
-            roles={host.uplink: "uplink", **{cable.interface: "port" for cable in host.cables}},
+            roles={host.uplink: "uplink", **{cable.interface: "port" for cable in host.cables if cable.interface}},
             only=None if inside else frozenset({host.uplink}),
             program=program,
         )

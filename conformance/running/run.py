@@ -46,7 +46,9 @@ class Wish:
     recordings: Path | None = None
     command: tuple[str, ...] = ()
     pairs: bool = False
-    """The profiles meet each other, two at a time, instead of being judged one by one."""
+    """The profiles meet each other, two at a time, instead of being judged one by one; where none is named, those of
+    `circles` do, or of every circle."""
+    circles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

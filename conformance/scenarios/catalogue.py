@@ -18,7 +18,8 @@ class Scenario:
 
     `inside` records every interface of the hosts and every frame of the top-of-rack, not the uplinks alone: for
     scenarios of few frames, in which what happens on an endpoint's link matters. `streams` leaves the bulk of streams
-    off the taps, which keep a sample of them. `links`: done to ports, with partners
+    off the taps, which keep a sample of them. `steady`: taps keep streams of a thousand datagrams a second, and bear a
+    reader that is kept waiting. `links`: done to ports, with partners
     of the suite's on them, on testbeds of links.
     """
 
@@ -28,6 +29,7 @@ class Scenario:
     inside: bool = False
     streams: bool = False
     links: bool = False
+    steady: bool = False
 
     def shape(self, testbed: Testbed) -> Testbed:
         """The testbed as this scenario wants it."""
@@ -53,10 +55,22 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         Scenario("move", "Endpoints move under steady streams, silent or talking", 11.0, inside=True, streams=True),
         Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 10.0),
         Scenario(
-            "policy", "A policy between many endpoints: all pairs at once, and what lies one step beside it", 12.0
+            "policy",
+            "A policy between many endpoints: all pairs at once, and what lies one step beside it",
+            12.0,
+            steady=True,
         ),
         Scenario("tenant", "Two tenants on the same hosts: every pair, and frames that a bridge floods", 6.0),
         Scenario("spoof", "One endpoint sends in others' names, and what it may send between that", 5.0),
+        Scenario(
+            "pair_lldp", "Two LLDP agents find each other on two cables; one falls silent", 40.0, True, links=True
+        ),
+        Scenario(
+            "pair_lacp", "Two switches and two cables between them: negotiated, lost, taken back", 40.0, links=True
+        ),
+        Scenario(
+            "pair_stp", "Two bridges and two cables between them: one root, one way, then the other", 30.0, links=True
+        ),
         Scenario("pair", "Endpoints of two implementations, one on each host, talk to each other", 6.0, inside=True),
     )
 }

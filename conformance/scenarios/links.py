@@ -24,20 +24,20 @@ NOTICEABLE: Final = 0.02
 
 @dataclass(frozen=True)
 class Link:
-    """One port of the implementation, and our wire on the other end of its cable."""
+    """One port of the implementation, and our wire on the other end of its cable.
+
+    `name` is what the implementation calls the port, behind its host where there are several; `where` of every event
+    about it.
+    """
 
     stage: Stage
     port: Port
     wire: Wire
-
-    @property
-    def name(self) -> str:
-        """How the implementation calls the port; `where` of every event about it."""
-        return self.port.name
+    name: str
 
     def event(self, kind: str, **detail: Any) -> None:
         """Write down that something happened on this port now."""
-        self.stage.event(kind, self.port.name, **detail)
+        self.stage.event(kind, self.name, **detail)
 
     def send(self, frame: bytes, kind: str = "sent", **detail: Any) -> int:
         """Send one frame towards the implementation and write it down; returns the time in ns."""
@@ -59,12 +59,14 @@ def play(stage: Stage, *scripts: Script) -> None:
         raise AdapterError("it offers no ports (see adapters/interface.py, Linking)")
     ports = tuple(subject.ports())
     stage.ports.extend(port_states(stage, ports))
+    paired = stage.profile.paired
 
     async def together() -> None:
         with ExitStack() as wires:
             links = [
-                Link(stage, port, wires.enter_context(Wire(port.namespace, port.partner))) for port in ports
-            ]  # fmt: skip
+                Link(stage, port, wires.enter_context(Wire(port.namespace, port.partner, tags=paired)), state.name)
+                for port, state in zip(ports, stage.ports, strict=True)
+            ]
             pulse = asyncio.create_task(_pulse(stage))
             try:
                 async with asyncio.TaskGroup() as group:
@@ -101,10 +103,11 @@ def port_states(stage: Stage, ports: Sequence[Port]) -> Iterator[PortState]:
     """The ports as the kernel shows them on both ends."""
     places = {*(stage.lab.hosts[port.host].namespace for port in ports), *(port.namespace for port in ports)}
     known = {place: {one.name: one for one in snapshot.interfaces(place)} for place in places}
+    several = len({port.host for port in ports}) > 1
     for port in ports:
         here, there = known[stage.lab.hosts[port.host].namespace], known[port.namespace]
         yield PortState(
-            name=port.name,
+            name=f"{port.host}:{port.name}" if several else port.name,
             host=port.host,
             interface=port.interface,
             mac=here[port.interface].mac if port.interface else "",
@@ -140,7 +143,7 @@ def _canaries(stage: Stage, links: Sequence[Link]) -> list[Canary]:
         else:
             nonce, moment = send_canary(port.namespace, port.partner)
         sent.append(
-            Canary(nonce=nonce.hex(), form="experimental", where=port.name, tap=port.tap, time_ns=moment)
+            Canary(nonce=nonce.hex(), form="experimental", where=link.name, tap=port.tap, time_ns=moment)
         )  # fmt: skip
     return sent
 

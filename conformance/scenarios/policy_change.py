@@ -146,15 +146,20 @@ def again(stage: Stage) -> bool:
         for one in tier(stage, name, host.name)[:1]
     ]
     with running(stage, streams):
-        keep_silent(limits.STREAM_AFTER)
+        _await_all(target, places)
         stage.event("restart", host.name)
         stage.subject.restart(host)
         stage.event("restarted", host.name)
-        for place in places:
-            with _receiver(target, place) as receiver:
-                _await(receiver, limits.POLICY_EFFECT)
-        keep_silent(limits.STREAM_AFTER)
+        _await_all(target, places)
     return True
+
+
+def _await_all(target: Endpoint, places: Sequence[Address]) -> None:
+    """Until something comes at each of these addresses, if it does, and a little longer."""
+    for place in places:
+        with _receiver(target, place) as receiver:
+            _await(receiver, limits.POLICY_EFFECT)
+    keep_silent(limits.STREAM_AFTER)
 
 
 # --- while the policy changes -------------------------------------------------------------------------------------

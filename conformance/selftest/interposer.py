@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import BridgeWish, Bridging, Explaining, Port
+from conformance.adapters.views import Station
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host
 from conformance.lab.namespace import Namespace
@@ -40,17 +41,21 @@ class Flaw:
     `wish` changes what is asked of the implementation; everything else is about the bridge called `bridge`. `of_bridge`
     and `of_port` are settings of the kernel's bridge, by their names in sysfs. A box is put before the ports where
     `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other port. `pins` is
-    a station that is fixed to the bridge's first port.
+    a station that is fixed to the bridge's first port. It `misleads`: its own view shows every station behind its first
+    port. `hides_carrier`: the bridge does not notice that a link is lost,
+    since the box is between.
     """
 
     bridge: str = ""
     wish: Callable[[BridgeWish], BridgeWish] | None = None
     of_bridge: Mapping[str, str] = field(default_factory=dict)
     of_port: Mapping[str, str] = field(default_factory=dict)
+    hides_carrier: bool = False
     inward: Callable[[bytes], list[bytes]] = _unchanged
     outward: Callable[[bytes], list[bytes]] = _unchanged
     leaks: str = ""
     pins: str = ""
+    misleads: bool = False
 
     @contextmanager
     def plant(self, sound: Any) -> Iterator[Flawed]:
@@ -64,7 +69,7 @@ class Flaw:
     @property
     def boxed(self) -> bool:
         """Whether there is a box before the ports."""
-        return bool(self.leaks) or self.inward is not _unchanged or self.outward is not _unchanged
+        return bool(self.leaks) or self.hides_carrier or self.inward is not _unchanged or self.outward is not _unchanged
 
 
 class Flawed:
@@ -101,6 +106,18 @@ class Flawed:
         for wish in boxed:
             self._start(host, wish)
         self._set(host, asked)
+
+    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+        """As the sound one shows them, or all behind one port."""
+        sound: Any = self._sound
+        shown: Sequence[Station] = [
+            replace(one, port=one.port.removeprefix(INNER)) for one in sound.stations(host, bridge)
+        ]  # fmt: skip
+        if not self._flaw.misleads or bridge != self._flaw.bridge:
+            return shown
+        self._done.append("the table is wrong")
+        first = min(one.port for one in shown)
+        return [replace(one, port=first) for one in shown]
 
     # --- settings of the kernel --------------------------------------------------------------------------------
     def _set(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
@@ -184,6 +201,8 @@ class Flawed:
     def explain(self, host: Host) -> Mapping[str, Any]:
         """The sound one's own words, and what the flaw did."""
         said = self._sound.explain(host) if isinstance(self._sound, Explaining) else {}
+        if self._flaw.hides_carrier:
+            self._done.append("carrier is hidden")
         done = [{"comment": f"{PLANTED} {text}", "packets": 1} for text in self._done]
         if self._lapses:
             done.append({"comment": f"{PLANTED} box", "packets": self._lapses})

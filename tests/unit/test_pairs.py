@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from conformance.errors import UsageError
-from conformance.pairs.pairing import couples, members, pair_of, sides_of
+from conformance.judging.shipped import checks
+from conformance.pairs.pairing import add_host, couples, members, pair_of, sides_of
 from conformance.profile import load
 from conformance.report import pairs
 from conformance.report.assemble import from_outcomes
@@ -120,3 +121,51 @@ def test_it_is_shown_on_a_terminal_and_as_markdown() -> None:
     assert "| **one** |  | ✗ c |" in page
     assert "| one × other | ✗ fail | ✓ pass | ✗ fail: pair.delivers |" in page
     assert not pairs.render_markdown([])
+
+
+def test_ports_meet_in_the_roles_that_both_have() -> None:
+    pair = pair_of(load("linux-bridge"), load("ovs-bridge"))
+    assert pair.roles == ("bridge-pair",)
+    assert pair.paired
+    assert pair.links
+    with pytest.raises(UsageError, match=r"no role in common to meet in \(lldpd: lldp-agent; ovs-bond: lacp-partner\)"):
+        pair_of(load("lldpd"), load("ovs-bond"))
+    with pytest.raises(UsageError, match="no role in common"):
+        pair_of(load("lldpd"), load("routed-64"))
+
+
+def test_ports_meet_on_two_hosts_that_the_scenario_makes() -> None:
+    pair = pair_of(load("lldpd"), load("lldpd"))
+    assert pair.name == "lldpd_x_lldpd"
+    bed = add_host(load_testbed("links"), 3)
+    assert bed.ports == 3
+    assert [side.host for side in sides_of(pair, bed)] == ["h1", "h2"]
+    first, second = bed.hosts.values()
+    assert not first.workload_ipv4.overlaps(second.workload_ipv4)
+    assert not first.pool_ipv6.overlaps(second.pool_ipv6)
+    with pytest.raises(UsageError):
+        sides_of(pair, load_testbed("links"))
+
+
+def test_who_is_named_twice_meets_another_of_its_kind() -> None:
+    names = [load(name) for name in ("lldpd", "lldpd", "networkd")]
+    assert [(a.name, b.name) for a, b in couples(names)] == [("lldpd", "lldpd"), ("lldpd", "networkd")]
+    assert len(list(couples(names[1:], itself=True))) == 3
+
+
+def test_a_run_of_ports_has_no_control_and_asks_the_side_that_it_is_about() -> None:
+    run = Run(Wish(pairs=True, circles=("lldp",)))
+    assert "plain-wire" not in run.profiles
+    assert "ladvd_x_ladvd" in run.profiles
+    assert run.selection.testbeds == ("links",)
+    pair = run.profiles["lldpd_x_ladvd"]
+    (shown,) = (check for check in checks() if check.requirement.id == "pair.lldp-shown")
+    assert shown.undeclared(pair, {"direction": "right-to-left"}) is None
+    assert shown.undeclared(pair, {"direction": "left-to-right"}) == "the profile ladvd does not claim lldp-receive"
+    with pytest.raises(UsageError, match="meets on a testbed of links"):
+        Run(Wish(profiles=("lldpd", "networkd"), pairs=True, testbeds=("routed",)))
+
+
+def test_one_kind_against_itself_is_one_cell_of_both_ways() -> None:
+    (meetings,) = pairs.tables([met("one", "one")]).values()
+    assert pairs.cell(meetings, "one", "one", UNICODE) == ("✗ rc", Verdict.FAIL)

@@ -16,14 +16,17 @@ from typing import Any, Literal, Self, TypeVar
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.interface import BundleWish, Port
+from conformance.adapters.views import Member
 from conformance.frames import slow
 from conformance.lab.lab import Host, Lab
 from conformance.partners.driver import Driver
 from conformance.partners.lacp import Conduct, System
 from conformance.partners.wire import Wire
 
-SYSTEM = "02:00:5e:00:53:cc"
+SYSTEM = 0x02005E0053CC
+"""The system of a switch on the first host; on the next one it is one more."""
 PLANTED = "planted"
+RESERVED = bytes.fromhex("0180c20000")
 RTMGRP_LINK = 0x001
 SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 T = TypeVar("T")
@@ -36,13 +39,15 @@ class Misconduct:
     """How the reference switch breaks the standard; nothing of it by default.
 
     `lacp` makes the conduct of each port. `activity` replaces what a group was told to be: always active, or always
-    passive. `dies` on a LACPDU of another length than 124 octets: the port is deaf and mute from then on.
+    passive. `dies` on a LACPDU of another length than 124 octets: the port is deaf and mute from then on. It
+    `flatters`: its own view shows every link in use, whatever it is.
     """
 
     lacp: Callable[[], Conduct] = Conduct
     distribution: Distribution = "by-source"
     activity: bool | None = None
     dies: bool = False
+    flatters: bool = False
 
 
 @dataclass
@@ -110,6 +115,7 @@ class RunningSwitch:
         self._conduct = conduct
         self._ports = tuple(cabled_ports(lab))
         self._groups: list[Group] = []
+        self._flattered = 0
         self._drivers: list[Driver] = []
         self._resources = ExitStack()
         self._loop = asyncio.new_event_loop()
@@ -146,7 +152,7 @@ class RunningSwitch:
         for number, wish in enumerate(bundles, 1):
             wires = [self._wire(host, port) for port in wish.ports]
             active = wish.active if self._conduct.activity is None else self._conduct.activity
-            system = System(SYSTEM, key=number, active=active, short=wish.short)
+            system = System(self._system(host), key=number, active=active, short=wish.short)
             for wire in wires:
                 system.port(wire.mac.hex(":"), conduct=self._conduct.lacp(), number=0x100 * number + len(system.ports))
             group = Group(wish, system, wires)
@@ -154,12 +160,19 @@ class RunningSwitch:
             speaker = _Dying(group) if self._conduct.dies else system
             driver = self._resources.enter_context(Driver(speaker, wires))
             self._drivers.append(driver)
-        self._wire(host, access).listen(self._flood)
+        outside = self._wire(host, access)
+        outside.listen(self._flood)
+        for group in self._groups:
+            for place, wire in enumerate(group.wires):
+                wire.listen(partial(_collect, group, place, outside))
         notices = host.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
         self._resources.enter_context(notices)
         notices.bind((0, RTMGRP_LINK))
         self._loop.add_reader(notices, self._follow, notices)
         self._resources.callback(self._loop.remove_reader, notices)
+
+    def _system(self, host: Host) -> str:
+        return (SYSTEM + list(self._lab.testbed.hosts).index(host.name)).to_bytes(6, "big").hex(":")
 
     def _follow(self, notices: socket.socket) -> None:
         """A link was lost or found."""
@@ -179,6 +192,22 @@ class RunningSwitch:
         for group in self._groups:
             group.leave(frame, self._conduct.distribution)
 
+    def members(self, host: Host, bundle: str) -> Sequence[Member]:
+        """What it knows of a group's ports."""
+        del host
+
+        def look() -> list[Member]:
+            return [
+                Member(name, port.distributing or self._conduct.flatters, port.partner.system)
+                for group in self._groups
+                if group.wish.name == bundle
+                for name, port in zip(group.wish.ports, group.system.ports, strict=True)
+            ]
+
+        shown = self._do(look)
+        self._flattered += self._conduct.flatters
+        return shown
+
     def explain(self, host: Host) -> Mapping[str, Any]:
         """How often its conduct took effect."""
         del host
@@ -190,7 +219,15 @@ class RunningSwitch:
                 for group in self._groups
             )
         )
+        lapses += self._flattered
         return {PLANTED: [{"comment": f"{PLANTED} conduct", "packets": lapses}]} if lapses else {}
+
+
+def _collect(group: Group, place: int, outside: Wire, _: int, frame: bytes) -> None:
+    """What comes in by a port that collects goes on to the access port; the standard's own groups stay here."""
+    if group.system.ports[place].collecting and not frame.startswith(RESERVED):
+        with suppress(OSError):
+            outside.send(frame)
 
 
 def _running(any_socket: socket.socket, interface: str) -> bool:

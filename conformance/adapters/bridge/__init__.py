@@ -17,6 +17,7 @@ from conformance.adapters.cables import cabled_ports
 from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeWish, Identity, Port
 from conformance.adapters.linux.network import refusals
+from conformance.adapters.views import Station
 from conformance.errors import UsageError
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
@@ -24,7 +25,9 @@ from conformance.profile import Profile, Strict, explain
 
 HUNDREDTHS: Final = 100
 """The kernel counts the times of a bridge in 1/100 s (USER_HZ)."""
-FORWARD_DELAY, HELLO_TIME, MAX_AGE, AGEING_TIME, STP_STATE = 1, 2, 3, 4, 5
+FORWARD_DELAY, HELLO_TIME, MAX_AGE, AGEING_TIME, STP_STATE, PRIORITY = 1, 2, 3, 4, 5, 6
+PERMANENT: Final = 0x80
+"""NUD_PERMANENT: an entry of the bridge itself (linux/neighbour.h)."""
 SNOOPING: Final = 23
 """IFLA_BR_FORWARD_DELAY and its neighbours, IFLA_BR_MCAST_SNOOPING (linux/if_link.h)."""
 
@@ -60,7 +63,7 @@ class KernelBridges:
         """Make the bridges. Raises AdapterError."""
         with refusals("bridge"):
             for number, wish in enumerate(wishes):
-                self._make(host, wish, list(self.lab.hosts).index(host.name), number)
+                self._make(host, wish, list(self.lab.testbed.hosts).index(host.name), number)
             for wish in wishes:
                 for port in wish.ports:
                     link.await_link(host.namespace, port)
@@ -72,7 +75,7 @@ class KernelBridges:
             FORWARD_DELAY: wish.forward_delay, HELLO_TIME: wish.hello, MAX_AGE: wish.max_age, AGEING_TIME: wish.ageing
         }  # fmt: skip
         data = {kind: pack("=I", round(seconds * HUNDREDTHS)) for kind, seconds in times.items()}
-        data[SNOOPING] = b"\0"
+        data |= {SNOOPING: b"\0", PRIORITY: pack("=H", wish.priority)}
         made = [
             rtnetlink.link(
                 wish.name, "bridge", data=data, mac=f"02:00:5e:00:{0x60 + place:02x}:{0xA0 + number:02x}", up=False
@@ -84,6 +87,17 @@ class KernelBridges:
             host.netlink("link", "set", index=index, kind="bridge", br_stp_state=1)
         ports = [rtnetlink.up(port, master=wish.name) for port in wish.ports]
         netlink.transact(host.namespace, [*ports, rtnetlink.up(wish.name)])
+
+    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+        """The kernel's forwarding database: what it has learned on ports of that bridge."""
+        index = link.index(host.namespace, bridge)
+        names = {one["index"]: one.get_attr("IFLA_IFNAME") for one in host.netlink("get_links", master=index)}
+        learned = host.netlink("fdb", "dump")
+        return [
+            Station(one.get_attr("NDA_LLADDR"), names[one["ifindex"]])
+            for one in learned
+            if one["ifindex"] in names and not one["state"] & PERMANENT and one.get_attr("NDA_MASTER") == index
+        ]
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """What the kernel says of its bridges and their ports: roots and states."""

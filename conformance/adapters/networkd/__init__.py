@@ -127,7 +127,7 @@ class Networkd:
         """Start it and wait until it keeps its state. Raises AdapterError."""
         names = " ".join(port.interface for port in self._ports)
         log = self._host.logs / f"{self._host.name}-networkd.log"
-        self._daemon = start_networkd(self._host.namespace, WISHES.format(names=names), log)
+        self._daemon = start_networkd(self._host.namespace, WISHES.format(names=names), log, machine=self._host.name)
 
     def ports(self) -> Sequence[Port]:
         """Every cable of the host."""

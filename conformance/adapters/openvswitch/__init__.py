@@ -16,21 +16,28 @@ from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Told
 from conformance.adapters.flaws import Flawing, flawed
-from conformance.adapters.interface import BridgeWish, BundleWish, Identity, Port, Unavailable
+from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish, Identity, Port, Unavailable
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.openvswitch.daemons import Switch, start
+from conformance.adapters.views import Member, Station
 from conformance.errors import UsageError
 from conformance.lab.lab import Host, Lab
 from conformance.profile import Profile, Strict, explain
 
 PACKAGES: Final = ("openvswitch-switch",)
+MEMBER: Final = re.compile(
+    r"(?ms)^(?:member|slave): (?P<port>[^:]+): .*?may_enable: (?P<enabled>\w+).*?partner sys_id: (?P<partner>\S+)"
+)
+"""One member in the answer to ``lacp/show``."""
 PROGRAMS: Final = ("ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl", "ovs-ofctl")
 
 
 class Settings(Strict):
-    """The table `[adapter]`: how a bond distributes its traffic."""
+    """The table `[adapter]`: how a bond distributes its traffic, and what a bridge between endpoints does while it has
+    no flows (`fail_mode`: nothing, or what a learning switch does)."""
 
     bond_mode: Literal["balance-tcp", "balance-slb", "active-backup"] = "balance-tcp"
+    fail_mode: Literal["secure", "standalone"] = "secure"
 
 
 def adapter(profile: Profile, conduct: Flawing | None = None) -> OpenVSwitchAdapter:
@@ -72,6 +79,7 @@ class OpenVSwitch:
             if wish.spanning != "off":
                 kind = wish.spanning
                 times = {"hello-time": wish.hello, "max-age": wish.max_age, "forward-delay": wish.forward_delay}
+                times["priority"] = wish.priority
                 options = [f"other-config:{kind}-{name}={seconds:.0f}" for name, seconds in times.items()]
                 commands.append(["set", "bridge", wish.name, f"{kind}_enable=true", *options])
             commands += [["add-port", wish.name, port] for port in wish.ports]
@@ -87,6 +95,27 @@ class OpenVSwitch:
             ]  # fmt: skip
             commands.append(["add-bond", "br0", wish.name, *wish.ports, *options])
         self._switches[host.name].configure(*commands)
+
+    def members(self, host: Host, bundle: str) -> Sequence[Member]:
+        """What ``lacp/show`` shows of a bond. Raises AdapterError."""
+        said = self._switches[host.name].ask("lacp/show", bundle)
+        found = [
+            Member(block["port"], block["enabled"] == "true", block["partner"])
+            for block in (match.groupdict() for match in MEMBER.finditer(said))
+        ]
+        if not found:
+            raise AdapterError(f"{host.name}: lacp/show {bundle} is not understood: {said[:200]!r}")
+        return found
+
+    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+        """What ``fdb/show`` shows of a bridge, its port numbers by their names. Raises AdapterError."""
+        switch = self._switches[host.name]
+        said = switch.ask("fdb/show", bridge)
+        if not said.lstrip().startswith("port"):
+            raise AdapterError(f"{host.name}: fdb/show {bridge} is not understood: {said[:200]!r}")
+        names = switch.port_names(bridge)
+        rows = [line.split() for line in said.splitlines()[1:]]
+        return [Station(mac, names.get(number, number)) for number, _, mac, *_ in rows]
 
     def told(self) -> Told:
         """What is compiled into it: an LLDPDU every five seconds."""
@@ -108,7 +137,7 @@ class OpenVSwitch:
             self._switches[host.name].configure(*off)
 
     def _made(self, host: Host, name: str, number: int) -> list[Sequence[str]]:
-        mac = _mac(list(self._lab.hosts).index(host.name), number)
+        mac = _mac(list(self._lab.testbed.hosts).index(host.name), number)
         kind = ["datapath_type=netdev", f"other-config:hwaddr={mac}"]
         return [["add-br", name], ["set", "bridge", name, *kind]]
 
@@ -166,7 +195,7 @@ class SegmentAdapter(OpenVSwitchAdapter):
         """What is started and configured."""
         from conformance.adapters.openvswitch.segment import Segment
 
-        return Segment.steps
+        return (*Segment.steps, f"each bridge fails {self._settings.fail_mode}")
 
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Any]:
@@ -174,7 +203,8 @@ class SegmentAdapter(OpenVSwitchAdapter):
         from conformance.adapters.openvswitch.segment import Segment
 
         with ExitStack() as resources:
-            segment = Segment(lab, {host.name: start(host, resources) for host in lab.hosts.values()})
+            switches = {host.name: start(host, resources) for host in lab.hosts.values()}
+            segment = Segment(lab, switches, self._settings.fail_mode)
             with refusals("openvswitch"):
                 segment.start()
             yield segment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import time
@@ -48,6 +49,22 @@ class Switch:
             self._complain(f"ovs-appctl {' '.join(command)}: {done.stderr.strip()}")
         return done.stdout
 
+    def port_names(self, bridge: str) -> dict[str, str]:
+        """The names of a bridge's interfaces by their numbers there, as text. Raises AdapterError."""
+        mine = self._tell("list-ifaces", bridge).split()
+        said = self._tell("--format=json", "--columns=ofport,name", "list", "interface")
+        try:
+            return {str(number): name for number, name in json.loads(said)["data"] if name in mine}
+        except (ValueError, KeyError, TypeError):
+            raise AdapterError(f"{self.host.name}: ovs-vsctl list interface: not understood: {said[:200]!r}") from None
+
+    def _tell(self, *words: str) -> str:
+        command = ["ovs-vsctl", f"--db=unix:{SOCKET}", f"--timeout={int(limits.COMMAND)}", *words]
+        done = self.host.run(command, timeout=limits.COMMAND)
+        if done.returncode != 0:
+            self._complain(f"ovs-vsctl {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
     def replace_flows(self, bridge: str, flows: Sequence[str]) -> None:
         """Replace all flows of a bridge in one bundle. Raises AdapterError."""
         command = ["ovs-ofctl", QUIET, "-O", "OpenFlow14", "--bundle", "replace-flows", self._management(bridge), "-"]
@@ -63,6 +80,22 @@ class Switch:
             self._complain(f"ovs-ofctl dump-flows: {done.stderr.strip()}")
         return [line.strip() for line in done.stdout.splitlines() if "actions=" in line]
 
+    def stop(self) -> None:
+        """End both daemons."""
+        self.daemon.stop()
+
+    def restart(self) -> None:
+        """End both daemons and start them again on the same database. Raises AdapterError.
+
+        ovs-vswitchd has made its bridges when this returns: it is waited for where something is changed. The flows are
+        gone by then, as they are of no database.
+        """
+        self.ask("exit")
+        if self.daemon.wait(limits.DAEMON_STOP) is None:
+            raise AdapterError(f"{self.host.name}: Open vSwitch did not end: {self.daemon.tail(LOG_LINES)}")
+        self.daemon = _launch(self.host)
+        self.configure(["set", "Open_vSwitch", ".", f"external-ids:started={self.daemon.pid}"])
+
     @staticmethod
     def _management(bridge: str) -> str:
         return f"unix:{STATE / bridge}.mgmt"
@@ -73,19 +106,27 @@ class Switch:
 
 
 def start(host: Host, resources: ExitStack) -> Switch:
-    """Start both daemons; ended with `resources`. Raises AdapterError with the end of their log.
-
-    ovsdb-server itself starts ovs-vswitchd, once its socket is there: what is written to the pipe just before tells
-    that it is ready.
-    """
+    """Start both daemons on an empty database; ended with `resources`. Raises AdapterError with their log's end."""
     host.namespace.call(STATE.mkdir, parents=True, exist_ok=True)
     made = host.run(["ovsdb-tool", "create", str(DATABASE), SCHEMA], timeout=limits.COMMAND)
     if made.returncode != 0:
         raise AdapterError(f"{host.name}: ovsdb-tool: {made.stderr.strip()}")
+    switch = Switch(host, _launch(host))
+    resources.callback(switch.stop)
+    switch.configure(["--no-wait", "init"])
+    return switch
+
+
+def _launch(host: Host) -> Daemon:
+    """Start both daemons on the database that is there. Raises AdapterError.
+
+    ovsdb-server itself starts ovs-vswitchd, once its socket is there: what is written to the pipe just before tells
+    that it is ready.
+    """
     pipe = host.folder / "ovsdb.ready"
+    pipe.unlink(missing_ok=True)
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    resources.callback(os.close, reader)
     vswitchd = f"ovs-vswitchd unix:{SOCKET} --unixctl={CONTROL} --pidfile={STATE}/vswitchd.pid -vfile:off -vsyslog:off"
     command = [
         "ovsdb-server", str(DATABASE), f"--remote=punix:{SOCKET}", f"--unixctl={STATE}/ovsdb.ctl", "-vfile:off",
@@ -93,26 +134,25 @@ def start(host: Host, resources: ExitStack) -> Switch:
     ]  # fmt: skip
     try:
         daemon = host.start(command, log="openvswitch")
+        _await(reader, host, daemon)
     except OSError as problem:
         raise AdapterError(f"{host.name}: ovsdb-server does not start: {problem}") from problem
-    resources.callback(daemon.stop)
-    switch = Switch(host, daemon)
-    _await(reader, switch)
-    switch.configure(["--no-wait", "init"])
-    return switch
+    finally:
+        os.close(reader)
+    return daemon
 
 
-def _await(reader: int, switch: Switch) -> None:
+def _await(reader: int, host: Host, daemon: Daemon) -> None:
     """Wait for the line in the pipe or for the end of the program, within `limits.DAEMON_START`."""
     until = time.monotonic() + limits.DAEMON_START
-    process = os.pidfd_open(switch.daemon.pid)
+    process = os.pidfd_open(daemon.pid)
     try:
         while (left := until - time.monotonic()) > 0:
             happened = select.select([reader, process], [], [], left)[0]
             if reader in happened and os.read(reader, 1):
                 return
             if process in happened:
-                raise AdapterError(f"{switch.host.name}: ovsdb-server ended: {switch.daemon.tail(LOG_LINES)}")
+                raise AdapterError(f"{host.name}: ovsdb-server ended: {daemon.tail(LOG_LINES)}")
     finally:
         os.close(process)
-    raise AdapterError(f"{switch.host.name}: ovsdb-server was not ready within {limits.DAEMON_START:g} s")
+    raise AdapterError(f"{host.name}: ovsdb-server was not ready within {limits.DAEMON_START:g} s")

@@ -1,7 +1,7 @@
 """Endpoints on the segment behind a bridge of Open vSwitch on each host, governed by flows.
 
-The bridge takes over the uplink's address and routes, and fails secure: without flows it forwards nothing. Checksums
-are computed where packets are made, since the userspace datapath hands on what it reads.
+The bridge takes over the uplink's address and routes. Checksums are computed where packets are made, since the
+userspace datapath hands on what it reads.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ class Segment(FlatBridge):
 
     steps: ClassVar[tuple[str, ...]] = (
         "ovsdb-server and ovs-vswitchd in the foreground on each host, with their state in the host's own /run",
-        f"bridge {BRIDGE} on each host, userspace datapath, fail_mode secure; it takes over the uplink's addresses",
+        f"bridge {BRIDGE} on each host, userspace datapath; it takes over the uplink's addresses",
         "per endpoint: veth into the bridge, in its tenant's VLAN; flows for what its port may send",
         "the policy as flows on every host, replaced in one bundle",
     )
 
-    def __init__(self, lab: Lab, switches: Mapping[str, Switch]) -> None:
+    def __init__(self, lab: Lab, switches: Mapping[str, Switch], fail_mode: str) -> None:
         self._switches = switches
+        self._fail_mode = fail_mode
         self._policy: Policy | None = None
         self._members: dict[str, tuple[str, Member]] = {}
         self._ports = itertools.count(FIRST_PORT)
@@ -58,7 +59,14 @@ class Segment(FlatBridge):
         mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
         self._switches[host.name].configure(
             ["add-br", BRIDGE],
-            ["set", "bridge", BRIDGE, "datapath_type=netdev", "fail_mode=secure", f"other-config:hwaddr={mac}"],
+            [
+                "set",
+                "bridge",
+                BRIDGE,
+                "datapath_type=netdev",
+                f"fail_mode={self._fail_mode}",
+                f"other-config:hwaddr={mac}",
+            ],
             ["add-port", BRIDGE, host.uplink],
             ["set", "interface", host.uplink, f"ofport_request={UPLINK_PORT}"],
         )
@@ -69,6 +77,13 @@ class Segment(FlatBridge):
         """Replace the flows of every host. Raises AdapterError."""
         with self._changes:
             self._policy = policy
+            self._enforce()
+
+    def restart(self, host: Host) -> None:
+        """The daemons on the same database, then the flows, which are in none. The bridge's own interface outlives
+        them, with the host's addresses. Raises AdapterError."""
+        with self._changes:
+            self._switches[host.name].restart()
             self._enforce()
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:

@@ -52,7 +52,7 @@ class RunningAgent:
         hosts = self._lab.hosts
         wires = [self._resources.enter_context(Wire(hosts[p.host].namespace, p.interface)) for p in self._ports]
         ports = [machine.Port(wire.mac, port.name) for port, wire in zip(self._ports, wires, strict=True)]
-        chassis, _ = lldp.local_ids(CHASSIS, "")
+        chassis, _ = lldp.local_ids("-".join((CHASSIS, *hosts)), "")
         agent = machine.Agent(chassis, ports, self._timers, self._conduct)
         for number in range(len(ports)):
             agent.enable(number, on=True)

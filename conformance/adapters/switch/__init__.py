@@ -10,11 +10,13 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
+from conformance.adapters.discovery import Told
 from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.switch import device
 from conformance.adapters.switch.dialect import Dialect, load
+from conformance.adapters.switch.outside import OutsideAdapter
 from conformance.adapters.switch.subject import FAMILIES, SwitchNetwork
 from conformance.errors import UsageError
 from conformance.lab.lab import Lab
@@ -24,19 +26,34 @@ LIBRARIES: Final = ("netmiko", "textfsm", "ntc_templates")
 
 
 class Settings(Strict):
-    """The table `[adapter]`: the dialect, by name or as a path beside the profile's own, and the `device` that the lab
-    itself runs (``frr``)."""
+    """The table `[adapter]`: the dialect, by name or as a path beside the profile's own, and the `device`: one that the
+    lab itself runs (``frr``), or one ``outside``, at the other ends of the NICs of a physical testbed.
 
-    dialect: str
-    device: Literal["frr"]
+    Of that one, which somebody configures by hand, `product` and `version` are as they shall be in the report, and
+    `interval` and `hold` the times that its LLDP agent keeps.
+    """
+
+    dialect: str = ""
+    device: Literal["frr", "outside"]
+    product: str = ""
+    version: str = ""
+    interval: float = 30.0
+    hold: int | None = None
 
 
-def adapter(profile: Profile) -> SwitchAdapter:
+def adapter(profile: Profile) -> SwitchAdapter | OutsideAdapter:
     """The adapter of a switch's profile. Raises UsageError for wrong settings or a dialect that is not there."""
     try:
         settings = Settings.model_validate(profile.adapter)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    if settings.device == "outside":
+        if not settings.product:
+            raise UsageError(f"{profile.name}: adapter.product: this key is missing; say what the device is")
+        identity = Identity(settings.product, settings.version or "unknown")
+        return OutsideAdapter(identity, Told(settings.interval, settings.hold))
+    if not settings.dialect:
+        raise UsageError(f"{profile.name}: adapter.dialect: this key is missing; `plugfest list dialects` names them")
     return SwitchAdapter(load(settings.dialect))
 
 

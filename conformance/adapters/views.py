@@ -1,0 +1,46 @@
+"""What a switch can be asked of its own view: optional powers of a subject, held against what the wire shows.
+
+Every method asks the implementation itself. One that does not answer, or in words that are not understood, raises
+AdapterError with what it said: that ends inconclusive, and is no verdict on the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from conformance.lab.lab import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One port of a group: whether it carries traffic, and the system that its partner said it is (empty: nobody)."""
+
+    port: str
+    in_use: bool
+    partner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One entry of a bridge's table: a MAC address and the port behind which it is."""
+
+    mac: str
+    port: str
+
+
+@runtime_checkable
+class ShowingMembers(Protocol):
+    """It shows the state of its link aggregation groups."""
+
+    def members(self, host: Host, bundle: str) -> Sequence[Member]:
+        """The ports of a group. Raises AdapterError."""
+
+
+@runtime_checkable
+class ShowingStations(Protocol):
+    """It shows the table of stations of its bridges."""
+
+    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+        """The learned entries of a bridge. Raises AdapterError."""

@@ -1,0 +1,214 @@
+"""Pairs of switches with a group of cables between them: it carries, it survives, and whose side it is where not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from conformance import limits
+from conformance.frames.slow import Participant, State
+from conformance.judging.case import Case
+from conformance.judging.links import SECOND, Pdu, arrivals, pdus, slack
+from conformance.judging.meetings import (
+    DIRECTIONS,
+    SIDES,
+    Cable,
+    Finding,
+    cables,
+    ends,
+    events,
+    numbered_frames,
+    side,
+    stations,
+)
+from conformance.judging.register import check
+
+GRANTED = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
+IN_FLIGHT = SECOND // 5
+"""What was sent so shortly before the end of a time may arrive after it."""
+MOMENTS = ("up", "severed", "deaf")
+"""When the two had to agree: at the start, after a carrier came back, and after a silence."""
+
+
+def _agreed(case: Case) -> dict[str, tuple[int, bool]]:
+    """When the two had agreed after each of `MOMENTS`, or had been waited for."""
+    return {one.where: (one.time_ns, bool(one.detail["came"])) for one in events(case, "agreed")}
+
+
+def _blame(case: Case) -> str:
+    found = [
+        f"{side(case, end).profile.name} ({side(case, end).name}) breaks {requirement}: {seen}"
+        for end in (0, 1)
+        for requirement, findings in (
+            ("pair.lacp-echoes", _echoes), ("pair.lacp-joins", _joins), ("pair.lacp-expires", _expires),
+        )
+        for seen, _, holds in findings(case, end)
+        if not holds
+    ]  # fmt: skip
+    return "; ".join(dict.fromkeys(found)) or "neither side is to blame by what the cables show"
+
+
+def _carried(case: Case, start: int, end: int) -> tuple[list[int], Counter[tuple[int, int]], int]:
+    """What the one station sent in that time and did not arrive at the other (frame numbers), how often each frame
+    arrived, and how many were sent."""
+    there, here = ends(case)
+    places = stations(case)
+    sent = numbered_frames(case, places[here], between=(start, end - IN_FLIGHT))
+    came = Counter((one.what.conversation, one.what.number) for one in arrivals(case, places[there]))
+    lost = [one.number for one in sent if not came[one.what.conversation, one.what.number]]
+    return lost, Counter({key: count for key, count in came.items() if count > 1}), len(sent)
+
+
+def _expect_carried(case: Case, start: int, end: int, when: str) -> None:
+    lost, twice, sent = _carried(case, start, end)
+    case.require(sent, f"nothing was sent {when}")
+    blame = f"; {_blame(case)}" if lost or twice else ""
+    expected = "what a station sends arrives once at the station behind the other switch"
+    case.expect(
+        not lost, expected=expected, seen=f"{len(lost)} of {sent} frames were lost {when}{blame}", frames=lost[:8]
+    )
+    case.expect(not twice, expected=expected, seen=f"{len(twice)} frames came more than once{blame}")
+
+
+@check("pair.lacp-carries", scenario="pair_lacp", direction=DIRECTIONS)
+def test_carries(case: Case) -> None:
+    """Two switches agree on a group of cables, and it carries what is sent."""
+    agreed = _agreed(case)
+    case.require("up" in agreed, "the two were never asked to agree")
+    seen = "the two did not agree: " + _blame(case)
+    case.expect(agreed["up"][1], expected="every cable of the group distributes at both ends", seen=seen)
+    window = case.window("steady")
+    _expect_carried(case, window.start_ns, window.end_ns, "while all cables were whole")
+
+
+@check("pair.lacp-survives", scenario="pair_lacp", direction=DIRECTIONS)
+def test_survives(case: Case) -> None:
+    """A group goes on when one of its cables is lost, and takes it back."""
+    agreed = _agreed(case)
+    case.require(agreed.get("up", (0, False))[1], "the two never agreed, so that nothing could be lost")
+    losses = (
+        ("severed", "mended", limits.LACP_MARGIN, "the loss of its carrier"),
+        ("deaf", "hearing", limits.LACP_EXPIRED + limits.LACP_MARGIN, "its silence"),
+    )
+    for lost, found, allowed, how in losses:
+        begin = next(events(case, lost), None)
+        end = next(events(case, found), None)
+        case.require(begin is not None and end is not None, f"no cable was {lost}")
+        assert begin is not None and end is not None
+        late = slack(case, (begin.time_ns, end.time_ns))
+        start = begin.time_ns + int((allowed + late) * SECOND)
+        case.require(
+            start + SECOND // 2 < end.time_ns, "the machine was too busy: the cable was lost for too short a time"
+        )
+        _expect_carried(case, start, end.time_ns, f"over {begin.where} more than {allowed:g} s after {how} began")
+        moment, came = agreed.get(lost, (0, False))
+        seen = f"they did not agree again after {how}: {'' if came else _blame(case)}"
+        case.expect(came, expected="every cable of the group distributes at both ends again", seen=seen)
+        if came:
+            settled = moment + int(limits.LACP_MARGIN * SECOND)
+            _expect_carried(case, settled, settled + SECOND, f"a second after the cable was back from {how}")
+
+
+def _participant(known: Participant) -> str:
+    return f"system {known.system} key {known.key} port {known.port} ({known.state.words()})"
+
+
+def _echoes(case: Case, end: int) -> Iterator[Finding]:
+    late = int((limits.LACP_ECHO + slack(case)) * SECOND)
+    for cable in cables(case):
+        port = cable.ends[end]
+        heard = pdus(case, port, ours=True)
+        for one in pdus(case, port):
+            before = [each for each in heard if each.time_ns <= one.time_ns]
+            fresh = [each for each in before if each.time_ns > one.time_ns - late]
+            lonely = one.pdu.actor.state & (
+                State.EXPIRED | State.DEFAULTED
+            )  # then the standard has it forget some of it
+            if lonely or not fresh or before[0].time_ns > one.time_ns - late:
+                continue
+            known = [each.pdu.actor for each in (*before[-len(fresh) - 1 : -len(fresh)], *fresh)]
+            right = one.pdu.partner in known
+            told = f"{port.name} repeats {_participant(one.pdu.partner)} where it was told {_participant(known[-1])}"
+            yield ("" if right else told), (one.number, fresh[-1].number), right
+
+
+@check("pair.lacp-echoes", scenario="pair_lacp", side=SIDES)
+def test_echoes(case: Case) -> None:
+    """A participant tells its partner what the partner told of itself."""
+    mine, _ = ends(case)
+    found = list(_echoes(case, mine))
+    case.require(found, "the other side was not heard long enough for anything to be repeated")
+    for seen, frames, holds in found:
+        expected = "what the partner told of itself is repeated to it within two seconds"
+        told = f"{side(case, mine).profile.name}: {seen}" if seen else "it is repeated"
+        case.expect(holds, expected=expected, seen=told, frames=frames)
+
+
+def _last(listed: list[Pdu], before: int) -> Pdu | None:
+    return next((one for one in reversed(listed) if one.time_ns < before), None)
+
+
+def _joins(case: Case, end: int) -> Iterator[Finding]:
+    """After each moment at which they had to agree: whether this side took part where the other offered it."""
+    for cable in cables(case):
+        port = cable.ends[end]
+        own, heard = pdus(case, port), pdus(case, port, ours=True)
+        for moment, (time_ns, _) in _agreed(case).items():
+            mine, offered = _last(own, time_ns), _last(heard, time_ns)
+            if offered is None or State.SYNCHRONIZATION not in offered.pdu.actor.state:
+                continue
+            if mine is not None and offered.pdu.partner.port != mine.pdu.actor.port:
+                continue
+            wanted = (
+                GRANTED if State.COLLECTING in offered.pdu.actor.state else State.SYNCHRONIZATION | State.COLLECTING
+            )
+            state = State(0) if mine is None else mine.pdu.actor.state
+            numbers = tuple(one.number for one in (offered, mine) if one is not None)
+            offer = offered.pdu.actor.state
+            words = f"{port.name} ({moment}) says {state.words()} where its partner offered {offer.words()}"
+            yield words, numbers, wanted in state
+
+
+@check("pair.lacp-joins", scenario="pair_lacp", side=SIDES)
+def test_joins(case: Case) -> None:
+    """A participant goes into step, collects and distributes when its partner offers to."""
+    mine, _ = ends(case)
+    found = list(_joins(case, mine))
+    case.require(found, "the other side never offered anything")
+    for seen, frames, holds in found:
+        expected = "in step and collecting when the partner is in step, and distributing when that collects"
+        case.expect(holds, expected=expected, seen=f"{side(case, mine).profile.name}: {seen}", frames=frames)
+
+
+def _deaf(case: Case) -> tuple[Cable, int, int] | None:
+    begin, end = next(events(case, "deaf"), None), next(events(case, "hearing"), None)
+    if begin is None or end is None:
+        return None
+    cable = next(one for one in cables(case) if one.name == begin.where)
+    return cable, begin.time_ns, end.time_ns
+
+
+def _expires(case: Case, end: int) -> Iterator[Finding]:
+    found = _deaf(case)
+    if found is None:
+        return
+    cable, start, over = found
+    port = cable.ends[end]
+    if not any(one.time_ns < start and GRANTED in one.pdu.actor.state for one in pdus(case, port)[-1000:]):
+        return
+    deadline = start + int((limits.LACP_EXPIRED + limits.LACP_MARGIN + slack(case, (start, over))) * SECOND)
+    late = [one.number for one in arrivals(case, port, between=(deadline, over))]
+    words = f"{port.name} still sends {len(late)} frames into a cable that has been silent for longer than 3 s"
+    yield words, tuple(late[:8]), not late
+
+
+@check("pair.lacp-expires", scenario="pair_lacp", side=SIDES)
+def test_expires(case: Case) -> None:
+    """A participant sends nothing more into a cable on which its partner has fallen silent."""
+    mine, _ = ends(case)
+    found = list(_expires(case, mine))
+    case.require(found, "no cable fell silent that had been in use")
+    for seen, frames, holds in found:
+        expected = "nothing is distributed to a link whose partner has been silent for Short_Timeout_Time"
+        told = f"{side(case, mine).profile.name}: {seen}" if not holds else "nothing is sent into it any more"
+        case.expect(holds, expected=expected, seen=told, frames=frames)

@@ -1,0 +1,174 @@
+"""Pairs of LLDP agents: each shows the other and forgets it in time, and whose side it is where one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from conformance import limits
+from conformance.frames import lldp
+from conformance.judging.case import Case
+from conformance.judging.discovery import SECOND, Sent
+from conformance.judging.links import slack
+from conformance.judging.meetings import DIRECTIONS, SIDES, Cable, Finding, cables, ends, events, lldpdus, side
+from conformance.judging.register import check
+from conformance.recording.model import Event, PortState
+
+Name = tuple[str, str]
+"""A neighbour: Chassis ID and Port ID, as text."""
+
+
+def _views(case: Case, port: PortState, *moments: str) -> list[Event]:
+    found = [one for one in events(case, "neighbours", port.name) if one.detail["moment"] in moments]
+    case.require(found, f"{port.name}: the agent was not asked for its neighbours ({', '.join(moments)})")
+    return found
+
+
+def _shown(view: Event) -> set[Name]:
+    return {(_plain(chassis), _plain(port)) for chassis, port in view.detail["shown"]}
+
+
+def _plain(identifier: str) -> str:
+    """An identifier without what a display may do to it: case of MAC addresses, and padding."""
+    return identifier.strip("\0 ").lower()
+
+
+def _name(one: Sent) -> Name:
+    return _plain(one.pdu.chassis), _plain(one.pdu.port)
+
+
+def _words(names: set[Name]) -> str:
+    return ", ".join(f"{port} of {chassis}" for chassis, port in sorted(names)) or "nobody"
+
+
+def _broken(case: Case, cable: Cable, listener: int) -> str:
+    """Whose side of a failed meeting broke which requirement, in words."""
+    speaker = 1 - listener
+    found = [
+        f"{side(case, end).profile.name} ({side(case, end).name}) breaks {requirement}: {problem}"
+        for end, requirement, problems in (
+            (speaker, "pair.lldp-speaks", _speech(case, cable.ends[speaker])),
+            (listener, "pair.lldp-hears", _hearing(case, cable.ends[listener])),
+        )
+        for problem, _, holds in problems
+        if not holds
+    ]
+    return "; ".join(found) or "neither side is to blame by what the cable shows"
+
+
+@check("pair.lldp-shown", scenario="pair_lldp", direction=DIRECTIONS)
+def test_shown(case: Case) -> None:
+    """Two agents on the ends of one cable find each other."""
+    listener, speaker = ends(case)
+    for cable in cables(case):
+        own = cable.ends[listener]
+        (view,) = _views(case, own, "met")
+        asked = view.detail["asked_ns"] - limits.PAIR_LLDP_SHOWN * SECOND
+        told = [one for one in lldpdus(case, cable.ends[speaker], arrived=False) if one.time_ns < asked]
+        _idle(case, view)
+        wanted = {_name(one) for one in told[-1:]}
+        right = bool(wanted) and wanted <= _shown(view)
+        case.expect(
+            right,
+            expected="each agent shows the chassis and the port that the other told",
+            seen=f"{own.name} shows {_words(_shown(view))}, told was {_words(wanted)}"
+            + ("" if right else f"; {_broken(case, cable, listener)}"),
+            frames=[one.number for one in told[-1:]],
+        )
+
+
+@check("pair.lldp-aged", scenario="pair_lldp", direction=DIRECTIONS)
+def test_aged(case: Case) -> None:
+    """Who fell silent is shown as long as what it told is valid, and no longer."""
+    listener, _ = ends(case)
+    silent, *_ = cables(case)
+    own = silent.ends[listener]
+    for event in events(case, "not-outlived", own.name):
+        case.require(False, f"{own.name}: a TTL of {event.detail['ttl']} s was not waited for")
+    met, valid, aged = (_views(case, own, moment)[0] for moment in ("met", "valid", "aged"))
+    _idle(case, met, valid, aged)
+    case.require(_shown(met), f"{own.name}: it showed nobody, so that nothing can be forgotten")
+    arrived = [one for one in lldpdus(case, own, arrived=True) if not one.pdu.shutdown]
+    case.require(arrived, f"nothing was told to {own.name}")
+    case.require(_in_time(arrived[-1], valid, aged), "the machine was too busy to ask in time")
+    expected = "a neighbour that fell silent is shown until its TTL is over, give or take 1.5 s, and no longer"
+    frames = [one.number for one in arrived[-1:]]
+    wanted = {_name(arrived[-1])}
+    for view, right in ((valid, wanted <= _shown(valid)), (aged, not _shown(aged))):
+        age = (view.detail["asked_ns"] - arrived[-1].time_ns) / SECOND
+        seen = f"{own.name} shows {_words(_shown(view))} {age:.1f} s after it was told for {arrived[-1].pdu.ttl} s"
+        blame = "" if right else f"; {_broken(case, silent, listener)}"
+        case.expect(right, expected=expected, seen=seen + blame, frames=frames)
+
+
+def _idle(case: Case, *views: Event) -> None:
+    """Requires that the machine had time for its agents shortly before they were asked."""
+    for view in views:
+        asked = view.detail["asked_ns"]
+        late = slack(case, (asked - int(limits.PAIR_LLDP_SHOWN * SECOND), asked))
+        case.require(late < limits.LLDP_BUSY, f"the machine was busy when the agent was asked ({late:.1f} s late)")
+
+
+def _in_time(last: Sent, valid: Event, aged: Event) -> bool:
+    """Whether the views were taken when they had to be."""
+    until = last.time_ns + (last.pdu.ttl or 0) * SECOND
+    return bool(valid.detail["answered_ns"] < until < aged.detail["asked_ns"])
+
+
+def _speech(case: Case, port: PortState) -> Iterator[Finding]:
+    listed = lldpdus(case, port, arrived=False)
+    if not listed:
+        yield f"{port.name} sent no LLDPDU", (), False
+    for one in listed:
+        wrong = lldp.problem(one.pdu)
+        yield f"{port.name}: {wrong or 'an LLDPDU in order'}", (one.number,), wrong is None
+    for one, other in pairwise(listed):
+        gap, ttl = (other.time_ns - one.time_ns) / SECOND, one.pdu.ttl or 0
+        holds = one.pdu.shutdown or gap <= max(ttl, 1)
+        yield f"{port.name}: {gap:.1f} s after one that was valid for {ttl} s", (one.number, other.number), holds
+
+
+@check("pair.lldp-speaks", scenario="pair_lldp", side=SIDES)
+def test_speaks(case: Case) -> None:
+    """An agent sends well-formed LLDPDUs on every port, each before what it told is over."""
+    mine, _ = ends(case)
+    for cable in cables(case):
+        for seen, frames, holds in _speech(case, cable.ends[mine]):
+            expected = "well-formed LLDPDUs on every port, each before what the one before told is over"
+            case.expect(holds, expected=expected, seen=f"{side(case, mine).profile.name}: {seen}", frames=frames)
+
+
+def _hearing(case: Case, port: PortState) -> Iterator[Finding]:
+    arrived = [one for one in lldpdus(case, port, arrived=True) if lldp.problem(one.pdu) is None]
+    for view in events(case, "neighbours", port.name):
+        asked, answered = view.detail["asked_ns"], view.detail["answered_ns"]
+        last = {_name(one): one for one in arrived if one.time_ns < answered}
+        must, may = set(), set()
+        for name, one in last.items():
+            ttl = one.pdu.ttl or 0
+            settled = one.time_ns + limits.PAIR_LLDP_SHOWN * SECOND <= asked or _was_there(arrived, one)
+            must |= {name} if settled and answered < one.time_ns + (ttl - limits.LLDP_AGEING) * SECOND else set()
+            may |= {name} if asked <= one.time_ns + (ttl + limits.LLDP_AGEING) * SECOND else set()
+        shown = _shown(view)
+        frames = tuple(one.number for name, one in last.items() if name in (must ^ shown))
+        moment = view.detail["moment"]
+        yield f"{port.name} ({moment}) does not show {_words(must - shown)}", frames, must <= shown
+        yield f"{port.name} ({moment}) shows {_words(shown - may)}, which nobody tells", frames, shown <= may
+
+
+def _was_there(arrived: list[Sent], one: Sent) -> bool:
+    """Whether the same was told before, and is still valid when it is told again."""
+    earlier = [each for each in arrived if each.time_ns < one.time_ns and _name(each) == _name(one)]
+    return bool(earlier) and one.time_ns < earlier[-1].time_ns + (earlier[-1].pdu.ttl or 0) * SECOND
+
+
+@check("pair.lldp-hears", scenario="pair_lldp", side=SIDES)
+def test_hears(case: Case) -> None:
+    """An agent shows what the valid LLDPDUs say that reached its port, and nothing else."""
+    mine, _ = ends(case)
+    for cable in cables(case):
+        _idle(case, *events(case, "neighbours", cable.ends[mine].name))
+        for seen, frames, holds in _hearing(case, cable.ends[mine]):
+            expected = "the view of every port is what valid LLDPDUs told there, and nothing else"
+            told = f"{side(case, mine).profile.name}: {seen}" if not holds else f"{cable.ends[mine].name}: so it is"
+            case.expect(holds, expected=expected, seen=told, frames=frames)

@@ -1,0 +1,200 @@
+"""Pairs of bridges with two cables between them: one root, one way, and whose side it is where not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from conformance.frames import bpdu
+from conformance.judging.case import Case
+from conformance.judging.links import SECOND, arrivals, slack
+from conformance.judging.meetings import (
+    DIRECTIONS,
+    SIDES,
+    Cable,
+    Finding,
+    Heard,
+    Room,
+    bpdus,
+    ends,
+    events,
+    numbered_frames,
+    rooms,
+    side,
+)
+from conformance.judging.register import check
+from conformance.recording.model import Event, Window
+
+FORGOTTEN = 6 * SECOND
+"""The shortest Max Age of the standard: what was told longer ago need not be known any more."""
+BUSY = 1.0
+"""Timers of ours that are later than so many seconds say that nothing can be told of the timers of others."""
+IN_FLIGHT = SECOND // 5
+"""What was sent so shortly before the end of a window may arrive after it."""
+
+
+def _blame(case: Case, room: Room) -> str:
+    found = [
+        f"{side(case, end).profile.name} ({side(case, end).name}) breaks {requirement}: {seen}"
+        for end in (0, 1)
+        for requirement, findings in (("pair.stp-root", _roots), ("pair.stp-one-way", _ways))
+        for seen, _, holds in findings(case, room, end)
+        if not holds
+    ]
+    return "; ".join(dict.fromkeys(found)) or "neither side is to blame by what the cables show"
+
+
+def _expect_once(case: Case, room: Room, window: Window) -> None:
+    there, here = ends(case)
+    span = window.start_ns, window.end_ns - IN_FLIGHT
+    sent = numbered_frames(case, room.stations[here], between=span)
+    case.require(sent, f"{room.name}: no broadcast was sent")
+    came = Counter(one.what for one in arrivals(case, room.stations[there]))
+    lost = [one.number for one in sent if not came[one.what]]
+    twice = [one.number for one in sent if came[one.what] > 1]
+    cut = _cut(case, room)
+    blame = f"; {_blame(case, room)}" if lost or twice or cut else ""
+    place = f"{window.name}, {room.stations[here].name} to {room.stations[there].name}"
+    seen = f"{place}: {len(lost)} of {len(sent)} broadcasts were lost, {len(twice)} came more than once{blame}"
+    if cut:
+        seen = f"{place}: a loop, cut when one broadcast had passed a cable {cut[0].detail['copies']} times{blame}"
+    expected = "every broadcast of the one station arrives once at the other"
+    case.expect(not (lost or twice or cut), expected=expected, seen=seen, frames=(*lost[:4], *twice[:4]))
+
+
+@check("pair.stp-once", scenario="pair_stp", direction=DIRECTIONS)
+def test_once(case: Case) -> None:
+    """Two bridges with two cables between them: a broadcast is not multiplied, and not lost."""
+    for room in rooms(case):
+        _expect_once(case, room, case.window(f"steady {room.name}"))
+
+
+@check("pair.stp-heals", scenario="pair_stp", direction=DIRECTIONS)
+def test_heals(case: Case) -> None:
+    """When the cable in use is lost the other one takes over."""
+    for room in rooms(case):
+        case.require(not _cut(case, room), f"{room.name}: there was a loop, so that no way could be lost")
+        _expect_prompt(case, room)
+        _expect_once(case, room, case.window(f"healed {room.name}"))
+
+
+def _expect_prompt(case: Case, room: Room) -> None:
+    """The other way was open in time: twice the forward delay, a hello time, and what timers of ours were late."""
+    (lost,) = (event for cable in room.cables for event in events(case, "severed", cable.name))
+    *_, flows = events(case, "flows", room.name)
+    late = slack(case, (lost.time_ns, flows.time_ns))
+    took = (flows.detail["since_ns"] - lost.time_ns) / SECOND if flows.detail["since_ns"] else None
+    case.require(
+        took is None or took < room.converged or late < BUSY, f"the machine was busy: timers {late:.1f} s late"
+    )
+    seen = f"{room.name}: {'never again' if took is None else f'after {took:.1f} s'}; {_blame(case, room)}"
+    allowed = room.converged + 2 * late
+    case.expect(
+        took is not None and took <= allowed,
+        expected=f"broadcasts pass again {allowed:.0f} s after the loss of a cable",
+        seen=seen if took is None or took > allowed else f"{room.name}: after {took:.1f} s",
+    )
+    if took is not None:
+        case.figures[f"{room.name} healed s"] = round(took, 2)
+
+
+def _roots(case: Case, room: Room, end: int) -> Iterator[Finding]:
+    """Whether what a side says of the root is the best that it was told lately; the one that is to be the root says so
+    on every cable."""
+    window = case.window(f"steady {room.name}")
+    heard = [one for cable in room.cables for one in _heard(case, cable, end, window.end_ns)]
+    for cable in room.cables:
+        port = cable.ends[end]
+        own = bpdus(case, port, between=(0, window.end_ns))
+        if room.root == end and not any(one.time_ns >= window.start_ns for one in own) and not _cut(case, room):
+            yield f"{room.name}: {port.name} is the root's, and told nobody so", (), False
+        for one in own:
+            known = [each for each in heard if one.time_ns - FORGOTTEN < each.time_ns < one.time_ns - SECOND]
+            best = min(known, key=lambda each: each.bpdu.root, default=one)
+            words = (
+                f"{room.name}: {port.name} names the root {one.bpdu.root.hex()}, and was told of {best.bpdu.root.hex()}"
+            )
+            yield words, (one.number, best.number), one.bpdu.root <= best.bpdu.root
+
+
+def _heard(case: Case, cable: Cable, end: int, until: int) -> list[Heard]:
+    """What a side was told on a cable in a version that it knows: a bridge without RSTP passes over RST BPDUs."""
+    latest = bpdu.RSTP if "rstp" in side(case, end).profile.features else bpdu.STP
+    arrived = bpdus(case, cable.ends[end], between=(0, until), arrived=True)
+    return [one for one in arrived if one.bpdu.version <= latest]
+
+
+@check("pair.stp-root", scenario="pair_stp", side=SIDES)
+def test_root(case: Case) -> None:
+    """A bridge names the best root that it knows of, and says on every cable if it is that itself."""
+    slack(case)
+    mine, _ = ends(case)
+    for room in rooms(case):
+        for seen, frames, holds in _roots(case, room, mine):
+            told = f"{side(case, mine).profile.name}: {seen}"
+            expected = "no BPDU names a worse root than what the bridge was told a second before"
+            case.expect(holds, expected=expected, seen=told, frames=frames)
+
+
+def _ways(case: Case, room: Room, end: int) -> Iterator[Finding]:
+    """Of the side that is not the root: by how many of its cables it sends what is broadcast."""
+    if room.root == end:
+        return
+    steady = case.window(f"steady {room.name}")
+    told = [_heard(case, cable, end, steady.end_ns) for cable in room.cables]
+    if not all(told):
+        return
+    since = max(listed[0].time_ns for listed in told) + SECOND
+    left = [arrivals(case, cable.ends[end], between=(since, steady.end_ns)) for cable in room.cables]
+    first, second = ({one.what: one.number for one in listed} for listed in left)
+    doubled = [number for what, one in first.items() if what in second for number in (one, second[what])]
+    words = f"{room.name}: {len(doubled) // 2} broadcasts left by both cables, on which it had been told of the root"
+    yield words, tuple(doubled[:4]), not doubled
+    yield from _silent(case, room, end)
+    lost = {event.where for cable in room.cables for event in events(case, "severed", cable.name)}
+    windows = [(steady, room.cables), *((one, room.cables) for one in _healed(case, room))]
+    for window, cables in windows:
+        there = [cable for cable in cables if window is steady or cable.name not in lost]
+        between = window.start_ns, window.end_ns
+        if not all(bpdus(case, cable.ends[end], between=between, arrived=True) for cable in there):
+            continue
+        sent = numbered_frames(case, room.stations[end], between=(window.start_ns, window.end_ns - IN_FLIGHT))
+        by = Counter(one.what for cable in there for one in arrivals(case, cable.ends[end], between=between))
+        wrong = [one.number for one in sent if by[one.what] != 1]
+        words = f"{window.name}: {len(wrong)} of {len(sent)} broadcasts did not leave by exactly one of its cables"
+        yield words, tuple(wrong[:4]), not wrong
+
+
+def _silent(case: Case, room: Room, end: int) -> Iterator[Finding]:
+    """Whether the cable that is left is used in time."""
+    lost = [event for cable in room.cables for event in events(case, "severed", cable.name)]
+    left = [cable for cable in room.cables if lost and cable.name != lost[0].where]
+    if not left or not _healed(case, room):
+        return
+    begin = lost[0].time_ns
+    late = slack(case, (begin, _healed(case, room)[0].start_ns))
+    until = begin + int((room.converged + 2 * late) * SECOND)
+    gone = arrivals(case, left[0].ends[end], between=(begin, until))
+    holds = bool(gone) or late >= BUSY
+    yield f"{room.name}: nothing left by {left[0].name} for {room.converged:.0f} s after the other was lost", (), holds
+
+
+def _healed(case: Case, room: Room) -> list[Window]:
+    name = f"healed {room.name}"
+    return [case.window(name)] if any(one.name == name for one in case.recording.record.windows) else []
+
+
+def _cut(case: Case, room: Room) -> list[Event]:
+    """The cable that was cut since it carried a loop, if one was."""
+    return [event for cable in room.cables for event in events(case, "loop-cut", cable.name)]
+
+
+@check("pair.stp-one-way", scenario="pair_stp", side=SIDES)
+def test_one_way(case: Case) -> None:
+    """A bridge that is not the root sends by one of two cables to it alone, and by the other one when that is lost."""
+    mine, _ = ends(case)
+    found = [finding for room in rooms(case) for finding in _ways(case, room, mine)]
+    case.require(found, "the other bridge never said that it is the root")
+    for seen, frames, holds in found:
+        expected = "a bridge that is not the root sends what is broadcast by exactly one of its cables to the root"
+        case.expect(holds, expected=expected, seen=f"{side(case, mine).profile.name}: {seen}", frames=frames)

@@ -1,0 +1,145 @@
+"""What joins two implementations that are cabled port to port, and what passed there: from the taps on our ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from conformance.frames import bpdu, lldp, numbered
+from conformance.frames.bpdu import Bpdu
+from conformance.judging.case import Case
+from conformance.judging.discovery import Sent
+from conformance.judging.links import Arrival
+from conformance.pairs.pairing import Side, sides_of
+from conformance.recording.model import Event, PortState
+
+DIRECTIONS = ("left-to-right", "right-to-left")
+SIDES = ("left", "right")
+Finding = tuple[str, tuple[int, ...], bool]
+"""What was seen, its frames, and whether it is as it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cable:
+    """A cable: its name, and the ports at its ends, the left side's first."""
+
+    name: str
+    ends: tuple[PortState, PortState]
+
+
+def cables(case: Case) -> list[Cable]:
+    """The cables between the two, in order. Requires that there are some, and that no tap on them lost a frame."""
+    known = {port.name: port for port in case.recording.record.ports}
+    found = [
+        Cable(event.where, (known[event.detail["left"]], known[event.detail["right"]]))
+        for event in case.recording.record.events
+        if event.kind == "joined"
+    ]
+    case.require(found, "the two were never cabled to each other")
+    for cable in found:
+        for port in cable.ends:
+            case.tap(port.partner)
+    return found
+
+
+def ends(case: Case) -> tuple[int, int]:
+    """The end that the case is about and the other one: 0 is the left side's. That of its side, else the one that its
+    direction leads to."""
+    if "side" in case.parameters:
+        mine = 0 if case.parameters["side"] == "left" else 1
+    else:
+        mine = 1 if case.parameters["direction"] == "left-to-right" else 0
+    return mine, 1 - mine
+
+
+def side(case: Case, end: int) -> Side:
+    """The side at that end."""
+    return sides_of(case.profile, case.recording.record.testbed)[end]
+
+
+def views(case: Case, end: int, what: str) -> list[Event]:
+    """What a side showed of its own view, by what was asked for. Requires that it answered, and was understood."""
+    host = side(case, end).host
+    for problem in events(case, "not-shown", host):
+        case.require(problem.detail["what"] != what, f"it was not told: {problem.detail.get('problem')}")
+    found = [one for one in events(case, "shown", host) if one.detail["what"] == what]
+    case.require(found, f"{side(case, end).profile.name} was not asked for its own view, or shows none")
+    return found
+
+
+def events(case: Case, kind: str, where: str | None = None) -> Iterator[Event]:
+    """The events of a kind, of one place or of all."""
+    return (one for one in case.recording.record.events if one.kind == kind and where in (None, one.where))
+
+
+def lldpdus(case: Case, port: PortState, *, arrived: bool) -> list[Sent]:
+    """LLDPDUs on a port's cable, in order: those that the port sent, or those that `arrived` there."""
+    frames = case.recording.frames
+    rows = frames.select(tap=case.tap(port.partner).number, ethertype=lldp.ETHERTYPE, outbound=arrived)
+    found = ((row, lldp.parse(frame)) for row, frame in frames.frames(rows))
+    return [Sent(row + 1, int(frames.time_ns[row]), pdu) for row, pdu in found if pdu is not None]
+
+
+def stations(case: Case) -> list[PortState]:
+    """The first port of each side, where a station of ours is. Requires that there are two."""
+    hosts = {port.host: port for port in reversed(case.recording.record.ports)}
+    found = [hosts[one.host] for one in sides_of(case.profile, case.recording.record.testbed) if one.host in hosts]
+    case.require(len(found) == len(SIDES), "one of the two has no port for a station")
+    for port in found:
+        case.tap(port.partner)
+    return found
+
+
+def numbered_frames(case: Case, port: PortState, *, between: tuple[int, int]) -> list[Arrival]:
+    """Numbered frames that were sent into a port in that time, in order."""
+    index = case.recording.frames
+    tap = case.tap(port.partner).number
+    wanted = {"ip_version": 4, "destination_port": numbered.DISCARD, "outbound": True}
+    rows = index.select(tap=tap, between=between, **wanted)
+    found = ((row, numbered.parse(frame)) for row, frame in index.frames(rows))
+    return [Arrival(row + 1, int(index.time_ns[row]), what) for row, what in found if what is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A BPDU on one of our ends: its frame's number, its time in ns, and what it says."""
+
+    number: int
+    time_ns: int
+    bpdu: Bpdu
+
+
+def bpdus(case: Case, port: PortState, *, between: tuple[int, int], arrived: bool = False) -> list[Heard]:
+    """BPDUs on a port's cable in that time, notifications left out: those that the port sent, or that `arrived`."""
+    index = case.recording.frames
+    rows = index.select(tap=case.tap(port.partner).number, between=between, outbound=arrived)
+    found = ((row, bpdu.parse(frame)) for row, frame in index.frames(rows))
+    claims = ((row, told) for row, told in found if told is not None and told.type != bpdu.TOPOLOGY_CHANGE_NOTIFICATION)
+    return [Heard(row + 1, int(index.time_ns[row]), told) for row, told in claims]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One of several meetings in a recording: its name, which end is to be the root, in how many seconds ports that may
+    forward do so, the stations and the cables."""
+
+    name: str
+    root: int
+    converged: float
+    stations: tuple[PortState, ...]
+    cables: tuple[Cable, ...]
+
+
+def rooms(case: Case) -> list[Room]:
+    """The meetings of a recording. Requires that there are some."""
+    known = {port.name: port for port in case.recording.record.ports}
+    joints = {cable.name: cable for cable in cables(case)}
+    found = [
+        Room(
+            one.where, SIDES.index(one.detail["root"]), float(one.detail["converged"]),
+            tuple(known[name] for name in one.detail["stations"]), tuple(joints[name] for name in one.detail["cables"]),
+        )
+        for one in events(case, "room")
+    ]  # fmt: skip
+    case.require(found, "the two never met")
+    return found

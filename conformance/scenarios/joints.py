@@ -1,0 +1,110 @@
+"""What scenarios of pairs share: cables that join a port of one implementation to a port of the other, both watched.
+
+Our ends of both ports lie side by side; every frame that comes out of one goes into the other. So the carrier of both
+ends can be taken away, a cable can be made deaf while its lights stay on, and a storm is cut at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.pair import LinkPair
+from conformance.partners.relay import Relay
+from conformance.scenarios.links import Link, aside, carrier, play
+from conformance.scenarios.stage import Stage
+
+LOOP_LIMIT: Final = 16
+"""Copies of one frame on a cable at which it is cut."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A cable between the two: its name, its ends (the left one's first), and what carries the frames."""
+
+    name: str
+    ends: tuple[Link, Link]
+    relay: Relay
+
+    def event(self, kind: str, **detail: Any) -> None:
+        """Write down that something happened to this cable now."""
+        self.ends[0].stage.event(kind, self.name, **detail)
+
+    @contextmanager
+    def severed(self) -> Iterator[None]:
+        """Both ends without carrier."""
+        with carrier(self.ends[0], up=False), carrier(self.ends[1], up=False):
+            yield
+
+    @contextmanager
+    def deaf(self) -> Iterator[None]:
+        """Nothing passes, and both ends keep their carrier."""
+        self.relay.muted = True
+        self.event("deaf")
+        try:
+            yield
+        finally:
+            self.relay.muted = False
+            self.event("hearing")
+
+
+Meeting = Callable[[Sequence[Sequence[Link]]], Coroutine[Any, Any, None]]
+"""What is done on the ports of both: those of the left one, and those of the right one."""
+
+
+def cabled(stage: Stage, per_side: int, script: Meeting) -> None:
+    """Run a script on the ports of both, so many each. Raises AdapterError where one has fewer."""
+    subject = stage.subject
+    assert isinstance(subject, LinkPair)
+
+    async def split(links: Sequence[Link]) -> None:
+        hosts = list(dict.fromkeys(link.port.host for link in links))
+        sides = [[link for link in links if link.port.host == host] for host in hosts]
+        if len(sides) != len(subject.sides) or any(len(side) < per_side for side in sides):
+            raise AdapterError(f"{per_side} ports are needed on each side")
+        await script(sides)
+
+    play(stage, split)
+
+
+@asynccontextmanager
+async def joined(stage: Stage, lefts: Sequence[Link], rights: Sequence[Link]) -> AsyncIterator[list[Joint]]:
+    """These ports cabled to each other, one to one, for as long as it is open."""
+    with ExitStack() as cables:
+        made = []
+        for left, right in zip(lefts, rights, strict=True):
+            relay = cables.enter_context(Relay([left.wire, right.wire], LOOP_LIMIT))
+            made.append(Joint(f"{left.name}--{right.name}", (left, right), relay))
+            stage.event("joined", made[-1].name, left=left.name, right=right.name)
+        yield made
+
+
+async def shown(link: Link, side: int, what: str, ask: Callable[[Any], Sequence[Any] | None]) -> None:
+    """Have a side show something of its own view; write it down as rows with when it was asked, or why there is none.
+
+    `ask` is given the side's subject, and returns None where that shows no such thing.
+    """
+    subjects = link.stage.subject
+    assert isinstance(subjects, LinkPair)
+    asked = time.time_ns()
+    try:
+        rows = await aside(ask, subjects.sides[side])
+    except AdapterError as problem:
+        link.stage.event("not-shown", link.port.host, what=what, problem=str(problem))
+        return
+    if rows is not None:
+        told = [asdict(one) for one in rows]
+        link.stage.event("shown", link.port.host, what=what, asked_ns=asked, answered_ns=time.time_ns(), rows=told)
+
+
+async def both(stage: Stage, do: Callable[[int, Any], None]) -> None:
+    """Call something that blocks for both subjects at the same time: with 0 and the left one, 1 and the right one."""
+    assert isinstance(stage.subject, LinkPair)
+    async with asyncio.TaskGroup() as group:
+        for number, subject in enumerate(stage.subject.sides):
+            group.create_task(aside(do, number, subject))

@@ -1,0 +1,150 @@
+"""Two switches with a group of two cables between them: they negotiate it, lose a cable in two ways, and take it back.
+
+Stations at both switches send numbered broadcasts all the time. First the cable that carries most of them loses its
+carrier at both ends, then it falls silent with its lights on, which the short timeout of LACP alone can tell. Who has
+then given up on its partner speaks every 30 s alone: the fast variant takes the carrier of that cable for a second, so
+that both begin anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
+from conformance.adapters.views import Member, ShowingMembers
+from conformance.frames import numbered
+from conformance.frames.numbered import Numbered
+from conformance.frames.slow import State, lacpdu
+from conformance.pairs.pairing import add_host
+from conformance.partners.wire import silence
+from conformance.scenarios.joints import Joint, both, cabled, joined, shown
+from conformance.scenarios.links import Link, window
+from conformance.scenarios.stage import Stage
+from conformance.testbed import Testbed
+
+PORTS: Final = 3
+"""Of each side: where its station is, and two cables to the other."""
+CONVERSATIONS: Final = 4
+INTERVAL: Final = 0.05
+"""Between two frames of one conversation, in s."""
+BUNDLE: Final = "lag-pair"
+GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
+
+
+def shape(testbed: Testbed) -> Testbed:
+    """Two hosts, with as many ports as a side needs."""
+    return add_host(testbed, PORTS)
+
+
+def act(stage: Stage) -> None:
+    """Cable them, have both make a group, and lose a cable twice."""
+
+    async def meet(sides: Sequence[Sequence[Link]]) -> None:
+        stations = [side[0] for side in sides]
+        async with joined(stage, *(side[1:PORTS] for side in sides)) as joints:
+            watch, stopped = _Watch(joints), asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                for number, station in enumerate(stations):
+                    group.create_task(_talk(station, number * CONVERSATIONS, stopped))
+                try:
+                    await both(stage, partial(_bundle, stage, sides))
+                    await _play(stage, stations, joints, watch)
+                finally:
+                    stopped.set()
+
+    cabled(stage, PORTS, meet)
+    stage.snapshot("after")
+
+
+def _bundle(stage: Stage, sides: Sequence[Sequence[Link]], number: int, subject: Any) -> None:
+    if not isinstance(subject, Aggregating):
+        raise AdapterError("it aggregates no links (see adapters/interface.py, Aggregating)")
+    access, *rest = (link.port for link in sides[number][:PORTS])
+    wish = BundleWish(BUNDLE, tuple(port.name for port in rest))
+    subject.aggregate(stage.lab.hosts[access.host], access.name, [wish])
+
+
+async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint], watch: _Watch) -> None:
+    stage.event("agreed", "up", came=await watch.agreed())
+    await silence(limits.LACP_BRISK)
+    async with window(stage, "steady", stations):
+        watch.carried.clear()
+        await silence(limits.LACP_STEADY)
+    await _views(stations, "whole")
+    busiest = max(joints, key=lambda joint: watch.carried[joint.name])
+    busiest.event("severed")
+    with busiest.severed():
+        await silence(limits.LACP_LOSS + limits.LACP_MARGIN)
+    busiest.event("mended")
+    watch.forget()
+    stage.event("agreed", "severed", came=await watch.agreed())
+    await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
+    with busiest.deaf():
+        await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
+        await _views(stations, "deaf")
+    watch.forget()
+    if stage.variant == "fast":  # who has given up on its partner speaks every 30 s; a carrier has it speak at once
+        with busiest.severed():
+            await silence(limits.LACP_BRISK)
+    stage.event("agreed", "deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD))
+    await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
+    stage.event("done")
+
+
+async def _views(stations: Sequence[Link], moment: str) -> None:
+    """What both show of their group now."""
+    await asyncio.gather(*(shown(link, side, moment, partial(_members, link)) for side, link in enumerate(stations)))
+
+
+def _members(link: Link, subject: Any) -> Sequence[Member] | None:
+    if not isinstance(subject, ShowingMembers):
+        return None
+    return subject.members(link.stage.lab.hosts[link.port.host], BUNDLE)
+
+
+class _Watch:
+    """What the ends of the cables say of themselves, and how many numbered frames each cable carried."""
+
+    def __init__(self, joints: Sequence[Joint]) -> None:
+        self._links = [(joint, link) for joint in joints for link in joint.ends]
+        self._states: dict[str, State] = {}
+        self._all = asyncio.Event()
+        self.carried: Counter[str] = Counter()
+        for joint, link in self._links:
+            link.wire.listen(partial(self._hear, joint.name, link.name))
+
+    def _hear(self, joint: str, name: str, _: int, frame: bytes) -> None:
+        told = lacpdu(frame)
+        if told is not None:
+            self._states[name] = told.actor.state
+            if all(GRANTED in self._states.get(link.name, State(0)) for _, link in self._links):
+                self._all.set()
+        self.carried[joint] += numbered.parse(frame) is not None
+
+    def forget(self) -> None:
+        """What was said before does not count."""
+        self._states.clear()
+        self._all.clear()
+
+    async def agreed(self, longer: float = 0.0) -> bool:
+        """Until every end says that it distributes; whether all do in time, with so many seconds more."""
+        try:
+            await asyncio.wait_for(self._all.wait(), limits.LACP_UP + longer)
+        except TimeoutError:
+            return False
+        return True
+
+
+async def _talk(station: Link, first: int, stopped: asyncio.Event) -> None:
+    """Numbered frames of a few conversations, until told to stop."""
+    number = 0
+    while not stopped.is_set():
+        for conversation in range(first, first + CONVERSATIONS):
+            station.wire.send(numbered.build(Numbered(conversation, number)))
+        number += 1
+        await silence(INTERVAL)

@@ -1,0 +1,93 @@
+"""Two LLDP agents on the two ends of the same cables: each finds the other, and forgets it when it falls silent.
+
+On the first cable both fall silent at the same time: nothing passes any more, and the ends keep their carrier. The
+second one goes on, so that forgetting is seen to be about one port alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.discovery import Beginning, Neighbouring
+from conformance.frames import lldp
+from conformance.pairs.pairing import Side, add_host, sides_of
+from conformance.partners.wire import silence
+from conformance.scenarios.joints import Joint, both, cabled, joined
+from conformance.scenarios.links import Link, aside
+from conformance.scenarios.stage import Stage
+from conformance.testbed import Testbed
+
+PORTS: Final = 2
+
+
+def shape(testbed: Testbed) -> Testbed:
+    """Two hosts, as many ports each as there are cables."""
+    return add_host(testbed, PORTS)
+
+
+def act(stage: Stage) -> None:
+    """Cable them, look at both views, and let one cable fall silent."""
+    sides = sides_of(stage.profile, stage.lab.testbed)
+
+    async def meet(links: Sequence[Sequence[Link]]) -> None:
+        async with joined(stage, *links) as joints:
+            await both(stage, _begin)
+            ears = [_Ear(joint, end, sides[end]) for joint in joints for end in (0, 1)]
+            await asyncio.gather(*(ear.find() for ear in ears))
+            with joints[0].deaf():
+                await asyncio.gather(*(ear.outlive() for ear in ears[:2]))
+
+    cabled(stage, PORTS, meet)
+    stage.snapshot("after")
+
+
+def _begin(_: int, subject: Any) -> None:
+    if isinstance(subject, Beginning):
+        subject.discover()
+
+
+class _Ear:
+    """One agent's end of one cable: what the other told there last, and when it stops to hold."""
+
+    def __init__(self, joint: Joint, end: int, side: Side) -> None:
+        self._joint, self._link, self._side = joint, joint.ends[end], side
+        self._number = end
+        self._far = joint.ends[1 - end].wire
+        self._ttl, self._until = 0, 0.0
+
+    async def find(self) -> None:
+        """Until the other has spoken, and the agent has had the time to show it."""
+        self._far.listen(self._hear)
+        await self._far.first(lambda frame: lldp.parse(frame) is not None, limits.PAIR_LLDP_FIRST)
+        await silence(limits.PAIR_LLDP_SHOWN + limits.LLDP_BUSY)
+        await self._view("met")
+
+    async def outlive(self) -> None:
+        """Until what the other told is over, a view before and one after; not waited for where that takes too long."""
+        if not 0 < self._ttl <= limits.PAIR_LLDP_TTL:
+            self._link.event("not-outlived", ttl=self._ttl)
+            return
+        await silence(self._until - limits.LLDP_AGEING - time.monotonic())
+        await self._view("valid")
+        await silence(self._until + limits.LLDP_AGEING + limits.LLDP_BUSY - time.monotonic())
+        await self._view("aged")
+
+    def _hear(self, _: int, frame: bytes) -> None:
+        told = lldp.parse(frame)
+        if told is not None and told.ttl is not None and not self._joint.relay.muted:
+            self._ttl, self._until = told.ttl, time.monotonic() + told.ttl
+
+    async def _view(self, moment: str) -> None:
+        """Ask the agent for its neighbours on this port, and write down what it shows."""
+        subjects: Any = self._link.stage.subject
+        subject = subjects.sides[self._number]
+        if not isinstance(subject, Neighbouring) or "lldp-receive" not in self._side.profile.features:
+            return
+        asked = time.time_ns()
+        known = await aside(subject.neighbours, self._link.port)
+        shown = [[one.chassis, one.port] for one in known]
+        self._link.event("neighbours", moment=moment, asked_ns=asked, answered_ns=time.time_ns(), shown=shown)

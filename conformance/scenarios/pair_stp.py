@@ -1,0 +1,213 @@
+"""Two bridges with two cables between them: one root, one way, and the other way when that is lost.
+
+Twice at the same time, so that each of the two is the root once. A station at each bridge sends numbered broadcasts all
+the time: where there is a loop they multiply, which cuts the cable at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from conformance import limits
+from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
+from conformance.adapters.views import ShowingStations, Station
+from conformance.frames import numbered
+from conformance.frames.numbered import Numbered
+from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
+from conformance.partners.wire import silence, within
+from conformance.scenarios.joints import Joint, both, cabled, joined, shown
+from conformance.scenarios.links import Link, window
+from conformance.scenarios.stage import Stage
+from conformance.scenarios.stp import BROADCAST, DEFAULT, SHORTEST, Times
+from conformance.testbed import Testbed
+
+NANO: Final = 10**9
+EACH: Final = 3
+"""Ports of one bridge: where its station is, and two cables to the other bridge."""
+PORTS: Final = EACH * len(SIDES)
+INTERVAL: Final = 0.05
+"""Between two broadcasts of a station, in s."""
+BEST: Final = 0x1000
+DEFAULT_PRIORITY: Final = 0x8000
+
+
+def shape(testbed: Testbed) -> Testbed:
+    """Two hosts, with a bridge each for either root."""
+    return add_host(testbed, PORTS)
+
+
+@dataclass
+class Room:
+    """A pair of bridges, of which that of the side `root` is to be the root."""
+
+    number: int
+    stage: Stage
+    times: Times
+    sides: Sequence[Sequence[Link]]
+    carried: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def root(self) -> str:
+        """Whose bridge is the root."""
+        return SIDES[self.number]
+
+    @property
+    def name(self) -> str:
+        """What windows and events call it."""
+        return f"{self.root}-root"
+
+    @property
+    def stations(self) -> list[Link]:
+        """The ports at which stations are, the left side's first."""
+        return [side[self.number * EACH] for side in self.sides]
+
+    def cables(self, side: int) -> Sequence[Link]:
+        """The ports of a side from which cables lead to the other."""
+        return self.sides[side][self.number * EACH + 1 : (self.number + 1) * EACH]
+
+    @property
+    def converged(self) -> float:
+        """When every port that may forward does so, in s: twice the forward delay, with room for a busy machine."""
+        return 2 * self.times.forward_delay + limits.STP_MARGIN
+
+
+def act(stage: Stage) -> None:
+    """Cable them, and lose the cable in use of either root."""
+    times = SHORTEST if stage.variant == "fast" else DEFAULT
+    whose = sides_of(stage.profile, stage.lab.testbed)
+
+    async def meet(sides: Sequence[Sequence[Link]]) -> None:
+        rooms = [Room(number, stage, times, sides) for number in range(len(SIDES))]
+        ready = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for room in rooms:
+                group.create_task(_play(room, ready))
+            await both(stage, partial(_bridge, rooms, whose))
+            stage.event("ready", hello=times.hello, forward_delay=times.forward_delay)
+            ready.set()
+
+    cabled(stage, PORTS, meet)
+    stage.snapshot("after")
+
+
+def _bridge(rooms: Sequence[Room], whose: Sequence[Side], side: int, subject: Any) -> None:
+    if not isinstance(subject, Bridging):
+        raise AdapterError("it has no bridges (see adapters/interface.py, Bridging)")
+    wishes = [
+        BridgeWish(
+            f"br-{room.name}", tuple(link.port.name for link in (room.stations[side], *room.cables(side))),
+            spanning="rstp" if "rstp" in whose[side].profile.features else "stp",
+            hello=room.times.hello, max_age=room.times.max_age, forward_delay=room.times.forward_delay,
+            priority=BEST if room.number == side else DEFAULT_PRIORITY,
+        )
+        for room in rooms
+    ]  # fmt: skip
+    host = rooms[0].stage.lab.hosts[rooms[0].stations[side].port.host]
+    subject.bridge(host, wishes)
+
+
+async def _play(room: Room, ready: asyncio.Event) -> None:
+    stage = room.stage
+    async with joined(stage, room.cables(0), room.cables(1)) as joints:
+        names = {"stations": [link.name for link in room.stations], "cables": [joint.name for joint in joints]}
+        stage.event("room", room.name, root=room.root, converged=room.converged, **names)
+        for joint in joints:
+            for link in joint.ends:
+                link.wire.listen(partial(_count, room, joint.name))
+        await ready.wait()
+        stopped = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for number, station in enumerate(room.stations):
+                group.create_task(_talk(station, number, stopped))
+            try:
+                await _lose(room, joints)
+            finally:
+                stopped.set()
+
+
+def _count(room: Room, joint: str, _: int, frame: bytes) -> None:
+    room.carried[joint] += numbered.parse(frame) is not None
+
+
+async def _lose(room: Room, joints: Sequence[Joint]) -> None:
+    """Let the tree be made, look at it, and take the cable away by which most passes."""
+    await _flows(room)
+    room.carried.clear()
+    async with window(room.stage, f"steady {room.name}", room.stations):
+        await silence(limits.STP_LOOKED_AT)
+    await asyncio.gather(
+        *(shown(link, side, room.name, partial(_stations, room, link)) for side, link in enumerate(room.stations))
+    )
+    for joint in joints:
+        if joint.relay.cut is not None:
+            joint.event("loop-cut", number=joint.relay.cut.number, copies=joint.relay.most)
+            return
+    busiest = max(joints, key=lambda joint: room.carried[joint.name])
+    busiest.event("severed")
+    with busiest.severed():
+        await _flows(room)
+        async with window(room.stage, f"healed {room.name}", room.stations):
+            await silence(limits.STP_LOOKED_AT)
+
+
+def _stations(room: Room, link: Link, subject: Any) -> Sequence[Station] | None:
+    if not isinstance(subject, ShowingStations):
+        return None
+    return subject.stations(room.stage.lab.hosts[link.port.host], f"br-{room.name}")
+
+
+async def _flows(room: Room) -> None:
+    """Until both stations have heard each other for a while without a gap, or until that is long overdue; at least for
+    as long as ports may need that should not forward at all. Says in the record since when they did."""
+    begin = time.monotonic()
+    runs = [_Run(station, 1 - number) for number, station in enumerate(room.stations)]
+    with ExitStack() as ends:
+        for run in runs:
+            ends.callback(run.end)
+        await within(2 * room.converged, _all(runs))
+        await silence(begin + room.converged - time.monotonic())
+    since = [run.since_ns for run in runs]
+    room.stage.event("flows", room.name, since_ns=max(since) if all(since) else 0)
+
+
+async def _all(runs: Sequence[_Run]) -> None:
+    for run in runs:
+        await run.long.wait()
+
+
+class _Run:
+    """What a station hears of the other one: since when there has been no gap."""
+
+    def __init__(self, station: Link, conversation: int) -> None:
+        self.long = asyncio.Event()
+        self.since_ns = 0
+        self._last = 0
+        self._conversation = conversation
+        self.end = station.wire.listen(self._hear)
+
+    def _hear(self, moment: int, frame: bytes) -> None:
+        what = numbered.parse(frame)
+        if what is None or what.conversation != self._conversation:
+            return
+        if not self.since_ns or what.number > self._last + 1:
+            self.since_ns = moment
+            self.long.clear()
+        self._last = what.number
+        if moment - self.since_ns > limits.STP_HELLO * NANO:
+            self.long.set()
+
+
+async def _talk(station: Link, conversation: int, stopped: asyncio.Event) -> None:
+    """Numbered broadcasts until told to stop."""
+    number = 0
+    while not stopped.is_set():
+        station.wire.send(numbered.build(Numbered(conversation, number), BROADCAST))
+        number += 1
+        await silence(INTERVAL)
