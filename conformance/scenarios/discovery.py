@@ -14,6 +14,7 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
 from conformance.frames.ndp import UNSPECIFIED, solicitation
 from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.lab import Host
 from conformance.lab.namespace import Namespace
 from conformance.lab.snapshot import interfaces
 from conformance.recording.model import FlowProtocol
@@ -107,7 +108,8 @@ def _solicit(stage: Stage, target: Endpoint, place: Vantage | None, address: IPv
 
 
 def _duplicate(stage: Stage, holder: Endpoint) -> None:
-    """Someone on the network already uses the address that a new endpoint asks for."""
+    """Someone on the network already uses the address that a new endpoint asks for, and gives it up afterwards: where
+    the newcomer was given it all the same, what comes next must not depend on who has it."""
     host = stage.lab.hosts[holder.host]
     wanted = _wish(stage, holder)
     if wanted is None:
@@ -115,6 +117,13 @@ def _duplicate(stage: Stage, holder: Endpoint) -> None:
         return
     if not stage.profile.same_host_hops:
         link.address(holder.namespace, holder.interface, wanted, dad=False)
+    _ask_for(stage, host, wanted, holder)
+    if not stage.profile.same_host_hops:
+        netlink.transact(holder.namespace, [rtnetlink.address(holder.interface, wanted, remove=True)])
+
+
+def _ask_for(stage: Stage, host: Host, wanted: IPv6Interface, holder: Endpoint) -> None:
+    """Attach an endpoint with the wanted address; what became of it is written down."""
     name = f"{host.name}d"
     stage.event("duplicate", name, address=str(wanted.ip), holder=holder.name)
     try:
