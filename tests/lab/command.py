@@ -20,7 +20,7 @@ COMMAND: Final = "from conformance.cli import main; main()"
 LONGEST: Final = 1740
 """Seconds after which a command is given up: the run of every implementation, on a machine that others use too."""
 NOBODY: Final = 65534
-EMULATED: Final = frozenset({"linux-bonding", "qemu-migration-e1000", "qemu-migration-virtio"})
+EMULATED: Final = frozenset({"linux-bonding", "linux-team", "qemu-migration-e1000", "qemu-migration-virtio"})
 """In software emulation a recording takes as much of the machine as ten others: these have runs of their own."""
 SMALL: Final = ("--testbed", "same-subnet", "--only", "nat")
 SMALL_PROFILES: Final = ("routed-64", "nat-bridge")

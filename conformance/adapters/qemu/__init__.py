@@ -10,11 +10,18 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from conformance import limits
 from conformance.adapters.interface import Identity, Unavailable
-from conformance.adapters.qemu.settings import Settings, find_kernel, find_program, settings_of
+from conformance.adapters.qemu.settings import (
+    TEAMD,
+    Aggregation,
+    Settings,
+    find_kernel,
+    find_program,
+    settings_of,
+)
 from conformance.profile import Profile
 
 if TYPE_CHECKING:
@@ -91,6 +98,13 @@ class QemuAdapter:
         )
 
 
+GROUPS: Final[dict[Aggregation, str]] = {
+    "none": "",
+    "bonding": "a bond of mode 802.3ad for each group (lacp_rate fast, miimon 100 ms)",
+    "team": "a team for each group, and a teamd with the runner lacp (fast_rate, link_watch ethtool)",
+}
+
+
 class AggregatingAdapter(QemuAdapter):
     """One guest, with a network card for each port, whose kernel is what is judged."""
 
@@ -101,6 +115,8 @@ class AggregatingAdapter(QemuAdapter):
         found = super().identify()
         if isinstance(found, Unavailable):
             return found
+        if self._settings.aggregation == "team" and find_program(TEAMD) is None:
+            return self._unavailable(f"{TEAMD} is not installed")
         details = {"QEMU": found.version, "nic": self._settings.nic, "accelerator": self._settings.accelerator}
         return Identity(f"Linux {self._settings.aggregation}", found.details["guest kernel"], details)
 
@@ -119,8 +135,7 @@ class AggregatingAdapter(QemuAdapter):
         return (
             f"boot a guest ({self._settings.memory} MiB, {self._settings.accelerator}) with a {self._settings.nic} for"
             " each port, on a tap that is the partner's end of its cable",
-            "in the guest: a bond of mode 802.3ad for each group (lacp_rate fast, miimon 100 ms), all of them and the"
-            " access port on one bridge",
+            f"in the guest: {GROUPS[self._settings.aggregation]}, all of them and the access port on one bridge",
         )
 
 

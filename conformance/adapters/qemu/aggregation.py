@@ -1,18 +1,20 @@
-"""Link aggregation of a guest's kernel: bonds of its network cards, ports of a bridge."""
+"""Link aggregation in a guest: bonds or teams of its network cards, ports of a bridge."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from struct import pack
 from typing import Any, Final
 
+from conformance import limits
 from conformance.adapters.interface import AdapterError, BundleWish, Port
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.qemu.cards import SLOTS, Carriers, cards_of, ports_of
 from conformance.adapters.qemu.image import booting
-from conformance.adapters.qemu.settings import GuestKernelFiles, Settings
-from conformance.lab import netlink, rtnetlink, snapshot
+from conformance.adapters.qemu.settings import TEAMD, GuestKernelFiles, Settings, find_program
+from conformance.lab import link, netlink, rtnetlink, snapshot
 from conformance.lab.guest import GuestNamespace
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
 from conformance.lab.sysctls import pin
@@ -28,34 +30,78 @@ MONITOR_MS: Final = 100
 
 
 class GuestLinks:
-    """Bonds in a guest with one network card for each cable of a host."""
+    """Groups of links in a guest with one network card for each cable of a host; those of a subclass's driver."""
 
     def __init__(self, namespace: GuestNamespace, ports: Sequence[Port]) -> None:
-        self._namespace = namespace
         self._ports = ports
-        self._bundles: list[str] = []
+        self.namespace = namespace
+        self.bundles: list[str] = []
 
     def ports(self) -> Sequence[Port]:
         """The cards, with our ends of their cables."""
         return self._ports
 
     def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
-        """A bond of each bundle, all of them and the access port on one bridge. Raises AdapterError."""
+        """A group of each bundle, all of them and the access port on one bridge. Raises AdapterError."""
         with refusals(host.name):
-            made = [rtnetlink.link(BRIDGE, "bridge", data={BRIDGE_SNOOPING: b"\0"}), *map(_bond, bundles)]
-            netlink.transact(self._namespace, made)
-            names = [BRIDGE, access, *(name for wish in bundles for name in (wish.name, *wish.ports))]
-            netlink.transact(self._namespace, [rtnetlink.quiet(name) for name in names])
-            members = [rtnetlink.enslave(port, wish.name) for wish in bundles for port in wish.ports]
-            ports = [rtnetlink.up(name, master=BRIDGE) for name in (access, *(wish.name for wish in bundles))]
-            netlink.transact(self._namespace, [rtnetlink.up(BRIDGE), *members, *ports])
-        self._bundles = [wish.name for wish in bundles]
+            netlink.transact(self.namespace, [rtnetlink.link(BRIDGE, "bridge", data={BRIDGE_SNOOPING: b"\0"})])
+            names = [BRIDGE, access, *(port for wish in bundles for port in wish.ports)]
+            netlink.transact(self.namespace, [rtnetlink.quiet(name) for name in names])
+            self.make(bundles)
+            self.bundles = [wish.name for wish in bundles]
+            netlink.transact(self.namespace, [rtnetlink.quiet(name) for name in self.bundles])
+            ports = [rtnetlink.up(name, master=BRIDGE) for name in (access, *self.bundles)]
+            netlink.transact(self.namespace, [rtnetlink.up(BRIDGE), *ports])
+
+    def make(self, bundles: Sequence[BundleWish]) -> None:
+        """The groups, with their ports."""
+        raise NotImplementedError
+
+
+class Bonds(GuestLinks):
+    """The kernel's bonding driver, which speaks LACP itself."""
+
+    def make(self, bundles: Sequence[BundleWish]) -> None:
+        """A bond of mode 802.3ad for each bundle."""
+        netlink.transact(self.namespace, [_bond(wish) for wish in bundles])
+        members = [rtnetlink.enslave(port, wish.name) for wish in bundles for port in wish.ports]
+        netlink.transact(self.namespace, members)
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """What the bonding driver says of each bond."""
         del host
-        read = self._namespace.kernel.read
-        return {"bonding": {name: read(f"/proc/net/bonding/{name}") for name in self._bundles}}
+        read = self.namespace.kernel.read
+        return {"bonding": {name: read(f"/proc/net/bonding/{name}") for name in self.bundles}}
+
+
+class Teams(GuestLinks):
+    """The kernel's team driver, with a daemon for each team that speaks LACP."""
+
+    def __init__(self, namespace: GuestNamespace, ports: Sequence[Port], program: str) -> None:
+        super().__init__(namespace, ports)
+        self._program = program
+
+    def make(self, bundles: Sequence[BundleWish]) -> None:
+        """A teamd with the runner lacp for each bundle, one after another: each hears of everything that the others do,
+        and a slow guest loses what comes at once."""
+        for wish in bundles:
+            runner = {"name": "lacp", "active": wish.active, "fast_rate": wish.short, "tx_hash": ["eth", "ipv4", "udp"]}
+            team = {
+                "device": wish.name, "runner": runner, "link_watch": {"name": "ethtool"},
+                "ports": {port: {} for port in wish.ports},
+            }  # fmt: skip
+            self.namespace.kernel.spawn(self._program, "-c", json.dumps(team))
+            _await_members(self.namespace, wish)
+
+
+def _await_members(namespace: GuestNamespace, wish: BundleWish) -> None:
+    """Wait until all ports of a team are in it. Raises TimeoutError."""
+    with link.announcements(namespace, link.RTMGRP_LINK) as wait:
+        while [one.master for one in snapshot.interfaces(namespace) if one.name in wish.ports] != [
+            wish.name for _ in wish.ports
+        ]:
+            if not wait(limits.GUEST):
+                raise TimeoutError(f"{wish.name}: its ports are not in it after {limits.GUEST:g} s")
 
 
 def _bond(wish: BundleWish) -> netlink.Request:
@@ -74,6 +120,7 @@ def guest_links(lab: Lab, kernel: GuestKernelFiles, settings: Settings) -> Itera
     with ExitStack() as resources:
         with refusals(host.name):
             cards = cards_of(host, lab.partners, settings)
+        program = (find_program(TEAMD) or TEAMD) if settings.aggregation == "team" else ""
         with ExitStack() as handed:
             descriptors = [handed.enter_context(card.tap.handed_over()) for card in cards]
             further = [
@@ -82,8 +129,9 @@ def guest_links(lab: Lab, kernel: GuestKernelFiles, settings: Settings) -> Itera
                 for word in card.arguments(slot, settings, tap)
             ]
             made = booting(
-                host, kernel, settings, lab.folder / "guest", name="guest", further=further, descriptors=descriptors
-            )
+                host, kernel, settings, lab.folder / "guest",
+                name="guest", further=further, descriptors=descriptors, program=program,
+            )  # fmt: skip
             machine, channel = handed.enter_context(made)
         resources.callback(machine.end)
         namespace = GuestNamespace("guest", channel)
@@ -91,7 +139,8 @@ def guest_links(lab: Lab, kernel: GuestKernelFiles, settings: Settings) -> Itera
         with refusals("guest"):
             _settle(namespace, {card.mac: card.name for card in cards})
         resources.enter_context(Carriers(lab.partners, machine, cards))
-        yield GuestLinks(namespace, ports_of(host, lab.partners, cards))
+        ports = ports_of(host, lab.partners, cards)
+        yield Teams(namespace, ports, program) if program else Bonds(namespace, ports)
 
 
 def _settle(namespace: GuestNamespace, names: Mapping[str, str]) -> None:

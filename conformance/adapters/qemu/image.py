@@ -9,8 +9,9 @@ from __future__ import annotations
 import fcntl
 import json
 import lzma
+import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -27,7 +28,7 @@ COMMAND_LINE: Final = "console=ttyS0 quiet panic=-1 no_timer_check mitigations=o
 _SETUP_SECTORS, _PAYLOAD, _LENGTH = 0x1F1, 0x248, 0x24C
 """Offsets in a bzImage's header (the kernel's documentation, x86 boot protocol)."""
 _XZ: Final = b"\xfd7zXZ\0"
-_FOLDERS: Final = ("dev", "proc", "sys", "m")
+_FOLDERS: Final = ("dev", "proc", "sys", "m", "run", "tmp", "var", "var/run", "var/run/teamd")
 _FOLDER, _PROGRAM, _FILE, _DEVICE = 0o40755, 0o100755, 0o100644, 0o20600
 
 
@@ -84,17 +85,19 @@ def _freeze(node: Node, kernel: GuestKernelFiles, settings: Settings, frozen: Fr
 @contextmanager
 def booting(
     node: Node, kernel: GuestKernelFiles, settings: Settings, place: Path, *, name: str, further: Sequence[str] = (),
-    descriptors: Sequence[int] = (),
+    descriptors: Sequence[int] = (), program: str = "",
 ) -> Iterator[tuple[Machine, Channel]]:  # fmt: skip
     """A guest that has booted, with `further` arguments of QEMU and the `descriptors` that they name; it runs on.
+    Its file system holds the agent and, if one is named, a `program` with its libraries.
 
     What it is booted from lies beside `place` until the context ends. Raises AdapterError.
     """
-    image, files, program = (Path(f"{place}.{kind}") for kind in ("kernel", "initrd", "agent"))
+    image, files, agent_file = (Path(f"{place}.{kind}") for kind in ("kernel", "initrd", "agent"))
     try:
         image.write_bytes(unpacked_kernel(kernel.image.read_bytes()))
-        agent = build_agent(settings.compiler, program)
-        files.write_bytes(initial_files(agent, [path.read_bytes() for path in kernel.modules]))
+        agent = build_agent(settings.compiler, agent_file)
+        modules = [path.read_bytes() for path in kernel.modules]
+        files.write_bytes(initial_files(agent, modules, program_files(program) if program else {}))
         boot = ("-kernel", str(image), "-initrd", str(files), "-append", COMMAND_LINE, *further)
         machine = Machine.started(node, name, settings, boot, descriptors)
         try:
@@ -135,9 +138,20 @@ def unpacked_kernel(image: bytes) -> bytes:
     return lzma.LZMADecompressor().decompress(payload)
 
 
-def initial_files(agent: bytes, modules: Sequence[bytes]) -> bytes:
-    """An initial file system (cpio, new ASCII format): the agent as its only program, and modules in their order."""
-    parts = [_entry(name, _FOLDER) for name in _FOLDERS]
+def program_files(program: str) -> dict[str, bytes]:
+    """A program of this machine and its libraries by their paths. Raises OSError."""
+    done = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=limits.COMMAND, check=False)
+    needed = re.findall(r"(/\S+) \(0x", done.stdout)
+    return {path: Path(path).read_bytes() for path in (program, *needed)}
+
+
+def initial_files(agent: bytes, modules: Sequence[bytes], further: Mapping[str, bytes] | None = None) -> bytes:
+    """An initial file system (cpio, new ASCII format): the agent as its first program, modules in their order, and
+    `further` programs by their paths."""
+    programs = {path.lstrip("/"): content for path, content in (further or {}).items()}
+    folders = {str(one): None for path in programs for one in reversed(Path(path).parents[:-1])}
+    parts = [_entry(name, _FOLDER) for name in (*_FOLDERS, *folders)]
+    parts += [_entry(path, _PROGRAM, content) for path, content in programs.items()]
     parts.append(_entry("dev/console", _DEVICE, device=(5, 1)))
     parts.append(_entry("init", _PROGRAM, agent))
     parts += [_entry(f"m/{number:02}", _FILE, content) for number, content in enumerate(modules)]

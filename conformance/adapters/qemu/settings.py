@@ -15,15 +15,19 @@ from conformance.errors import UsageError
 from conformance.profile import Profile, Strict, explain
 
 Nic = Literal["virtio-net-pci", "e1000", "vmxnet3"]
-Aggregation = Literal["none", "bonding"]
+Aggregation = Literal["none", "bonding", "team"]
 DRIVERS: Final[dict[Nic, str]] = {"virtio-net-pci": "virtio_net", "e1000": "e1000", "vmxnet3": "vmxnet3"}
 """The guest kernel's module for each NIC."""
 ALWAYS: Final = ("virtio_pci", "virtio_console", "inet_diag", "tcp_diag", "udp_diag")
 """Modules that every guest loads: the agent's port, and the tables of sockets for snapshots."""
 BOOT: Final = Path("/boot")
 MODULES: Final = Path("/lib/modules")
-NEEDED: Final[dict[Aggregation, tuple[str, ...]]] = {"none": (), "bonding": ("bonding", "bridge")}
+NEEDED: Final[dict[Aggregation, tuple[str, ...]]] = {
+    "none": (), "bonding": ("bonding", "bridge"), "team": ("team", "team_mode_loadbalance", "bridge")
+}  # fmt: skip
 """Further modules of a guest that aggregates links."""
+TEAMD: Final = "teamd"
+"""The daemon that speaks LACP for a team, from the package libteam-utils."""
 
 
 class Settings(Strict):

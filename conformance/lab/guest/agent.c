@@ -6,14 +6,16 @@
    argument (0: none); a call with `stop` that fails cancels those behind it. `trim` is the size of the last piece of
    memory, of which only as many bytes are sent back as the last call returned.
 
+   A SPAWN starts a program beside this one: its path, arguments and environment are those of execve. It has the console.
+
    The sockets that the other side has put on `poller` are told of once after each ARM. No C library is needed.
 */
 
 typedef long word;
 
-enum { READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, POLL = 7, SLEEP = 35, MKDIR = 83, MOUNT = 165, EPOLL_WAIT = 232,
+enum { READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, POLL = 7, SLEEP = 35, FORK = 57, EXECVE = 59, EXIT = 60, MKDIR = 83, MOUNT = 165, EPOLL_WAIT = 232,
        EPOLL_CREATE = 291, FINIT_MODULE = 313 };
-enum { ROOM = 1 << 20, EVENTS = 64, HELLO = 0, REPLY = 1, READY = 2, ARM = -1, DISARM = -2, CANCELLED = -125 };
+enum { ROOM = 1 << 20, EVENTS = 64, HELLO = 0, REPLY = 1, READY = 2, ARM = -1, DISARM = -2, SPAWN = -3, CANCELLED = -125 };
 
 struct call { word number, argument[6], link, stop, result; };
 struct head { word size, table, calls, to, trim; };
@@ -66,6 +68,16 @@ static void transmit(word kind, char *place, word size)
     }
 }
 
+static word spawn(word *argument)
+{
+    word child = ask(FORK, 0, 0, 0, 0, 0);
+    if (child == 0) {
+        ask(EXECVE, argument[0], argument[1], argument[2], 0, 0);
+        ask(EXIT, 127, 0, 0, 0, 0);
+    }
+    return child;
+}
+
 static word carry_out(struct call *table, struct call *one)
 {
     int argument;
@@ -74,6 +86,7 @@ static word carry_out(struct call *table, struct call *one)
         if (from) one->argument[argument] = table[from - 1].result;
     }
     if (one->number == ARM || one->number == DISARM) { armed = one->number == ARM; return 0; }
+    if (one->number == SPAWN) return spawn(one->argument);
     return sys((word *)one);
 }
 

@@ -32,6 +32,8 @@ PRLIMIT: Final = 302
 ARM: Final = -1
 """Of the agent, not of the kernel: tell once when a watched socket is ready."""
 DISARM: Final = -2
+SPAWN: Final = -3
+"""Of the agent: start a program beside it, with the arguments of execve."""
 
 _HEAD: Final = Struct("=5q")
 _CALL: Final = Struct("=10q")

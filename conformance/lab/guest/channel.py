@@ -12,7 +12,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from conformance.lab.guest.calls import ARM, DISARM, EPOLL_CTL, EPOLL_WAIT, Call, Memory, Request, given, room
-from conformance.limits import GUEST
+from conformance.limits import GUEST, GUEST_START
 
 _FRAME: Final = Struct("=qq")
 _HELLO: Final = Struct("=qqq")
@@ -47,8 +47,9 @@ class Channel:
         self._deferred: list[Call] = []
         self._ready: Ready = []
         self._armed = False
-        connection.settimeout(GUEST)
+        connection.settimeout(GUEST_START)
         self.hello = hello or self._greeting()
+        connection.settimeout(GUEST)
 
     def fileno(self) -> int:
         """Readable when the guest has something to tell."""

@@ -78,6 +78,12 @@ class GuestKernel:
             Call(calls.OPENAT, (_HERE, path, mode | os.O_CLOEXEC, 0), stop=True), call, Call(calls.CLOSE, (0,), {0: 0})
         ])  # fmt: skip
 
+    def spawn(self, program: str, *arguments: str) -> int:
+        """Start a program of the guest's file system, which says what it says on the console. Raises OSError."""
+        words = [given(word.encode() + b"\0") for word in (program, *arguments)]
+        end = bytes(8)
+        return self.channel.one(calls.SPAWN, words[0], Memory((*words, end)), Memory((end,)))
+
     def settle(self) -> None:
         """Make a guest that was woken unlike those that were frozen with it, and let it open many sockets."""
         seed = os.urandom(64)
