@@ -24,12 +24,9 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is recorded once is judged by many tests: those go to one worker, as does each file of labs."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)
-            shared = [name for name in ("whole_run", "small_run") if name in getattr(item, "fixturenames", ())]
-            item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.stem))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,28 @@
+"""Which tests go to the same worker: those of one file, and those of files that share what is recorded once."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+TOGETHER: Final = {
+    "test_mutilated.py": "whole run",
+    "test_truths.py": "whole run",
+    "test_product.py": "small run",
+    "test_verify.py": "small run",
+}
+"""The recordings that files have in common (fixtures of a session in ``lab/conftest.py``)."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Files at a time, and together what shares recordings: a session's fixture is made by each worker that asks."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Shared(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0].rpartition("/")[2]
+            return TOGETHER.get(file, file)
+
+    return Shared(config, log)
