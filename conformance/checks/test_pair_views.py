@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from conformance import limits
+from conformance.frames.slow import State
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, arrivals, pdus, slack
-from conformance.judging.meetings import SIDES, Room, cables, ends, events, numbered_frames, rooms, side, views
+from conformance.judging.meetings import SIDES, Room, cables, ends, numbered_frames, rooms, side, views
 from conformance.judging.register import check
 from conformance.recording.model import PortState
 
@@ -16,7 +17,6 @@ BUSY = 1.0
 def test_state_of_a_group_is_what_the_cables_show(case: Case) -> None:
     """What a switch shows of its group is what its cables show: who the partner is, and which ones are in use."""
     mine, _ = ends(case)
-    silent = {one.where for one in events(case, "deaf")}
     for moment in ("whole", "deaf"):
         (view,) = views(case, mine, moment)
         asked = view.detail["asked_ns"]
@@ -26,19 +26,20 @@ def test_state_of_a_group_is_what_the_cables_show(case: Case) -> None:
         for cable in cables(case):
             port = cable.ends[mine]
             row = shown.get(port.interface or port.name.partition(":")[2])
-            lost = moment == "deaf" and cable.name in silent
             told = [one for one in pdus(case, port, ours=True) if one.time_ns < asked]
-            case.require(told, f"nothing was told to {port.name}")
+            said = [one for one in pdus(case, port) if one.time_ns < asked]
+            case.require(told and said, f"nothing was told to {port.name}, or by it")
+            used = bool(said[-1].pdu.actor.state & State.DISTRIBUTING)
             words = "not shown" if row is None else f"shown {'' if row['in_use'] else 'not '}in use, {row['partner']}"
-            right = row is not None and row["in_use"] is not lost
-            if right and row is not None and not lost:
+            right = row is not None and row["in_use"] is used
+            if right and row is not None and used:
                 right = row["partner"].lower() == told[-1].pdu.actor.system
-            state = "silent for 7 s" if lost else f"in use with {told[-1].pdu.actor.system}"
+            state = f"{'' if used else 'not '}in use by its LACPDUs, with {told[-1].pdu.actor.system}"
             case.expect(
                 right,
-                expected="a switch shows those links of a group in use that are, with the partner that spoke there",
+                expected="a switch shows those links of a group in use on which it distributes, with the partner there",
                 seen=f"{side(case, mine).profile.name}: {port.name} ({moment}) is {words}; the cable is {state}",
-                frames=[told[-1].number],
+                frames=[told[-1].number, said[-1].number],
             )
 
 

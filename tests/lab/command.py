@@ -22,6 +22,12 @@ LONGEST: Final = 1740
 NOBODY: Final = 65534
 EMULATED: Final = frozenset({"linux-bonding", "linux-team", "qemu-migration-e1000", "qemu-migration-virtio"})
 """In software emulation a recording takes as much of the machine as ten others: these have runs of their own."""
+NIGHTLY: Final = frozenset(
+    {"docker-internal", "docker-user", "ovs-flows-standalone", "routed-64-acl-ingress-only"}
+    if not os.environ.get("PLUGFEST_NIGHTLY")
+    else ()
+)
+"""Variants of others that cost CI minutes: part of the whole run with PLUGFEST_NIGHTLY=1."""
 SMALL: Final = ("--testbed", "same-subnet", "--only", "nat")
 SMALL_PROFILES: Final = ("routed-64", "nat-bridge")
 

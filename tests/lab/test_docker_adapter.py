@@ -37,7 +37,9 @@ from conformance.testbed import load as load_testbed
 
 pytestmark = [pytest.mark.lab, pytest.mark.peers]
 
-PROFILES = [name for name in available() if name.startswith("docker-") and name != "docker-networks"]
+ISOLATING = {"docker-internal", "docker-networks", "docker-user"}
+"""Endpoints of these are there to be kept apart."""
+PROFILES = [name for name in available() if name.startswith("docker-") and name not in ISOLATING]
 PORT = 8080
 CASES = [*((name, "same-subnet") for name in PROFILES), ("docker-overlay", "routed"), ("docker-macvlan", "routed")]
 EXPECTED_CROSS = {

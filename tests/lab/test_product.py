@@ -378,7 +378,12 @@ class Started:
         heeding = ["env", "--default-signal=INT", *command]  # a shell's background jobs ignore it, and so would we
         self.process = resources.enter_context(
             subprocess.Popen(
-                heeding, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                heeding,
+                cwd=folder,
+                env=environment(PLUGFEST_LABS="24"),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
             )
         )
         resources.callback(self.process.kill)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EMULATED, outcomes, plugfest
+from command import EMULATED, NIGHTLY, outcomes, plugfest
 
 from conformance.judging.plan import CONTROL
 from conformance.judging.register import LINK_SCENARIOS
@@ -33,7 +33,8 @@ from conformance.testbed import load as load_testbed
 
 pytestmark = [pytest.mark.outside, pytest.mark.peers, pytest.mark.timeout(1800)]
 
-PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED}]
+SKIPPED = pytest.mark.skip(reason="nightly: PLUGFEST_NIGHTLY=1")
+PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED, *NIGHTLY}]
 CONFORMING = {
     "routed-64", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
     "ovs-bridge", "routed-64-acl", "guarded-bridge", "tenant-bridges", "frr-switch",
@@ -118,7 +119,7 @@ def differences(table: list[Truth], report: Report) -> Iterator[str]:
             yield f"{outcome.requirement} {where}: {outcome.verdict}, not {verdict} ({because}): {outcome.seen}"
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", [*PROFILES, *(pytest.param(name, marks=SKIPPED) for name in sorted(NIGHTLY))])
 def test_verdicts_are_true(profile: str, whole_run: Path) -> None:
     report = report_of(whole_run, profile)
     assert not report.partial
