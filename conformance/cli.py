@@ -34,6 +34,7 @@ app = typer.Typer(
     help="An unattended plugfest: network implementations in a lab, recorded on every wire, judged against standards.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # help in plain words: importing rich takes longer than everything else here
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
