@@ -23,7 +23,7 @@ NOBODY: Final = 65534
 EMULATED: Final = frozenset({"linux-bonding", "linux-team", "qemu-migration-e1000", "qemu-migration-virtio"})
 """In software emulation a recording takes as much of the machine as ten others: these have runs of their own."""
 NIGHTLY: Final = frozenset(
-    {"docker-internal", "docker-user", "ovs-flows-standalone", "routed-64-acl-ingress-only"}
+    {"docker-internal", "docker-user", "ovn", "ovs-flows-standalone", "routed-64-acl-ingress-only"}
     if not os.environ.get("PLUGFEST_NIGHTLY")
     else ()
 )
