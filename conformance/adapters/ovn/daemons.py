@@ -15,6 +15,8 @@ from conformance.lab.process import Daemon
 
 STATE: Final = Path("/run/ovn")
 DATABASES: Final = STATE / "databases.sock"
+PIDFILE: Final = STATE / "ovn-controller.pid"
+"""Where ovn-appctl looks for it; its control socket has its number in its name."""
 SCHEMAS: Final = {"nb": "/usr/share/ovn/ovn-nb.ovsschema", "sb": "/usr/share/ovn/ovn-sb.ovsschema"}
 SOUTHBOUND: Final = 6642
 """The port on which controllers reach the southbound database (ovn-architecture(7))."""
@@ -50,9 +52,12 @@ class Central:
         """Until a logical port is up: its controller has its flows. Raises AdapterError."""
         self._control("ovn-nbctl", ["wait-until", "Logical_Switch_Port", name, "up=true"])
 
-    def await_chassis(self, name: str) -> None:
+    def await_chassis(self, controller: Controller) -> None:
         """Until a host's controller is known here. Raises AdapterError."""
-        self._control("ovn-sbctl", ["wait-until", "Chassis", name])
+        try:
+            self._control("ovn-sbctl", ["wait-until", "Chassis", controller.host.name])
+        except AdapterError as problem:
+            raise AdapterError(f"{problem}; ovn-controller said: {controller.tail()}") from None
 
     def listed(self, *command: str) -> list[str]:
         """What ovn-nbctl answers, line by line. Raises AdapterError."""
@@ -80,17 +85,18 @@ class Controller:
         """End it as the package's service does for a restart: its flows stay."""
         if not self._daemon.alive():
             return
-        self.host.run(["ovn-appctl", "-t", f"{STATE}/controller.ctl", "exit", "--restart"], timeout=limits.COMMAND)
+        self.host.run(["ovn-appctl", "-t", "ovn-controller", "exit", "--restart"], timeout=limits.COMMAND)
         if self._daemon.wait(limits.DAEMON_STOP) is None:
             self._daemon.stop()
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self._daemon.tail(LOG_LINES)
 
     def start(self) -> None:
         """Start it again."""
         self._daemon = self._start()
 
     def _start(self) -> Daemon:
-        command = [
-            "ovn-controller", f"unix:{SOCKET}", f"--unixctl={STATE}/controller.ctl",
-            f"--pidfile={STATE}/controller.pid", "-vfile:off", "-vsyslog:off",
-        ]  # fmt: skip
+        command = ["ovn-controller", f"unix:{SOCKET}", f"--pidfile={PIDFILE}", "-vfile:off", "-vsyslog:off"]
         return self.host.start(command, log="ovn-controller")

@@ -65,8 +65,8 @@ class OvnNetwork(Network):
         self._switches = {host.name: self._switch(host, hosts[0]) for host in hosts}
         self._central = Central(hosts[0], self._resources)
         self._controllers = {host.name: Controller(host, self._resources) for host in hosts}
-        for host in hosts:
-            self._central.await_chassis(host.name)
+        for controller in self._controllers.values():
+            self._central.await_chassis(controller)
         made: list[Sequence[str]] = [["ls-add", tenant] for tenant in TENANTS]
         for segment in sorted({host.station.segment for host in hosts}):
             port = f"{segment}-uplink"
