@@ -141,8 +141,8 @@ class OvnNetwork(Network):
                 ["lsp-add", lease.tenant or lease.host.station.segment, lease.name],
                 ["lsp-set-addresses", lease.name, told],
                 ["lsp-set-port-security", lease.name, told],
-                *self._grouped(),
             )
+            self._group()
         cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
         netlink.transact(lease.host.namespace, [cable])
         netlink.transact(lease.host.namespace, [rtnetlink.quiet(lease.port), rtnetlink.up(lease.port)])
@@ -160,10 +160,17 @@ class OvnNetwork(Network):
         super().disconnect(lease)
         with self._changes:
             self._ports.pop(lease.name, None)
-            self._central.configure(["--if-exists", "lsp-del", lease.name], *self._grouped())
+            self._group()
+            self._central.configure(["--if-exists", "lsp-del", lease.name])
 
-    def _grouped(self) -> list[Sequence[str]]:
-        """The port groups as they are now."""
-        if self._policy is None:
-            return []
-        return [["pg-set-ports", group, *names] for group, names in members(self._policy, self._ports).items()]
+    def _group(self) -> None:
+        """Put every port into its groups, once the database has it: ovn-nbctl finds none that is of the same
+        transaction."""
+        if self._policy is not None:
+            groups = members(self._policy, self._ports).items()
+            self._central.configure(
+                *(
+                    ["pg-set-ports", group, *names] if names else ["clear", "Port_Group", group, "ports"]
+                    for group, names in groups
+                )
+            )
