@@ -90,7 +90,7 @@ def test_same_addresses(case: Case) -> None:
     expected = "two tenants may have the same addresses, and each talks to its own endpoints there"
     for event in case.recording.record.events:
         if event.kind == "same-refused":
-            said = f"the second of two endpoints at one address was refused: {event.detail['problem']}"
+            said = f"one of two endpoints at the same address was refused: {event.detail['problem']}"
             case.expect(False, expected=expected, seen=said)
             return
     index = case.recording.frames

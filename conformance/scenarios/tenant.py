@@ -88,11 +88,11 @@ def same(stage: Stage) -> None:
     talks to the others of its own, both tenants at the same time."""
     tenants = sorted({state.tenant for state in stage.states.values()})
     places = (stage.hosts[0], stage.hosts[0], stage.hosts[-1])
+    wishes = [(host, _wish(stage, tenant, number)) for tenant in tenants for number, host in enumerate(places)]
     try:
-        for tenant in tenants:
-            stage.attach_all([(host, _wish(stage, tenant, number)) for number, host in enumerate(places)])
+        stage.attach_all(wishes)
     except AdapterError as refusal:
-        stage.event("same-refused", tenant, problem=str(refusal))
+        stage.event("same-refused", problem=str(refusal))
         return
     for tenant in tenants:
         for number in range(len(places)):
