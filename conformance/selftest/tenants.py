@@ -94,17 +94,15 @@ class OneBook(MacvlanTenants):
 
 
 def _in_one_segment(record: Record) -> str | None:
-    """An endpoint of each tenant is told of at the same VXLAN interface of another host."""
+    """The hosts tell each other of endpoints of both tenants at VXLAN interfaces of the same segment."""
     tenants = {one.kernel.mac: one.tenant for one in record.endpoints}
+    found: dict[str, set[str]] = {}
     for shown in record.snapshots:
-        found: dict[str, set[str]] = {}
         for entry in shown.forwarding:
-            if entry.get("mac") in tenants:
-                found.setdefault(str(entry.get("interface")), set()).add(tenants[entry["mac"]])
-        for name, both in found.items():
-            if name.startswith("vx-") and len(both) > 1:
-                return f"{shown.where}: {name} leads to endpoints of {' and '.join(sorted(both))}"
-    return None
+            if entry["mac"] in tenants and str(entry["interface"]).startswith("vx-"):
+                found.setdefault(entry["interface"], set()).add(tenants[entry["mac"]])
+    mixed = [name for name, both in found.items() if len(both) > 1]
+    return f"{', '.join(mixed)} lead to endpoints of both tenants" if mixed else None
 
 
 def _refused(record: Record) -> str | None:
