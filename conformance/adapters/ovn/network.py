@@ -117,10 +117,13 @@ class OvnNetwork(Network):
         return super().attach(host, request)
 
     def explain(self, host: Host) -> Mapping[str, Any]:
-        """The flows that the controller made, and what the tunnels are."""
+        """The flows that the controller made, what the tunnels are, and what the switch makes of fragments."""
         switch = self._switches[host.name]
         flows = [{"kind": "rule", "flow": line} for line in switch.flows(INTEGRATION)]
-        return {"rules": flows, "tunnels": switch.ask("ofproto/list-tunnels").splitlines()}
+        tunnels, fragments = (
+            switch.ask(what).splitlines() for what in ("ofproto/list-tunnels", "dpctl/ipf-get-status")
+        )
+        return {"rules": flows, "tunnels": tunnels, "fragments": fragments}
 
     # --- how an endpoint is cabled ----------------------------------------------------------------------------
     def mtu(self, host: Host) -> int:
