@@ -13,7 +13,7 @@ from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host, link_local
 from conformance.lab.namespace import Namespace
 from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source, transport
-from conformance.selftest.announcer import Announcer, rarp, sound, unasking
+from conformance.selftest.announcer import Announcer, rarp, sound
 from conformance.selftest.fault import planted
 
 RARP_GAPS: Final = (0.0, 0.05, 0.15, 0.25, 0.35)
@@ -169,8 +169,10 @@ class Lingering(Announcer):
     """The old place keeps its IPv4 address, and answers for it."""
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """Attach a station that answers, and asks nobody."""
-        return unasking(super().attach(host, request))
+        """Attach a station that no longer asks neighbours whether they are still there: what it says is an answer."""
+        endpoint = super().attach(host, request)
+        endpoint.namespace.sysctl(f"net.ipv4.neigh.{endpoint.interface}.delay_first_probe_time", 600)
+        return endpoint
 
     def leave(self, old: Lease) -> None:
         """Take the IPv6 addresses away, so that detection at the new place finds nothing, and leave the rest."""
