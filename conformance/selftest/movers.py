@@ -262,7 +262,7 @@ class Carried(Announcer):
 
     def carry(self, old: Lease, new: Lease) -> None:
         """Re-plug the host's end of the cable."""
-        netlink.transact(old.host.namespace, [rtnetlink.hand_over(old.port, new.host.namespace.descriptor)])
+        netlink.transact(old.host.namespace, [rtnetlink.move(old.port, new.host.namespace.descriptor, old.port)])
         netlink.transact(new.host.namespace, [rtnetlink.quiet(new.port), rtnetlink.up(new.port, master=BRIDGE)])
         self.await_connection(new)
 
