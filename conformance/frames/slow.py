@@ -49,6 +49,8 @@ class State(IntFlag):
 
 
 NOTHING: Final = State(0)
+GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
+"""What the state of a port that is in use has."""
 
 
 @dataclass(frozen=True, slots=True)
