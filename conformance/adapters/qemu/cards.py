@@ -58,9 +58,8 @@ def cards_of(host: Host, partners: Namespace, settings: Settings) -> list[Card]:
         raise AdapterError(f"{host.name}: a guest has room for {len(SLOTS)} cards, not for {len(host.cables)}")
     offloads = settings.nic == "virtio-net-pci"
     return [
-        Card(cable.interface, cable.mac, tap_in(partners, f"{cable.far}g", host.mtu, offloads=offloads, mac=far))
-        for cable in host.cables
-        for far in (cable.far_mac,)
+        Card(one.interface, one.mac, tap_in(partners, f"{one.far}g", host.mtu, offloads=offloads, mac=one.far_mac))
+        for one in host.cables
     ]
 
 
