@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from conformance import limits
 from conformance.adapters.interface import Identity, Unavailable
-from conformance.adapters.linux.network import refusals
 from conformance.adapters.openvswitch import PROGRAMS as SWITCH_PROGRAMS
 from conformance.errors import UsageError
 from conformance.lab.lab import Lab
@@ -66,7 +65,5 @@ class OvnAdapter:
         """The databases on the first host, a controller on each. Raises AdapterError."""
         from conformance.adapters.ovn.network import OvnNetwork
 
-        with ExitStack() as resources, refusals("ovn"):
-            network = OvnNetwork(lab, resources)
-            network.start()
+        with ExitStack() as resources, OvnNetwork(lab, resources).running("ovn") as network:
             yield network
