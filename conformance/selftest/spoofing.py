@@ -35,7 +35,7 @@ class MacNotOfIp(GuardedBridge):
 
     def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
         """With a condition on the frame's type."""
-        besides = nft.ether_type("ip", negate=True), nft.ether_type("ipv6", negate=True)
+        besides = nft.ether_type("ip", negate=True), nft.ether_type("ip6", negate=True)
         for name, match in super().against(lease):
             yield name, ((*besides, *match) if name == "mac" else match)
 
