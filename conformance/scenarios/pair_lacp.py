@@ -18,10 +18,10 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
 from conformance.adapters.views import Member, ShowingMembers
 from conformance.frames import numbered
-from conformance.frames.numbered import Numbered
 from conformance.frames.slow import State, lacpdu
 from conformance.pairs.pairing import add_host
 from conformance.partners.wire import silence
+from conformance.scenarios.dialogue import Dialogue
 from conformance.scenarios.joints import Joint, both, cabled, joined, shown
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
@@ -30,8 +30,6 @@ from conformance.testbed import Testbed
 PORTS: Final = 3
 """Of each side: where its station is, and two cables to the other."""
 CONVERSATIONS: Final = 4
-INTERVAL: Final = 0.05
-"""Between two frames of one conversation, in s."""
 BUNDLE: Final = "lag-pair"
 GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
 
@@ -47,15 +45,14 @@ def act(stage: Stage) -> None:
     async def meet(sides: Sequence[Sequence[Link]]) -> None:
         stations = [side[0] for side in sides]
         async with joined(stage, *(side[1:PORTS] for side in sides)) as joints:
-            watch, stopped = _Watch(joints), asyncio.Event()
+            watch, dialogue = _Watch(joints), Dialogue(stations, conversations=CONVERSATIONS)
             async with asyncio.TaskGroup() as group:
-                for number, station in enumerate(stations):
-                    group.create_task(_talk(station, number * CONVERSATIONS, stopped))
+                group.create_task(dialogue.talk())
                 try:
                     await both(stage, partial(_bundle, stage, sides))
-                    await _play(stage, stations, joints, watch)
+                    await _play(stage, stations, joints, watch, dialogue)
                 finally:
-                    stopped.set()
+                    dialogue.stop()
 
     cabled(stage, PORTS, meet)
     stage.snapshot("after")
@@ -69,12 +66,15 @@ def _bundle(stage: Stage, sides: Sequence[Sequence[Link]], number: int, subject:
     subject.aggregate(stage.lab.hosts[access.host], access.name, [wish])
 
 
-async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint], watch: _Watch) -> None:
+async def _play(
+    stage: Stage, stations: Sequence[Link], joints: Sequence[Joint], watch: _Watch, dialogue: Dialogue
+) -> None:
     stage.event("agreed", "up", came=await watch.agreed())
     await silence(limits.LACP_BRISK)
     async with window(stage, "steady", stations):
         watch.carried.clear()
         await silence(limits.LACP_STEADY)
+    await dialogue.arrived()
     await _views(stations, "whole")
     busiest = max(joints, key=lambda joint: watch.carried[joint.name])
     busiest.event("severed")
@@ -84,6 +84,7 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
     watch.forget()
     stage.event("agreed", "severed", came=await watch.agreed())
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
+    await dialogue.arrived()
     with busiest.deaf():
         await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
         await _views(stations, "deaf")
@@ -94,6 +95,7 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
     stage.event("agreed", "deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD))
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
     stage.event("done")
+    await dialogue.arrived()
 
 
 async def _views(stations: Sequence[Link], moment: str) -> None:
@@ -138,13 +140,3 @@ class _Watch:
         except TimeoutError:
             return False
         return True
-
-
-async def _talk(station: Link, first: int, stopped: asyncio.Event) -> None:
-    """Numbered frames of a few conversations, until told to stop."""
-    number = 0
-    while not stopped.is_set():
-        for conversation in range(first, first + CONVERSATIONS):
-            station.wire.send(numbered.build(Numbered(conversation, number)))
-        number += 1
-        await silence(INTERVAL)

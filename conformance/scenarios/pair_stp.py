@@ -19,9 +19,9 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.adapters.views import ShowingStations, Station
 from conformance.frames import numbered
-from conformance.frames.numbered import Numbered
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
 from conformance.partners.wire import silence, within
+from conformance.scenarios.dialogue import Dialogue
 from conformance.scenarios.joints import Joint, both, cabled, joined, shown
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
@@ -32,8 +32,6 @@ NANO: Final = 10**9
 EACH: Final = 3
 """Ports of one bridge: where its station is, and two cables to the other bridge."""
 PORTS: Final = EACH * len(SIDES)
-INTERVAL: Final = 0.05
-"""Between two broadcasts of a station, in s."""
 BEST: Final = 0x1000
 DEFAULT_PRIORITY: Final = 0x8000
 
@@ -122,26 +120,26 @@ async def _play(room: Room, ready: asyncio.Event) -> None:
             for link in joint.ends:
                 link.wire.listen(partial(_count, room, joint.name))
         await ready.wait()
-        stopped = asyncio.Event()
+        dialogue = Dialogue(room.stations, destination=BROADCAST)
         async with asyncio.TaskGroup() as group:
-            for number, station in enumerate(room.stations):
-                group.create_task(_talk(station, number, stopped))
+            group.create_task(dialogue.talk())
             try:
-                await _lose(room, joints)
+                await _lose(room, joints, dialogue)
             finally:
-                stopped.set()
+                dialogue.stop()
 
 
 def _count(room: Room, joint: str, _: int, frame: bytes) -> None:
     room.carried[joint] += numbered.parse(frame) is not None
 
 
-async def _lose(room: Room, joints: Sequence[Joint]) -> None:
+async def _lose(room: Room, joints: Sequence[Joint], dialogue: Dialogue) -> None:
     """Let the tree be made, look at it, and take the cable away by which most passes."""
     await _flows(room)
     room.carried.clear()
     async with window(room.stage, f"steady {room.name}", room.stations):
         await silence(limits.STP_LOOKED_AT)
+    await dialogue.arrived()
     await asyncio.gather(
         *(shown(link, side, room.name, partial(_stations, room, link)) for side, link in enumerate(room.stations))
     )
@@ -155,6 +153,7 @@ async def _lose(room: Room, joints: Sequence[Joint]) -> None:
         await _flows(room)
         async with window(room.stage, f"healed {room.name}", room.stations):
             await silence(limits.STP_LOOKED_AT)
+        await dialogue.arrived()
 
 
 def _stations(room: Room, link: Link, subject: Any) -> Sequence[Station] | None:
@@ -202,12 +201,3 @@ class _Run:
         self._last = what.number
         if moment - self.since_ns > limits.STP_HELLO * NANO:
             self.long.set()
-
-
-async def _talk(station: Link, conversation: int, stopped: asyncio.Event) -> None:
-    """Numbered broadcasts until told to stop."""
-    number = 0
-    while not stopped.is_set():
-        station.wire.send(numbered.build(Numbered(conversation, number), BROADCAST))
-        number += 1
-        await silence(INTERVAL)
