@@ -37,12 +37,18 @@ def window_of(record: Record) -> float:
     return record.figures.get("protocol window s", SCENARIOS[record.scenario].waits)
 
 
+def start_of(record: Record) -> float:
+    """Until the implementation was up in one recording, in s; where it is told something first, until it was ready."""
+    ready = [event.time_ns for event in record.events if event.kind == "ready"]
+    return (ready[0] - record.started_ns) / 1e9 if ready else record.figures[BROUGHT_UP]
+
+
 @dataclass(frozen=True)
 class Measured:
     """All link scenarios of one implementation, recorded at the same time. Seconds.
 
     `wall` is from asking for them to having them, `window` the longest that a protocol asks for in one of them. `start`
-    is how long lab and implementation took before the scenarios began, where they took longest: a guest boots then.
+    is how long lab and implementation took before all was ready, where they took longest: a guest boots then.
     """
 
     records: tuple[Record, ...]
@@ -55,8 +61,8 @@ class Measured:
 
     @property
     def start(self) -> float:
-        """Until the last one was up."""
-        return max(record.figures[BROUGHT_UP] for record in self.records)
+        """Until the last one was up and had been told its groups or bridges."""
+        return max(map(start_of, self.records))
 
     @property
     def longest(self) -> Record:
