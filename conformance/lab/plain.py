@@ -10,7 +10,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,7 +63,8 @@ def try_cables(lab: Lab) -> list[Event]:
                 nonce = PREFIX + os.urandom(NONCE - len(PREFIX))
                 sent[nonce] = source, target, group
                 frame = mac_bytes(group) + mac_bytes(source.mac) + LOCAL_EXPERIMENT.to_bytes(2, "big") + nonce
-                ears[source.place].sendto(frame.ljust(_SHORTEST, b"\0"), (source.interface, 0))
+                with suppress(OSError):  # what could not even be sent has not arrived
+                    ears[source.place].sendto(frame.ljust(_SHORTEST, b"\0"), (source.interface, 0))
         heard = _hear(ears, sent)
     return [_event(moment, way, sent, heard) for way in ways]
 
