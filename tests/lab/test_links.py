@@ -104,7 +104,7 @@ def test_a_cable_that_drops_a_group_and_one_that_leads_elsewhere_are_found() -> 
         heard = heard_of(lab)
     assert heard["h1:port1", GROUPS[2]] == {}
     assert heard["h1:port1", GROUPS[0]] == {"partners:h1p1": 1}
-    assert heard["h1:port2", GROUPS[3]] == {"h1:port3": 1}
+    assert heard["h1:port2", GROUPS[3]] == {"h1:port3": 1, "partners:crossed": 1}
     assert heard["h1:port4", GROUPS[3]] == {"partners:h1p4": 1}
 
 
