@@ -18,7 +18,7 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
 from conformance.adapters.views import Member, ShowingMembers
 from conformance.frames import numbered
-from conformance.frames.slow import State, lacpdu
+from conformance.frames.slow import GRANTED, State, lacpdu
 from conformance.pairs.pairing import add_host
 from conformance.partners.wire import silence
 from conformance.scenarios.dialogue import Dialogue
@@ -31,7 +31,6 @@ PORTS: Final = 3
 """Of each side: where its station is, and two cables to the other."""
 CONVERSATIONS: Final = 4
 BUNDLE: Final = "lag-pair"
-GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
 
 
 def shape(testbed: Testbed) -> Testbed:

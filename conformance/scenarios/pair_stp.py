@@ -19,13 +19,14 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.adapters.views import ShowingStations, Station
 from conformance.frames import numbered
+from conformance.frames.arp import BROADCAST
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
 from conformance.partners.wire import silence, within
 from conformance.scenarios.dialogue import Dialogue
 from conformance.scenarios.joints import Joint, both, cabled, joined, shown
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
-from conformance.scenarios.stp import BROADCAST, DEFAULT, SHORTEST, Times
+from conformance.scenarios.stp import DEFAULT, SHORTEST, Times
 from conformance.testbed import Testbed
 
 NANO: Final = 10**9
