@@ -47,7 +47,6 @@ class Dialogue:
             async with asyncio.TaskGroup() as group:
                 for place in range(len(self._stations)):
                     group.create_task(self._send(place))
-            await self._stopped.wait()
 
     async def _send(self, place: int) -> None:
         while not self._stopped.is_set():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from conformance import limits
 from conformance.checks import test_pair_lacp as pair_lacp
 from conformance.frames import numbered
 from conformance.frames.numbered import Numbered
@@ -20,6 +24,7 @@ from conformance.profile import load
 from conformance.recording.model import Event, IdentityState, PortState, Record, TapState, Window
 from conformance.recording.pcapng import FLAG_INBOUND, FLAG_OUTBOUND, Writer
 from conformance.recording.store import FRAMES, Recording
+from conformance.scenarios.dialogue import Dialogue
 from conformance.testbed import load as load_testbed
 from conformance.verdict import Verdict
 
@@ -223,3 +228,72 @@ def test_where_no_cable_was_tried_nothing_is_said(tmp_path: Path) -> None:
     recording = recorded(tmp_path, JOINED, [])
     assert cables.amiss(recording) is None
     assert cables.outcome(recording) is None
+
+
+# --- what is on its way -----------------------------------------------------------------------------------------------
+class SlowWire:
+    """What is sent here comes in at the other one when a slow switch gets round to it."""
+
+    def __init__(self) -> None:
+        self.other: SlowWire | None = self
+        self.late = 0.0
+        self.receivers: list[Callable[[int, bytes], None]] = []
+
+    def listen(self, receiver: Callable[[int, bytes], None]) -> Callable[[], None]:
+        self.receivers.append(receiver)
+        return lambda: self.receivers.remove(receiver)
+
+    def send(self, frame: bytes) -> int:
+        if self.other is not None:
+            asyncio.get_running_loop().call_later(self.late, self.other.come, frame)
+        return 0
+
+    def come(self, frame: bytes) -> None:
+        for receiver in tuple(self.receivers):
+            receiver(0, frame)
+
+
+def talked(wires: tuple[SlowWire, SlowWire], meanwhile: Callable[[Dialogue], Coroutine[None, None, None]]) -> None:
+    wires[0].other, wires[1].other = wires[1], wires[0]
+    stations: Any = [SimpleNamespace(wire=wire) for wire in wires]
+
+    async def whole() -> None:
+        dialogue = Dialogue(stations, conversations=2)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(dialogue.talk())
+            await meanwhile(dialogue)
+            dialogue.stop()
+
+    asyncio.run(whole())
+
+
+def test_what_a_slow_switch_still_has_is_waited_for() -> None:
+    wires = SlowWire(), SlowWire()
+
+    async def meanwhile(dialogue: Dialogue) -> None:
+        await asyncio.sleep(0.1)
+        assert await dialogue.arrived()
+        wires[0].late, came = 0.2, []
+        await asyncio.sleep(0.1)
+        wires[1].listen(lambda _, frame: came.append(frame))
+        before = asyncio.get_running_loop().time()
+        assert await dialogue.arrived()
+        assert asyncio.get_running_loop().time() - before > 0.1
+        assert came
+
+    talked(wires, meanwhile)
+
+
+def test_what_never_came_through_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    wires = SlowWire(), SlowWire()
+    monkeypatch.setattr(limits, "PAIR_ARRIVED", 0.1)
+
+    async def meanwhile(dialogue: Dialogue) -> None:
+        wires[0].other = None
+        await asyncio.sleep(0.1)
+        assert await dialogue.arrived(), "one way there is nothing to wait for, the other way it came"
+        wires[1].other = None
+        await asyncio.sleep(0.1)
+        assert not await dialogue.arrived()
+
+    talked(wires, meanwhile)
