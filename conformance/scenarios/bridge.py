@@ -15,6 +15,7 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.frames import arp, numbered
+from conformance.frames.arp import BROADCAST
 from conformance.frames.numbered import AGED, CONTROL, FLOODED, LEARNED, MOVED, OWN_PORT, RELEARNED, SPOKEN, Numbered
 from conformance.frames.reserved import RESERVED, reserved_frame
 from conformance.partners.wire import silence
@@ -24,7 +25,6 @@ from conformance.testbed import Testbed
 
 PORTS: Final = 4
 BRIDGE: Final = "plain"
-BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 RESIDENT, NEIGHBOUR, ASKER, MORTAL = (f"02:00:5e:00:53:{last:02x}" for last in (0x0A, 0x0B, 0x0C, 0x0D))
 """Stations: one that moves from the first port to the third and to the fourth, one beside it on the first port, one on
 the second port that sends to them, and one on the first port that speaks once."""
