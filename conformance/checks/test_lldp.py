@@ -10,8 +10,9 @@ from conformance.judging.discovery import SECOND
 from conformance.judging.links import slack, unhurried
 from conformance.judging.register import check
 
-JITTER = 0.3
-"""Seconds by which a fast transmission may be early or late (LLDP-04)."""
+JITTER = 0.5
+"""Seconds by which a fast transmission may be early or late (LLDP-04): 0.2 s are the jitter of §9.2.2, the rest is
+what an idle machine may add. msgFastTx counts whole seconds, so that the next one is still told apart."""
 HOLDS = tuple(range(1, 101))
 """What msgTxHold may be (§9.2.5.6)."""
 CREDIT = 5
@@ -144,7 +145,7 @@ def test_interval(case: Case) -> None:
     before = [one for one in discovery.sent(case, port) if one.time_ns < window.start_ns]
     listed = discovery.steady([*before, *inside], told.fast_count)
     case.require(listed, f"{port.name} sent no LLDPDU")
-    tolerance = 2.0 if told.interval >= 20 else 1.0
+    tolerance = (2.0 if told.interval >= 20 else 1.0) + slack(case, (window.start_ns, window.end_ns))
     expected = f"an LLDPDU every {told.interval:g} s, give or take {tolerance:g} s"
     for one, other, gap in discovery.gaps(listed):
         right = abs(gap - told.interval) <= tolerance
@@ -167,12 +168,13 @@ def test_fast_start(case: Case) -> None:
     port = discovery.port_of(case, met)
     case.require(discovery.sent(case, port), f"{port.name} sent no LLDPDU")
     end = met.time_ns + limits.LLDP_FAST_WINDOW * SECOND
+    jitter = JITTER + slack(case, (met.time_ns, int(end)))
     listed = [one for one in discovery.sent(case, port) if met.time_ns <= one.time_ns < end][: told.fast_count]
     moments = [(one.time_ns - met.time_ns) / SECOND for one in listed]
     gaps = [gap for _, _, gap in discovery.gaps(listed)]
-    on_time = len(listed) == told.fast_count and moments[0] <= limits.LLDP_PROMPT + JITTER
+    on_time = len(listed) == told.fast_count and moments[0] <= limits.LLDP_PROMPT + jitter
     case.expect(
-        on_time and all(abs(gap - 1) <= JITTER for gap in gaps),
+        on_time and all(abs(gap - 1) <= jitter for gap in gaps),
         expected=f"{told.fast_count} LLDPDUs after a new neighbour, the first within 1 s, then one a second",
         seen=f"{port.name}: {', '.join(f'{moment:.2f} s' for moment in moments) or 'none within 6 s'} after it",
         frames=[one.number for one in listed],
@@ -191,7 +193,8 @@ def test_shutdown(case: Case) -> None:
     for port, listed in discovery.by_port(case).items():
         case.require(listed, f"{port.name} sent no LLDPDU")
         for moment in discovery.silenced(case, port):
-            until = _end_of_leave(case, moment) + (limits.LLDP_PROMPT + JITTER) * SECOND
+            ended = _end_of_leave(case, moment)
+            until = ended + (limits.LLDP_PROMPT + JITTER + slack(case, (moment, ended))) * SECOND
             last = [one for one in listed if moment <= one.time_ns <= until and one.pdu.shutdown]
             kinds = [tlv.type for one in last for tlv in one.pdu.tlvs if tlv.type != lldp.END]
             case.expect(

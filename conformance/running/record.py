@@ -15,6 +15,7 @@ import conformance
 from conformance import testbed as testbeds
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.registry import adapter_for
+from conformance.attest import blocks
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
 from conformance.lab.plain import try_cables
@@ -75,6 +76,7 @@ def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> 
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    blocks.write(partial, (partial / FRAMES).read_bytes())
     finish(partial, destination, made)
     return made.problem
 
