@@ -138,7 +138,9 @@ def _browse(page: Path) -> None:
             loads.append(loaded)
             paints.append(painted)
         load, paint = statistics.median(loads), statistics.median(paints)
-        print(f"opening: {load:.0f} ms until the matrix is drawn and can be used, first painted after {paint:.0f} ms (wanted under 1000 ms)")
+        print(
+            f"opening: {load:.0f} ms until the matrix is drawn and can be used, first painted after {paint:.0f} ms (wanted under 1000 ms)"
+        )
         print(f"a cell opens in {tab.evaluate(OPEN):.0f} ms")
         frames = sorted(tab.evaluate(SCROLL))
         middle, late = statistics.median(frames), frames[int(len(frames) * 0.95)]
