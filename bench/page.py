@@ -139,7 +139,8 @@ def _browse(page: Path) -> None:
             paints.append(painted)
         load, paint = statistics.median(loads), statistics.median(paints)
         print(
-            f"opening: {load:.0f} ms until the matrix is drawn and can be used, first painted after {paint:.0f} ms (wanted under 1000 ms)"
+            f"opening: {load:.0f} ms until the matrix is drawn and can be used, first painted after {paint:.0f} ms"
+            " (wanted under 1000 ms)"
         )
         print(f"a cell opens in {tab.evaluate(OPEN):.0f} ms")
         frames = sorted(tab.evaluate(SCROLL))

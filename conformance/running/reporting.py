@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import conformance
 from conformance.attest import manifest
+from conformance.judging import cables
 from conformance.judging.plan import CONTROL, Instance
 from conformance.pairs.pairing import members
 from conformance.report.assemble import control_of, from_outcomes
@@ -41,9 +42,11 @@ def report_of(run: Run, name: str, planned: Sequence[Instance], *, complete: boo
     profile = run.profiles[name]
     owed = [(i.check.requirement.id, i.outcome_parameters) for i in planned if i.profile.name == name]
     asked = set(owed)
-    # No plain wire stands in for a port with a partner: nothing of it is behind these outcomes.
-    wire = [] if profile.links else run.session.listed(CONTROL)
-    control = [each for each in wire if (each.requirement, each.parameters) in asked]
+    if profile.links:  # no plain wire stands in for a port with a partner: the plain cables of each lab do
+        tried = map(cables.outcome, run.recorded(name)) if name not in run.unavailable else ()
+        control = [each for each in tried if each is not None]
+    else:
+        control = [each for each in run.session.listed(CONTROL) if (each.requirement, each.parameters) in asked]
     return from_outcomes(
         header(run, name),
         run.session.listed(name),

@@ -17,13 +17,13 @@ from conformance.judging.links import TOLD, lateness
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
 from conformance.judging.shipped import checks
-from conformance.lab.live import Live, Order
 from conformance.pairs.pairing import JOINT, pair_of
 from conformance.profile import Profile
 from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
 from conformance.requirement import Level
+from conformance.running.live import Live, Order
 from conformance.scenarios.catalogue import SCENARIOS
 from conformance.selftest.fault import Fault
 from conformance.selftest.subject import profile_of
