@@ -80,6 +80,14 @@ class Switch:
             self._complain(f"ovs-ofctl dump-flows: {done.stderr.strip()}")
         return [line.strip() for line in done.stdout.splitlines() if "actions=" in line]
 
+    def counters(self, bridge: str) -> str:
+        """The counters of a bridge's ports, by name. Raises AdapterError."""
+        command = ["ovs-ofctl", QUIET, "--names", "dump-ports", self._management(bridge)]
+        done = self.host.run(command, timeout=limits.COMMAND)
+        if done.returncode != 0:
+            self._complain(f"ovs-ofctl dump-ports: {done.stderr.strip()}")
+        return done.stdout
+
     def stop(self) -> None:
         """End both daemons."""
         self.daemon.stop()

@@ -137,8 +137,11 @@ class Session:
             raise AdapterError(f"{self._where}: {line!r} was refused: {refused}; see logs/{self.transcript.path.name}")
 
     def close(self) -> None:
-        """End the session."""
-        self._connection.disconnect()
+        """End the session. A shell is not asked to end: the driver would wait for a prompt behind its ``exit``."""
+        if self.dialect.mode == "exec":
+            self._connection.paramiko_cleanup()
+        else:
+            self._connection.disconnect()
         self.transcript.note("closed")
 
     def __enter__(self) -> Self:
