@@ -216,7 +216,7 @@ def sign(
 
 @app.command("list")
 def list_(what: Listing) -> None:
-    """List what there is: profiles, requirements, conformance classes, adapters, scenarios or testbeds."""
+    """List what there is: profiles, requirements, conformance classes, adapters, scenarios, testbeds or dialects."""
     from conformance.commands import listing
 
     for line in getattr(listing, what.value)():

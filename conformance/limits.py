@@ -37,8 +37,6 @@ TOO_BIG: Final = 3.0
 TOO_BIG_BURST: Final = 15.0
 """RFC 4443 §2.4 (f) suggests a limit of 10 errors per second: of 100 flows that keep sending each has its Packet Too
 Big after ten seconds; with room for a busy machine."""
-REASSEMBLY: Final = 60.0
-"""RFC 8200 §4.5: a reassembly that is not complete within 60 s is given up."""
 
 # --- idle flows --------------------------------------------------------------------------------------------------
 IDLE_STATE_FAST: Final = 2
@@ -92,7 +90,6 @@ ANNOUNCED_ALL: Final = 5.0
 """ANNOUNCE_NUM 2, ANNOUNCE_INTERVAL 2 s; MOVE-01: the last one within five seconds of the first."""
 CLAIM_ANSWER: Final = 1.0
 """No clause: §2.4 (a) asks for an immediate end, (b) for an immediate announcement."""
-DEFEND_INTERVAL: Final = 10.0
 
 # --- virtual routers (RFC 5798 §6.1) -----------------------------------------------------------------------------
 VRRP_DOWN: Final = 3

@@ -51,8 +51,7 @@ class PairSubject:
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """What the host's implementation has to say, if anything."""
-        subject = self._subjects[host.name]
-        return subject.explain(host) if isinstance(subject, Explaining) else {}
+        return _said(self._subjects[host.name], host)
 
 
 class LinkPair:
@@ -68,8 +67,11 @@ class LinkPair:
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """What the host's implementation has to say, if anything."""
-        subject = self._subjects[host.name]
-        return subject.explain(host) if isinstance(subject, Explaining) else {}
+        return _said(self._subjects[host.name], host)
+
+
+def _said(subject: object, host: Host) -> Mapping[str, Any]:
+    return subject.explain(host) if isinstance(subject, Explaining) else {}
 
 
 def ports_of(subject: object) -> Sequence[Port]:

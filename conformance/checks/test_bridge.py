@@ -50,6 +50,13 @@ def _ports(case: Case) -> list[PortState]:
     return ports[:PORTS]
 
 
+def _expect_once(
+    case: Case, port: PortState, conversation: int, expected: str, number: int | None = None
+) -> None:  # fmt: skip
+    seen = _seen(case, port, conversation, number)
+    case.expect(len(seen) == 1, expected=expected, seen=f"it came {len(seen)} times out of {port.name}", frames=seen)
+
+
 def _expect_nowhere(case: Case, ports: Iterable[PortState], conversation: int, expected: str) -> None:
     for port in ports:
         seen = _seen(case, port, conversation)
@@ -64,12 +71,8 @@ def test_unknown_and_broadcast_are_flooded(case: Case) -> None:
     for conversation, what in ((numbered.FLOODED, "a frame to an unknown station"), (numbered.CONTROL, "a broadcast")):
         for port in ports[1:]:
             for one in _sent(case, conversation):
-                seen = _seen(case, port, conversation, int(one.detail["number"]))
-                case.expect(
-                    len(seen) == 1,
-                    expected=f"{what} leaves every other port once",
-                    seen=f"{len(seen)} times out of {port.name}",
-                    frames=seen,
+                _expect_once(
+                    case, port, conversation, f"{what} leaves every other port once", int(one.detail["number"])
                 )
 
 
@@ -78,13 +81,7 @@ def test_stations_are_learned(case: Case) -> None:
     """A frame to a station that has spoken leaves by the port where it spoke, and by no other."""
     first, _, *others = _ports(case)
     case.require(_sent(case, numbered.LEARNED), "no frame was sent to a station that had spoken")
-    seen = _seen(case, first, numbered.LEARNED)
-    case.expect(
-        len(seen) == 1,
-        expected="a frame to a station that has spoken reaches it, once",
-        seen=f"{len(seen)} times out of {first.name}",
-        frames=seen,
-    )
+    _expect_once(case, first, numbered.LEARNED, "a frame to a station that has spoken reaches it, once")
     _expect_nowhere(case, others, numbered.LEARNED, "a frame to a station that has spoken leaves by no other port")
 
 
@@ -149,19 +146,9 @@ def test_a_move_is_learned(case: Case) -> None:
     """A station that announces itself from another port is reached there from then on."""
     first, _, third, fourth = _ports(case)
     case.require(_sent(case, numbered.MOVED), "no frame was sent to the station that moved")
-    seen = _seen(case, third, numbered.MOVED)
-    case.expect(
-        len(seen) == 1,
-        expected="a gratuitous ARP from another port moves a station there",
-        seen=f"the next frame to it came {len(seen)} times out of {third.name}",
-        frames=seen,
-    )
-    case.expect(
-        not _seen(case, first, numbered.MOVED),
-        expected="a station that has moved is not looked for at its old port",
-        seen=f"the next frame to it came out of {first.name}",
-        frames=_seen(case, first, numbered.MOVED),
-    )
+    expected = "the next frame to a station comes out of the port where it announced itself"
+    _expect_once(case, third, numbered.MOVED, expected)
+    _expect_nowhere(case, [first], numbered.MOVED, "a station that has moved is not looked for at its old port")
     flooded = _seen(case, fourth, numbered.MOVED)
     if flooded:
         case.note("the frame was flooded: stations are not learned")
@@ -173,13 +160,8 @@ def test_the_first_frame_moves_a_station(case: Case) -> None:
     first, _, third, fourth = _ports(case)
     spoke = [one for one in _sent(case, numbered.SPOKEN) if one.detail["number"] == 1002]
     case.require(spoke and _sent(case, numbered.RELEARNED), "no frame was sent to the station that moved once more")
-    seen = _seen(case, fourth, numbered.RELEARNED)
-    case.expect(
-        len(seen) == 1,
-        expected="a station's first frame from another port, to whomever, moves it there",
-        seen=f"the next frame to it came {len(seen)} times out of {fourth.name}",
-        frames=seen,
-    )
+    expected = "the next frame to a station comes out of the port where it last sent anything"
+    _expect_once(case, fourth, numbered.RELEARNED, expected)
     left = "nothing for a station that has moved comes out of the ports that it has left"
     _expect_nowhere(case, [first, third], numbered.RELEARNED, left)
 

@@ -6,28 +6,29 @@ from collections import Counter
 from collections.abc import Iterator
 
 from conformance import limits
-from conformance.frames.slow import Participant, State
+from conformance.frames.slow import GRANTED, Participant, State
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, Pdu, arrivals, pdus, slack
 from conformance.judging.meetings import (
     DIRECTIONS,
+    IN_FLIGHT,
     SIDES,
     Cable,
     Finding,
+    blame,
     cables,
     ends,
     events,
+    expect_findings,
     numbered_frames,
-    side,
     stations,
 )
 from conformance.judging.register import check
 
-GRANTED = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
-IN_FLIGHT = SECOND // 5
-"""What was sent so shortly before the end of a time may arrive after it."""
 MOMENTS = ("up", "severed", "deaf")
 """When the two had to agree: at the start, after a carrier came back, and after a silence."""
+LONELY = State.EXPIRED | State.DEFAULTED
+"""Who says so has forgotten some of what its partner told, as the standard has it."""
 
 
 def _agreed(case: Case) -> dict[str, tuple[int, bool]]:
@@ -36,16 +37,8 @@ def _agreed(case: Case) -> dict[str, tuple[int, bool]]:
 
 
 def _blame(case: Case) -> str:
-    found = [
-        f"{side(case, end).profile.name} ({side(case, end).name}) breaks {requirement}: {seen}"
-        for end in (0, 1)
-        for requirement, findings in (
-            ("pair.lacp-echoes", _echoes), ("pair.lacp-joins", _joins), ("pair.lacp-expires", _expires),
-        )
-        for seen, _, holds in findings(case, end)
-        if not holds
-    ]  # fmt: skip
-    return "; ".join(dict.fromkeys(found)) or "neither side is to blame by what the cables show"
+    looked = (("pair.lacp-echoes", _echoes), ("pair.lacp-joins", _joins), ("pair.lacp-expires", _expires))
+    return blame(case, ((end, requirement, find(case, end)) for end in (0, 1) for requirement, find in looked))
 
 
 def _carried(case: Case, start: int, end: int) -> tuple[list[int], Counter[tuple[int, int]], int]:
@@ -121,10 +114,7 @@ def _echoes(case: Case, end: int) -> Iterator[Finding]:
         for one in pdus(case, port):
             before = [each for each in heard if each.time_ns <= one.time_ns]
             fresh = [each for each in before if each.time_ns > one.time_ns - late]
-            lonely = one.pdu.actor.state & (
-                State.EXPIRED | State.DEFAULTED
-            )  # then the standard has it forget some of it
-            if lonely or not fresh or before[0].time_ns > one.time_ns - late:
+            if one.pdu.actor.state & LONELY or not fresh or before[0].time_ns > one.time_ns - late:
                 continue
             known = [each.pdu.actor for each in (*before[-len(fresh) - 1 : -len(fresh)], *fresh)]
             right = one.pdu.partner in known
@@ -138,10 +128,7 @@ def test_echoes(case: Case) -> None:
     mine, _ = ends(case)
     found = list(_echoes(case, mine))
     case.require(found, "the other side was not heard long enough for anything to be repeated")
-    for seen, frames, holds in found:
-        expected = "what the partner told of itself is repeated to it within two seconds"
-        told = f"{side(case, mine).profile.name}: {seen}" if seen else "it is repeated"
-        case.expect(holds, expected=expected, seen=told, frames=frames)
+    expect_findings(case, mine, found, "what the partner told of itself is repeated to it within two seconds")
 
 
 def _last(listed: list[Pdu], before: int) -> Pdu | None:
@@ -175,9 +162,8 @@ def test_joins(case: Case) -> None:
     mine, _ = ends(case)
     found = list(_joins(case, mine))
     case.require(found, "the other side never offered anything")
-    for seen, frames, holds in found:
-        expected = "in step and collecting when the partner is in step, and distributing when that collects"
-        case.expect(holds, expected=expected, seen=f"{side(case, mine).profile.name}: {seen}", frames=frames)
+    expected = "in step and collecting when the partner is in step, and distributing when that collects"
+    expect_findings(case, mine, found, expected)
 
 
 def _deaf(case: Case) -> tuple[Cable, int, int] | None:
@@ -208,7 +194,5 @@ def test_expires(case: Case) -> None:
     mine, _ = ends(case)
     found = list(_expires(case, mine))
     case.require(found, "no cable fell silent that had been in use")
-    for seen, frames, holds in found:
-        expected = "nothing is distributed to a link whose partner has been silent for Short_Timeout_Time"
-        told = f"{side(case, mine).profile.name}: {seen}" if not holds else "nothing is sent into it any more"
-        case.expect(holds, expected=expected, seen=told, frames=frames)
+    expected = "nothing is distributed to a link whose partner has been silent for Short_Timeout_Time"
+    expect_findings(case, mine, found, expected)

@@ -10,7 +10,18 @@ from conformance.frames import lldp
 from conformance.judging.case import Case
 from conformance.judging.discovery import SECOND, Sent
 from conformance.judging.links import slack
-from conformance.judging.meetings import DIRECTIONS, SIDES, Cable, Finding, cables, ends, events, lldpdus, side
+from conformance.judging.meetings import (
+    DIRECTIONS,
+    SIDES,
+    Cable,
+    Finding,
+    blame,
+    cables,
+    ends,
+    events,
+    expect_findings,
+    lldpdus,
+)
 from conformance.judging.register import check
 from conformance.recording.model import Event, PortState
 
@@ -44,16 +55,9 @@ def _words(names: set[Name]) -> str:
 def _broken(case: Case, cable: Cable, listener: int) -> str:
     """Whose side of a failed meeting broke which requirement, in words."""
     speaker = 1 - listener
-    found = [
-        f"{side(case, end).profile.name} ({side(case, end).name}) breaks {requirement}: {problem}"
-        for end, requirement, problems in (
-            (speaker, "pair.lldp-speaks", _speech(case, cable.ends[speaker])),
-            (listener, "pair.lldp-hears", _hearing(case, cable.ends[listener])),
-        )
-        for problem, _, holds in problems
-        if not holds
-    ]
-    return "; ".join(found) or "neither side is to blame by what the cable shows"
+    told = speaker, "pair.lldp-speaks", _speech(case, cable.ends[speaker])
+    heard = listener, "pair.lldp-hears", _hearing(case, cable.ends[listener])
+    return blame(case, (told, heard))
 
 
 @check("pair.lldp-shown", scenario="pair_lldp", direction=DIRECTIONS)
@@ -134,9 +138,8 @@ def test_speaks(case: Case) -> None:
     """An agent sends well-formed LLDPDUs on every port, each before what it told is over."""
     mine, _ = ends(case)
     for cable in cables(case):
-        for seen, frames, holds in _speech(case, cable.ends[mine]):
-            expected = "well-formed LLDPDUs on every port, each before what the one before told is over"
-            case.expect(holds, expected=expected, seen=f"{side(case, mine).profile.name}: {seen}", frames=frames)
+        expected = "well-formed LLDPDUs on every port, each before what the one before told is over"
+        expect_findings(case, mine, _speech(case, cable.ends[mine]), expected)
 
 
 def _hearing(case: Case, port: PortState) -> Iterator[Finding]:
@@ -170,7 +173,5 @@ def test_hears(case: Case) -> None:
     mine, _ = ends(case)
     for cable in cables(case):
         _idle(case, *events(case, "neighbours", cable.ends[mine].name))
-        for seen, frames, holds in _hearing(case, cable.ends[mine]):
-            expected = "the view of every port is what valid LLDPDUs told there, and nothing else"
-            told = f"{side(case, mine).profile.name}: {seen}" if not holds else f"{cable.ends[mine].name}: so it is"
-            case.expect(holds, expected=expected, seen=told, frames=frames)
+        expected = "the view of every port is what valid LLDPDUs told there, and nothing else"
+        expect_findings(case, mine, _hearing(case, cable.ends[mine]), expected)

@@ -9,15 +9,19 @@ from conformance.frames import bpdu
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, arrivals, slack
 from conformance.judging.meetings import (
+    BUSY,
     DIRECTIONS,
+    IN_FLIGHT,
     SIDES,
     Cable,
     Finding,
     Heard,
     Room,
+    blame,
     bpdus,
     ends,
     events,
+    expect_findings,
     numbered_frames,
     rooms,
     side,
@@ -27,21 +31,11 @@ from conformance.recording.model import Event, Window
 
 FORGOTTEN = 6 * SECOND
 """The shortest Max Age of the standard: what was told longer ago need not be known any more."""
-BUSY = 1.0
-"""Timers of ours that are later than so many seconds say that nothing can be told of the timers of others."""
-IN_FLIGHT = SECOND // 5
-"""What was sent so shortly before the end of a window may arrive after it."""
 
 
 def _blame(case: Case, room: Room) -> str:
-    found = [
-        f"{side(case, end).profile.name} ({side(case, end).name}) breaks {requirement}: {seen}"
-        for end in (0, 1)
-        for requirement, findings in (("pair.stp-root", _roots), ("pair.stp-one-way", _ways))
-        for seen, _, holds in findings(case, room, end)
-        if not holds
-    ]
-    return "; ".join(dict.fromkeys(found)) or "neither side is to blame by what the cables show"
+    looked = (("pair.stp-root", _roots), ("pair.stp-one-way", _ways))
+    return blame(case, ((end, requirement, find(case, room, end)) for end in (0, 1) for requirement, find in looked))
 
 
 def _expect_once(case: Case, room: Room, window: Window) -> None:
@@ -130,10 +124,8 @@ def test_root(case: Case) -> None:
     slack(case)
     mine, _ = ends(case)
     for room in rooms(case):
-        for seen, frames, holds in _roots(case, room, mine):
-            told = f"{side(case, mine).profile.name}: {seen}"
-            expected = "no BPDU names a worse root than what the bridge was told a second before"
-            case.expect(holds, expected=expected, seen=told, frames=frames)
+        expected = "no BPDU names a worse root than what the bridge was told a second before"
+        expect_findings(case, mine, _roots(case, room, mine), expected)
 
 
 def _ways(case: Case, room: Room, end: int) -> Iterator[Finding]:
@@ -195,6 +187,5 @@ def test_one_way(case: Case) -> None:
     mine, _ = ends(case)
     found = [finding for room in rooms(case) for finding in _ways(case, room, mine)]
     case.require(found, "the other bridge never said that it is the root")
-    for seen, frames, holds in found:
-        expected = "a bridge that is not the root sends what is broadcast by exactly one of its cables to the root"
-        case.expect(holds, expected=expected, seen=f"{side(case, mine).profile.name}: {seen}", frames=frames)
+    expected = "a bridge that is not the root sends what is broadcast by exactly one of its cables to the root"
+    expect_findings(case, mine, found, expected)

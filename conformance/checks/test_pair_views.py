@@ -6,11 +6,9 @@ from conformance import limits
 from conformance.frames.slow import State
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, arrivals, pdus, slack
-from conformance.judging.meetings import SIDES, Room, cables, ends, numbered_frames, rooms, side, views
+from conformance.judging.meetings import BUSY, SIDES, Room, cables, ends, numbered_frames, rooms, side, views
 from conformance.judging.register import check
 from conformance.recording.model import PortState
-
-BUSY = 1.0
 
 
 @check("pair.lacp-view", scenario="pair_lacp", side=SIDES)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
-SOLICITATION: Final = 135
-ADVERTISEMENT: Final = 136
+ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT, REDIRECT = 133, 134, 135, 136, 137
+NEEDED: Final = (ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT)
+"""ICMPv6 types that a link cannot do without (RFC 4890 §4.4.1): router and neighbour discovery, without redirects."""
 SOURCE_OPTION: Final = 1
 TARGET_OPTION: Final = 2
-NONCE_OPTION: Final = 14
 UNSPECIFIED: Final = IPv6Address("::")
 ALL_NODES: Final = IPv6Address("ff02::1")
 ALL_ROUTERS: Final = IPv6Address("ff02::2")

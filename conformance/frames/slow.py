@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Final
 
@@ -49,6 +49,8 @@ class State(IntFlag):
 
 
 NOTHING: Final = State(0)
+GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
+"""What the state of a port that is in use has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,6 @@ class Marker:
     system: str
     transaction: int
     source: str = ""
-    padding: bytes = field(default=b"", repr=False)
 
     def build(self, source: str) -> bytes:
         """The whole frame, 124 octets."""

@@ -31,7 +31,7 @@ class Pdu:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A numbered frame that a port sent: its frame's number, its time in ns, and which one it is."""
+    """A numbered frame on a partner's tap: its frame's number, its time in ns, and which one it is."""
 
     number: int
     time_ns: int
@@ -80,10 +80,12 @@ def pdus(
     return found
 
 
-def arrivals(case: Case, port: PortState, *, between: tuple[int, int] | None = None) -> list[Arrival]:
-    """Numbered frames that the implementation sent out of a port, in the order of time."""
+def arrivals(
+    case: Case, port: PortState, *, between: tuple[int, int] | None = None, ours: bool = False
+) -> list[Arrival]:  # fmt: skip
+    """Numbered frames on a port's cable, in the order of time: what the implementation sent, or `ours` into it."""
     index = case.recording.frames
-    wanted = {"tap": port.partner, "ip_version": 4, "destination_port": numbered.DISCARD, "outbound": False}
+    wanted = {"tap": port.partner, "ip_version": 4, "destination_port": numbered.DISCARD, "outbound": ours}
     rows = index.select(**wanted, **({} if between is None else {"between": between}))
     found = []
     for row, frame in index.frames(rows):

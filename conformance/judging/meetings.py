@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from conformance.frames import bpdu, lldp, numbered
+from conformance.frames import bpdu, lldp
 from conformance.frames.bpdu import Bpdu
 from conformance.judging.case import Case
 from conformance.judging.discovery import Sent
-from conformance.judging.links import Arrival
+from conformance.judging.links import SECOND, Arrival, arrivals
 from conformance.judging.views import views as shown
 from conformance.pairs.pairing import Side, sides_of
 from conformance.recording.model import Event, PortState
@@ -18,6 +18,10 @@ DIRECTIONS = ("left-to-right", "right-to-left")
 SIDES = ("left", "right")
 Finding = tuple[str, tuple[int, ...], bool]
 """What was seen, its frames, and whether it is as it must be."""
+BUSY = 1.0
+"""Timers of ours that are later than so many seconds say that nothing can be told of the timers of others."""
+IN_FLIGHT = SECOND // 5
+"""What was sent so shortly before the end of a time may arrive after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,24 @@ def side(case: Case, end: int) -> Side:
     return sides_of(case.profile, case.recording.record.testbed)[end]
 
 
+def blame(case: Case, broken: Iterable[tuple[int, str, Iterable[Finding]]]) -> str:
+    """Whose side of a meeting that failed broke which requirement, in words. `broken`: ends, requirements, findings."""
+    found = [
+        f"{side(case, end).profile.name} ({side(case, end).name}) breaks {requirement}: {seen}"
+        for end, requirement, findings in broken
+        for seen, _, holds in findings
+        if not holds
+    ]
+    return "; ".join(dict.fromkeys(found)) or "neither side is to blame by what the cables show"
+
+
+def expect_findings(case: Case, end: int, findings: Iterable[Finding], expected: str) -> None:
+    """What was found at one end must be as it must be."""
+    name = side(case, end).profile.name
+    for seen, frames, holds in findings:
+        case.expect(holds, expected=expected, seen=f"{name}: {seen}", frames=frames)
+
+
 def views(case: Case, end: int, what: str) -> list[Event]:
     """What a side showed of its own view, by what was asked for. Requires that it answered, and was understood."""
     whose = side(case, end)
@@ -88,13 +110,9 @@ def stations(case: Case) -> list[PortState]:
 
 
 def numbered_frames(case: Case, port: PortState, *, between: tuple[int, int]) -> list[Arrival]:
-    """Numbered frames that were sent into a port in that time, in order."""
-    index = case.recording.frames
-    tap = case.tap(port.partner).number
-    wanted = {"ip_version": 4, "destination_port": numbered.DISCARD, "outbound": True}
-    rows = index.select(tap=tap, between=between, **wanted)
-    found = ((row, numbered.parse(frame)) for row, frame in index.frames(rows))
-    return [Arrival(row + 1, int(index.time_ns[row]), what) for row, what in found if what is not None]
+    """Numbered frames that were sent into a port in that time, in order. Requires that its tap lost none."""
+    case.tap(port.partner)
+    return arrivals(case, port, between=between, ours=True)
 
 
 @dataclass(frozen=True, slots=True)

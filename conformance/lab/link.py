@@ -30,8 +30,8 @@ OPERATIONAL: Final = 6
 """IF_OPER_UP."""
 CARRIER: Final = 0x1_0000
 """IFF_LOWER_UP."""
-ETHTOOL, SET_TX_CHECKSUM = 0x8946, 0x17
-"""SIOCETHTOOL of linux/sockios.h, ETHTOOL_STXCSUM of linux/ethtool.h."""
+GET_FLAGS, ETHTOOL, SET_TX_CHECKSUM = 0x8913, 0x8946, 0x17
+"""SIOCGIFFLAGS and SIOCETHTOOL of linux/sockios.h, ETHTOOL_STXCSUM of linux/ethtool.h."""
 MASTER: Final = 10
 """IFLA_MASTER."""
 GLOBAL: Final = 0
@@ -248,6 +248,12 @@ def _ipv6_flags(namespace: Namespace, name: str) -> dict[IPv6Address, int]:
             parts = netlink.attributes(body, rtnetlink.ADDRESS.size)
             found[IPv6Address(parts[1])] = int.from_bytes(parts[8], sys.byteorder)
     return found
+
+
+def flags_of(any_socket: socket.socket, name: str) -> int:
+    """The flags (IFF_*) of an interface in the namespace of a socket. Raises OSError."""
+    answer = fcntl.ioctl(any_socket, GET_FLAGS, struct.pack("16s24x", name.encode()))
+    return int.from_bytes(answer[16:18], sys.byteorder)
 
 
 def compute_checksums(namespace: Namespace, name: str) -> None:

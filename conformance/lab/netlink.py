@@ -20,7 +20,7 @@ from conformance.lab.namespace import Namespace
 ROUTE: Final = 0
 NETFILTER: Final = 12
 
-REQUEST, MULTI, ACK, EXCLUSIVE, CREATE, APPEND = 0x001, 0x002, 0x004, 0x200, 0x400, 0x800
+REQUEST, ACK, EXCLUSIVE, CREATE, APPEND = 0x001, 0x004, 0x200, 0x400, 0x800
 REPLACE, DUMP = 0x100, 0x300
 CAPPED, TEXT = 0x100, 0x200
 """Flags of an answer: the request is not echoed beyond its header; a text of the kernel's follows."""

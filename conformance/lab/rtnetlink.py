@@ -45,13 +45,13 @@ MAIN_TABLE: Final = 254
 LINK: Final = struct.Struct("=BxHiII")
 ADDRESS: Final = struct.Struct("=BBBBI")
 ROUTE: Final = struct.Struct("=BBBBBBBBI")
+BRIDGE_PORT, PORT_STATE, PORT_ISOLATED = 12, 1, 33
+"""IFLA_PROTINFO and, in it, IFLA_BRPORT_STATE and IFLA_BRPORT_ISOLATED of linux/if_link.h."""
 NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
 
 _IFLA_ADDRESS, _IFLA_NAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_INFO, _IFLA_AF_SPEC, _IFLA_NAMESPACE = 18, 26, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
-_PORT_INFO, _PORT_ISOLATED = 12, 33
-"""IFLA_PROTINFO and, in it, IFLA_BRPORT_ISOLATED of linux/if_link.h."""
 _NUD_PERMANENT, _NTF_SELF, _NTF_PROXY = 0x80, 0x02, 0x08
 
 
@@ -144,12 +144,13 @@ def enslave(name: str, master: str) -> Request:
     return build
 
 
-def isolate(name: str) -> Request:
-    """Isolate a port of a bridge: it exchanges frames with ports that are not isolated alone (bridge(8), isolated)."""
+def bridge_port(name: str, setting: int, value: int) -> Request:
+    """Set a port of a bridge: `PORT_STATE`, or `PORT_ISOLATED`, which exchanges frames with ports that are not isolated
+    alone (bridge(8)). The value is one octet."""
 
     def build() -> bytes:
         port = LINK.pack(AF_BRIDGE, 0, index(name), 0, 0)
-        return message(SET_LINK, ACK, port, nested(_PORT_INFO, attribute(_PORT_ISOLATED, b"\1")))
+        return message(SET_LINK, ACK, port, nested(BRIDGE_PORT, attribute(setting, bytes((value,)))))
 
     return build
 
@@ -158,13 +159,6 @@ def hardware_address(name: str, mac: str) -> Request:
     """Set a link's MAC address; the kernel tells everybody who listens that it changed, also where it is the same."""
     return lambda: message(
         SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), attribute(_IFLA_ADDRESS, mac_bytes(mac))
-    )
-
-
-def hand_over(name: str, descriptor: int) -> Request:
-    """Put a link into the namespace of `descriptor`, where it arrives down; its other end stays where it is."""
-    return partial(
-        message, SET_LINK, ACK, LINK.pack(0, 0, 0, 0, 0), text(_IFLA_NAME, name), u32(_IFLA_NAMESPACE, descriptor)
     )
 
 
@@ -180,7 +174,8 @@ def down(name: str) -> Request:
 
 
 def move(name: str, descriptor: int, renamed: str) -> Request:
-    """Move a link to the namespace of `descriptor`, where it is called `renamed`; it is down there."""
+    """Move a link to the namespace of `descriptor`, where it is called `renamed`; it is down there. The other end of a
+    cable stays where it is."""
 
     def build() -> bytes:
         header = LINK.pack(0, 0, index(name), 0, UP)

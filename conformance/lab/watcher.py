@@ -87,6 +87,8 @@ class Custody:
         return problems
 
     def _return(self, loan: Loan) -> None:
+        from pyroute2.netlink.exceptions import NetlinkError
+
         was = loan.before
         back = rtnetlink.move(loan.name, self.machine.descriptor, was.name)
         netlink.transact(loan.borrower, [rtnetlink.down(loan.name), back])
@@ -98,24 +100,14 @@ class Custody:
         netlink.transact(self.machine, requests)
         scopes = {"global": rtnetlink.GLOBAL_SCOPE, "link": rtnetlink.LINK_SCOPE}
         kept = [one for one in was.addresses if one.scope in scopes]
-        there = {one.address for one in self._state(was.name).addresses}
+        now = next(one for one in snapshot.interfaces(self.machine) if one.name == was.name)
+        there = {one.address for one in now.addresses}
         for one in kept:
             if one.address not in there:
                 wanted = ip_interface(f"{one.address}/{one.prefix_length}")
                 made = rtnetlink.address(was.name, wanted, dad=False, scope=scopes[one.scope])
-                with contextlib.suppress(OSError):  # the kernel made its link-local one meanwhile
-                    self._add(made)
-
-    def _add(self, request: netlink.Request) -> None:
-        from pyroute2.netlink.exceptions import NetlinkError
-
-        try:
-            netlink.transact(self.machine, [request])
-        except NetlinkError as problem:
-            raise OSError(problem.code, str(problem)) from None
-
-    def _state(self, name: str) -> InterfaceState:
-        return next(one for one in snapshot.interfaces(self.machine) if one.name == name)
+                with contextlib.suppress(NetlinkError):  # the kernel made its link-local one meanwhile
+                    netlink.transact(self.machine, [made])
 
 
 def default_routes() -> set[str]:

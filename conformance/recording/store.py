@@ -121,11 +121,6 @@ class Recording:
         for name in ("frames", "flow_rows", "sightings", "memory"):
             self.__dict__.pop(name, None)
 
-    @functools.cached_property
-    def flows_by_id(self) -> dict[int, Flow]:
-        """Every flow by its id."""
-        return {flow.id: flow for flow in self.record.flows}
-
 
 def folder_name(testbed: str, scenario: str, attempt: int) -> str:
     """The folder of one recording below the folder of its implementation."""

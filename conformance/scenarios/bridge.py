@@ -16,6 +16,7 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.adapters.views import ShowingCounters, ShowingStations
 from conformance.frames import arp, numbered
+from conformance.frames.arp import BROADCAST
 from conformance.frames.numbered import (
     AGED,
     CONTROL,
@@ -37,7 +38,6 @@ from conformance.testbed import Testbed
 
 PORTS: Final = 4
 BRIDGE: Final = "plain"
-BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 RESIDENT, NEIGHBOUR, ASKER, MORTAL = (f"02:00:5e:00:53:{last:02x}" for last in (0x0A, 0x0B, 0x0C, 0x0D))
 """Stations: one that moves from the first port to the third and to the fourth, one beside it on the first port, one on
 the second port that sends to them, and one on the first port that speaks once."""

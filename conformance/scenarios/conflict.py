@@ -15,7 +15,7 @@ from conformance.scenarios.silence import keep_silent
 from conformance.scenarios.stage import Stage
 
 CLAIMS = 2
-"""The second claim comes within DEFEND_INTERVAL of the first one."""
+"""The second claim comes within DEFEND_INTERVAL, 10 s, of the first one (RFC 5227 §1.1)."""
 OCCUPANT = "occupied"
 
 

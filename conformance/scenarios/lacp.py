@@ -18,7 +18,7 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
 from conformance.frames import numbered, slow
 from conformance.frames.numbered import Numbered
-from conformance.frames.slow import Marker, State, lacpdu
+from conformance.frames.slow import GRANTED, Marker, State, lacpdu
 from conformance.lab.lab import documentation_mac
 from conformance.partners.driver import Driver
 from conformance.partners.lacp import Conduct, System
@@ -35,7 +35,6 @@ PASSIVE: Final = "asked"
 """The group in which the implementation is passive."""
 PATIENT: Final = "patient"
 """The group in which the implementation has the long timeout."""
-GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
 FIRST_SYSTEM: Final = 0xC0
 """Number of the documentation MAC address that is the system of the first group's partner."""
 KEY: Final = 7

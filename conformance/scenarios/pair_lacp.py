@@ -18,11 +18,10 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
 from conformance.adapters.views import Member, ShowingMembers
 from conformance.frames import numbered
-from conformance.frames.numbered import Numbered
-from conformance.frames.slow import State, lacpdu
+from conformance.frames.slow import GRANTED, State, lacpdu
 from conformance.pairs.pairing import add_host
 from conformance.partners.wire import silence
-from conformance.scenarios.joints import Joint, both, cabled, joined, shown
+from conformance.scenarios.joints import Joint, both, cabled, joined, shown, talk
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
 from conformance.testbed import Testbed
@@ -30,10 +29,7 @@ from conformance.testbed import Testbed
 PORTS: Final = 3
 """Of each side: where its station is, and two cables to the other."""
 CONVERSATIONS: Final = 4
-INTERVAL: Final = 0.05
-"""Between two frames of one conversation, in s."""
 BUNDLE: Final = "lag-pair"
-GRANTED: Final = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
 
 
 def shape(testbed: Testbed) -> Testbed:
@@ -50,7 +46,8 @@ def act(stage: Stage) -> None:
             watch, stopped = _Watch(joints), asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 for number, station in enumerate(stations):
-                    group.create_task(_talk(station, number * CONVERSATIONS, stopped))
+                    mine = range(number * CONVERSATIONS, (number + 1) * CONVERSATIONS)
+                    group.create_task(talk(station, mine, numbered.NOBODY, stopped))
                 try:
                     await both(stage, partial(_bundle, stage, sides))
                     await _play(stage, stations, joints, watch)
@@ -138,13 +135,3 @@ class _Watch:
         except TimeoutError:
             return False
         return True
-
-
-async def _talk(station: Link, first: int, stopped: asyncio.Event) -> None:
-    """Numbered frames of a few conversations, until told to stop."""
-    number = 0
-    while not stopped.is_set():
-        for conversation in range(first, first + CONVERSATIONS):
-            station.wire.send(numbered.build(Numbered(conversation, number)))
-        number += 1
-        await silence(INTERVAL)

@@ -19,21 +19,19 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.adapters.views import ShowingStations, Station
 from conformance.frames import numbered
-from conformance.frames.numbered import Numbered
+from conformance.frames.arp import BROADCAST
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
 from conformance.partners.wire import silence, within
-from conformance.scenarios.joints import Joint, both, cabled, joined, shown
+from conformance.scenarios.joints import Joint, both, cabled, joined, shown, talk
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
-from conformance.scenarios.stp import BROADCAST, DEFAULT, SHORTEST, Times
+from conformance.scenarios.stp import DEFAULT, SHORTEST, Times
 from conformance.testbed import Testbed
 
 NANO: Final = 10**9
 EACH: Final = 3
 """Ports of one bridge: where its station is, and two cables to the other bridge."""
 PORTS: Final = EACH * len(SIDES)
-INTERVAL: Final = 0.05
-"""Between two broadcasts of a station, in s."""
 BEST: Final = 0x1000
 DEFAULT_PRIORITY: Final = 0x8000
 
@@ -125,7 +123,7 @@ async def _play(room: Room, ready: asyncio.Event) -> None:
         stopped = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for number, station in enumerate(room.stations):
-                group.create_task(_talk(station, number, stopped))
+                group.create_task(talk(station, [number], BROADCAST, stopped))
             try:
                 await _lose(room, joints)
             finally:
@@ -202,12 +200,3 @@ class _Run:
         self._last = what.number
         if moment - self.since_ns > limits.STP_HELLO * NANO:
             self.long.set()
-
-
-async def _talk(station: Link, conversation: int, stopped: asyncio.Event) -> None:
-    """Numbered broadcasts until told to stop."""
-    number = 0
-    while not stopped.is_set():
-        station.wire.send(numbered.build(Numbered(conversation, number), BROADCAST))
-        number += 1
-        await silence(INTERVAL)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging, SpanningTree
 from conformance.frames import bpdu, numbered
+from conformance.frames.arp import BROADCAST
 from conformance.frames.bpdu import RSTP, STP, Bpdu, bridge_id
 from conformance.frames.numbered import CONTROL, FLUSHED, LEARNED, LOOPED, SPOKEN, Numbered
 from conformance.lab.lab import documentation_mac
@@ -26,7 +27,6 @@ from conformance.scenarios.links import Link, aside, play
 from conformance.scenarios.stage import Stage
 from conformance.testbed import Testbed
 
-BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 RESIDENT, ASKER = "02:00:5e:00:53:1a", "02:00:5e:00:53:1b"
 BEST, WORST = 0x0000, 0xF000
 """Bridge priorities of our claims; the default, which the implementation has, is 0x8000."""

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from conformance.adapters.interface import Endpoint, Interface, MoveKind
 from conformance.adapters.linux.mover import Mover
@@ -19,7 +19,10 @@ from conformance.frames import arp, ndp
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
 from conformance.recording.model import Record
-from conformance.selftest.fault import SAID, Witness
+from conformance.selftest.fault import SAID, Fault, Witness
+
+ONLY: Final = frozenset({"move"})
+"""The scenario in which what movers do wrong shows."""
 
 
 class Announcer(Mover):
@@ -88,13 +91,6 @@ class Announcer(Mover):
         threading.Thread(target=work, name="fault-later", daemon=True).start()
 
 
-def unasking(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, which no longer asks neighbours whether they are still there: what it is heard to say is then what
-    a fault makes it say."""
-    endpoint.namespace.sysctl(f"net.ipv4.neigh.{endpoint.interface}.delay_first_probe_time", 600)
-    return endpoint
-
-
 def sound(new: Lease, address: Interface, **changes: Any) -> bytes:
     """The announcement of an address in due form, or with one thing changed."""
     if address.version == 4:
@@ -121,3 +117,12 @@ def wrote_down(words: str) -> Witness:
         return None
 
     return witness
+
+
+def mover_fault(
+    name: str, title: str, design: type[Announcer], *fails: str, words: str = "announces", **further: Any
+) -> Fault:
+    """A fault of a mover whose design is planted in the reference's place; its witness, unless another one is given, is
+    that it `wrote_down` these words."""
+    given: dict[str, Any] = {"network": "linux-mover", "scenarios": ONLY, "witness": wrote_down(words), **further}
+    return Fault(name=name, title=title, design=design, fails=frozenset(fails), **given)

@@ -19,7 +19,7 @@ from conformance.frames import arp
 from conformance.lab import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.lab.namespace import Namespace
-from conformance.selftest.announcer import Announcer, sound, wrote_down
+from conformance.selftest.announcer import Announcer, mover_fault, sound
 from conformance.selftest.fault import Fault
 
 GAP: Final = 1.05
@@ -164,17 +164,7 @@ CLAIMS: Final = ("ipv4", "ipv6", "multi-host", "duplicate-detection", "move", "c
 
 
 def _fault(name: str, title: str, design: type[Detecting], words: str, *fails: str, **further: Any) -> Fault:
-    return Fault(
-        name=name,
-        title=title,
-        network="linux-mover",
-        scenarios=frozenset({"move"}),
-        features=CLAIMS,
-        fails=frozenset(fails),
-        design=design,
-        witness=wrote_down(words),
-        **further,
-    )
+    return mover_fault(name, title, design, *fails, words=words, features=CLAIMS, **further)
 
 
 FAULTS: Final = (

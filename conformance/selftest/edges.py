@@ -14,15 +14,11 @@ from conformance.lab import nftables as nft
 from conformance.lab.lab import Host, Lab
 from conformance.selftest.alterations import lease_of, letter
 from conformance.selftest.announcer import wrote_down
-from conformance.selftest.fault import Fault, planted, rule_hit
+from conformance.selftest.fault import Fault, Witness, planted, rule_hit
 
-NETWORK: Final = "flat-bridge"
-ONLY: Final = frozenset({"idle"})
 LATE: Final = "e"
 """The letter of the endpoint that comes late."""
 LISTENING: Final = 1
-PORT_INFORMATION, STATE = 12, 1
-"""IFLA_PROTINFO and, in it, IFLA_BRPORT_STATE."""
 
 
 class Listening(FlatBridge):
@@ -37,23 +33,10 @@ class Listening(FlatBridge):
         endpoint = super().attach(host, request)
         if letter(endpoint.name) == LATE:
             port = lease_of(endpoint).port
-            netlink.transact(host.namespace, [_with_state(port, LISTENING)])
+            netlink.transact(host.namespace, [rtnetlink.bridge_port(port, rtnetlink.PORT_STATE, LISTENING)])
             what = f"port {port} is in state {_state(host, port)}"
             self.said.append({"time_ns": time.time_ns(), "where": host.name, "what": what})
         return endpoint
-
-
-def _with_state(port: str, state: int) -> netlink.Request:
-    def build() -> bytes:
-        header = rtnetlink.LINK.pack(AF_BRIDGE, 0, netlink.index(port), 0, 0)
-        return netlink.message(
-            rtnetlink.SET_LINK,
-            netlink.ACK,
-            header,
-            netlink.nested(PORT_INFORMATION, netlink.attribute(STATE, bytes((state,)))),
-        )
-
-    return build
 
 
 def _state(host: Host, port: str) -> int:
@@ -62,8 +45,8 @@ def _state(host: Host, port: str) -> int:
     number = host.namespace.call(netlink.index, port)
     for body in netlink.dump(host.namespace, [request])[0]:
         if rtnetlink.LINK.unpack_from(body)[2] == number:
-            told = netlink.attributes(body, rtnetlink.LINK.size).get(PORT_INFORMATION, b"")
-            return netlink.attributes(told)[STATE][0]
+            told = netlink.attributes(body, rtnetlink.LINK.size).get(rtnetlink.BRIDGE_PORT, b"")
+            return netlink.attributes(told)[rtnetlink.PORT_STATE][0]
     raise LookupError(f"{port} is no port of a bridge")
 
 
@@ -78,25 +61,15 @@ class Unguarded(FlatBridge):
         planted(host, "bridge", nft.Chain("forward", (claims,), hook="forward", priority=0))
 
 
+def _fault(name: str, title: str, design: type[FlatBridge], witness: Witness, *labels: str) -> Fault:
+    return Fault(
+        name=name, title=title, labels=labels, network="flat-bridge", scenarios=frozenset({"idle"}),
+        fails=frozenset({"stp.edge-ports"}), design=design, witness=witness,
+    )  # fmt: skip
+
+
 FAULTS = (
-    Fault(
-        name="edge-listens",
-        title="the port of an endpoint that was just attached listens first",
-        labels=("F-STP-03a", "X-12"),
-        network=NETWORK,
-        scenarios=ONLY,
-        fails=frozenset({"stp.edge-ports"}),
-        design=Listening,
-        witness=wrote_down(f"in state {LISTENING}"),
-    ),
-    Fault(
-        name="edge-claims-root",
-        title="BPDUs of endpoints reach the fabric",
-        labels=("F-STP-03b",),
-        network=NETWORK,
-        scenarios=ONLY,
-        fails=frozenset({"stp.edge-ports"}),
-        design=Unguarded,
-        witness=rule_hit,
-    ),
-)
+    _fault("edge-listens", "the port of an endpoint that was just attached listens first", Listening,
+           wrote_down(f"in state {LISTENING}"), "F-STP-03a", "X-12"),
+    _fault("edge-claims-root", "BPDUs of endpoints reach the fabric", Unguarded, rule_hit, "F-STP-03b"),
+)  # fmt: skip

@@ -80,6 +80,17 @@ class Fault:
             raise ValueError(f"{self.name}: a fault that nothing tells of proves nothing")
 
 
+def link_fault(
+    name: str, title: str, network: str, conduct: Any, *fails: str, label: str = "", partner: str = ""
+) -> Fault:
+    """A fault of a speaker of link protocols on the testbed of links; what its conduct did is counted by a planted
+    rule."""
+    return Fault(
+        name=name, title=title, fails=frozenset(fails), labels=(label,) if label else (), network=network,
+        partner=partner, testbed="links", conduct=conduct, witness=rule_hit,
+    )  # fmt: skip
+
+
 def rule_hit(record: Record) -> str | None:
     """A planted rule matched packets, as its counter in the kernel says: on a host, or in an endpoint's namespace."""
     for snapshot in record.snapshots:

@@ -9,7 +9,7 @@ from conformance.adapters.aggregator.switch import Misconduct
 from conformance.frames import bpdu
 from conformance.frames.slow import State
 from conformance.partners.lacp import Conduct
-from conformance.selftest.fault import Fault, rule_hit
+from conformance.selftest.fault import Fault, link_fault
 
 NETWORK: Final = "reference-lacp"
 CARRYING: Final = State.COLLECTING | State.DISTRIBUTING
@@ -28,16 +28,8 @@ def _wrong_length(frame: bytes) -> bytes:
 
 
 def _fault(name: str, title: str, *fails: str, label: str = "", other: Misconduct | None = None, **lacp: Any) -> Fault:
-    return Fault(
-        name=f"lacp-{name}",
-        title=title,
-        fails=frozenset(f"lacp.{fail}" for fail in fails),
-        labels=(label,) if label else (),
-        network=NETWORK,
-        testbed="links",
-        conduct=other or Misconduct(lacp=partial(Conduct, **lacp)),
-        witness=rule_hit,
-    )
+    conduct = other or Misconduct(lacp=partial(Conduct, **lacp))
+    return link_fault(f"lacp-{name}", title, NETWORK, conduct, *(f"lacp.{fail}" for fail in fails), label=label)
 
 
 FAULTS = (

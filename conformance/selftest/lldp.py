@@ -9,7 +9,7 @@ from typing import Final
 from conformance.frames import lldp
 from conformance.frames.lldp import Lldpdu, Tlv
 from conformance.partners.lldp import Conduct
-from conformance.selftest.fault import Fault, rule_hit
+from conformance.selftest.fault import Fault, link_fault
 
 NETWORK: Final = "reference-lldp"
 GROUP_MAC: Final = bytes.fromhex("01005e005301")
@@ -68,16 +68,7 @@ def _turned(tlvs: list[Tlv]) -> Sequence[Tlv]:
 
 
 def _fault(name: str, title: str, conduct: Conduct, *fails: str, label: str = "") -> Fault:
-    return Fault(
-        name=f"lldp-{name}",
-        title=title,
-        fails=frozenset(f"lldp.{fail}" for fail in fails),
-        labels=(label,) if label else (),
-        network=NETWORK,
-        testbed="links",
-        conduct=conduct,
-        witness=rule_hit,
-    )
+    return link_fault(f"lldp-{name}", title, NETWORK, conduct, *(f"lldp.{fail}" for fail in fails), label=label)
 
 
 _MANAGEMENT = _tlv(lldp.MANAGEMENT, bytes((5, 1, 192, 0, 2, 11, 2, 0, 0, 0, 1, 9)))

@@ -13,7 +13,7 @@ from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host, link_local
 from conformance.lab.namespace import Namespace
 from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source, transport
-from conformance.selftest.announcer import Announcer, rarp, sound, unasking
+from conformance.selftest.announcer import Announcer, rarp, sound
 from conformance.selftest.fault import planted
 
 RARP_GAPS: Final = (0.0, 0.05, 0.15, 0.25, 0.35)
@@ -169,8 +169,10 @@ class Lingering(Announcer):
     """The old place keeps its IPv4 address, and answers for it."""
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """Attach a station that answers, and asks nobody."""
-        return unasking(super().attach(host, request))
+        """Attach a station that no longer asks neighbours whether they are still there: what it says is an answer."""
+        endpoint = super().attach(host, request)
+        endpoint.namespace.sysctl(f"net.ipv4.neigh.{endpoint.interface}.delay_first_probe_time", 600)
+        return endpoint
 
     def leave(self, old: Lease) -> None:
         """Take the IPv6 addresses away, so that detection at the new place finds nothing, and leave the rest."""
@@ -260,7 +262,7 @@ class Carried(Announcer):
 
     def carry(self, old: Lease, new: Lease) -> None:
         """Re-plug the host's end of the cable."""
-        netlink.transact(old.host.namespace, [rtnetlink.hand_over(old.port, new.host.namespace.descriptor)])
+        netlink.transact(old.host.namespace, [rtnetlink.move(old.port, new.host.namespace.descriptor, old.port)])
         netlink.transact(new.host.namespace, [rtnetlink.quiet(new.port), rtnetlink.up(new.port, master=BRIDGE)])
         self.await_connection(new)
 

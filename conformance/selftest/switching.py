@@ -11,7 +11,7 @@ from typing import Final
 from conformance.adapters.interface import BridgeWish
 from conformance.frames import bpdu, slow
 from conformance.frames.bpdu import TC, TCA, TOPOLOGY_CHANGE_NOTIFICATION
-from conformance.selftest.fault import Fault, rule_hit
+from conformance.selftest.fault import Fault, link_fault
 from conformance.selftest.interposer import Flaw
 
 KERNEL: Final = "linux-bridge"
@@ -26,7 +26,8 @@ def _drop_old(frame: bytes) -> list[bytes]:
     return [] if told is not None and told.version == bpdu.STP else [frame]
 
 
-def _drop_bpdus(frame: bytes) -> list[bytes]:
+def drop_bpdus(frame: bytes) -> list[bytes]:
+    """Everything but BPDUs."""
     return [] if bpdu.parse(frame) is not None else [frame]
 
 
@@ -70,16 +71,7 @@ def _with_hello(seconds: float, wish: BridgeWish) -> BridgeWish:
 
 
 def _fault(name: str, title: str, flaw: Flaw, *fails: str, label: str = "", network: str = KERNEL) -> Fault:
-    return Fault(
-        name=f"bridge-{name}",
-        title=title,
-        fails=frozenset(fails),
-        labels=(label,) if label else (),
-        network=network,
-        testbed="links",
-        conduct=flaw,
-        witness=rule_hit,
-    )
+    return link_fault(f"bridge-{name}", title, network, flaw, *fails, label=label)
 
 
 def _port(setting: str, value: str) -> Flaw:
@@ -119,7 +111,7 @@ FAULTS = (
            "stp.hello", label="F-STP-01c"),
     _fault("misdirected", "BPDUs go to 01-80-C2-00-00-02", Flaw(bridge="br-hello", outward=_to_slow),
            "stp.bpdu-format"),
-    _fault("deaf", "better claims are not heard", Flaw(bridge="br-better", inward=_drop_bpdus), "stp.root-election"),
+    _fault("deaf", "better claims are not heard", Flaw(bridge="br-better", inward=drop_bpdus), "stp.root-election"),
     _fault("yields", "worse claims are taken for the best", Flaw(bridge="br-worse", inward=_as_best),
            "stp.root-election", "stp.tcn-acknowledged"),
     _fault("bursts", "every BPDU leaves twelve times", Flaw(bridge="br-worse", outward=_repeated), "stp.hold-count"),

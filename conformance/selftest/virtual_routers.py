@@ -19,8 +19,9 @@ from conformance.frames import vrrp
 from conformance.lab import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.namespace import Namespace
-from conformance.selftest.announcer import Announcer, sound, unasking, wrote_down
+from conformance.selftest.announcer import mover_fault
 from conformance.selftest.fault import Fault
+from conformance.selftest.movers import Altered, Lingering
 
 INTERVAL: Final = 1.0
 MASTER, BACKUP = 150, 100
@@ -28,9 +29,11 @@ SKEW: Final = (256 - BACKUP) / 256 * INTERVAL
 FORWARDING: Final = ("net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
 
 
-class VirtualRouter(Announcer):
-    """A virtual router in due form, but for its MAC address, which is the interface's."""
+class VirtualRouter(Altered):
+    """A virtual router in due form, but for its MAC address, which is the interface's. What it announces over IPv6 has
+    Router set."""
 
+    change = {"router": True}  # noqa: RUF012 - a constant of the class
     moves: tuple[MoveKind, ...] = ("failover", "crash")
     resigns = True
     """Whether an orderly end is told by an advertisement of priority 0."""
@@ -82,11 +85,6 @@ class VirtualRouter(Announcer):
         if any(old.port == link.get_attr("IFLA_IFNAME") for link in old.host.netlink("get_links")):
             super().leave(old)
 
-    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
-        """Router and Override are set."""
-        del old
-        return [sound(new, address, **({"router": True} if address.version == 6 else {}))]
-
     def advertise(self, lease: Lease, priority: int) -> None:
         """One advertisement of each family."""
         packets = []
@@ -117,11 +115,7 @@ class NoRouter(VirtualRouter):
     """Its advertisements say that it is no router."""
 
     moves: tuple[MoveKind, ...] = ("failover",)
-
-    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
-        """Router is clear."""
-        del old
-        return [sound(new, address)]
+    change = {}  # noqa: RUF012
 
 
 class Unheard(VirtualRouter):
@@ -138,20 +132,10 @@ class Tardy(VirtualRouter):
     after_crash = 10 * INTERVAL
 
 
-class Answering(VirtualRouter):
+class Answering(Lingering, VirtualRouter):
     """The old master, a backup now, keeps the IPv4 address and answers for it."""
 
     moves: tuple[MoveKind, ...] = ("failover",)
-
-    def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """Attach a station that answers, and asks nobody."""
-        return unasking(super().attach(host, request))
-
-    def leave(self, old: Lease) -> None:
-        """IPv6 addresses go, so that detection at the new place finds nothing; the rest stays."""
-        six = [one for one in (*old.addresses, link_local(old.mac)) if one.version == 6]
-        netlink.transact(old.namespace, [rtnetlink.address(INTERFACE, one, remove=True) for one in six])
-        self.said.append({"time_ns": 0, "where": old.namespace.name, "what": "stays where it was"})
 
 
 class WithVirtualMac(VirtualRouter):
@@ -177,34 +161,24 @@ class WithVirtualMac(VirtualRouter):
 
 
 CLAIMS: Final = ("ipv4", "ipv6", "multi-host", "duplicate-detection", "move", "vrrp")
-MAC: Final = frozenset({"move.vrrp-virtual-mac"})
+MAC: Final = "move.vrrp-virtual-mac"
 """What all of them fail that announce the interface's MAC address."""
 
 
-def _fault(name: str, title: str, design: type[VirtualRouter], fails: frozenset[str], **further: Any) -> Fault:
-    return Fault(
-        name=name,
-        title=title,
-        network="linux-mover",
-        scenarios=frozenset({"move"}),
-        features=further.pop("features", CLAIMS),
-        fails=fails,
-        design=design,
-        witness=wrote_down(further.pop("words", "advertises")),
-        **further,
-    )
+def _fault(name: str, title: str, design: type[VirtualRouter], *fails: str, **further: Any) -> Fault:
+    return mover_fault(name, title, design, *fails, **{"features": CLAIMS, "words": "advertises", **further})
 
 
 FAULTS: Final = (
     _fault("master-is-no-router", "who becomes master advertises its IPv6 addresses with Router clear", NoRouter,
-           frozenset({"move.vrrp-master-announces"}) | MAC, labels=("F-MOVE-17b", "F-MOVE-18b")),
+           "move.vrrp-master-announces", MAC, labels=("F-MOVE-17b", "F-MOVE-18b")),
     _fault("resignation-unheard", "a master resigns, and the backup waits for six intervals", Unheard,
-           frozenset({"move.vrrp-takeover-time"}) | MAC, words="priority 0"),
+           "move.vrrp-takeover-time", MAC, words="priority 0"),
     _fault("master-lost-late", "a master crashes, and the backup waits for ten intervals", Tardy,
-           frozenset({"move.vrrp-takeover-time"}) | MAC),
+           "move.vrrp-takeover-time", MAC),
     _fault("backup-answers", "a master resigns, keeps the IPv4 address and answers for it", Answering,
-           frozenset({"move.vrrp-backup-silent", "move.old-place-silent", "move.new-mac-only"}) | MAC,
+           "move.vrrp-backup-silent", "move.old-place-silent", "move.new-mac-only", MAC,
            labels=("F-MOVE-18a",), words="stays"),
     _fault("master-at-virtual-mac", "IPv4 at the virtual router's MAC address, a little late", WithVirtualMac,
-           frozenset(), notes=frozenset({"move.vrrp-takeover-time"}), features=("ipv4", "multi-host", "move", "vrrp")),
+           notes=frozenset({"move.vrrp-takeover-time"}), features=("ipv4", "multi-host", "move", "vrrp")),
 )  # fmt: skip

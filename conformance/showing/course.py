@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from conformance.errors import UsageError
+from conformance.frames import ndp
 from conformance.judging.case import Case, judge
 from conformance.judging.shipped import checks
 from conformance.recording.store import Recording
@@ -24,7 +25,7 @@ PROBES: Final = 8
 """Frames of a stream on each side of its outage."""
 _CONTROL: Final = (0x0806, 0x8035, 0x88CC, 0x8809)
 """ARP, RARP, LLDP and the slow protocols: what an implementation says on its own."""
-_DISCOVERY: Final = (133, 134, 135, 136, 137)
+_DISCOVERY: Final = (*ndp.NEEDED, ndp.REDIRECT)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def around_a_blackout(recording: Recording) -> list[int]:
     after = rows[index.time_ns[rows] >= outage.end_ns][:PROBES]
     span = (outage.start_ns, outage.end_ns)
     said = [row for row in index.select(ethertype=_CONTROL, between=span) if index.ethertype[row] != 0x0800]
-    said += index.select(icmp_type=136, between=span).tolist()
+    said += index.select(icmp_type=ndp.ADVERTISEMENT, between=span).tolist()
     for part in (before.tolist(), sorted(said)[: SHOWN - 2 * PROBES], after.tolist()):
         found += [int(row) + 1 for row in part]
     return found

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from struct import pack
 from typing import Any, Literal, Self, TypeVar
 
 from conformance import limits
@@ -18,6 +16,7 @@ from conformance.adapters.cables import cabled_ports
 from conformance.adapters.interface import BundleWish, Port
 from conformance.adapters.views import Member
 from conformance.frames import slow
+from conformance.lab import link
 from conformance.lab.lab import Host, Lab
 from conformance.partners.driver import Driver
 from conformance.partners.lacp import Conduct, System
@@ -27,8 +26,8 @@ SYSTEM = 0x02005E0053CC
 """The system of a switch on the first host; on the next one it is one more."""
 PLANTED = "planted"
 RESERVED = bytes.fromhex("0180c20000")
-RTMGRP_LINK = 0x001
-SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
+RUNNING = 0x40
+"""IFF_RUNNING: the interface has carrier."""
 T = TypeVar("T")
 Distribution = Literal["by-source", "in-turn", "to-all", "unready"]
 """Which link a frame leaves by: one for each source address, each in turn, all of them, or one that is not ready."""
@@ -167,7 +166,7 @@ class RunningSwitch:
                 wire.listen(partial(_collect, group, place, outside))
         notices = host.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
         self._resources.enter_context(notices)
-        notices.bind((0, RTMGRP_LINK))
+        notices.bind((0, link.RTMGRP_LINK))
         self._loop.add_reader(notices, self._follow, notices)
         self._resources.callback(self._loop.remove_reader, notices)
 
@@ -181,7 +180,8 @@ class RunningSwitch:
                 pass
         for group in self._groups:
             for wire, port in zip(group.wires, group.system.ports, strict=True):
-                port.enabled = _running(notices, wire.interface) and port.number not in group.dead
+                running = link.flags_of(notices, wire.interface) & RUNNING
+                port.enabled = bool(running) and port.number not in group.dead
         for driver in self._drivers:
             driver.poke()
 
@@ -228,9 +228,3 @@ def _collect(group: Group, place: int, outside: Wire, _: int, frame: bytes) -> N
     if group.system.ports[place].collecting and not frame.startswith(RESERVED):
         with suppress(OSError):
             outside.send(frame)
-
-
-def _running(any_socket: socket.socket, interface: str) -> bool:
-    """Whether an interface has carrier, in the namespace of the socket."""
-    answer = fcntl.ioctl(any_socket, SIOCGIFFLAGS, pack("16s24x", interface.encode()))
-    return bool(int.from_bytes(answer[16:18], "little") & IFF_RUNNING)

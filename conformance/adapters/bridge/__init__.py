@@ -20,16 +20,15 @@ from conformance.adapters.linux.network import refusals
 from conformance.adapters.views import Counters, Station
 from conformance.errors import UsageError
 from conformance.lab import link, netlink, rtnetlink
-from conformance.lab.lab import Host, Lab
+from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
 from conformance.profile import Profile, Strict, explain
 
 HUNDREDTHS: Final = 100
 """The kernel counts the times of a bridge in 1/100 s (USER_HZ)."""
-FORWARD_DELAY, HELLO_TIME, MAX_AGE, AGEING_TIME, STP_STATE, PRIORITY = 1, 2, 3, 4, 5, 6
+FORWARD_DELAY, HELLO_TIME, MAX_AGE, AGEING_TIME, PRIORITY = 1, 2, 3, 4, 6
+"""IFLA_BR_FORWARD_DELAY and its neighbours (linux/if_link.h)."""
 PERMANENT: Final = 0x80
 """NUD_PERMANENT: an entry of the bridge itself (linux/neighbour.h)."""
-SNOOPING: Final = 23
-"""IFLA_BR_FORWARD_DELAY and its neighbours, IFLA_BR_MCAST_SNOOPING (linux/if_link.h)."""
 
 
 class Settings(Strict):
@@ -75,13 +74,10 @@ class KernelBridges:
             FORWARD_DELAY: wish.forward_delay, HELLO_TIME: wish.hello, MAX_AGE: wish.max_age, AGEING_TIME: wish.ageing
         }  # fmt: skip
         data = {kind: pack("=I", round(seconds * HUNDREDTHS)) for kind, seconds in times.items()}
-        data |= {SNOOPING: b"\0", PRIORITY: pack("=H", wish.priority)}
-        made = [
-            rtnetlink.link(
-                wish.name, "bridge", data=data, mac=f"02:00:5e:00:{0x60 + place:02x}:{0xA0 + number:02x}", up=False
-            )
-        ]
-        netlink.transact(host.namespace, [*made, rtnetlink.quiet(wish.name)])
+        data |= {BRIDGE_SNOOPING: b"\0", PRIORITY: pack("=H", wish.priority)}
+        mac = f"02:00:5e:00:{0x60 + place:02x}:{0xA0 + number:02x}"
+        made = rtnetlink.link(wish.name, "bridge", data=data, mac=mac, up=False)
+        netlink.transact(host.namespace, [made, rtnetlink.quiet(wish.name)])
         if wish.spanning == "stp":
             index = link.index(host.namespace, wish.name)
             host.netlink("link", "set", index=index, kind="bridge", br_stp_state=1)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from conformance import limits
 from conformance.adapters.docker.subject import DockerSubject
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
+from conformance.frames import ndp
 from conformance.policy.document import Direction, Labels, Policy, Rule
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ PROGRAMS: Final[Mapping[Version, str]] = {4: "iptables", 6: "ip6tables"}
 CHAIN: Final = "DOCKER-USER"
 SIDES: Final[Mapping[Direction, str]] = {"egress": "POLICY-EGRESS", "ingress": "POLICY-INGRESS"}
 ECHO: Final[Mapping[Version, str]] = {4: "-p icmp --icmp-type 8", 6: "-p icmpv6 --icmpv6-type 128"}
-DISCOVERY: Final = (133, 134, 135, 136)
-"""ICMPv6 types that a link cannot do without (RFC 4890 §4.4.1); on a filtered bridge they pass the same chain."""
 FIRST: Final = 16
 """The first address of a prefix that containers are given; those before it are the engine's own."""
 
@@ -118,7 +117,7 @@ def rules_of(policy: Policy, members: Members, bridge: str, version: Version) ->
         yield f":{chain} - [0:0]"
     yield f"-A {CHAIN} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
     if version == 6:
-        for kind in DISCOVERY:
+        for kind in ndp.NEEDED:  # on a filtered bridge they pass the same chain
             yield f"-A {CHAIN} -p icmpv6 --icmpv6-type {kind} -j ACCEPT"
     yield f"-A {CHAIN} -i {bridge} -j {SIDES['egress']}"
     yield f"-A {CHAIN} -o {bridge} -j {SIDES['ingress']}"

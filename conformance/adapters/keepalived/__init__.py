@@ -59,17 +59,11 @@ class KeepalivedAdapter:
     def deploy(self, lab: Lab) -> Iterator[Keepalived]:
         """A bridge on every host for the nodes, which come with the endpoints. Raises AdapterError."""
         from conformance.adapters.keepalived.subject import Keepalived
-        from conformance.adapters.linux.network import refusals
 
         program = self._program()
         assert program is not None
-        network = Keepalived(lab, program, self._settings)
-        with refusals("bridge"):
-            network.start()
-        try:
+        with Keepalived(lab, program, self._settings).running() as network:
             yield network
-        finally:
-            network.close()
 
     def plan(self) -> tuple[str, ...]:
         """What is started and configured, one step a line."""

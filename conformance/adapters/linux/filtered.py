@@ -13,13 +13,12 @@ from typing import ClassVar, Final, Literal
 
 from conformance.adapters.linux.network import Lease, refusals
 from conformance.adapters.linux.routed import Routed
+from conformance.frames import ndp
 from conformance.lab import nftables as nft
 from conformance.lab.lab import Host, Lab
 from conformance.policy.document import Direction, Labels, Network, Policy, Rule
 
 TABLE: Final = "policy"
-DISCOVERY: Final = (133, 134, 135, 136)
-"""ICMPv6 types that a link cannot do without (RFC 4890 §4.4.1): router and neighbour discovery, without redirects."""
 ECHO: Final = {4: nft.icmp(4, 8), 6: nft.icmp(6, 128)}
 Version = Literal[4, 6]
 
@@ -93,7 +92,7 @@ class Filtered(Routed):
 
     def compiled(self, host: Host, policy: Policy) -> nft.Table:
         """The table of one host."""
-        link = tuple(nft.Rule(nft.accept(), (nft.icmp(6, kind),), "discovery") for kind in DISCOVERY)
+        link = tuple(nft.Rule(nft.accept(), (nft.icmp(6, kind),), "discovery") for kind in ndp.NEEDED)
         own = link if 6 in self.versions else ()
         sides = {side: nft.Rule(nft.jump(side)) for side in self.directions}
         hooks = (

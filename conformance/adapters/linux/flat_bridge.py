@@ -46,10 +46,15 @@ class FlatBridge(BridgeNetwork):
 
     def _enslave(self, host: Host) -> None:
         """The uplink loses its IPv4 address, and with it its routes, and IPv6 altogether; the bridge gets all of it."""
-        mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
+        mac = uplink_mac(host)
         made = rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)
         netlink.transact(host.namespace, [made])
         hand_over(self.lab, host, mac, master=BRIDGE)
+
+
+def uplink_mac(host: Host) -> str:
+    """The MAC address of a host's uplink, which the bridge takes over."""
+    return next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
 
 
 def hand_over(lab: Lab, host: Host, mac: str, *, master: str | None = None) -> None:

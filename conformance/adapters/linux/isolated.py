@@ -22,4 +22,4 @@ class IsolatedPorts(FlatBridge):
     def connect(self, lease: Lease) -> None:
         """And isolate the port, before anything can come from the endpoint, whose end is still down."""
         super().connect(lease)
-        netlink.transact(lease.host.namespace, [rtnetlink.isolate(lease.port)])
+        netlink.transact(lease.host.namespace, [rtnetlink.bridge_port(lease.port, rtnetlink.PORT_ISOLATED, 1)])

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Reported
@@ -68,6 +68,19 @@ class Network(ABC):
     @abstractmethod
     def start(self) -> None:
         """Configure the hosts, before the first endpoint."""
+
+    def close(self) -> None:  # noqa: B027 - nothing by default: what the kernel was told goes with the lab
+        """End what does not go with the lab by itself."""
+
+    @contextmanager
+    def running(self, what: str = "bridge") -> Iterator[Self]:
+        """The network with its hosts configured, closed at the end. Raises AdapterError about `what`."""
+        with refusals(what):
+            self.start()
+        try:
+            yield self
+        finally:
+            self.close()
 
     def mtu(self, host: Host) -> int:
         """MTU in bytes of an endpoint's link."""

@@ -103,16 +103,10 @@ class MoverAdapter(NetworkdAdapter):
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Any]:
         """A bridge on every host for the stations. Raises AdapterError."""
-        from conformance.adapters.linux.network import refusals
         from conformance.adapters.networkd.mover import NetworkdMover
 
-        network = NetworkdMover(lab)
-        with refusals("bridge"):
-            network.start()
-        try:
+        with NetworkdMover(lab).running() as network:
             yield network
-        finally:
-            network.close()
 
 
 class Networkd:

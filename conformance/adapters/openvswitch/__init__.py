@@ -17,7 +17,6 @@ from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Told
 from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish, Identity, Port, Unavailable
-from conformance.adapters.linux.network import refusals
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.adapters.views import Counters, Member, Station
 from conformance.errors import UsageError
@@ -216,7 +215,4 @@ class SegmentAdapter(OpenVSwitchAdapter):
 
         with ExitStack() as resources:
             switches = {host.name: start(host, resources) for host in lab.hosts.values()}
-            segment = Segment(lab, switches, self._settings.fail_mode)
-            with refusals("openvswitch"):
-                segment.start()
-            yield segment
+            yield resources.enter_context(Segment(lab, switches, self._settings.fail_mode).running("openvswitch"))

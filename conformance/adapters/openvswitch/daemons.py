@@ -24,6 +24,8 @@ SCHEMA: Final = "/usr/share/openvswitch/vswitch.ovsschema"
 LOG_LINES: Final = 8
 QUIET: Final = "-vconsole:off"
 """Programs complain about a busy machine on standard error, beside what went wrong."""
+DATABASE_CLIENT: Final = ("ovs-vsctl", QUIET, f"--db=unix:{SOCKET}", f"--timeout={int(limits.COMMAND)}")
+FLOW_CLIENT: Final = ("ovs-ofctl", QUIET, "-O", "OpenFlow14")
 
 
 class Switch:
@@ -35,19 +37,14 @@ class Switch:
 
     def configure(self, *commands: Sequence[str]) -> None:
         """One transaction of ovs-vsctl; returns when ovs-vswitchd has applied it. Raises AdapterError."""
-        words = ["ovs-vsctl", QUIET, f"--db=unix:{SOCKET}", f"--timeout={int(limits.COMMAND)}"]
+        words: list[str] = []
         for number, command in enumerate(commands):
             words += [*(["--"] if number else []), *command]
-        done = self.host.run(words, timeout=limits.COMMAND)
-        if done.returncode != 0 or done.stderr.strip():
-            self._complain(f"ovs-vsctl: {done.stderr.strip()}")
+        self._run("ovs-vsctl", [*DATABASE_CLIENT, *words], silent=True)
 
     def ask(self, *command: str) -> str:
         """What ovs-appctl answers. Raises AdapterError."""
-        done = self.host.run(["ovs-appctl", "-t", str(CONTROL), *command], timeout=limits.COMMAND)
-        if done.returncode != 0:
-            self._complain(f"ovs-appctl {' '.join(command)}: {done.stderr.strip()}")
-        return done.stdout
+        return self._run(f"ovs-appctl {' '.join(command)}", ["ovs-appctl", "-t", str(CONTROL), *command])
 
     def port_names(self, bridge: str) -> dict[str, str]:
         """The names of a bridge's interfaces by their numbers there, as text. Raises AdapterError."""
@@ -59,26 +56,17 @@ class Switch:
             raise AdapterError(f"{self.host.name}: ovs-vsctl list interface: not understood: {said[:200]!r}") from None
 
     def _tell(self, *words: str) -> str:
-        command = ["ovs-vsctl", f"--db=unix:{SOCKET}", f"--timeout={int(limits.COMMAND)}", *words]
-        done = self.host.run(command, timeout=limits.COMMAND)
-        if done.returncode != 0:
-            self._complain(f"ovs-vsctl {' '.join(words)}: {done.stderr.strip()}")
-        return done.stdout
+        return self._run(f"ovs-vsctl {' '.join(words)}", [*DATABASE_CLIENT, *words])
 
     def replace_flows(self, bridge: str, flows: Sequence[str]) -> None:
         """Replace all flows of a bridge in one bundle. Raises AdapterError."""
-        command = ["ovs-ofctl", QUIET, "-O", "OpenFlow14", "--bundle", "replace-flows", self._management(bridge), "-"]
-        done = self.host.run(command, text="\n".join([*flows, ""]), timeout=limits.COMMAND)
-        if done.returncode != 0 or done.stderr.strip():
-            self._complain(f"ovs-ofctl replace-flows: {done.stderr.strip().partition(chr(10))[0]}")
+        command = [*FLOW_CLIENT, "--bundle", "replace-flows", self._management(bridge), "-"]
+        self._run("ovs-ofctl replace-flows", command, text="\n".join([*flows, ""]), silent=True)
 
     def flows(self, bridge: str) -> list[str]:
         """The flows of a bridge with their counters, one a line. Raises AdapterError."""
-        command = ["ovs-ofctl", QUIET, "-O", "OpenFlow14", "dump-flows", self._management(bridge)]
-        done = self.host.run(command, timeout=limits.COMMAND)
-        if done.returncode != 0:
-            self._complain(f"ovs-ofctl dump-flows: {done.stderr.strip()}")
-        return [line.strip() for line in done.stdout.splitlines() if "actions=" in line]
+        dumped = self._run("ovs-ofctl dump-flows", [*FLOW_CLIENT, "dump-flows", self._management(bridge)])
+        return [line.strip() for line in dumped.splitlines() if "actions=" in line]
 
     def counters(self, bridge: str) -> str:
         """The counters of a bridge's ports, by name. Raises AdapterError."""
@@ -108,9 +96,15 @@ class Switch:
     def _management(bridge: str) -> str:
         return f"unix:{STATE / bridge}.mgmt"
 
-    def _complain(self, words: str) -> None:
-        died = "" if self.daemon.alive() else f"; it has died: {self.daemon.tail(LOG_LINES)}"
-        raise AdapterError(f"{self.host.name}: {words}{died}")
+    def _run(self, what: str, command: Sequence[str], *, text: str = "", silent: bool = False) -> str:
+        """What a program prints; where it fails, or is not `silent` on its standard error, AdapterError is raised about
+        `what` with the first line of that."""
+        done = self.host.run(command, text=text, timeout=limits.COMMAND)
+        problem = done.stderr.strip()
+        if done.returncode != 0 or (silent and problem):
+            died = "" if self.daemon.alive() else f"; it has died: {self.daemon.tail(LOG_LINES)}"
+            raise AdapterError(f"{self.host.name}: {what}: {problem.partition(chr(10))[0]}{died}")
+        return done.stdout
 
 
 def start(host: Host, resources: ExitStack) -> Switch:

@@ -13,15 +13,13 @@ from ipaddress import IPv4Address
 from typing import Final, Literal
 
 from conformance.adapters.interface import Address
+from conformance.frames.ndp import ADVERTISEMENT, NEEDED, REDIRECT, ROUTER_ADVERTISEMENT
 from conformance.policy.document import Direction, Labels, Policy, Rule
 
 Version = Literal[4, 6]
 VERSIONS: Final[tuple[Version, ...]] = (4, 6)
 TRACKED, SENDERS, RECEIVERS, SWITCH = 1, 2, 3, 4
 ZONE: Final = 1
-DISCOVERY: Final = (133, 134, 135, 136)
-"""ICMPv6 types that a link cannot do without (RFC 4890 §4.4.1); who may send which, the port's own flows say."""
-ADVERTISEMENT, ROUTER_ADVERTISEMENT, REDIRECT = 136, 134, 137
 UNSPECIFIED: Final = IPv4Address(0)
 IP: Final[Mapping[Version, str]] = {4: "ip", 6: "ipv6"}
 SOURCE: Final[Mapping[Version, str]] = {4: "nw_src", 6: "ipv6_src"}
@@ -88,7 +86,7 @@ def _secured(member: Member) -> Iterator[str]:
 def _tracked() -> Iterator[str]:
     """Answers and errors about what is known pass, what fits nothing is dropped, the rest is for the policy."""
     here = f"table={TRACKED}"
-    for kind in DISCOVERY:
+    for kind in NEEDED:  # who may send which, the port's own flows say
         yield f"{here},priority=300,icmp6,icmp_type={kind},actions=resubmit(,{SWITCH})"
     for version in VERSIONS:
         any_packet = f"{here},{IP[version]}"

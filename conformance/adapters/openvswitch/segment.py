@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
-from conformance.adapters.linux.flat_bridge import FlatBridge, hand_over
+from conformance.adapters.linux.bridges import BRIDGE
+from conformance.adapters.linux.flat_bridge import FlatBridge, hand_over, uplink_mac
 from conformance.adapters.linux.network import INTERFACE, Lease
 from conformance.adapters.openvswitch.daemons import Switch
 from conformance.adapters.openvswitch.flows import Member, flows
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
-from conformance.lab.snapshot import interfaces
 from conformance.policy.document import Policy
 
-BRIDGE: Final = "br0"
 UPLINK_PORT: Final = 1
 FIRST_PORT: Final = 10
 TAGS: Final[Mapping[str, int]] = {"red": 10, "blue": 20}
@@ -56,17 +55,11 @@ class Segment(FlatBridge):
         self._enforce()
 
     def _bridge(self, host: Host) -> None:
-        mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
+        mac = uplink_mac(host)
+        settings = ("datapath_type=netdev", f"fail_mode={self._fail_mode}", f"other-config:hwaddr={mac}")
         self._switches[host.name].configure(
             ["add-br", BRIDGE],
-            [
-                "set",
-                "bridge",
-                BRIDGE,
-                "datapath_type=netdev",
-                f"fail_mode={self._fail_mode}",
-                f"other-config:hwaddr={mac}",
-            ],
+            ["set", "bridge", BRIDGE, *settings],
             ["add-port", BRIDGE, host.uplink],
             ["set", "interface", host.uplink, f"ofport_request={UPLINK_PORT}"],
         )
@@ -129,7 +122,4 @@ class Segment(FlatBridge):
     def _enforce(self) -> None:
         for name, switch in self._switches.items():
             known = [one if place == name else replace(one, port=0) for place, one in self._members.values()]
-            switch.replace_flows(BRIDGE, self._lines(known))
-
-    def _lines(self, known: Sequence[Member]) -> list[str]:
-        return list(flows(self._policy, known))
+            switch.replace_flows(BRIDGE, list(flows(self._policy, known)))

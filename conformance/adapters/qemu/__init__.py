@@ -72,20 +72,14 @@ class QemuAdapter:
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[VirtualMachines]:
         """A bridge on every host, and a frozen guest that endpoints are woken from. Raises AdapterError."""
-        from conformance.adapters.linux.network import refusals
         from conformance.adapters.qemu.image import frozen_guest
         from conformance.adapters.qemu.subject import VirtualMachines
 
         kernel = find_kernel(self._settings)
         assert kernel is not None
         frozen = frozen_guest(lab, kernel, self._settings)
-        network = VirtualMachines(lab, self._settings, frozen)
-        with refusals("bridge"):
-            network.start()
-        try:
+        with VirtualMachines(lab, self._settings, frozen).running() as network:
             yield network
-        finally:
-            network.close()
 
     def plan(self) -> tuple[str, ...]:
         """What is started and configured, one step a line."""

@@ -6,7 +6,6 @@ card's carrier away as soon as the kernel announces that our end was set down.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import socket
@@ -14,15 +13,15 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from struct import pack
 from typing import Final, Self
 
 from conformance.adapters.interface import AdapterError, Port
 from conformance.adapters.qemu.machine import PCI_AGENT, Machine
 from conformance.adapters.qemu.settings import Settings
 from conformance.adapters.qemu.tap import Tap, tap_in
+from conformance.lab import rtnetlink
 from conformance.lab.lab import PARTNERS, Host
-from conformance.lab.link import RTMGRP_LINK
+from conformance.lab.link import RTMGRP_LINK, flags_of
 from conformance.lab.namespace import Namespace
 
 SLOTS: Final = tuple(range(int(PCI_AGENT) + 1, 32))
@@ -31,7 +30,6 @@ SPEED: Final = 10_000
 """Mbit/s that a card tells: without speed and duplex a kernel takes no part in LACP on it."""
 PLAIN: Final = "disable-legacy=on,ioeventfd=off"
 """Fewer regions of memory: a guest in software emulation takes the longer to find a card the more there are."""
-_SIOCGIFFLAGS, _IFF_UP = 0x8913, 0x1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +56,8 @@ def cards_of(host: Host, partners: Namespace, settings: Settings) -> list[Card]:
         raise AdapterError(f"{host.name}: a guest has room for {len(SLOTS)} cards, not for {len(host.cables)}")
     offloads = settings.nic == "virtio-net-pci"
     return [
-        Card(cable.interface, cable.mac, tap_in(partners, f"{cable.far}g", host.mtu, offloads=offloads, mac=far))
-        for cable in host.cables
-        for far in (cable.far_mac,)
+        Card(one.interface, one.mac, tap_in(partners, f"{one.far}g", host.mtu, offloads=offloads, mac=one.far_mac))
+        for one in host.cables
     ]
 
 
@@ -103,12 +100,8 @@ class Carriers:
 
     def _tell(self) -> None:
         for card in self._cards:
-            up = self._is_up(card.tap.interface)
+            up = bool(flags_of(self._notices, card.tap.interface) & rtnetlink.UP)
             if up is not self._known[card.name]:
                 self._known[card.name] = up
                 with suppress(AdapterError):  # a machine that has ended is found out by who asks it
                     self._machine.monitor.execute("set_link", {"name": card.name, "up": up})
-
-    def _is_up(self, interface: str) -> bool:
-        answer = fcntl.ioctl(self._notices, _SIOCGIFFLAGS, pack("16s24x", interface.encode()))
-        return bool(int.from_bytes(answer[16:18], "little") & _IFF_UP)

@@ -19,9 +19,6 @@ from conformance.recording.model import Family
 _BACKLOG: Final = 4096
 
 
-ServerEnd = DatagramEnd | Listener | BareEnd | EchoWitness
-
-
 def open_server(server: Server, loop: Loop, ledger: Ledger) -> list[socket.socket]:
     """Open everything that `server` answers on, watched by `loop`. Raises OSError naming the port that is taken.
 

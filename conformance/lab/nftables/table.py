@@ -23,7 +23,7 @@ DEVICE_HOOKS: Final[dict[Hook, int]] = {"ingress": 0, "egress": 1}
 
 SUBSYSTEM: Final = 10
 NEW_TABLE, GET_TABLE, DELETE_TABLE, NEW_CHAIN, GET_CHAIN, NEW_RULE, GET_RULE = 0, 1, 2, 3, 4, 6, 7
-NEW_SET, NEW_ELEMENTS, DELETE_ELEMENTS = 9, 12, 14
+NEW_SET, NEW_ELEMENTS = 9, 12
 _ADDRESS_TYPES: Final = {4: (7, 4), 6: (8, 16)}
 """nftables' own numbers for ipv4_addr and ipv6_addr, and their sizes in bytes."""
 _BEGIN, _END = 0x10, 0x11
