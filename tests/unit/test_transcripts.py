@@ -133,7 +133,7 @@ def test_a_view_that_is_not_understood_is_no_verdict(
     assert "see logs/ssh.log" in detail["problem"]
     events = [Event(time_ns=1, kind=kind, where="h1", detail=detail)]
     case: Any = Case(SimpleNamespace(record=SimpleNamespace(events=events, problem=None), damage=None), {})  # type: ignore[arg-type]
-    judged = judge(lambda one: views(one, "h1", "stations") and None, case)
+    judged = judge(lambda one: one.expect(views(one, "h1", "stations"), expected="", seen=""), case)
     assert judged.verdict is Verdict.INCONCLUSIVE
     assert "see logs/ssh.log" in judged.seen
 

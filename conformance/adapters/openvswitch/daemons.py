@@ -70,11 +70,8 @@ class Switch:
 
     def counters(self, bridge: str) -> str:
         """The counters of a bridge's ports, by name. Raises AdapterError."""
-        command = ["ovs-ofctl", QUIET, "--names", "dump-ports", self._management(bridge)]
-        done = self.host.run(command, timeout=limits.COMMAND)
-        if done.returncode != 0:
-            self._complain(f"ovs-ofctl dump-ports: {done.stderr.strip()}")
-        return done.stdout
+        command = [*FLOW_CLIENT, "--names", "dump-ports", self._management(bridge)]
+        return self._run("ovs-ofctl dump-ports", command)
 
     def stop(self) -> None:
         """End both daemons."""
