@@ -43,8 +43,8 @@ RESIDENT, NEIGHBOUR, ASKER, MORTAL = (f"02:00:5e:00:53:{last:02x}" for last in (
 the second port that sends to them, and one on the first port that speaks once."""
 RESIDENT_ADDRESS: Final = IPv4Address("192.0.2.10")
 NONCE: Final = 12
-MANY: Final = 50
-"""Broadcasts between two readings of the ports' counters."""
+MANY: Final = 20
+"""Broadcasts into each port between two readings of the ports' counters."""
 
 
 def shape(testbed: Testbed) -> Testbed:
@@ -110,7 +110,8 @@ class Steps:
         await self.move()
         await aside(self.show)
         for number in range(MANY):
-            self.second.wire.send(numbered.build(Numbered(COUNTED, number), BROADCAST, ASKER))
+            for link in (self.first, self.second, self.third, self.fourth):
+                link.wire.send(numbered.build(Numbered(COUNTED, number), BROADCAST, link.wire.mac.hex(":")))
         await self.age(ageing)
         await self.control()
         await aside(self.show)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance import limits
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.switch import device
@@ -42,7 +44,8 @@ def kill_a_run(opened: Callable[[], Session], journal: Path) -> None:
         finally:
             os._exit(1)
     os.close(writing)
-    assert os.read(reading, 1), "it did not come so far"
+    assert select.select([reading], [], [], limits.COMMAND)[0], "it did not come so far"
+    assert os.read(reading, 1), "it ended by itself"
     os.close(reading)
     os.kill(child, signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
@@ -79,7 +82,8 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
             assert session.show("running", {}) == empty
             assert not journal.exists()
 
-        kill_a_run(lambda: Session(dialect, login, transcript, over=switch.connect()), journal)
+        with switch.connect() as over:
+            kill_a_run(lambda: Session(dialect, login, transcript, over=over), journal)
         assert forwards(lab) == "1"
         assert journal.is_file()
         with Session(dialect, login, transcript, over=switch.connect()) as after:

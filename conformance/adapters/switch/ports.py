@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Known, Told
@@ -14,8 +14,6 @@ from conformance.adapters.switch.dialect import Dialect
 from conformance.adapters.views import Counters, Station
 from conformance.lab import link
 from conformance.lab.lab import Host, Lab
-
-SYSTEM: Final = "system"
 
 
 def _mac(host: int, bridge: int) -> str:
@@ -93,11 +91,6 @@ class SwitchPorts:
     def administer(self, port: Port, *, on: bool) -> None:
         """Enable or disable its agent on a port. Raises AdapterError."""
         self._consoles[port.host].apply("lldp", port=port.name, state="on" if on else "off")
-
-    def rename(self, system: str) -> None:
-        """Change the System Name that it tells. Raises AdapterError."""
-        for console in self._consoles.values():
-            console.apply(SYSTEM, name=system)
 
     def leave(self) -> None:
         """Disable its agent on every port: the switch goes on. Raises AdapterError."""
