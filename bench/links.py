@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from conformance import profile, testbed
@@ -14,12 +14,16 @@ from conformance.adapters.registry import adapter_for
 from conformance.judging.plan import Selection
 from conformance.judging.shipped import checks
 from conformance.lab.pool import Pool
+from conformance.profile import Profile
+from conformance.recording.model import Record
 from conformance.recording.store import load
-from conformance.running.record import Job
+from conformance.running.record import BROUGHT_UP, Job
 from conformance.scenarios.catalogue import SCENARIOS
 
 BED = "links"
 RATIO = 1.3
+GUEST = "qemu"
+"""The kind of implementation that is in a guest, which boots first."""
 
 
 def scenarios_of(name: str) -> list[str]:
@@ -28,39 +32,89 @@ def scenarios_of(name: str) -> list[str]:
     return sorted({i.check.scenario for check in checks() for i in selection.instances(check) if i.recorded()})
 
 
-def window_of(folder: Path) -> float:
+def window_of(record: Record) -> float:
     """The longest chain of waits of one recording that protocols ask for, in s: its own figure, or its scenario's."""
-    record = load(folder).record
     return record.figures.get("protocol window s", SCENARIOS[record.scenario].waits)
 
 
-def main() -> int:
-    """Print wall time, longest window and their ratio for every profile of link roles; 1 where the ratio is too big."""
+def start_of(record: Record) -> float:
+    """Until the implementation was up in one recording, in s; where it is told something first, until it was ready."""
+    ready = [event.time_ns for event in record.events if event.kind == "ready"]
+    return (ready[0] - record.started_ns) / 1e9 if ready else record.figures[BROUGHT_UP]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All link scenarios of one implementation, recorded at the same time. Seconds.
+
+    `wall` is from asking for them to having them, `window` the longest that a protocol asks for in one of them. `start`
+    is how long lab and implementation took before all was ready, where they took longest: a guest boots then.
+    """
+
+    records: tuple[Record, ...]
+    wall: float
+
+    @property
+    def window(self) -> float:
+        """The longest that protocols ask for."""
+        return max(map(window_of, self.records))
+
+    @property
+    def start(self) -> float:
+        """Until the last one was up and had been told its groups or bridges."""
+        return max(map(start_of, self.records))
+
+    @property
+    def longest(self) -> Record:
+        """The recording that took longest."""
+        return max(self.records, key=lambda record: record.finished_ns - record.started_ns)
+
+    def ratio(self, *, start: bool) -> float:
+        """Wall time over window, with the start or without."""
+        return (self.wall - (0.0 if start else self.start)) / self.window
+
+
+def measure(mine: Profile, pool: Pool) -> Measured:
+    """Record them."""
     shape = testbed.load(BED).model_dump(mode="json", by_alias=True)
+    data = mine.model_dump(mode="json", by_alias=True)
+    used = scenarios_of(mine.name)
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        jobs = [
+            pool.submit(
+                "conformance.running.record:record",
+                asdict(Job(data, shape, scenario, 1, "fast", str(Path(folder, scenario)))),
+            )
+            for scenario in used
+        ]
+        for job in jobs:
+            job.result()
+        wall = time.perf_counter() - begin
+        return Measured(tuple(load(Path(folder, scenario)).record for scenario in used), wall)
+
+
+def main() -> int:
+    """Print wall time, longest window and their ratio for every profile of link roles; 1 where a ratio is too big.
+
+    What boots a guest is judged without its start, which is printed: it is emulation, not protocol.
+    """
     worst = 0.0
     for name in sys.argv[1:] or [name for name in profile.available() if profile.load(name).links]:
         mine = profile.load(name)
         if isinstance(adapter_for(mine).identify(), Unavailable):
             print(f"{name}: not on this machine")
             continue
-        used = scenarios_of(name)
-        with tempfile.TemporaryDirectory() as folder, Pool() as pool:
-            data = mine.model_dump(mode="json", by_alias=True)
-            begin = time.perf_counter()
-            jobs = [
-                pool.submit(
-                    "conformance.running.record:record",
-                    asdict(Job(data, shape, scenario, 1, "fast", str(Path(folder, scenario)))),
-                )
-                for scenario in used
-            ]
-            for job in jobs:
-                job.result()
-            wall = time.perf_counter() - begin
-            window = max(window_of(Path(folder, scenario)) for scenario in used)
-        worst = max(worst, wall / window)
-        print(f"{name}: {', '.join(used)} in {wall:.1f} s; longest window {window:.0f} s; ratio {wall / window:.2f}")
-    print(f"largest ratio {worst:.2f} (wanted at most {RATIO})")
+        with Pool() as pool:
+            made = measure(mine, pool)
+        whole, rest = made.ratio(start=True), made.ratio(start=False)
+        worst = max(worst, rest if mine.kind == GUEST else whole)
+        print(
+            f"{name}: {', '.join(record.scenario for record in made.records)} in {made.wall:.1f} s"
+            f" (first {made.start:.1f} s until it was up; longest: {made.longest.scenario});"
+            f" longest window {made.window:.0f} s; ratio {whole:.2f}, without the start {rest:.2f}"
+        )
+    print(f"largest ratio {worst:.2f} (wanted at most {RATIO}; of guests without their start)")
     return int(worst > RATIO)
 
 

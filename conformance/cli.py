@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -28,6 +29,9 @@ from conformance.commands.options import (
     explainable,
 )
 from conformance.errors import UsageError
+
+RARELY = (100_000, 20, 20)
+"""How rarely a command looks for garbage: outcomes grow and do not shrink, and looking took a third of judging."""
 
 app = typer.Typer(
     name="plugfest",
@@ -77,7 +81,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
 ) -> None:
     """Record the profiles in labs (the kernel-only set if none is named), judge, and print the matrix."""
     from conformance.commands.runs import Gate, run_profiles
-    from conformance.running.run import Wish
+    from conformance.running.wish import Wish
 
     wish = Wish(
         profiles=tuple(profiles or ()),
@@ -312,6 +316,7 @@ def _options(
 
 def main() -> NoReturn:
     """The command ``plugfest``. Exit codes: 0 conforms, 1 fails, 2 usage, 3 inconclusive or ours, 130 interrupted."""
+    gc.set_threshold(*RARELY)
     try:
         app()
     except UsageError as problem:

@@ -122,6 +122,8 @@ LACP_ECHO: Final = 2.0
 """A change is repeated in the next LACPDU, at most a fast period later; with a period to spare."""
 LACP_LOSS: Final = 2.0
 """A link is lost for so long."""
+PAIR_ARRIVED: Final = 5.0
+"""No clause: what a station sent has come to the other one by then, through switches that wait for a processor."""
 LACP_PASSIVE_FAST: Final = 4.0
 LACP_PASSIVE: Final = 35.0
 """LACP-06: a passive port is silent for longer than the slow period; the fast variant, than four fast ones."""

@@ -17,6 +17,7 @@ from conformance.judging.plan import CONTROL, Instance
 from conformance.judging.register import check_of
 from conformance.running import run
 from conformance.running.driver import Driver
+from conformance.running.wish import Wish
 from conformance.verdict import Outcome, Verdict
 
 RUN = pytest.StashKey[run.Run]()
@@ -41,12 +42,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Take the run of the command that drives pytest, or make one of the options; bad input ends with one line."""
     drivers = [plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, Driver)]
-    if drivers:
-        config.stash[RUN] = drivers[0].run
-        return
+    config.stash[RUN] = drivers[0].run if drivers else _run_of(config)
+    if not config.option.collectonly:
+        config.stash[RUN].prepare()
+
+
+def _run_of(config: pytest.Config) -> run.Run:
     get = config.getoption
     try:
-        wish = run.Wish(
+        wish = Wish(
             profiles=tuple(get("--profile")),
             testbeds=tuple(get("--testbed")),
             only=tuple(get("--only")),
@@ -58,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
             recordings=None if get("--recordings") is None else Path(get("--recordings")),
             command=("pytest", *map(str, config.invocation_params.args)),
         )
-        config.stash[RUN] = run.Run(wish)
+        return run.Run(wish)
     except UsageError as problem:
         raise pytest.UsageError(str(problem)) from None
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from conformance.frames import bpdu
 from conformance.judging.case import Case
-from conformance.judging.links import SECOND, arrivals, slack
+from conformance.judging.links import BUSY, SECOND, arrivals, slack
 from conformance.judging.meetings import (
-    BUSY,
     DIRECTIONS,
     IN_FLIGHT,
     SIDES,
@@ -97,13 +96,14 @@ def _roots(case: Case, room: Room, end: int) -> Iterator[Finding]:
     on every cable."""
     window = case.window(f"steady {room.name}")
     heard = [one for cable in room.cables for one in _heard(case, cable, end, window.end_ns)]
+    digested = int((1 + 2 * slack(case)) * SECOND)
     for cable in room.cables:
         port = cable.ends[end]
         own = bpdus(case, port, between=(0, window.end_ns))
         if room.root == end and not any(one.time_ns >= window.start_ns for one in own) and not _cut(case, room):
             yield f"{room.name}: {port.name} is the root's, and told nobody so", (), False
         for one in own:
-            known = [each for each in heard if one.time_ns - FORGOTTEN < each.time_ns < one.time_ns - SECOND]
+            known = [each for each in heard if one.time_ns - FORGOTTEN < each.time_ns < one.time_ns - digested]
             best = min(known, key=lambda each: each.bpdu.root, default=one)
             words = (
                 f"{room.name}: {port.name} names the root {one.bpdu.root.hex()}, and was told of {best.bpdu.root.hex()}"
@@ -121,7 +121,6 @@ def _heard(case: Case, cable: Cable, end: int, until: int) -> list[Heard]:
 @check("pair.stp-root", scenario="pair_stp", side=SIDES)
 def test_root(case: Case) -> None:
     """A bridge names the best root that it knows of, and says on every cable if it is that itself."""
-    slack(case)
     mine, _ = ends(case)
     for room in rooms(case):
         expected = "no BPDU names a worse root than what the bridge was told a second before"
@@ -136,7 +135,7 @@ def _ways(case: Case, room: Room, end: int) -> Iterator[Finding]:
     told = [_heard(case, cable, end, steady.end_ns) for cable in room.cables]
     if not all(told):
         return
-    since = max(listed[0].time_ns for listed in told) + SECOND
+    since = max(listed[0].time_ns for listed in told) + int((1 + 2 * slack(case)) * SECOND)
     left = [arrivals(case, cable.ends[end], between=(since, steady.end_ns)) for cable in room.cables]
     first, second = ({one.what: one.number for one in listed} for listed in left)
     doubled = [number for what, one in first.items() if what in second for number in (one, second[what])]

@@ -18,7 +18,8 @@ from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
 from conformance.report.progress import Progress
 from conformance.running.driver import drive
-from conformance.running.run import Run, Wish
+from conformance.running.run import Run
+from conformance.running.wish import Wish
 
 INTERRUPTED = 130
 

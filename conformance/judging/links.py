@@ -15,8 +15,10 @@ from conformance.recording.model import Event, PortState, Record
 
 SECOND = 1_000_000_000
 STANDSTILL = 3.0
+BUSY = 1.0
 TOLD = 0.2
-"""How late our own timers may be, in s, before nothing can be said of others, and before it is mentioned."""
+"""How late our own timers may be, in s, before nothing can be said of others, before nothing that others were late for
+is held against them, and before it is mentioned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,26 @@ def slack(case: Case, between: tuple[int, int] | None = None) -> float:
     if worst > TOLD:
         case.note(f"the machine was busy: our own timers were up to {worst:.1f} s late, which is allowed for")
     return worst
+
+
+def unhurried(case: Case, holds: object, between: tuple[int, int] | None = None) -> None:
+    """Where something does not hold that somebody had to do in time, requires that the machine gave them the time."""
+    late = lateness(case.recording.record, between)
+    case.require(holds or late < BUSY, f"the machine was busy: our own timers were {late:.1f} s late")
+
+
+def tardiness(case: Case, ports: Iterable[PortState], between: tuple[int, int], period: float) -> float:
+    """How late LACPDUs of these ports were at most in that time, in s, where they are due every `period` s and the
+    machine had more to do than it has processors for; at most `BUSY`, and 0 on a machine at rest.
+
+    Whoever has much work for one timer is later than our own, which have little.
+    """
+    record = case.recording.record
+    if max(record.load[:2]) <= record.processors:
+        return 0.0
+    start, end = between[0] - int(period * SECOND), between[1] + SECOND
+    gaps = (gap for port in ports for gap in intervals(one.time_ns for one in pdus(case, port, between=(start, end))))
+    return min(BUSY, max((gap - period for gap in gaps), default=0.0))
 
 
 def intervals(times: Iterable[int]) -> list[float]:

@@ -18,8 +18,6 @@ DIRECTIONS = ("left-to-right", "right-to-left")
 SIDES = ("left", "right")
 Finding = tuple[str, tuple[int, ...], bool]
 """What was seen, its frames, and whether it is as it must be."""
-BUSY = 1.0
-"""Timers of ours that are later than so many seconds say that nothing can be told of the timers of others."""
 IN_FLIGHT = SECOND // 5
 """What was sent so shortly before the end of a time may arrive after it."""
 

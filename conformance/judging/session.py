@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from conformance.judging import cables
 from conformance.judging.case import Case, judge
 from conformance.judging.plan import CONTROL, Instance, Selection
 from conformance.judging.probes import PROBED_IN, PROBES
@@ -60,7 +61,7 @@ class Session:
             recording = self.source.get(profile.name, instance.testbed, check.scenario, number)
         except Missing as reason:
             return Judgement(Verdict.ERROR, seen=str(reason))
-        unsound = self._unsound(instance)
+        unsound = self._unsound(instance) or _cables_amiss(recording)
         if unsound is not None:
             return Judgement(Verdict.INCONCLUSIVE, seen=unsound)
         return judge(check.function, Case(recording, instance.parameters))
@@ -112,6 +113,14 @@ class Session:
     def listed(self, profile: str) -> list[Outcome]:
         """The outcomes of one profile so far."""
         return list(self.outcomes.get(profile, {}).values())
+
+
+def _cables_amiss(recording: Recording) -> str | None:
+    """Why the plain cables of the lab were not in order; a recording that cannot be judged says so itself."""
+    if recording.record.problem is not None or recording.damage is not None:
+        return None
+    wrong = cables.amiss(recording)
+    return None if wrong is None else f"the plain cables do not pass this: {wrong}"
 
 
 def ipv6_of_endpoints(recording: Recording) -> list[str]:

@@ -110,12 +110,14 @@ class Order:
 class Live:
     """Records what is asked for in `start`, and hands it out as it comes in."""
 
-    def __init__(self, order: Order, progress: Callable[[str, RecordingKey, str | None], None]) -> None:
+    def __init__(
+        self, order: Order, progress: Callable[[str, RecordingKey, str | None], None], pool: Pool | None = None
+    ) -> None:
         self._order = order
         self._progress = progress
         self._futures: dict[RecordingKey, Future[Recording]] = {}
         self._closing = False
-        self._pool = Pool()
+        self._pool = pool or Pool()
         self._feeders: list[threading.Thread] = []
 
     def start(self, keys: list[RecordingKey]) -> None:

@@ -77,10 +77,12 @@ class Neighbour:
 
 @dataclass(slots=True)
 class Port:
-    """One port of an agent: its MAC address, its name, and the state of its machines."""
+    """One port of an agent: its MAC address, its name, the values of its Management Address TLVs, and the state of its
+    machines."""
 
     mac: bytes
     name: str
+    management: tuple[bytes, ...] = ()
     enabled: bool = False
     wanted: bool = False
     ready: float = 0.0
@@ -243,6 +245,7 @@ class Agent:
             lldp.tlv(lldp.PORT_DESCRIPTION, f"port {port.name}".encode()),
             lldp.tlv(lldp.SYSTEM_NAME, (port.frozen or self.system).encode()),
             lldp.tlv(lldp.CAPABILITIES, bytes((0, 0x80, 0, 0x80))),
+            *(lldp.tlv(lldp.MANAGEMENT, value) for value in port.management),
         ]
 
     def _emit(self, number: int, frame: bytes, malform: Callable[[bytes], bytes | None] | None) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
+from xml.etree import ElementTree
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
@@ -34,7 +35,14 @@ def render(reports: Sequence[Report]) -> str:
     of their own, so that neither looks like a pass.
     """
     suites = [suite for report, label in zip(reports, labels(reports), strict=True) for suite in _suites(report, label)]
-    return _DISABLED.sub(r"\1", str(to_xml_report_string(suites)))
+    return _DISABLED.sub(r"\1", _indented(str(to_xml_report_string(suites, prettyprint=False))))
+
+
+def _indented(xml: str) -> str:
+    """One element a line; the library's own way takes five times as long."""
+    root = ElementTree.fromstring(xml)
+    ElementTree.indent(root, "\t")
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def _suites(report: Report, label: str) -> Iterator[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ def drive(run: Run) -> pytest.ExitCode:
         "--assert=plain", "--capture=no", "-p", "conformance.plugin", "-p", "no:cacheprovider", "-p", "no:terminal",
         "-p", "no:faulthandler", "-p", "no:unraisableexception", str(CHECKS),
     ]  # fmt: skip
-    with _scrubbed(), _rare_collections():
+    with _scrubbed():
         return pytest.ExitCode(pytest.main(arguments, plugins=[Driver(run)]))
 
 
@@ -48,16 +47,3 @@ def _scrubbed() -> Iterator[None]:
     finally:
         del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
         os.environ.update(kept)
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Hardly look for garbage: outcomes grow and do not shrink, and looking took as long as a third of judging."""
-    kept = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*kept)
-        gc.unfreeze()

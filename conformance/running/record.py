@@ -15,8 +15,10 @@ import conformance
 from conformance import testbed as testbeds
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.registry import adapter_for
+from conformance.attest import blocks
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
+from conformance.lab.plain import try_cables
 from conformance.lab.ring import DEFAULT_SIZE, Instruction
 from conformance.lab.tap import Recorder, Watch
 from conformance.profile import Profile
@@ -38,6 +40,8 @@ RACK_RING: Final = 1 << 20
 """Bytes of the top-of-rack's tap, which sees group frames, or the few frames of a quiet scenario."""
 
 
+BROUGHT_UP: Final = "brought up s"
+"""The figure of a recording that says how long lab and implementation took (guests boot) before the scenario began."""
 STREAM_RETIRE_MS: Final = 200
 """Blocks of taps beside streams are handed over as rarely as this: sixteen of them outlast three seconds."""
 
@@ -72,6 +76,7 @@ def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> 
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    blocks.write(partial, (partial / FRAMES).read_bytes())
     finish(partial, destination, made)
     return made.problem
 
@@ -92,10 +97,13 @@ def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None)
         Engine() as engine,
     ):
         _watch(lab, recorder, scenario)
+        plain = try_cables(lab)
         try:
             with adapter.deploy(lab) as subject:
                 stage = Stage(lab, subject, recorder, engine, job.variant, profile)
                 stage.program = _program(scenario)
+                stage.events.extend(plain)
+                stage.figures[BROUGHT_UP] = round((time.time_ns() - started) / 1e9, 2)
                 try:
                     scenario.act(stage)
                 except AdapterError as refusal:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import conformance
 from conformance.attest import manifest
+from conformance.judging import cables
 from conformance.judging.plan import CONTROL, Instance
 from conformance.pairs.pairing import members
 from conformance.report.assemble import control_of, from_outcomes
@@ -19,21 +20,20 @@ if TYPE_CHECKING:
     from conformance.running.run import Run
 
 
-def write_reports(run: Run, planned: Sequence[Instance], *, complete: bool) -> list[Report]:
-    """Write ``report.json`` of every implementation below the run's folder; partial ones have no footer."""
+def write_report(run: Run, name: str, planned: Sequence[Instance], *, complete: bool) -> Report:
+    """Write ``report.json`` of one implementation below the run's folder; a partial one has no footer."""
+    report = report_of(run, name, planned, complete=complete)
+    folder = run.out / name
+    if report.partial:
+        write_partial(report, folder)
+        return report
     base = run.wish.recordings or run.out
-    control = manifest.recording_hashes(base, run.recorded(CONTROL))
-    reports = [report_of(run, name, planned, complete=complete) for name in run.names]
-    for report in reports:
-        folder = run.out / report.header.profile
-        if report.partial:
-            write_partial(report, folder)
-        else:
-            write(report, folder)
-            name = report.header.profile
-            own = manifest.recording_hashes(base, run.recorded(name)) if name not in run.unavailable else {}
-            manifest.write(report, folder, run.profiles[name], control | own)
-    return reports
+    behind = [] if name in run.unavailable else run.recorded(name)
+    write(report, folder)
+    manifest.write(
+        report, folder, run.profiles[name], manifest.recording_hashes(base, [*run.recorded(CONTROL), *behind])
+    )
+    return report
 
 
 def report_of(run: Run, name: str, planned: Sequence[Instance], *, complete: bool) -> Report:
@@ -42,9 +42,11 @@ def report_of(run: Run, name: str, planned: Sequence[Instance], *, complete: boo
     profile = run.profiles[name]
     owed = [(i.check.requirement.id, i.outcome_parameters) for i in planned if i.profile.name == name]
     asked = set(owed)
-    # No plain wire stands in for a port with a partner: nothing of it is behind these outcomes.
-    wire = [] if profile.links else run.session.listed(CONTROL)
-    control = [each for each in wire if (each.requirement, each.parameters) in asked]
+    if profile.links:  # no plain wire stands in for a port with a partner: the plain cables of each lab do
+        tried = map(cables.outcome, run.recorded(name)) if name not in run.unavailable else ()
+        control = [each for each in tried if each is not None]
+    else:
+        control = [each for each in run.session.listed(CONTROL) if (each.requirement, each.parameters) in asked]
     return from_outcomes(
         header(run, name),
         run.session.listed(name),

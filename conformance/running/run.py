@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,36 +18,21 @@ from conformance.judging.session import Session
 from conformance.profile import Profile
 from conformance.recording.source import Missing, Source, Stored
 from conformance.recording.store import Recording
-from conformance.requirement import UnknownRequirement, families, find
+from conformance.running.wish import Wish, check_decided, check_only, check_unused, remember, remembered
 from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
     from conformance.adapters.interface import Adapter, Identity, Unavailable
     from conformance.lab.live import Live
+    from conformance.lab.pool import Pool
     from conformance.report.progress import Progress
 
 KERNEL_ONLY = ("nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan")
 """What runs when no profile is named: needs the kernel and nothing else."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a command or pytest was asked for; everything as the user wrote it."""
-
-    profiles: tuple[str, ...] = ()
-    testbeds: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    rename: str | None = None
-    attempts: int = 1
-    thorough: bool = False
-    out: Path | None = None
-    recordings: Path | None = None
-    command: tuple[str, ...] = ()
-    pairs: bool = False
-    """The profiles meet each other, two at a time, instead of being judged one by one; where none is named, those of
-    `circles` do, or of every circle."""
-    circles: tuple[str, ...] = ()
+WAVE = len(KERNEL_ONLY) + 1
+"""Implementations, the plain wire among them, whose recordings are begun with those that take longest."""
+SILENT = "idle"
+"""The scenario that takes longest."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +57,17 @@ class Run:
     identities: dict[str, Identity] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_only(self.wish.only)
+        check_only(self.wish.only)
         if self.wish.attempts < 1:
             raise UsageError(f"--repeat {self.wish.attempts}: at least 1")
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._live: Live | None = None
+        self._pool: Pool | None = None
         self._adapters: dict[str, Adapter] = {}
         self.refused: UsageError | None = None
         self._place = ("", "", "")
         self._planned: list[Instance] = []
+        self._written: set[str] = set()
         self._stored = None if self.wish.recordings is None else Stored(self.wish.recordings)
         if self.wish.recordings is not None:
             self.wish = remembered(self.wish, self.wish.recordings)
@@ -115,10 +101,10 @@ class Run:
         """Find what is wrong with the wish before anything is started or written. Raises UsageError."""
         from conformance.adapters.registry import adapter_for
 
-        _check_decided(self.wish.only)
+        check_decided(self.wish.only)
         self._adapters = {name: adapter_for(profile) for name, profile in self.profiles.items()}
         if self.wish.out is not None:
-            _check_unused(self.wish.out)
+            check_unused(self.wish.out)
 
     def _load(self) -> dict[str, Profile]:
         if self.wish.pairs:
@@ -158,6 +144,13 @@ class Run:
         return {testbed.name: testbed for testbed in loaded}
 
     # --- recording and judging ----------------------------------------------------------------------------------
+    def prepare(self) -> None:
+        """Start the recording server, which imports the lab while the checks are collected."""
+        if self._stored is None and self._pool is None:
+            from conformance.lab.pool import Pool
+
+            self._pool = Pool()
+
     def start(self, planned: list[Instance]) -> None:
         """Begin to record what the planned outcomes need (or open what is stored)."""
         self._planned = planned
@@ -180,9 +173,14 @@ class Run:
         remember(self.wish, self.out)
         order = Order(self.profiles, weights, self._testbeds, self.out, self.variant)
         keys = recordings((i for i in planned if i.profile.name not in self.unavailable), self.selection.attempts)
-        self._live = Live(order, self._tell)
-        self._live.start(keys)
+        self._live = Live(order, self._tell, self._pool)
+        self._live.start(sorted(keys, key=self._turn))
         return self._live
+
+    def _turn(self, key: RecordingKey) -> tuple[int, bool]:
+        """When a recording has its turn: wave by wave of implementations, silence first, which takes time and hardly
+        any processor."""
+        return list(self.profiles).index(key.profile) // WAVE, key.scenario != SILENT
 
     @property
     def out(self) -> Path:
@@ -224,11 +222,27 @@ class Run:
         """Judging goes on to another recording: the frames of the one before take much memory."""
         assert self.session is not None
         judged = self._place[0]
-        if judged and judged != profile and self.progress is not None:
-            self.progress.judged(judged, Counter(outcome.verdict for outcome in self.session.listed(judged)))
+        if judged and judged != profile:
+            self._judged(judged)
         for attempt in range(1, self.selection.attempts + 1):
             with contextlib.suppress(Missing):
                 self.session.source.get(*self._place, attempt).release()
+
+    def _judged(self, profile: str) -> None:
+        """An implementation is judged: its report is written while others are still recorded."""
+        assert self.session is not None
+        outcomes = self.session.listed(profile)
+        if self.progress is not None:
+            self.progress.judged(profile, Counter(outcome.verdict for outcome in outcomes))
+        if profile != CONTROL and len(outcomes) == sum(one.profile.name == profile for one in self._planned):
+            self._write(profile, complete=True)
+
+    def _write(self, profile: str, *, complete: bool) -> None:
+        if self.wish.out is not None and profile not in self._written:
+            from conformance.running.reporting import write_report
+
+            write_report(self, profile, self._planned, complete=complete)
+            self._written.add(profile)
 
     # --- the end ------------------------------------------------------------------------------------------------
     def finish(self, *, complete: bool) -> None:
@@ -237,10 +251,9 @@ class Run:
             self._live.close()
         if self.session is not None and complete:
             self._go_on(None)
-        if self.wish.out is not None and self.session is not None:
-            from conformance.running.reporting import write_reports
-
-            write_reports(self, self._planned, complete=complete)
+        if self.session is not None:
+            for name in self.names:
+                self._write(name, complete=complete)
 
     def about(self, profile: str) -> About:
         """What the header of a profile's report says of this run."""
@@ -270,58 +283,9 @@ class Run:
         if self._live is not None:
             self._live.close()
             self._live = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
         if self._temporary is not None:
             self._temporary.cleanup()
             self._temporary = None
-
-
-MEMORY = "run.json"
-"""What a run's folder remembers of the wish: what it covered, so that judging it again covers the same."""
-
-
-def remember(wish: Wish, folder: Path) -> None:
-    """Write down what the run covers. Raises UsageError where the folder holds an earlier run: nothing is mixed."""
-    _check_unused(folder)
-    text = json.dumps({"schema": 1, "only": wish.only, "command": wish.command}, indent=1)
-    try:
-        (folder / MEMORY).write_text(text + "\n")
-    except OSError as problem:
-        raise UsageError(f"--out {folder}: cannot be written: {problem.strerror}") from None
-
-
-def _check_unused(folder: Path) -> None:
-    if (folder / MEMORY).exists():
-        raise UsageError(f"--out {folder}: holds an earlier run; name a new folder (`plugfest matrix` joins several)")
-
-
-def remembered(wish: Wish, folder: Path) -> Wish:
-    """The wish with what the run of that folder covered; unchanged where it says nothing."""
-    try:
-        memory = json.loads((folder / MEMORY).read_text())
-        return replace(wish, only=wish.only or tuple(memory["only"]), command=wish.command or tuple(memory["command"]))
-    except FileNotFoundError:
-        return wish
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{MEMORY}: not what `plugfest run` writes; remove it to judge everything") from None
-
-
-def _check_only(only: tuple[str, ...]) -> None:
-    for word in only:
-        if word in families():
-            continue
-        try:
-            find(word)
-        except UnknownRequirement as problem:
-            raise UsageError(f"--only {word}: {problem}") from None
-
-
-def _check_decided(only: tuple[str, ...]) -> None:
-    if not only:
-        return
-    from conformance.judging.shipped import checks
-
-    rows = [check.requirement for check in checks()]
-    decided = {word for row in rows for word in (row.id, row.family, *row.alias)}
-    for word in only:
-        if word not in decided:
-            raise UsageError(f"--only {word}: no check decides it yet; see `plugfest list requirements`")

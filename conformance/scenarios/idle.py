@@ -17,7 +17,7 @@ from conformance.adapters.interface import Attachment
 from conformance.lab.flow import Probe
 from conformance.lab.flow.held import Held
 from conformance.lab.lab import Host
-from conformance.scenarios.latecomer import come_late
+from conformance.scenarios.latecomer import AFTERWARDS, AT_ONCE, claim, come_late, talk
 from conformance.scenarios.paths import ways
 from conformance.scenarios.reachability import PORT, probe
 from conformance.scenarios.silence import keep_silent
@@ -35,21 +35,31 @@ STATE_LIFETIMES = (
 
 
 def act(stage: Stage) -> None:
-    """Open flows of every path and protocol, be silent, and let the side that did not open them speak first."""
+    """Open flows of every path and protocol, be silent, and let the side that did not open them speak first.
+
+    What nobody answers is waited for twice in all: when the flows are opened and when they are used again.
+    """
     stage.attach_all([(host, Attachment(f"{host.name}a")) for host in stage.hosts])
     if stage.variant == "fast":
         for host in stage.hosts:
             _shorten(host)
     stage.serve(tcp=(PORT,), udp=(PORT,))
-    opened = stage.engine.hold(list(_held(stage)), limits.ANSWER)
+    wanted = list(_held(stage))
+    late = come_late(stage)
+    first = [] if late is None else list(talk(stage, late, AT_ONCE))
+    opened, at_once = stage.engine.hold_and_run(wanted, first, limits.ANSWER)
+    stage.flows.extend(at_once)
     stage.event("silent")
-    come_late(stage)
+    if late is not None:
+        claim(stage, late)
     idle = limits.IDLE_FAST if stage.variant == "fast" else limits.IDLE_THOROUGH
     keep_silent(max(0.0, idle - _silent_for(opened)))
     stage.event("speaking")
+    afterwards = [] if late is None else list(talk(stage, late, AFTERWARDS))
     with stage.window("idle"):
         again = {stage.number(): held for held in opened}
-        stage.flows.extend(stage.engine.resume(again, limits.ANSWER, from_server=True))
+        resumed, talked = stage.engine.resume_and_run(again, afterwards, limits.ANSWER, from_server=True)
+        stage.flows.extend([*resumed, *talked])
     stage.snapshot("after")
 
 

@@ -15,18 +15,13 @@ from typing import Any, Final
 
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.pair import LinkPair
-from conformance.frames import numbered
-from conformance.frames.numbered import Numbered
 from conformance.partners.relay import Relay
-from conformance.partners.wire import silence
 from conformance.scenarios.links import Link, aside, carrier, play
 from conformance.scenarios.stage import Stage
 from conformance.scenarios.views import show
 
 LOOP_LIMIT: Final = 16
 """Copies of one frame on a cable at which it is cut."""
-INTERVAL: Final = 0.05
-"""Between two frames of one conversation, in s."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +93,6 @@ async def shown(link: Link, side: int, what: str, ask: Callable[[Any], Sequence[
     subjects = link.stage.subject
     assert isinstance(subjects, LinkPair)
     await aside(show, link.stage, link.port.host, what, partial(ask, subjects.sides[side]))
-
-
-async def talk(station: Link, conversations: Sequence[int], destination: str, stopped: asyncio.Event) -> None:
-    """Numbered frames of these conversations to a MAC address, until told to stop."""
-    number = 0
-    while not stopped.is_set():
-        for conversation in conversations:
-            station.wire.send(numbered.build(Numbered(conversation, number), destination))
-        number += 1
-        await silence(INTERVAL)
 
 
 async def both(stage: Stage, do: Callable[[int, Any], None]) -> None:

@@ -25,27 +25,28 @@ ROOT: Final = bridge_id(0, documentation_mac(0xD7))
 """A bridge of priority 0, the best there is."""
 
 
-def come_late(stage: Stage) -> None:
-    """One more endpoint on the first host; says so in the record where the implementation refuses it."""
+def come_late(stage: Stage) -> Endpoint | None:
+    """One more endpoint on the first host; None, and a line in the record, where the implementation refuses it."""
     name = f"{stage.hosts[0].name}e"
     try:
-        endpoint = stage.attach(stage.hosts[0], Attachment(name))
+        return stage.attach(stage.hosts[0], Attachment(name))
     except AdapterError as refusal:
         stage.event("refused", name, problem=str(refusal))
-        return
-    stage.run(list(_talk(stage, name, AT_ONCE)), limits.ANSWER)
+        return None
+
+
+def claim(stage: Stage, endpoint: Endpoint) -> None:
+    """The latecomer claims to be the root, and is watched until a bridge that heeds it has done so."""
     with stage.window(WINDOW):
         _claim(stage, endpoint)
         keep_silent(limits.BRIDGE_SETTLED)
-    stage.run(list(_talk(stage, name, AFTERWARDS)), limits.ANSWER)
 
 
-def _talk(stage: Stage, name: str, purpose: str) -> Iterator[Probe]:
+def talk(stage: Stage, endpoint: Endpoint, purpose: str) -> Iterator[Probe]:
     """From it to everybody, in the family that is claimed first; and from those that were on its host before."""
-    host = stage.endpoints[name].host
-    neighbours = {one.name for one in stage.endpoints.values() if one.host == host}
+    neighbours = {one.name for one in stage.endpoints.values() if one.host == endpoint.host}
     for way in ways(stage, stage.families[0]):
-        if way.source in neighbours and way.target not in {name, way.source}:
+        if way.source in neighbours and way.target not in {endpoint.name, way.source}:
             yield probe(stage, way, purpose, "udp", PORT)
 
 

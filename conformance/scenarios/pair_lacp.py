@@ -21,7 +21,8 @@ from conformance.frames import numbered
 from conformance.frames.slow import GRANTED, State, lacpdu
 from conformance.pairs.pairing import add_host
 from conformance.partners.wire import silence
-from conformance.scenarios.joints import Joint, both, cabled, joined, shown, talk
+from conformance.scenarios.dialogue import Dialogue
+from conformance.scenarios.joints import Joint, both, cabled, joined, shown
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
 from conformance.testbed import Testbed
@@ -43,16 +44,14 @@ def act(stage: Stage) -> None:
     async def meet(sides: Sequence[Sequence[Link]]) -> None:
         stations = [side[0] for side in sides]
         async with joined(stage, *(side[1:PORTS] for side in sides)) as joints:
-            watch, stopped = _Watch(joints), asyncio.Event()
+            watch, dialogue = _Watch(joints), Dialogue(stations, conversations=CONVERSATIONS)
             async with asyncio.TaskGroup() as group:
-                for number, station in enumerate(stations):
-                    mine = range(number * CONVERSATIONS, (number + 1) * CONVERSATIONS)
-                    group.create_task(talk(station, mine, numbered.NOBODY, stopped))
+                group.create_task(dialogue.talk())
                 try:
                     await both(stage, partial(_bundle, stage, sides))
-                    await _play(stage, stations, joints, watch)
+                    await _play(stage, stations, joints, watch, dialogue)
                 finally:
-                    stopped.set()
+                    dialogue.stop()
 
     cabled(stage, PORTS, meet)
     stage.snapshot("after")
@@ -66,12 +65,15 @@ def _bundle(stage: Stage, sides: Sequence[Sequence[Link]], number: int, subject:
     subject.aggregate(stage.lab.hosts[access.host], access.name, [wish])
 
 
-async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint], watch: _Watch) -> None:
+async def _play(
+    stage: Stage, stations: Sequence[Link], joints: Sequence[Joint], watch: _Watch, dialogue: Dialogue
+) -> None:
     stage.event("agreed", "up", came=await watch.agreed())
     await silence(limits.LACP_BRISK)
     async with window(stage, "steady", stations):
         watch.carried.clear()
         await silence(limits.LACP_STEADY)
+    await dialogue.arrived()
     await _views(stations, "whole")
     busiest = max(joints, key=lambda joint: watch.carried[joint.name])
     busiest.event("severed")
@@ -81,6 +83,7 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
     watch.forget()
     stage.event("agreed", "severed", came=await watch.agreed())
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
+    await dialogue.arrived()
     with busiest.deaf():
         await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
         await _views(stations, "deaf")
@@ -91,6 +94,7 @@ async def _play(stage: Stage, stations: Sequence[Link], joints: Sequence[Joint],
     stage.event("agreed", "deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD))
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
     stage.event("done")
+    await dialogue.arrived()
 
 
 async def _views(stations: Sequence[Link], moment: str) -> None:

@@ -22,7 +22,8 @@ from conformance.frames import numbered
 from conformance.frames.arp import BROADCAST
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
 from conformance.partners.wire import silence, within
-from conformance.scenarios.joints import Joint, both, cabled, joined, shown, talk
+from conformance.scenarios.dialogue import Dialogue
+from conformance.scenarios.joints import Joint, both, cabled, joined, shown
 from conformance.scenarios.links import Link, window
 from conformance.scenarios.stage import Stage
 from conformance.scenarios.stp import DEFAULT, SHORTEST, Times
@@ -120,26 +121,26 @@ async def _play(room: Room, ready: asyncio.Event) -> None:
             for link in joint.ends:
                 link.wire.listen(partial(_count, room, joint.name))
         await ready.wait()
-        stopped = asyncio.Event()
+        dialogue = Dialogue(room.stations, destination=BROADCAST)
         async with asyncio.TaskGroup() as group:
-            for number, station in enumerate(room.stations):
-                group.create_task(talk(station, [number], BROADCAST, stopped))
+            group.create_task(dialogue.talk())
             try:
-                await _lose(room, joints)
+                await _lose(room, joints, dialogue)
             finally:
-                stopped.set()
+                dialogue.stop()
 
 
 def _count(room: Room, joint: str, _: int, frame: bytes) -> None:
     room.carried[joint] += numbered.parse(frame) is not None
 
 
-async def _lose(room: Room, joints: Sequence[Joint]) -> None:
+async def _lose(room: Room, joints: Sequence[Joint], dialogue: Dialogue) -> None:
     """Let the tree be made, look at it, and take the cable away by which most passes."""
     await _flows(room)
     room.carried.clear()
     async with window(room.stage, f"steady {room.name}", room.stations):
         await silence(limits.STP_LOOKED_AT)
+    await dialogue.arrived()
     await asyncio.gather(
         *(shown(link, side, room.name, partial(_stations, room, link)) for side, link in enumerate(room.stations))
     )
@@ -153,6 +154,7 @@ async def _lose(room: Room, joints: Sequence[Joint]) -> None:
         await _flows(room)
         async with window(room.stage, f"healed {room.name}", room.stations):
             await silence(limits.STP_LOOKED_AT)
+        await dialogue.arrived()
 
 
 def _stations(room: Room, link: Link, subject: Any) -> Sequence[Station] | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
 from struct import pack
 from typing import Final
 
-from conformance.frames import lldp
+from conformance.frames import lldp, management
 from conformance.frames.lldp import Lldpdu, Tlv
 from conformance.partners.lldp import Conduct
 from conformance.selftest.fault import Fault, link_fault
@@ -74,6 +75,13 @@ def _fault(name: str, title: str, conduct: Conduct, *fails: str, label: str = ""
 _MANAGEMENT = _tlv(lldp.MANAGEMENT, bytes((5, 1, 192, 0, 2, 11, 2, 0, 0, 0, 1, 9)))
 """A management address whose OID announces nine bytes and has none."""
 
+
+def _unmanaged(tlvs: list[Tlv]) -> Sequence[Tlv]:
+    """The IPv4 address told is one that nobody has."""
+    foreign = _tlv(lldp.MANAGEMENT, management.build(IPv4Address("203.0.113.99"), 2))
+    return [foreign if tlv.type == lldp.MANAGEMENT and tlv.value[1] == management.IPV4 else tlv for tlv in tlvs]
+
+
 FAULTS = (
     _fault("silent", "the agent is enabled and sends nothing", Conduct(silent=True), "sent"),
     _fault(
@@ -132,6 +140,10 @@ FAULTS = (
     _fault(
         "broken-management", "a management address whose inner lengths do not add up",
         Conduct(malform=_edited(_with(_MANAGEMENT))), "optional-tlvs",
+    ),
+    _fault(
+        "foreign-management", "a management address that the host does not have",
+        Conduct(malform=_edited(_unmanaged)), "management-address",
     ),
     _fault(
         "two-names", "two System Names", Conduct(malform=_edited(_with(_tlv(lldp.SYSTEM_NAME, b"again")))),

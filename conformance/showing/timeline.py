@@ -11,7 +11,7 @@ from conformance.report.drawing import duration
 from conformance.report.sequence import Mark, Span
 
 _FLOW: Final = re.compile(r"\bflow (\d+)")
-QUIET: Final = frozenset({"watched"})
+QUIET: Final = frozenset({"watched", "plain-cable"})
 """Events of the lab's own work, which nobody asks for."""
 
 

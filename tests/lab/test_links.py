@@ -13,9 +13,12 @@ import pytest
 
 from conformance.adapters.interface import AdapterError, Port
 from conformance.frames import lldp
+from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
+from conformance.lab.nftables import Chain, Rule, Table, drop, ether_destination, install
 from conformance.lab.passive import hear
+from conformance.lab.plain import GROUPS, try_cables
 from conformance.lab.rtnetlink import mac_bytes
 from conformance.lab.tap import Recorder, Watch
 from conformance.partners.wire import Wire, silence
@@ -68,6 +71,41 @@ def test_a_testbed_of_stations_has_no_ports() -> None:
     with Lab(load_testbed("same-subnet"), folder()) as lab:
         assert lab.partners is None
         assert not lab.hosts["h1"].cables
+
+
+def heard_of(lab: Lab) -> dict[tuple[str, str], dict[str, int]]:
+    """Where the frames of the plain cables were heard, by where each came from and to which group."""
+    return {
+        (event.detail["source"], group): heard
+        for event in try_cables(lab)
+        for group, heard in event.detail["heard"].items()
+    }
+
+
+def test_plain_cables_carry_every_group_to_their_other_end_once() -> None:
+    with Lab(load_testbed("links"), folder()) as lab:
+        heard = heard_of(lab)
+    ends = {f"h1:port{number}": f"partners:h1p{number}" for number in range(1, 5)}
+    ways = {**ends, **{far: near for near, far in ends.items()}}
+    assert heard == {(source, group): {target: 1} for source, target in ways.items() for group in GROUPS}
+
+
+def test_a_cable_that_drops_a_group_and_one_that_leads_elsewhere_are_found() -> None:
+    """What a wrong lab looks like: it would pass for a bridge that keeps LLDP to itself, or for one that leaks."""
+    with Lab(load_testbed("links"), folder()) as lab:
+        host, partners = lab.hosts["h1"], lab.partners
+        assert partners is not None
+        dropped = Rule(drop(), (ether_destination(GROUPS[2]),), "a wrong lab")
+        install(host.namespace, Table("netdev", "wrong", (Chain("out", (dropped,), hook="egress", device="port1"),)))
+        joined = [rtnetlink.up(name, master="crossed") for name in ("h1p2", "h1p3")]
+        netlink.transact(partners, [rtnetlink.link("crossed", "bridge", up=True)])
+        netlink.transact(partners, joined)
+        link.await_link(partners, "crossed")
+        heard = heard_of(lab)
+    assert heard["h1:port1", GROUPS[2]] == {}
+    assert heard["h1:port1", GROUPS[0]] == {"partners:h1p1": 1}
+    assert heard["h1:port2", GROUPS[3]] == {"h1:port3": 1, "partners:crossed": 1}
+    assert heard["h1:port4", GROUPS[3]] == {"partners:h1p4": 1}
 
 
 def test_scripts_run_at_the_same_time_on_all_ports() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EMULATED, NIGHTLY, OUTSIDE, outcomes, plugfest
+from command import EMULATED, NIGHTLY, OUTSIDE, OVERNIGHT, outcomes, plugfest
 
 from conformance.judging.plan import CONTROL
 from conformance.judging.register import LINK_SCENARIOS
@@ -147,11 +147,12 @@ def emulated(profile: str, testbed: str, families: tuple[str, ...], folder: Path
     return report
 
 
-def test_verdicts_of_a_bond_in_a_virtual_machine_are_true(tmp_path: Path) -> None:
-    """The machine that judges needs no driver for bonds: the guest's kernel has one, and is what is judged."""
-    report = emulated("linux-bonding", "links", ("lacp",), tmp_path)
+@pytest.mark.parametrize("kind", ["bonding", pytest.param("team", marks=() if OVERNIGHT else SKIPPED)])
+def test_verdicts_of_groups_in_a_virtual_machine_are_true(kind: str, tmp_path: Path) -> None:
+    """The machine that judges needs no driver for groups: the guest's kernel has one, and is what is judged."""
+    report = emulated(f"linux-{kind}", "links", ("lacp",), tmp_path)
     assert report.header.implementation is not None
-    assert report.header.implementation.product == "Linux bonding"
+    assert report.header.implementation.product == f"Linux {kind}"
 
 
 @pytest.mark.parametrize(

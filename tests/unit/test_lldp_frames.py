@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.frames import lldp
+from conformance.frames import lldp, management
+from conformance.judging import tlvs
 
 MAC = bytes.fromhex("00005e005391")
 GOOD = lldp.mandatory(*lldp.local_ids("chassis", "port"), 121)
@@ -27,7 +30,7 @@ def test_a_good_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tlvs", "words"),
+    ("listed", "words"),
     [
         (GOOD[1:], "TLV 1 is Port ID"),
         ([GOOD[0], GOOD[2]], "TLV 2 is TTL"),
@@ -38,8 +41,8 @@ def test_a_good_one() -> None:
         ([*GOOD, lldp.tlv(lldp.SYSTEM_NAME, b"x", length=400)], "System Name announces 400 bytes"),
     ],
 )
-def test_malformed_ones(tlvs: list[bytes], words: str) -> None:
-    assert words in str(lldp.problem(made(tlvs)))
+def test_malformed_ones(listed: list[bytes], words: str) -> None:
+    assert words in str(lldp.problem(made(listed)))
 
 
 def test_tags_are_seen_through() -> None:
@@ -59,3 +62,22 @@ def test_anything_is_survived(data: bytes) -> None:
     lldp.problem(pdu)
     assert lldp.line(pdu)
     assert sum(2 + len(tlv.value) for tlv in pdu.tlvs) + len(pdu.rest) == len(data)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.11", "2001:db8:0:1::11"])
+def test_management_addresses_are_read_as_they_are_told(address: str) -> None:
+    value = management.build(ip_address(address), 7)
+    told = management.read(value)
+    assert told is not None
+    assert (told.address, told.numbering, told.number) == (address, management.IF_INDEX, 7)
+    assert not list(tlvs.malformations(made([*GOOD, lldp.tlv(lldp.MANAGEMENT, value)])))
+
+
+@pytest.mark.parametrize("value", [b"", b"\1", b"\5\1\xc0\0\2", b"\6\1\xc0\0\2\x0b\0\2\0\0\0\1\0", b"\1\1\2\0\0\0\1\0"])
+def test_malformed_management_addresses_are_none(value: bytes) -> None:
+    assert management.read(value) is None
+
+
+@given(st.binary(max_size=60))
+def test_any_management_address_is_survived(value: bytes) -> None:
+    management.read(value)

@@ -16,7 +16,8 @@ from conformance.report import pairs
 from conformance.report.assemble import from_outcomes
 from conformance.report.glyphs import UNICODE
 from conformance.report.model import Absence, Header, Implementation, Report
-from conformance.running.run import Run, Wish
+from conformance.running.run import Run
+from conformance.running.wish import Wish
 from conformance.testbed import load as load_testbed
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict
 

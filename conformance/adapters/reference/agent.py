@@ -12,7 +12,8 @@ from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Known, Told
 from conformance.adapters.interface import Port
-from conformance.frames import lldp
+from conformance.frames import lldp, management
+from conformance.lab import link
 from conformance.lab.lab import Host, Lab
 from conformance.partners import lldp as machine
 from conformance.partners.driver import Driver
@@ -51,7 +52,10 @@ class RunningAgent:
     def _seat(self) -> None:
         hosts = self._lab.hosts
         wires = [self._resources.enter_context(Wire(hosts[p.host].namespace, p.interface)) for p in self._ports]
-        ports = [machine.Port(wire.mac, port.name) for port, wire in zip(self._ports, wires, strict=True)]
+        told = {name: _managed(host) for name, host in hosts.items()}
+        ports = [
+            machine.Port(wire.mac, port.name, told[port.host]) for port, wire in zip(self._ports, wires, strict=True)
+        ]
         chassis, _ = lldp.local_ids("-".join((CHASSIS, *hosts)), "")
         agent = machine.Agent(chassis, ports, self._timers, self._conduct)
         for number in range(len(ports)):
@@ -116,3 +120,9 @@ class RunningAgent:
         del host
         lapses = self._do(lambda: self._agent.lapses)
         return {PLANTED: [{"comment": f"{PLANTED} conduct", "packets": lapses}]} if lapses else {}
+
+
+def _managed(host: Host) -> tuple[bytes, ...]:
+    """The addresses by which a host is managed: those of its uplink."""
+    index = link.index(host.namespace, host.uplink)
+    return tuple(management.build(address.ip, index) for address in (host.ipv4, host.ipv6))

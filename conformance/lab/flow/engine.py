@@ -74,18 +74,26 @@ class Engine:
 
         Raises ValueError for another protocol or a flow id that was used before.
         """
+        return self.hold_and_run(probes, (), deadline)[0]
+
+    def hold_and_run(
+        self, probes: Sequence[Probe], others: Sequence[Probe], deadline: float
+    ) -> tuple[list[Held], list[Flow]]:
+        """`hold` the flows of `probes` and `run` the `others` at the same time: one wait for what nobody answers."""
         if any(probe.protocol not in {"tcp", "udp"} for probe in probes):
             raise ValueError("only TCP and UDP flows can be held")
-        self._claim([probe.id for probe in probes])
+        self._claim([probe.id for probe in (*probes, *others)])
         with descriptors() as room:
             run = Run(self._loop, self._ledger)
-            exchanges = [self._held(probe, run) for probe in probes]
-            run.go(exchanges, deadline, room + len(self._loop))
+            kept = [self._held(probe, run) for probe in probes]
+            beside = [self._exchange(probe, run, bulk=False) for probe in others]
+            run.go([*kept, *beside], deadline, room + len(self._loop))
         ends = self._ledger.ends
-        return [
+        held = [
             Held(probe, exchange.record(), exchange.near, ends.get(probe.id))
-            for probe, exchange in zip(probes, exchanges, strict=True)
+            for probe, exchange in zip(probes, kept, strict=True)
         ]
+        return held, [exchange.record() for exchange in beside]
 
     def resume(self, held: Mapping[int, Held], deadline: float, *, from_server: bool = True) -> list[Flow]:
         """Send one packet through each held flow (by the id of the new flow), from the side of the server first.
@@ -94,18 +102,26 @@ class Engine:
         has it, `arrival` is the one that the other end saw. A flow that was never established ends in "error". Raises
         ValueError for a flow id that was used before.
         """
-        self._claim(list(held))
+        return self.resume_and_run(held, (), deadline, from_server=from_server)[0]
+
+    def resume_and_run(
+        self, held: Mapping[int, Held], others: Sequence[Probe], deadline: float, *, from_server: bool = True
+    ) -> tuple[list[Flow], list[Flow]]:
+        """`resume` the `held` flows and `run` the `others` at the same time: one wait for what nobody answers."""
+        self._claim([*held, *(probe.id for probe in others)])
         run = Run(self._loop, self._ledger)
-        exchanges: list[Exchange | None] = []
+        again: list[Exchange | None] = []
         for flow, one in held.items():
             found = resumption(one, flow, from_server=from_server)
-            exchanges.append(Resumed(found[0], run, found[1]) if found is not None else None)
+            again.append(Resumed(found[0], run, found[1]) if found is not None else None)
         with descriptors() as room:
-            run.go([one for one in exchanges if one is not None], deadline, room + len(self._loop))
-        return [
+            beside = [self._exchange(probe, run, bulk=False) for probe in others]
+            run.go([*(one for one in again if one is not None), *beside], deadline, room + len(self._loop))
+        resumed = [
             exchange.record() if exchange is not None else _never(flow, one.flow)
-            for exchange, (flow, one) in zip(exchanges, held.items(), strict=True)
+            for exchange, (flow, one) in zip(again, held.items(), strict=True)
         ]
+        return resumed, [exchange.record() for exchange in beside]
 
     def arrival(self, flow: int) -> Answer | None:
         """What the destination has seen of a flow by now, None where nothing arrived."""

@@ -54,5 +54,7 @@ function revealNext() {
 }
 
 listenToControls();
+document.querySelector(".work").classList.add("ready"); // not before it is whole: laying out each part of it takes longer
+requestAnimationFrame(() => setTimeout(() => performance.mark("shown")));
 show();
 setTimeout(() => requestAnimationFrame(revealNext));

@@ -1,0 +1,75 @@
+"""The control of what is judged on ports: the plain cables, tried in the same lab before the implementation was there.
+
+As for workloads a plain wire is judged first, so here: where a lab's cables do not carry what is sent to reserved
+addresses, once and to their own ends alone, nothing that is missing or doubled later is the implementation's doing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from conformance.recording.model import Event, Record
+from conformance.recording.store import Recording
+from conformance.verdict import Attempt, Judgement, Outcome, Verdict
+
+TRIED: Final = "plain-cable"
+CONTROL: Final = "lab.plain-cables"
+"""What the control is called among the outcomes of the plain wire; no requirement on any implementation."""
+EXPECTED: Final = "what is sent into a plain cable comes out of its other end, once, and of no other cable"
+EXPERIMENT: Final = 0x88B5
+
+
+def amiss(recording: Recording) -> str | None:
+    """What was wrong with the plain cables of a recording, in one sentence: None where nothing was, or there are none.
+
+    By the partners' taps where that is where a frame had to come in; else by what was heard at the port.
+    """
+    if TRIED not in recording.memory:
+        recording.memory[TRIED] = next(_problems(recording), None)
+    found: str | None = recording.memory[TRIED]
+    return found
+
+
+def outcome(recording: Recording) -> Outcome | None:
+    """The control's outcome in one recording; None where no plain cable was tried."""
+    record = recording.record
+    if not _tried(record):
+        return None
+    wrong = amiss(recording) if recording.damage is None else recording.damage
+    made = Judgement(Verdict.PASS if wrong is None else Verdict.INCONCLUSIVE, EXPECTED, wrong or "so on every cable")
+    where = (("attempt", str(record.attempt)), ("scenario", record.scenario), ("testbed", record.testbed.name))
+    return Outcome(CONTROL, "SUITE", where, (Attempt(1, made),))
+
+
+def _tried(record: Record) -> list[Event]:
+    return [event for event in record.events if event.kind == TRIED]
+
+
+def _problems(recording: Recording) -> Iterator[str]:
+    events = _tried(recording.record)
+    seen = _on_taps(recording, events)
+    partners = {tap.name for tap in recording.record.taps if tap.role == "partner"}
+    for event in events:
+        for group, nonce in event.detail["nonces"].items():
+            found = seen[nonce] if event.where in partners else Counter(event.detail["heard"][group])
+            if dict(found) != {event.where: 1}:
+                shown = ", ".join(f"{tap} ({count} times)" for tap, count in sorted(found.items())) or "nowhere"
+                yield f"a frame to {group} from {event.detail['source']} to {event.where} came out at {shown}"
+            elif event.where not in partners and (left := set(seen[nonce]) - {event.detail["source"]}):
+                yield f"a frame to {group} from {event.detail['source']} went to {', '.join(sorted(left))} as well"
+
+
+def _on_taps(recording: Recording, events: list[Event]) -> dict[str, Counter[str]]:
+    """By nonce, how often each partner's tap saw a frame come in, or leave where it was not sent there."""
+    nonces = {nonce: event for event in events for nonce in event.detail["nonces"].values()}
+    found: dict[str, Counter[str]] = {nonce: Counter() for nonce in nonces}
+    frames = recording.frames
+    partners = {tap.number for tap in recording.record.taps if tap.role == "partner"}
+    for row, frame in frames.frames(frames.select(ethertype=EXPERIMENT)):
+        nonce = frame[14:30].hex()
+        tap = frames.taps[frames.tap[row]]
+        if nonce in found and int(frames.tap[row]) in partners and nonces[nonce].detail["source"] != tap:
+            found[nonce][tap] += 1
+    return found

@@ -1,0 +1,117 @@
+"""The plain cables of a testbed of ports, tried from both ends before an implementation is there: the control of what
+is judged on them. A lab whose cables keep a reserved address to themselves, or lead elsewhere, would be taken for it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from conformance import limits
+from conformance.frames import bpdu, lldp, slow
+from conformance.lab.canary import LOCAL_EXPERIMENT, NONCE, PREFIX
+from conformance.lab.lab import PARTNERS, Lab
+from conformance.lab.namespace import Namespace
+from conformance.lab.rtnetlink import mac_bytes
+from conformance.recording.model import Event
+
+GROUPS: Final = (bpdu.GROUP, slow.GROUP, lldp.NEAREST_BRIDGE.hex(":"), "ff:ff:ff:ff:ff:ff")
+"""Where everything goes that is judged on ports: to bridges, to the slow protocols, to LLDP agents, to everybody."""
+PLAIN: Final = "plain-cable"
+_SHORTEST: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """One end of a cable: its place and interface, as their tap calls them, and its MAC address."""
+
+    namespace: Namespace
+    place: str
+    interface: str
+    mac: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.place}:{self.interface}"
+
+
+def try_cables(lab: Lab) -> list[Event]:
+    """A frame to each of `GROUPS` from each end of each cable, all at once. One event for each way: `where` is the tap
+    at the far end, `nonces` those of the frames by group, `heard` how often each came in anywhere in that namespace.
+
+    Empty where there are no cables, or where the port at the far end is not on this machine.
+    """
+    ways = [way for one, other in _cables(lab) for way in ((one, other), (other, one))]
+    if not ways:
+        return []
+    with ExitStack() as opened:
+        places = {end.place: end.namespace for way in ways for end in way}
+        ears = {
+            place: opened.enter_context(_socket(namespace, LOCAL_EXPERIMENT)) for place, namespace in places.items()
+        }
+        moment = time.time_ns()
+        sent: dict[bytes, tuple[_End, _End, str]] = {}
+        for source, target in ways:
+            for group in GROUPS:
+                nonce = PREFIX + os.urandom(NONCE - len(PREFIX))
+                sent[nonce] = source, target, group
+                frame = mac_bytes(group) + mac_bytes(source.mac) + LOCAL_EXPERIMENT.to_bytes(2, "big") + nonce
+                with suppress(OSError):  # what could not even be sent has not arrived
+                    ears[source.place].sendto(frame.ljust(_SHORTEST, b"\0"), (source.interface, 0))
+        heard = _hear(ears, sent)
+    return [_event(moment, way, sent, heard) for way in ways]
+
+
+def _cables(lab: Lab) -> Iterator[tuple[_End, _End]]:
+    for host in lab.hosts.values():
+        for cable in host.cables:
+            if lab.partners is not None and cable.interface:
+                near = _End(host.namespace, host.name, cable.interface, cable.mac)
+                yield near, _End(lab.partners, PARTNERS, cable.far, cable.far_mac)
+
+
+def _socket(namespace: Namespace, ethertype: int) -> socket.socket:
+    return namespace.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(ethertype))
+
+
+def _hear(ears: dict[str, socket.socket], sent: dict[bytes, tuple[_End, _End, str]]) -> Counter[tuple[bytes, str]]:
+    """How often each nonce came in at each tap; ends when each has come in where it must, or at the deadline."""
+    heard: Counter[tuple[bytes, str]] = Counter()
+    awaited = {(nonce, target.name) for nonce, (_, target, _) in sent.items()}
+    until = time.monotonic() + limits.CANARY
+    while (left := until - time.monotonic()) > 0 and awaited:
+        ready = select.select(list(ears.values()), [], [], left)[0]
+        for place, ear in ears.items():
+            if ear in ready:
+                frame, origin = ear.recvfrom(1 << 11)
+                came = frame[14 : 14 + NONCE], f"{place}:{origin[0]}"
+                heard[came] += 1
+                awaited.discard(came)
+    return heard
+
+
+def _event(
+    moment: int, way: tuple[_End, _End], sent: dict[bytes, tuple[_End, _End, str]], heard: Counter[tuple[bytes, str]]
+) -> Event:
+    source, target = way
+    mine = {nonce: group for nonce, (one, _, group) in sent.items() if one is source}
+    return Event(
+        time_ns=moment,
+        kind=PLAIN,
+        where=target.name,
+        detail={
+            "source": source.name,
+            "nonces": {group: nonce.hex() for nonce, group in mine.items()},
+            "heard": {
+                group: {tap: count for (which, tap), count in sorted(heard.items()) if which == nonce}
+                for nonce, group in mine.items()
+            },
+        },
+    )

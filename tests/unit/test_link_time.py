@@ -1,0 +1,299 @@
+"""What a busy machine may do to a verdict on ports: what was late is allowed for, or said to be undecided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from conformance import limits
+from conformance.checks import test_pair_lacp as pair_lacp
+from conformance.frames import numbered
+from conformance.frames.numbered import Numbered
+from conformance.frames.slow import Lacpdu, Participant, State
+from conformance.judging import cables
+from conformance.judging.case import Case, Undecided, judge
+from conformance.judging.links import tardiness, unhurried
+from conformance.lab.plain import GROUPS, PLAIN
+from conformance.pairs.pairing import add_host, pair_of
+from conformance.profile import load
+from conformance.recording.model import Event, IdentityState, PortState, Record, TapState, Window
+from conformance.recording.pcapng import FLAG_INBOUND, FLAG_OUTBOUND, Writer
+from conformance.recording.store import FRAMES, Recording
+from conformance.scenarios.dialogue import Dialogue
+from conformance.testbed import load as load_testbed
+from conformance.verdict import Verdict
+
+SECOND = 10**9
+BEGIN = 10**18
+PORTS = ("h1p1", "h1p2", "h1p3", "h2p1", "h2p2", "h2p3")
+GRANTED = State.ACTIVITY | State.TIMEOUT | State.AGGREGATION | State.SYNCHRONIZATION | State.COLLECTING
+UP = GRANTED | State.DISTRIBUTING
+Seen = tuple[str, float, bytes, bool]
+"""A frame on a tap: which one, when (in s), and whether it was sent there and did not come in."""
+
+
+def at(seconds: float) -> int:
+    return BEGIN + int(seconds * SECOND)
+
+
+def recorded(
+    folder: Path,
+    events: Iterable[Event],
+    seen: Iterable[Seen],
+    *,
+    load_average: float = 0.0,
+    windows: tuple[Window, ...] = (),
+) -> Recording:
+    """A pair of switches, three ports each, with what the partners' taps saw."""
+    profile = pair_of(load("reference-lacp"), load("reference-lacp"))
+    testbed = add_host(load_testbed("links"), 3)
+    ordered = sorted(seen, key=lambda one: one[1])
+    with (folder / FRAMES).open("wb") as stream:
+        writer = Writer(stream)
+        taps = {name: writer.interface(f"partners:{name}") for name in PORTS}
+        for name, moment, frame, outbound in ordered:
+            writer.frame(taps[name], at(moment), frame, flags=FLAG_OUTBOUND if outbound else FLAG_INBOUND)
+    record = Record(
+        suite="0", scenario="pair_lacp", profile=profile, testbed=testbed, kernel="6", processors=2, rootless=False,
+        identity=IdentityState(product="two", version="1"), load=(load_average, 0.0, 0.0), started_ns=at(0),
+        finished_ns=at(60), events=tuple(events), windows=windows,
+        ports=tuple(
+            PortState(name=f"{name[:2]}:port{name[3]}", host=name[:2], partner=f"partners:{name}", partner_mac="")
+            for name in PORTS
+        ),
+        taps=tuple(
+            TapState(
+                number=number, name=f"partners:{name}", where="partners", interface=name, role="partner",
+                captured=sum(one[0] == name for one in ordered), dropped=0,
+            )
+            for name, number in taps.items()
+        ),
+    )  # fmt: skip
+    return Recording(folder, record)
+
+
+def event(moment: float, kind: str, where: str = "", **detail: object) -> Event:
+    return Event(time_ns=at(moment), kind=kind, where=where, detail=detail)
+
+
+def lacpdus(name: str, moments: Iterable[float]) -> list[Seen]:
+    frame = Lacpdu(Participant(1, "02:00:5e:00:53:01", 1, 1, 1, state=UP), Participant()).build("02:00:5e:00:53:02")
+    return [(name, moment, frame, False) for moment in moments]
+
+
+def every_second(*taken: float) -> list[float]:
+    return [float(moment) for moment in range(60) if moment not in taken]
+
+
+JOINED = [
+    event(1, "joined", f"h1:port{n}--h2:port{n}", left=f"h1:port{n}", right=f"h2:port{n}") for n in (2, 3)
+]  # fmt: skip
+COURSE = [
+    *JOINED,
+    event(5, "agreed", "up", came=True),
+    event(10, "severed", "h1:port3--h2:port3"), event(13, "mended", "h1:port3--h2:port3"),
+    event(14, "agreed", "severed", came=True),
+    event(16, "deaf", "h1:port3--h2:port3"), event(23, "hearing", "h1:port3--h2:port3"),
+    event(30, "agreed", "deaf", came=True),
+    event(32, "done"),
+]  # fmt: skip
+
+
+def conversation(lost: Iterable[float] = ()) -> list[Seen]:
+    """What the left station sends every tenth of a second, and the right one hears, but for some moments."""
+    frames = [(count / 10, numbered.build(Numbered(0, count))) for count in range(320)]
+    gone = {round(moment, 1) for moment in lost}
+    sent = [("h1p1", moment, frame, True) for moment, frame in frames]
+    return [*sent, *(("h2p1", moment + 0.01, frame, False) for moment, frame in frames if moment not in gone)]
+
+
+def survives(recording: Recording) -> tuple[Verdict, str]:
+    made = judge(pair_lacp.test_survives, Case(recording, {"direction": "left-to-right"}))
+    return made.verdict, made.seen
+
+
+def switches(*starved: float) -> list[Seen]:
+    """LACPDUs every second from both ends of the cable that stays whole; those of some moments are 0.7 s late."""
+    moments = [moment + (0.7 if moment in starved else 0.0) for moment in every_second()]
+    return [*lacpdus("h1p2", moments), *lacpdus("h2p2", moments)]
+
+
+def test_a_group_that_loses_nothing_survives(tmp_path: Path) -> None:
+    assert survives(recorded(tmp_path, COURSE, [*conversation(), *switches()]))[0] is Verdict.PASS
+
+
+def test_what_is_lost_with_time_to_spare_is_a_failure_on_an_idle_machine_and_on_a_busy_one(tmp_path: Path) -> None:
+    lost = conversation(lost=[11.8, 12.0])
+    verdict, seen = survives(recorded(tmp_path, COURSE, [*lost, *switches()], load_average=38.0))
+    assert verdict is Verdict.FAIL
+    assert "2 of" in seen
+    assert "more than 1 s after the loss of its carrier" in seen
+
+
+def test_a_switch_that_waits_for_a_processor_is_given_the_time_that_its_own_lacpdus_were_late(tmp_path: Path) -> None:
+    late = [*conversation(lost=[11.2, 11.4]), *switches(11.0)]
+    assert survives(recorded(tmp_path, COURSE, late))[0] is Verdict.FAIL, "nothing excuses it on an idle machine"
+    assert survives(recorded(tmp_path, COURSE, late, load_average=38.0))[0] is Verdict.PASS
+
+
+def test_too_little_time_after_a_loss_is_no_verdict(tmp_path: Path) -> None:
+    events = [*COURSE, event(11, "late", seconds=0.9)]
+    verdict, seen = survives(recorded(tmp_path, events, [*conversation(), *switches()]))
+    assert (verdict, seen) == (Verdict.INCONCLUSIVE, pair_lacp.TOO_SHORT)
+
+
+def test_two_that_do_not_agree_again_are_judged_where_the_machine_had_time(tmp_path: Path) -> None:
+    events = [one for one in COURSE if one.where != "severed"] + [event(14, "agreed", "severed", came=False)]
+    seen = [*conversation(), *switches()]
+    assert survives(recorded(tmp_path, events, seen))[0] is Verdict.FAIL
+    busy = recorded(tmp_path, [*events, event(13.5, "late", seconds=1.2)], seen)
+    assert survives(busy)[0] is Verdict.INCONCLUSIVE
+
+
+def test_what_is_late_on_an_idle_machine_is_not_excused_by_itself(tmp_path: Path) -> None:
+    for average, allowed in ((1.0, 0.0), (38.0, 0.7)):
+        recording = recorded(tmp_path, JOINED, switches(11.0), load_average=average)
+        ports = [port for port in recording.record.ports if port.name.endswith("port2")]
+        assert tardiness(Case(recording, {}), ports, (at(10), at(13)), 1.0) == pytest.approx(allowed)
+
+
+def test_a_failure_on_time_needs_a_machine_that_keeps_time(tmp_path: Path) -> None:
+    case = Case(recorded(tmp_path, [event(20, "late", seconds=1.1)], []), {})
+    unhurried(case, True)
+    unhurried(case, False, (at(5), at(10)))
+    with pytest.raises(Undecided, match=r"1\.1 s late"):
+        unhurried(case, False, (at(19), at(22)))
+
+
+# --- the plain cables -----------------------------------------------------------------------------------------------
+def tried(*, heard: str = "h1:port1") -> tuple[list[Event], dict[str, bytes]]:
+    """A cable that was tried from both ends."""
+    nonces = {f"{group}{way}": f"CANARY{number:010}".encode() for number, (group, way) in enumerate(
+        (group, way) for group in GROUPS for way in "><"
+    )}  # fmt: skip
+    ways = (("h1:port1", "partners:h1p1", ">", "partners:h1p1"), ("partners:h1p1", "h1:port1", "<", heard))
+    return [
+        event(
+            0, PLAIN, target, source=source, nonces={group: nonces[f"{group}{way}"].hex() for group in GROUPS},
+            heard={group: {where: 1} for group in GROUPS},
+        )
+        for source, target, way, where in ways
+    ], nonces  # fmt: skip
+
+
+def canaries(nonces: dict[str, bytes], *, lost: str = "", copied: str = "") -> list[Seen]:
+    seen: list[Seen] = []
+    for name, nonce in nonces.items():
+        frame = (bytes(12) + b"\x88\xb5" + nonce).ljust(60, b"\0")
+        if name != lost:
+            seen.append(("h1p1", 0.1, frame, name.endswith("<")))
+        if name == copied:
+            seen.append(("h1p2", 0.1, frame, True))
+    return seen
+
+
+def test_cables_that_carry_everything_once_are_in_order(tmp_path: Path) -> None:
+    events, nonces = tried()
+    recording = recorded(tmp_path, events, canaries(nonces))
+    assert cables.amiss(recording) is None
+    made = cables.outcome(recording)
+    assert made is not None
+    assert made.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("lost", "copied", "said"), [
+    (f"{GROUPS[0]}>", "", "a frame to 01:80:c2:00:00:00 from h1:port1 to partners:h1p1 came out at nowhere"),
+    ("", f"{GROUPS[3]}>", "h1:port1 to partners:h1p1 came out at partners:h1p1 (1 times), partners:h1p2 (1 times)"),
+    ("", f"{GROUPS[2]}<", "a frame to 01:80:c2:00:00:0e from partners:h1p1 went to partners:h1p2 as well"),
+])  # fmt: skip
+def test_cables_that_lose_or_multiply_are_said_to(tmp_path: Path, lost: str, copied: str, said: str) -> None:
+    events, nonces = tried()
+    wrong = cables.amiss(recorded(tmp_path, events, canaries(nonces, lost=lost, copied=copied)))
+    assert wrong is not None
+    assert said in wrong
+
+
+def test_cables_that_lead_elsewhere_are_said_to(tmp_path: Path) -> None:
+    events, nonces = tried(heard="h1:port2")
+    wrong = cables.amiss(recorded(tmp_path, events, canaries(nonces)))
+    assert wrong == "a frame to 01:80:c2:00:00:00 from partners:h1p1 to h1:port1 came out at h1:port2 (1 times)"
+
+
+def test_where_no_cable_was_tried_nothing_is_said(tmp_path: Path) -> None:
+    recording = recorded(tmp_path, JOINED, [])
+    assert cables.amiss(recording) is None
+    assert cables.outcome(recording) is None
+
+
+# --- what is on its way -----------------------------------------------------------------------------------------------
+class SlowWire:
+    """What is sent here comes in at the other one when a slow switch gets round to it."""
+
+    def __init__(self) -> None:
+        self.other: SlowWire | None = self
+        self.late = 0.0
+        self.receivers: list[Callable[[int, bytes], None]] = []
+
+    def listen(self, receiver: Callable[[int, bytes], None]) -> Callable[[], None]:
+        self.receivers.append(receiver)
+        return lambda: self.receivers.remove(receiver)
+
+    def send(self, frame: bytes) -> int:
+        if self.other is not None:
+            asyncio.get_running_loop().call_later(self.late, self.other.come, frame)
+        return 0
+
+    def come(self, frame: bytes) -> None:
+        for receiver in tuple(self.receivers):
+            receiver(0, frame)
+
+
+def talked(wires: tuple[SlowWire, SlowWire], meanwhile: Callable[[Dialogue], Coroutine[None, None, None]]) -> None:
+    wires[0].other, wires[1].other = wires[1], wires[0]
+    stations: Any = [SimpleNamespace(wire=wire) for wire in wires]
+
+    async def whole() -> None:
+        dialogue = Dialogue(stations, conversations=2)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(dialogue.talk())
+            await meanwhile(dialogue)
+            dialogue.stop()
+
+    asyncio.run(whole())
+
+
+def test_what_a_slow_switch_still_has_is_waited_for() -> None:
+    wires = SlowWire(), SlowWire()
+
+    async def meanwhile(dialogue: Dialogue) -> None:
+        await asyncio.sleep(0.1)
+        assert await dialogue.arrived()
+        wires[0].late, came = 0.2, []
+        await asyncio.sleep(0.1)
+        wires[1].listen(lambda _, frame: came.append(frame))
+        before = asyncio.get_running_loop().time()
+        assert await dialogue.arrived()
+        assert asyncio.get_running_loop().time() - before > 0.1
+        assert came
+
+    talked(wires, meanwhile)
+
+
+def test_what_never_came_through_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    wires = SlowWire(), SlowWire()
+    monkeypatch.setattr(limits, "PAIR_ARRIVED", 0.1)
+
+    async def meanwhile(dialogue: Dialogue) -> None:
+        wires[0].other = None
+        await asyncio.sleep(0.1)
+        assert await dialogue.arrived(), "one way there is nothing to wait for, the other way it came"
+        wires[1].other = None
+        await asyncio.sleep(0.1)
+        assert not await dialogue.arrived()
+
+    talked(wires, meanwhile)
