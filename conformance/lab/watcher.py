@@ -135,7 +135,7 @@ def serve(control: socket.socket) -> int:
                 if not data:
                     break
                 if not descriptors:
-                    _connect(control, json.loads(data))
+                    answer(control, json.loads(data))
                     continue
                 control.send(json.dumps({"problem": _lend(custody, data, descriptors)}).encode())
         except OSError:
@@ -147,7 +147,7 @@ def serve(control: socket.socket) -> int:
         return 1 if problems else 0
 
 
-def _connect(control: socket.socket, wanted: list[str | int]) -> None:
+def answer(control: socket.socket, wanted: list[str | int]) -> None:
     """Connect to an address and port from the machine itself, and send the connection, or why there is none."""
     try:
         made = socket.create_connection((str(wanted[0]), int(wanted[1])), limits.SWITCH_OPEN)

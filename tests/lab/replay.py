@@ -43,12 +43,13 @@ class Replay:
 
     name: str
     strange: list[str] = field(default_factory=list)
+    left: list[dict[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         script = tomllib.loads((FOLDER / f"{self.name}.toml").read_text())
         self.prompt: str = script["prompt"]
         self.quiet: dict[str, str] = script["quiet"]
-        self.left: list[dict[str, str]] = script["exchange"]
+        self.left = self.left or script["exchange"]
         self.tables: dict[str, str] = {one["send"]: one["output"] for one in script.get("table", ())}
         self.silent = False
         self.key = paramiko.ECDSAKey.generate()

@@ -24,7 +24,7 @@ from conformance.lab import link, netlink, rtnetlink, snapshot
 from conformance.lab.appear import await_path
 from conformance.lab.lab import Lab
 from conformance.lab.namespace import Namespace
-from conformance.lab.watcher import OWN, Refusal, borrow, dial
+from conformance.lab.watcher import OWN, Refusal, borrow
 from conformance.recording.model import InterfaceState
 from conformance.testbed import Testbed, load
 
@@ -105,25 +105,6 @@ def test_a_nic_comes_back_from_a_lab_that_was_killed() -> None:
         os.waitpid(child, 0)
         assert process.wait(limits.COMMAND) == 0
         assert plain(nic(own)) == plain(before)
-
-
-def test_a_device_is_reached_from_the_machine_and_not_from_the_lab() -> None:
-    with machine(1) as (own, _), Namespace.create("lab") as lab:
-        netlink.transact(own, [rtnetlink.up("lo")])
-        lifeline, process = watcher()
-        with socket.create_server(("127.0.0.1", 0)) as device:
-            place = device.getsockname()
-            with lab.socket(socket.AF_INET, socket.SOCK_STREAM) as astray, pytest.raises(OSError, match="unreachable"):
-                astray.connect(place)
-            with dial(lifeline, *place) as mine:
-                theirs, _ = device.accept()
-                with theirs:
-                    theirs.sendall(b"switch>")
-                    assert mine.recv(64) == b"switch>"
-        with pytest.raises(OSError, match="refused"):
-            dial(lifeline, *place)
-        lifeline.close()
-        assert process.wait(limits.COMMAND) == 0
 
 
 class LinkMonitor:

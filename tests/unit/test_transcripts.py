@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import select
+import signal
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +33,7 @@ from conformance.adapters.switch.transcript import Transcript
 from conformance.adapters.views import Counters, Station
 from conformance.judging.case import Case, judge
 from conformance.judging.views import views
+from conformance.lab import watcher
 from conformance.recording.model import Event
 from conformance.scenarios.views import show
 from conformance.verdict import Verdict
@@ -89,6 +96,60 @@ def test_a_port_is_told_read_back_and_left_as_it_was(device: Replay, tmp_path: P
     assert not device.left, transcript.path.read_text()
     assert not [line for line in device.strange if line not in ("exit", "quit")]
     assert PASSWORD not in transcript.path.read_text()
+
+
+@pytest.mark.parametrize("device", PORTS, indirect=True)
+def test_a_killed_run_leaves_a_device_that_the_next_one_puts_back(device: Replay, tmp_path: Path) -> None:
+    """SIGKILL between a change and its undoing: the journal tells the next session what to send before anything."""
+    journal = tmp_path / "journal.json"
+    known = login(device, tmp_path)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            killed = Transcript(tmp_path / "killed.log")
+            changes = Changes(Session(load(device.name), known, killed, over=device.there), journal)
+            changes.apply("access", port=PORTS[device.name], vlan="100")
+            os.write(writing, b".")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    assert select.select([reading], [], [], limits.COMMAND)[0], "it did not come so far"
+    assert os.read(reading, 1), (tmp_path / "killed.log").read_text()
+    os.close(reading)
+    os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert journal.is_file()
+    device.close()
+    after = Replay(device.name, left=device.left)
+    transcript = Transcript(tmp_path / "ssh.log", [PASSWORD])
+    with Session(load(device.name), login(after, tmp_path), transcript, over=after.there) as session:
+        Changes(session, journal)
+        assert not journal.exists()
+        assert session.show("configured", {"port": PORTS[device.name]})
+    assert not after.left, transcript.path.read_text()
+    assert "undoing what a killed run has left" in transcript.path.read_text()
+    after.close()
+
+
+def test_a_device_outside_is_reached_through_the_watcher() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as listening:
+        place = listening.getsockname()
+        for answered in (True, False):
+            if not answered:
+                listening.close()
+            there = threading.Thread(target=lambda: watcher.answer(theirs, json.loads(theirs.recv(4096))))
+            there.start()
+            if answered:
+                with watcher.dial(ours, *place) as mine, listening.accept()[0] as device:
+                    device.sendall(b"switch>")
+                    assert mine.recv(64) == b"switch>"
+            else:
+                with pytest.raises(OSError, match="refused"):
+                    watcher.dial(ours, *place)
+            there.join()
 
 
 @pytest.mark.parametrize("device", VENDORS, indirect=True)
