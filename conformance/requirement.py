@@ -29,6 +29,7 @@ ROLES: Final = (
 FEATURES: Final = (
     "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
     "conflict-detection", "multi-address", "policy", "restart", "tenants", "source-validation",
+    "overlapping-addresses",
     "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp", "own-view",
     "move", "routed-move", "vrrp",
 )  # fmt: skip

@@ -81,3 +81,36 @@ def test_within(case: Case) -> None:
             seen=f"{found.name(cell)} ended in {found.end(cell)}",
         )
     case.show(found.grid(wanted & ~answered))
+
+
+@check("tenant.same-addresses", scenario="tenant", family=FAMILIES, path=("same-host", "cross-host"))
+def test_same_addresses(case: Case) -> None:
+    """Two tenants have endpoints at the same addresses, which do not notice each other."""
+    case.window("same-addresses")
+    expected = "two tenants may have the same addresses, and each talks to its own endpoints there"
+    for event in case.recording.record.events:
+        if event.kind == "same-refused":
+            said = f"one of two endpoints at the same address was refused: {event.detail['problem']}"
+            case.expect(False, expected=expected, seen=said)
+            return
+    index = case.recording.frames
+    twins = {flow.source for flow in case.flows()} | {flow.target for flow in case.flows()}
+    states = {one.name: one for one in case.endpoints if one.name in twins}
+    for flow in case.flows():
+        server = flow.arrival.server if flow.arrival else "nobody"
+        case.expect_flow(
+            flow, flow.status == "answered" and server == flow.target, expected=expected,
+            seen=f"{flow.status}, and it arrived at {server}",
+        )  # fmt: skip
+        source = states[flow.source]
+        case.require(source.kernel.mac, f"{source.name} has no MAC address")
+        foreign = [tap for one in states.values() if one.tenant != source.tenant for tap in taps_of(case, one.name)]
+        rows = {*index.select(tap=foreign, outbound=False, source_mac=source.kernel.mac).tolist()}
+        carried = np.array(sorted(row - 1 for row in case.frames_of(flow)), dtype=np.int64)
+        rows |= {*carried[np.isin(index.tap[carried], foreign) & ~index.outbound[carried]].tolist()}
+        case.expect(
+            not rows,
+            expected=expected,
+            seen=f"{len(rows)} frames of {flow.source} arrived at endpoints of the other tenant",
+            frames=sorted(row + 1 for row in rows),
+        )

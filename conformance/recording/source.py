@@ -1,4 +1,4 @@
-"""Where recordings come from: a folder of an earlier run, or (conformance.lab.live) a lab that makes them now."""
+"""Where recordings come from: a folder of an earlier run, or (conformance.running.live) a lab that makes them now."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
     from conformance.adapters.interface import Adapter, Identity, Unavailable
-    from conformance.lab.live import Live
     from conformance.lab.pool import Pool
     from conformance.report.progress import Progress
+    from conformance.running.live import Live
 
 KERNEL_ONLY = ("nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan")
 """What runs when no profile is named: needs the kernel and nothing else."""
@@ -159,7 +159,7 @@ class Run:
 
     def _record(self, planned: list[Instance]) -> Source:
         from conformance.adapters.interface import Unavailable
-        from conformance.lab.live import Live, Order
+        from conformance.running.live import Live, Order
 
         weights = {name: adapter.weight for name, adapter in self._adapters.items()}
         for name, adapter in self._adapters.items():

@@ -1,7 +1,8 @@
 """Spoofing: one endpoint sends in others' names, and, between that, what it may send; everybody else looks on. At last
 it tries to have what is sent to its neighbour.
 
-Each frame is written down whole: on other taps it is found as it was sent.
+Each frame is written down whole: on other taps it is found as it was sent. What is forged names the kind of legitimate
+frame that differs from it in the name alone: where not even that reaches anybody, nothing is said of the forgery.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ LOCAL_EXPERIMENT: Final = 0x88B5
 HOPS: Final = 255
 THEFTS: Final = 3
 
-Frame = tuple[str, str, bytes]
-"""Which requirement it is about, what it is, and the frame."""
+Frame = tuple[str, str, str, bytes]
+"""Which requirement it is about, its kind, what it is, and the frame."""
 
 
 def act(stage: Stage) -> None:
@@ -57,19 +58,20 @@ def _steal(stage: Stage) -> None:
     near, own = _mac(stage, "neighbour"), _mac(stage, "friend")
     for form in ("before", "after"):
         who = "neighbour" if form == "before" else "attacker"
-        _send(stage, "shown", [("entry", who, _experiment(stage, near))], who)
+        here, there, to = (_first(stage, name) for name in (who, "friend", "neighbour"))
+        shown = [_experiment(stage, near), _datagram(stage, EVERYBODY, near, here, there)]
+        _send(stage, "shown", [("entry", "frame", who, frame) for frame in shown], who)
         keep_silent(limits.BRIDGE_SETTLED)
-        letter = near + own + struct.pack("!H", LOCAL_EXPERIMENT) + mark(stage.number())
-        _send(stage, "letter", [("entry", form, letter)], "friend")
+        _send(stage, "letter", [("entry", "datagram", form, _datagram(stage, near, own, there, to))], "friend")
         keep_silent(limits.BRIDGE_SETTLED)
 
 
 def _send(stage: Stage, kind: str, frames: list[Frame], name: str = "attacker") -> None:
     endpoint = stage.endpoints[name]
     with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-        for about, form, frame in frames:
+        for about, like, form, frame in frames:
             whole = frame.ljust(60, b"\0")
-            stage.event(kind, name, about=about, form=form, frame=whole.hex())
+            stage.event(kind, name, about=about, like=like, form=form, frame=whole.hex())
             sender.sendto(whole, (endpoint.interface, 0))
 
 
@@ -77,33 +79,33 @@ def _mac(stage: Stage, name: str) -> bytes:
     return bytes.fromhex(stage.states[name].kernel.mac.replace(":", ""))
 
 
+def _first(stage: Stage, name: str) -> packets.Address:
+    """An endpoint's address of the first family."""
+    return stage.addresses(stage.endpoints[name], stage.families[0])[0]
+
+
 def _legitimate(stage: Stage) -> Iterator[Frame]:
     """What an endpoint may send, of every kind that is forged: under its own MAC and addresses. All of it is flooded:
     a bridge that was lied to may send to one station elsewhere."""
     mac = _mac(stage, "attacker")
     local = link_local(mac.hex(":")).ip
-    yield "source-mac", "a broadcast under its own MAC address", _experiment(stage, mac)
+    yield "source-mac", "frame", "a broadcast under its own MAC address", _experiment(stage, mac)
     for family in stage.families:
         own, other = (stage.addresses(stage.endpoints[name], family)[0] for name in ("attacker", "neighbour"))
-        yield (
-            "source-address",
-            f"a datagram from its own {family} address",
-            _datagram(stage, EVERYBODY, mac, own, other),
-        )
+        datagram = _datagram(stage, EVERYBODY, mac, own, other)
+        yield "source-mac", family, f"a datagram over {family} under its own MAC address", datagram
+        datagram = _datagram(stage, EVERYBODY, mac, own, other)
+        yield "source-address", family, f"a datagram from its own {family} address", datagram
         if isinstance(own, IPv4Address):
-            yield "arp", "an announcement of its own address", _arp(1, mac, own, own)
-            yield "arp", "a probe without a sender's address", _arp(1, mac, ANYONE, other)
+            yield "arp", "claim", "an announcement of its own address", _arp(1, mac, own, own)
+            yield "arp", "probe", "a probe without a sender's address", _arp(1, mac, ANYONE, other)
             request = _udp(stage, EVERYBODY, mac, (ANYONE, LIMITED), (68, 67))
-            yield "dhcp-server", "a DHCP client's request", request
+            yield "dhcp-server", family, "a DHCP client's request", request
         else:
-            advert = _advertisement(own, mac)
-            yield (
-                "neighbour-discovery",
-                "an advertisement of its own address",
-                _icmpv6(mac, local, 136, advert, 0x2000_0000),
-            )
+            advert = _icmpv6(mac, local, 136, _advertisement(own, mac), 0x2000_0000)
+            yield "neighbour-discovery", "message", "an advertisement of its own address", advert
             asked = _udp(stage, _group(DHCP_AGENTS), mac, (local, DHCP_AGENTS), (546, 547))
-            yield "dhcp-server", "a DHCPv6 client's request", asked
+            yield "dhcp-server", family, "a DHCPv6 client's request", asked
 
 
 def _forged(stage: Stage) -> Iterator[Frame]:
@@ -111,38 +113,41 @@ def _forged(stage: Stage) -> Iterator[Frame]:
     mac, near, far = (_mac(stage, name) for name in ("attacker", "neighbour", "observer"))
     local = link_local(mac.hex(":")).ip
     for name, stolen in (("the neighbour's", near), ("the observer's", far), ("nobody's", b"\x02" + os.urandom(5))):
-        yield "source-mac", f"a broadcast under {name} MAC address", _experiment(stage, stolen)
+        yield "source-mac", "frame", f"a broadcast under {name} MAC address", _experiment(stage, stolen)
     for family in stage.families:
         own, other, third = (
             stage.addresses(stage.endpoints[name], family)[0] for name in ("attacker", "neighbour", "observer")
         )
+        for name, stolen in (("the neighbour's", near), ("the observer's", far)):
+            datagram = _datagram(stage, EVERYBODY, stolen, own, other)
+            yield "source-mac", family, f"a datagram over {family} under {name} MAC address", datagram
         loopback: packets.Address = IPv6Address("fe80::bad") if own.version == 6 else IPv4Address("127.0.0.1")
         for name, stolen_ip in (
             ("the observer's", third),
             ("nobody's", NOWHERE[own.version]),
             (str(loopback), loopback),
         ):
-            yield "source-address", f"a datagram from {name} address", _datagram(stage, near, mac, stolen_ip, other)
+            datagram = _datagram(stage, near, mac, stolen_ip, other)
+            yield "source-address", family, f"a datagram from {name} address", datagram
         if isinstance(own, IPv4Address) and isinstance(third, IPv4Address) and isinstance(other, IPv4Address):
-            yield "arp", "an announcement of the observer's address", _arp(1, mac, third, third)
-            yield "arp", "a reply in the observer's name", _arp(2, mac, third, other, near)
-            yield "arp", "a request in the observer's name", _arp(1, mac, third, other)
-            yield "dhcp-server", "a DHCP server's offer", _udp(stage, EVERYBODY, mac, (own, LIMITED), (67, 68))
+            yield "arp", "claim", "an announcement of the observer's address", _arp(1, mac, third, third)
+            yield "arp", "claim", "a reply in the observer's name", _arp(2, mac, third, other, near)
+            yield "arp", "claim", "a request in the observer's name", _arp(1, mac, third, other)
+            offer = _udp(stage, EVERYBODY, mac, (own, LIMITED), (67, 68))
+            yield "dhcp-server", family, "a DHCP server's offer", offer
         else:
-            advert = _advertisement(third, mac)
             prefix = struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 1800, 1800, 0) + IPv6Address("2001:db8:bad::").packed
-            yield (
-                "neighbour-discovery",
-                "an advertisement of the observer's",
-                _icmpv6(mac, local, 136, advert, 0x2000_0000),
-            )
             router = struct.pack("!II", 0, 0) + prefix
-            yield "neighbour-discovery", "a router advertisement", _icmpv6(mac, local, 134, router, 0x4000_0708)
-            unicast = _icmpv6(mac, local, 134, router, 0x4000_0708, (near, other))
-            yield "neighbour-discovery", "a router advertisement to one station", unicast
             away = local.packed + third.packed
-            yield "neighbour-discovery", "a redirect", _icmpv6(mac, local, 137, away, 0, (near, other))
-            yield "dhcp-server", "a DHCPv6 server's answer", _udp(stage, near, mac, (own, other), (547, 546))
+            for form, message in (
+                ("an advertisement of the observer's", (136, _advertisement(third, mac), 0x2000_0000)),
+                ("a router advertisement", (134, router, 0x4000_0708)),
+                ("a router advertisement to one station", (134, router, 0x4000_0708, (near, other))),
+                ("a redirect", (137, away, 0, (near, other))),
+            ):
+                yield "neighbour-discovery", "message", form, _icmpv6(mac, local, *message)
+            answer = _udp(stage, near, mac, (own, other), (547, 546))
+            yield "dhcp-server", family, "a DHCPv6 server's answer", answer
 
 
 def _experiment(stage: Stage, mac: bytes) -> bytes:

@@ -30,6 +30,16 @@ class MacOnlyOnArp(GuardedBridge):
             yield name, ((nft.ether_type("arp"), *match) if name == "mac" else match)
 
 
+class MacNotOfIp(GuardedBridge):
+    """The MAC address is compared where there is no IP address to compare."""
+
+    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+        """With a condition on the frame's type."""
+        besides = nft.ether_type("ip", negate=True), nft.ether_type("ip6", negate=True)
+        for name, match in super().against(lease):
+            yield name, ((*besides, *match) if name == "mac" else match)
+
+
 class LearnedFirst(GuardedBridge):
     """The MAC address is compared where frames are forwarded, which is after the bridge has learned from them."""
 
@@ -118,6 +128,13 @@ FAULTS = (
         MacOnlyOnArp,
         _narrowed("protocol"),
         "F-ACL-09a",
+    ),
+    _fault(
+        "mac-not-ip",
+        "the MAC address of packets is not compared",
+        "source-mac entry-stays",
+        MacNotOfIp,
+        _narrowed("protocol"),
     ),
     _fault("arp", "ARP in another's name passes", "arp", without("arp"), _gap("arp"), "X-25"),
     _fault("ipv6-source", "any IPv6 source passes", "source-address", without("ipv6"), _gap("ipv6")),

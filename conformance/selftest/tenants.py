@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
+from conformance.adapters.linux.macvlan_tenants import MacvlanTenants
+from conformance.adapters.linux.pool import Pool
 from conformance.adapters.linux.tenants import TENANTS, TenantBridges, bridge
 from conformance.lab import netlink, rtnetlink
 from conformance.lab import nftables as nft
+from conformance.lab.lab import Host
 from conformance.recording.model import Record
 from conformance.selftest.fault import PLANTED, Fault, rule_hit
 
 NETWORK: Final = "tenant-bridges"
+SEGMENTS: Final = "macvlan-tenants"
+EVERYTHING: Final = frozenset(
+    {"tenant.isolated-v4", "tenant.isolated-v6", "tenant.isolated-l2", "tenant.same-addresses"}
+)
 
 
 class Routed(TenantBridges):
@@ -55,6 +62,52 @@ class Parted(TenantBridges):
         for host in self.lab.hosts.values():
             chain = nft.Chain("forward", (nft.Rule(nft.drop(), (), PLANTED),), hook="forward")
             nft.install(host.namespace, nft.Table("bridge", "parted", (chain,)))
+
+
+class SharedParent(MacvlanTenants):
+    """All macvlan interfaces of a host have one parent, and nobody looks for duplicates."""
+
+    detects = False
+
+    def vni(self, host: Host, tenant: str) -> int:
+        """The first tenant's, for both."""
+        del tenant
+        return super().vni(host, TENANTS[0])
+
+
+class CrossedSegments(MacvlanTenants):
+    """On the second host each tenant has the other's segment."""
+
+    def vni(self, host: Host, tenant: str) -> int:
+        """The other one's."""
+        second = host.name != next(iter(self.lab.hosts))
+        return super().vni(host, TENANTS[1 - TENANTS.index(tenant)] if second else tenant)
+
+
+class OneBook(MacvlanTenants):
+    """What one tenant has, no other may have."""
+
+    def book(self, host: Host, tenant: str, version: int) -> Pool:
+        """The first tenant's, for both."""
+        del tenant
+        return super().book(host, TENANTS[0], version)
+
+
+def _in_one_segment(record: Record) -> str | None:
+    """The hosts tell each other of endpoints of both tenants at VXLAN interfaces of the same segment."""
+    tenants = {one.kernel.mac: one.tenant for one in record.endpoints}
+    found: dict[str, set[str]] = {}
+    for shown in record.snapshots:
+        for entry in shown.forwarding:
+            if entry["mac"] in tenants and str(entry["interface"]).startswith("vx-"):
+                found.setdefault(entry["interface"], set()).add(tenants[entry["mac"]])
+    mixed = [name for name, both in found.items() if len(both) > 1]
+    return f"{', '.join(mixed)} lead to endpoints of both tenants" if mixed else None
+
+
+def _refused(record: Record) -> str | None:
+    events = (one for one in record.events if one.kind == "attach-failed")
+    return next((f"{one.where}: {one.detail['problem']}" for one in events), None)
 
 
 def _rules(record: Record) -> list[Any]:
@@ -112,5 +165,32 @@ FAULTS = (
         fails=frozenset({"tenant.within"}),
         design=Parted,
         witness=rule_hit,
+    ),
+    Fault(
+        name="tenants-share-parent",
+        title="all macvlan interfaces of a host have one parent",
+        network=SEGMENTS,
+        endpoints=8,
+        fails=EVERYTHING,
+        design=SharedParent,
+        witness=_in_one_segment,
+    ),
+    Fault(
+        name="tenants-crossed",
+        title="on one host each tenant is in the other's segment",
+        network=SEGMENTS,
+        endpoints=8,
+        fails=EVERYTHING,
+        design=CrossedSegments,
+        witness=_in_one_segment,
+    ),
+    Fault(
+        name="tenants-one-book",
+        title="an address that one tenant has is refused to the other",
+        network=SEGMENTS,
+        endpoints=8,
+        fails=frozenset({"tenant.same-addresses"}),
+        design=OneBook,
+        witness=_refused,
     ),
 )

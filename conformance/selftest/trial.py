@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +17,14 @@ from conformance.judging.links import TOLD, lateness
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
 from conformance.judging.shipped import checks
-from conformance.lab.live import Live, Order
 from conformance.pairs.pairing import JOINT, pair_of
 from conformance.profile import Profile
 from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
 from conformance.requirement import Level
+from conformance.running.live import Live, Order
+from conformance.scenarios.catalogue import SCENARIOS
 from conformance.selftest.fault import Fault
 from conformance.selftest.subject import profile_of
 from conformance.verdict import Outcome, Verdict
@@ -101,7 +102,7 @@ class Trial:
 
 
 class Trials:
-    """Records networks, with and without faults, all at the same time below `out`, in the order of `subjects`.
+    """Records networks, with and without faults, all at the same time below `out`: first those that take longest.
 
     A subject is a fault, or a sound network and its testbed. Recordings are deleted as soon as they were judged, unless
     `keep` says otherwise.
@@ -118,7 +119,8 @@ class Trials:
             profile = profile_of(subject) if isinstance(subject, Fault) else sound_profile(subject[0])
             self._profiles[profile.name] = profile
             cells.append((profile.name, subject.testbed if isinstance(subject, Fault) else subject[1]))
-        self._keys = [key for cell in cells for key in self._needed(*cell)]
+        needed = sorted((self._needed(*cell) for cell in cells), key=_longest, reverse=True)
+        self._keys = [key for keys in needed for key in keys]
         beds = {bed: testbeds.load(bed) for _, bed in cells}
         weights = {name: adapter_for(profile).weight for name, profile in self._profiles.items()}
         self._live = Live(Order(self._profiles, weights, beds, out), lambda *_: None)
@@ -193,6 +195,11 @@ class Trials:
     def close(self) -> None:
         """Stop recording."""
         self._live.close()
+
+
+def _longest(keys: Sequence[RecordingKey]) -> float:
+    """The longest chain of waits in the scenarios of one network, in s."""
+    return max((SCENARIOS[key.scenario].waits for key in keys), default=0.0)
 
 
 def _scenarios(subjects: Iterable[Fault | Sound]) -> dict[Sound, frozenset[str]]:

@@ -6,6 +6,7 @@ The table of truths is `truths.toml`; whatever it does not name must pass. An er
 from __future__ import annotations
 
 import fnmatch
+import os
 import shutil
 import subprocess
 import tomllib
@@ -38,6 +39,7 @@ PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED, *NI
 CONFORMING = {
     "routed-64", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
     "ovs-bridge", "routed-64-acl", "guarded-bridge", "tenant-bridges", "frr-switch",
+    "macvlan-tenants",
 }  # fmt: skip
 UNDECIDED = {"linux-overlay-mover"}
 """What fails nothing and leaves something open: nobody outside has a way into that overlay."""
@@ -159,7 +161,7 @@ def test_verdicts_of_groups_in_a_virtual_machine_are_true(kind: str, tmp_path: P
     ("profile", "families"),
     [
         ("qemu-migration-virtio", ("route", "nat", "addr", "nd", "mtu", "underlay", "move")),
-        ("qemu-migration-e1000", ("move",)),
+        pytest.param("qemu-migration-e1000", ("move",), marks=[SKIPPED] if NIGHTLY else []),
     ],
 )
 def test_verdicts_of_virtual_machines_are_true(profile: str, families: tuple[str, ...], tmp_path: Path) -> None:
@@ -284,11 +286,15 @@ def test_failures_show_their_frames(whole_run: Path) -> None:
     assert shown.items() <= {row[0]: row[1] for row in rows}.items()
 
 
-def test_all_recordings_are_judged_again_to_the_same_bytes(whole_run: Path, tmp_path: Path) -> None:
-    ended = plugfest(tmp_path, "judge", whole_run, "--out", "again")
+def test_recordings_are_judged_again_to_the_same_bytes(whole_run: Path, tmp_path: Path) -> None:
+    """One implementation of every kind, and the plain wire as their control."""
+    kinds = {load_profile(name).kind: name for name in reversed(PROFILES)}
+    here = [name for name in kinds.values() if read(whole_run / name).header.unavailable is None]
+    for name in (CONTROL, *here):
+        shutil.copytree(whole_run / name, tmp_path / "run" / name, copy_function=os.link)
+    ended = plugfest(tmp_path, "judge", "run", "--out", "again")
     assert ended.returncode == 1, ended.stderr
-    for profile in PROFILES:
-        if read(whole_run / profile).header.unavailable is None:
-            again = tmp_path / "again" / profile
-            assert canonical_outcomes(read(whole_run / profile)) == canonical_outcomes(read(again)), profile
-            assert outcomes(whole_run / profile / "report.json") == outcomes(again / "report.json")
+    for profile in here:
+        again = tmp_path / "again" / profile
+        assert canonical_outcomes(read(whole_run / profile)) == canonical_outcomes(read(again)), profile
+        assert outcomes(whole_run / profile / "report.json") == outcomes(again / "report.json")

@@ -44,12 +44,38 @@ def own_words(doing: str) -> Iterator[None]:
 
 
 class Engine:
-    """A running dockerd; `client` speaks to its socket, which lies in the host's private mounts."""
+    """A running dockerd; `client` speaks to its socket, which lies in the host's private mounts. Raises AdapterError
+    where it does not come up."""
 
-    def __init__(self, host: Host, daemon: Daemon, client: docker.APIClient) -> None:
+    def __init__(self, host: Host, settings: Settings) -> None:
         self.host = host
-        self.daemon = daemon
-        self.client = client
+        self._settings = settings
+        try:
+            host.namespace.call(prepare_mounts, host.logs)
+        except OSError as problem:
+            raise AdapterError(f"{host.name}: no private mounts for an engine: {problem}") from problem
+        self._start()
+
+    def _start(self) -> None:
+        self.daemon = _start_daemon(self.host, self._settings)
+        try:
+            with own_words(f"{self.host.name}: connect to dockerd"):
+                base_url = f"unix:///proc/{self.daemon.pid}/root{SOCKET}"
+                self.client = docker.APIClient(base_url=base_url, version="auto", timeout=int(limits.ATTACH))
+        except AdapterError:
+            _kill(self.daemon)
+            raise
+
+    def restart(self) -> None:
+        """End dockerd as a service manager does, and start it again with the same state. Raises AdapterError."""
+        self.client.close()
+        self.daemon.stop()
+        self._start()
+
+    def close(self) -> None:
+        """End dockerd at once."""
+        self.client.close()
+        _kill(self.daemon)
 
     @contextmanager
     def asked(self, doing: str) -> Iterator[docker.APIClient]:
@@ -71,15 +97,9 @@ def start_engines(lab: Lab, settings: Settings, resources: ExitStack) -> dict[st
     archive = image_archive(settings.busybox)
 
     def start(host: Host) -> Engine:
-        daemon = _start_daemon(host, settings)
-        resources.callback(_kill, daemon)
-        with own_words(f"{host.name}: connect to dockerd"):
-            client = docker.APIClient(
-                base_url=f"unix:///proc/{daemon.pid}/root{SOCKET}", version="auto", timeout=int(limits.ATTACH)
-            )
-        resources.callback(client.close)
-        engine = Engine(host, daemon, client)
-        with engine.asked("import the image"):
+        engine = Engine(host, settings)
+        resources.callback(engine.close)
+        with engine.asked("import the image") as client:
             client.import_image_from_data(archive, repository=REPOSITORY, tag=TAG)
         return engine
 
@@ -90,10 +110,6 @@ def start_engines(lab: Lab, settings: Settings, resources: ExitStack) -> dict[st
 
 def _start_daemon(host: Host, settings: Settings) -> Daemon:
     """Start dockerd and wait until it says that it is ready."""
-    try:
-        host.namespace.call(prepare_mounts, host.logs)
-    except OSError as problem:
-        raise AdapterError(f"{host.name}: no private mounts for an engine: {problem}") from problem
     with host.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notices:
         notices.bind("")
         place = "@" + notices.getsockname()[1:].decode()

@@ -53,6 +53,12 @@ class FilteredSubject(DockerSubject):
             self._policy = policy
             self._enforce()
 
+    def restart(self, host: Host) -> None:
+        """dockerd alone: its containers go on where it is told to leave them (live-restore), and the chain is its
+        users', who do nothing. Raises AdapterError."""
+        with self._changes:
+            self._engines[host.name].restart()
+
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Make the endpoint known to every host's rules, then start its container. Raises AdapterError."""
         with self._changes:

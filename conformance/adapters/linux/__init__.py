@@ -15,6 +15,7 @@ from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.guarded import GuardedBridge
 from conformance.adapters.linux.isolated import IsolatedPorts
 from conformance.adapters.linux.macvlan import SHIM, Macvlan
+from conformance.adapters.linux.macvlan_tenants import MacvlanTenants
 from conformance.adapters.linux.mover import Mover, Moves, OverlayMover
 from conformance.adapters.linux.nat_bridge import NatBridge
 from conformance.adapters.linux.network import Network, refusals
@@ -36,6 +37,7 @@ Design = Literal[
     "tenant-bridges",
     "guarded-bridge",
     "isolated-ports",
+    "macvlan-tenants",
 ]
 
 
@@ -77,6 +79,7 @@ DESIGNS: Final[dict[Design, type[Network]]] = {
     "tenant-bridges": TenantBridges,
     "guarded-bridge": GuardedBridge,
     "isolated-ports": IsolatedPorts,
+    "macvlan-tenants": MacvlanTenants,
 }
 
 

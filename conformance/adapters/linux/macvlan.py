@@ -11,7 +11,7 @@ from conformance.lab import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
 
 SHIM: Final = "shim0"
-_BRIDGE_MODE: Final = {1: struct.pack("=I", 4)}
+BRIDGE_MODE: Final = {1: struct.pack("=I", 4)}
 """IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE."""
 
 
@@ -35,7 +35,7 @@ class Macvlan(Network):
     def connect(self, lease: Lease) -> None:
         """The interface is made straight in the endpoint's namespace; it keeps its parent in the host's."""
         made = rtnetlink.link(
-            INTERFACE, "macvlan", data=_BRIDGE_MODE, mtu=lease.mtu, mac=lease.mac, parent=lease.host.uplink,
+            INTERFACE, "macvlan", data=BRIDGE_MODE, mtu=lease.mtu, mac=lease.mac, parent=lease.host.uplink,
             descriptor=lease.namespace.descriptor,
         )  # fmt: skip
         netlink.transact(lease.host.namespace, [made])
@@ -47,7 +47,7 @@ class Macvlan(Network):
                 self._remedy(host)
 
     def _remedy(self, host: Host) -> None:
-        made = rtnetlink.link(SHIM, "macvlan", data=_BRIDGE_MODE, mtu=host.mtu, parent=host.uplink)
+        made = rtnetlink.link(SHIM, "macvlan", data=BRIDGE_MODE, mtu=host.mtu, parent=host.uplink)
         netlink.transact(host.namespace, [made])
         for interface in (SHIM, host.uplink):
             host.namespace.sysctl(f"net.ipv4.conf.{interface}.arp_ignore", 1)

@@ -33,6 +33,7 @@ class Lease:
     addresses: tuple[Interface, ...]
     mtu: int
     labels: Mapping[str, str] = field(default_factory=dict)
+    tenant: str = ""
 
 
 class Network(ABC):
@@ -64,6 +65,11 @@ class Network(ABC):
     @abstractmethod
     def pool(self, host: Host, version: int) -> Pool:
         """Where the addresses of `host`'s endpoints come from."""
+
+    def book(self, host: Host, tenant: str, version: int) -> Pool:
+        """Who has which address: tenants whose addresses are their own affair have a pool each."""
+        del tenant
+        return self.pools[host.name, version]
 
     @abstractmethod
     def start(self) -> None:
@@ -140,6 +146,7 @@ class Network(ABC):
             addresses=addresses,
             mtu=self.mtu(host),
             labels=request.labels,
+            tenant=request.tenant,
         )
         try:
             self._configure(lease)
@@ -155,26 +162,27 @@ class Network(ABC):
         """Take the endpoint's interface away and give its addresses back. Raises AdapterError."""
         with refusals(endpoint.name):
             self.disconnect(endpoint.handle)
-        self._give_back(endpoint.handle.host, endpoint.handle.addresses)
+        lease: Lease = endpoint.handle
+        self._give_back(lease.host, lease.addresses, lease.tenant)
 
     # --- how it is done ---------------------------------------------------------------------------------------
     def _take(self, host: Host, request: Attachment) -> tuple[Interface, ...]:
         taken: list[Interface] = []
         try:
-            taken.extend(self.pools[host.name, wish.version].take(wish.ip) for wish in request.addresses)
+            taken.extend(self.book(host, request.tenant, wish.version).take(wish.ip) for wish in request.addresses)
             versions = {wish.version for wish in request.addresses} or {4, 6}
             own = 0 if request.addresses else 1
             for version in sorted(versions):
-                pool = self.pools[host.name, version]
+                pool = self.book(host, request.tenant, version)
                 taken.extend(pool.take() for _ in range(own + request.extra_addresses))
         except AdapterError as problem:
-            self._give_back(host, taken)
+            self._give_back(host, taken, request.tenant)
             raise AdapterError(f"{request.name}: {problem}") from None
         return tuple(taken)
 
-    def _give_back(self, host: Host, addresses: Sequence[Interface]) -> None:
+    def _give_back(self, host: Host, addresses: Sequence[Interface], tenant: str = "") -> None:
         for address in addresses:
-            self.pools[host.name, address.version].give_back(address.ip)
+            self.book(host, tenant, address.version).give_back(address.ip)
 
     def _configure(self, lease: Lease) -> None:
         with refusals(lease.name):
@@ -191,7 +199,7 @@ class Network(ABC):
     def _release(self, lease: Lease) -> None:
         with suppress(Exception):
             self.disconnect(lease)
-        self._give_back(lease.host, lease.addresses)
+        self._give_back(lease.host, lease.addresses, lease.tenant)
 
 
 def mac_of(name: str) -> str:

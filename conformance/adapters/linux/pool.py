@@ -35,6 +35,12 @@ class Pool:
         return cls(prefix, length, lambda: next(addresses, None))
 
     @classmethod
+    def part_of(cls, prefix: Network, part: Network) -> Pool:
+        """The addresses of `part` without its first, which is a network's own; any of `prefix` may be asked for."""
+        own = cls.of(part, prefix.prefixlen, skip=1)
+        return cls(prefix, prefix.prefixlen, own._fresh)
+
+    @classmethod
     def on_segment(cls, host: Host, version: int) -> Pool:
         """Addresses of the host's own segment: those set aside for it, or any of the segment that is asked for."""
         network = host.ipv4.network if version == 4 else host.ipv6.network

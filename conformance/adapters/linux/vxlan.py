@@ -24,6 +24,14 @@ _ID, _LOCAL, _LEARNING, _PORT = 1, 4, 7, 15
 """IFLA_VXLAN attributes."""
 
 
+def tunnel(name: str, host: Host, *, vni: int, mtu: int) -> netlink.Request:
+    """A VXLAN interface that learns nothing; `mtu` in bytes."""
+    data = {
+        _ID: struct.pack("=I", vni), _LOCAL: host.ipv4.ip.packed, _LEARNING: b"\0", _PORT: struct.pack(">H", PORT),
+    }  # fmt: skip
+    return rtnetlink.link(name, "vxlan", data=data, mtu=mtu)
+
+
 class Vxlan(BridgeNetwork):
     """A prefix that spans all hosts; nothing is routed into or out of it."""
 
@@ -59,14 +67,10 @@ class Vxlan(BridgeNetwork):
     def start(self) -> None:
         """Bridge, tunnel and replication list on every host."""
         for host in self.lab.hosts.values():
-            data = {
-                _ID: struct.pack("=I", VNI), _LOCAL: host.ipv4.ip.packed, _LEARNING: b"\0",
-                _PORT: struct.pack(">H", PORT),
-            }  # fmt: skip
             mtu = self.mtu(host)
             bridge = rtnetlink.link(BRIDGE, "bridge", mtu=mtu)
-            tunnel = rtnetlink.link(TUNNEL, "vxlan", data=data, mtu=mtu)
-            netlink.transact(host.namespace, [bridge, tunnel, rtnetlink.quiet(BRIDGE), rtnetlink.quiet(TUNNEL)])
+            made = tunnel(TUNNEL, host, vni=VNI, mtu=mtu)
+            netlink.transact(host.namespace, [bridge, made, rtnetlink.quiet(BRIDGE), rtnetlink.quiet(TUNNEL)])
             copies = [rtnetlink.forwarding_entry(TUNNEL, EVERYBODY, end, append=True) for end in self._others(host)]
             steps = [rtnetlink.up(TUNNEL, master=BRIDGE), rtnetlink.up(BRIDGE), *copies]
             netlink.transact(host.namespace, steps)

@@ -107,9 +107,7 @@ class Switch:
 def start(host: Host, resources: ExitStack) -> Switch:
     """Start both daemons on an empty database; ended with `resources`. Raises AdapterError with their log's end."""
     host.namespace.call(STATE.mkdir, parents=True, exist_ok=True)
-    made = host.run(["ovsdb-tool", "create", str(DATABASE), SCHEMA], timeout=limits.COMMAND)
-    if made.returncode != 0:
-        raise AdapterError(f"{host.name}: ovsdb-tool: {made.stderr.strip()}")
+    create(host, DATABASE, SCHEMA)
     switch = Switch(host, _launch(host))
     resources.callback(switch.stop)
     switch.configure(["--no-wait", "init"])
@@ -117,22 +115,33 @@ def start(host: Host, resources: ExitStack) -> Switch:
 
 
 def _launch(host: Host) -> Daemon:
-    """Start both daemons on the database that is there. Raises AdapterError.
+    """Start both daemons on the database that is there. Raises AdapterError."""
+    vswitchd = f"ovs-vswitchd unix:{SOCKET} --unixctl={CONTROL} --pidfile={STATE}/vswitchd.pid -vfile:off -vsyslog:off"
+    server = [str(DATABASE), f"--remote=punix:{SOCKET}", f"--unixctl={STATE}/ovsdb.ctl"]
+    return serve(host, server, then=vswitchd, log="openvswitch")
 
-    ovsdb-server itself starts ovs-vswitchd, once its socket is there: what is written to the pipe just before tells
+
+def create(host: Host, database: Path, schema: str) -> None:
+    """Make an empty database. Raises AdapterError."""
+    made = host.run(["ovsdb-tool", "create", str(database), schema], timeout=limits.COMMAND)
+    if made.returncode != 0:
+        raise AdapterError(f"{host.name}: ovsdb-tool: {made.stderr.strip()}")
+
+
+def serve(host: Host, server: Sequence[str], *, then: str, log: str) -> Daemon:
+    """Start ovsdb-server with the words `server`, and with it the program `then`, as a shell would. Raises
+    AdapterError.
+
+    ovsdb-server itself starts the program, once its socket is there: what is written to the pipe just before tells
     that it is ready.
     """
-    pipe = host.folder / "ovsdb.ready"
+    pipe = host.folder / f"{log}.ready"
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    vswitchd = f"ovs-vswitchd unix:{SOCKET} --unixctl={CONTROL} --pidfile={STATE}/vswitchd.pid -vfile:off -vsyslog:off"
-    command = [
-        "ovsdb-server", str(DATABASE), f"--remote=punix:{SOCKET}", f"--unixctl={STATE}/ovsdb.ctl", "-vfile:off",
-        "-vsyslog:off", f"--run=echo > {pipe}; exec {vswitchd}",
-    ]  # fmt: skip
+    command = ["ovsdb-server", *server, "-vfile:off", "-vsyslog:off", f"--run=echo > {pipe}; exec {then}"]
     try:
-        daemon = host.start(command, log="openvswitch")
+        daemon = host.start(command, log=log)
         _await(reader, host, daemon)
     except OSError as problem:
         raise AdapterError(f"{host.name}: ovsdb-server does not start: {problem}") from problem

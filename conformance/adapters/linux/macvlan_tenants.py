@@ -1,0 +1,119 @@
+"""macvlan-tenants: a VXLAN segment for each tenant, which is the parent of its endpoints' macvlan interfaces."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint
+from conformance.adapters.linux.macvlan import BRIDGE_MODE
+from conformance.adapters.linux.network import INTERFACE, Lease, Network
+from conformance.adapters.linux.pool import Pool
+from conformance.adapters.linux.tenants import TENANTS
+from conformance.adapters.linux.vxlan import EVERYBODY, ROOM, tunnel
+from conformance.lab import netlink, rtnetlink
+from conformance.lab.lab import Host, Lab
+
+FIRST_VNI: Final = 101
+
+
+class TenantBooks:
+    """Who has which address of the overlay, for each tenant apart: both may give out the same.
+
+    Unasked each gives out those of its own half, so that two tenants differ where nobody wants them to be the same.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        overlay = lab.testbed.overlay
+        self._pools: dict[tuple[str, int], Pool] = {}
+        for place, tenant in enumerate(TENANTS):
+            self._pools[tenant, 4] = Pool.part_of(overlay.ipv4, list(overlay.ipv4.subnets())[place])
+            self._pools[tenant, 6] = Pool.part_of(overlay.ipv6, list(overlay.ipv6.subnets())[place])
+
+    def book(self, tenant: str, version: int) -> Pool:
+        """The addresses of one tenant."""
+        return self._pools[tenant, version]
+
+
+def known_tenant(request: Attachment) -> None:
+    """Raises AdapterError for a tenant that there is not."""
+    if request.tenant not in TENANTS:
+        raise AdapterError(f"{request.name}: there is no tenant {request.tenant!r}; there are {', '.join(TENANTS)}")
+
+
+class MacvlanTenants(Network):
+    """Each tenant is one link over all hosts, with addresses of its own; nothing is routed into or out of it."""
+
+    steps: ClassVar[tuple[str, ...]] = (
+        "per tenant on each host: a VXLAN interface (VNIs from 101, no learning), without addresses of the host's",
+        "static FDB of it: flooded frames to every other host, each endpoint's MAC to its host",
+        f"per endpoint: macvlan (bridge mode) {INTERFACE} on its tenant's VXLAN interface, addresses of the overlay",
+    )
+
+    def __init__(self, lab: Lab) -> None:
+        self._books = TenantBooks(lab)
+        super().__init__(lab)
+
+    def pool(self, host: Host, version: int) -> Pool:
+        """None is of the host's own."""
+        return Pool.on_segment(host, version)
+
+    def book(self, host: Host, tenant: str, version: int) -> Pool:
+        """The tenant's own."""
+        del host
+        return self._books.book(tenant, version)
+
+    def mtu(self, host: Host) -> int:
+        """What is left of the smallest underlay link."""
+        del host
+        return min(host.mtu for host in self.lab.hosts.values()) - ROOM
+
+    def gateways(self, host: Host) -> tuple[Address, ...]:
+        """None."""
+        del host
+        return ()
+
+    def vni(self, host: Host, tenant: str) -> int:
+        """The segment of a tenant: the same on every host."""
+        del host
+        return FIRST_VNI + TENANTS.index(tenant)
+
+    def parent(self, host: Host, tenant: str) -> str:
+        """The interface that a tenant's endpoints on a host share."""
+        return f"vx-{self.vni(host, tenant)}"
+
+    def start(self) -> None:
+        """The tenants' tunnels and their replication lists, on every host."""
+        for host in self.lab.hosts.values():
+            others = [str(other.ipv4.ip) for other in self.lab.hosts.values() if other is not host]
+            for number in range(len(TENANTS)):
+                name = f"vx-{FIRST_VNI + number}"
+                made = tunnel(name, host, vni=FIRST_VNI + number, mtu=self.mtu(host))
+                netlink.transact(host.namespace, [made, rtnetlink.quiet(name)])
+                copies = [rtnetlink.forwarding_entry(name, EVERYBODY, end, append=True) for end in others]
+                netlink.transact(host.namespace, [rtnetlink.up(name), *copies])
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """On the interface of its tenant."""
+        known_tenant(request)
+        return super().attach(host, request)
+
+    def connect(self, lease: Lease) -> None:
+        """The interface is made straight in the endpoint's namespace; the other hosts are told where it is."""
+        made = rtnetlink.link(
+            INTERFACE, "macvlan", data=BRIDGE_MODE, mtu=lease.mtu, mac=lease.mac,
+            parent=self.parent(lease.host, lease.tenant), descriptor=lease.namespace.descriptor,
+        )  # fmt: skip
+        netlink.transact(lease.host.namespace, [made])
+        self._tell(lease)
+
+    def disconnect(self, lease: Lease) -> None:
+        """And its entries at the other hosts."""
+        super().disconnect(lease)
+        self._tell(lease, remove=True)
+
+    def _tell(self, lease: Lease, *, remove: bool = False) -> None:
+        name, place = self.parent(lease.host, lease.tenant), str(lease.host.ipv4.ip)
+        entry = rtnetlink.forwarding_entry(name, lease.mac, place, remove=remove)
+        for other in self.lab.hosts.values():
+            if other is not lease.host:
+                netlink.transact(other.namespace, [entry])

@@ -1,0 +1,179 @@
+"""Logical switches over two hosts: the underlay's segments behind localnet ports, and tenants' networks in Geneve."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, ClassVar, Final
+
+from conformance.adapters.interface import Attachment, Endpoint
+from conformance.adapters.linux.bridges import BRIDGE
+from conformance.adapters.linux.flat_bridge import hand_over
+from conformance.adapters.linux.macvlan_tenants import TenantBooks, known_tenant
+from conformance.adapters.linux.network import INTERFACE, Lease, Network
+from conformance.adapters.linux.pool import Pool
+from conformance.adapters.linux.tenants import TENANTS
+from conformance.adapters.openvswitch.daemons import Switch
+from conformance.adapters.openvswitch.daemons import start as start_switch
+from conformance.adapters.ovn.acls import commands, members
+from conformance.adapters.ovn.daemons import SOUTHBOUND, Central, Controller
+from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.lab import Host, Lab, link_local
+from conformance.lab.snapshot import interfaces
+from conformance.policy.document import Labels, Policy
+
+INTEGRATION: Final = "br-int"
+PHYSICAL: Final = "physical"
+"""What the bridge with the uplink is called in OVN's own terms."""
+ROOM: Final = 58
+"""Bytes that Geneve over IPv4 takes with the one option that OVN sends: 14 + 8 + 8 + 8 + 20 (RFC 8926 §3)."""
+
+
+class OvnNetwork(Network):
+    """Endpoints without a tenant are on the segment; those of a tenant are on a logical switch of its own."""
+
+    steps: ClassVar[tuple[str, ...]] = (
+        "Open vSwitch on each host, userspace datapath; a bridge that takes over the uplink's addresses, and br-int",
+        "on the first host ovsdb-server with OVN's databases and ovn-northd, on each host ovn-controller (Geneve)",
+        "a logical switch with a localnet port for each segment, one in Geneve for each tenant",
+        "per endpoint: veth into br-int, a logical port with its addresses as port security",
+        "the policy as ACLs of port groups, in one transaction that every controller has applied",
+    )
+
+    def __init__(self, lab: Lab, resources: ExitStack) -> None:
+        self._resources = resources
+        self._ports: dict[str, Labels] = {}
+        self._policy: Policy | None = None
+        self._changes = threading.Lock()
+        self._books = TenantBooks(lab)
+        super().__init__(lab)
+
+    def pool(self, host: Host, version: int) -> Pool:
+        """Addresses of the segment that are set aside for this host."""
+        return Pool.on_segment(host, version)
+
+    def book(self, host: Host, tenant: str, version: int) -> Pool:
+        """A tenant's own addresses, the same prefix for each, or the segment's."""
+        return self._books.book(tenant, version) if tenant else super().book(host, tenant, version)
+
+    # --- the hosts ----------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Switches, databases, controllers, and the logical switches. Raises AdapterError."""
+        link.compute_checksums(self.lab.client.namespace, self.lab.client.uplink)
+        hosts = list(self.lab.hosts.values())
+        self._switches = {host.name: self._switch(host, hosts[0]) for host in hosts}
+        self._central = Central(hosts[0], self._resources)
+        self._controllers = {host.name: Controller(host, self._resources) for host in hosts}
+        for controller in self._controllers.values():
+            self._central.await_chassis(controller)
+        made: list[Sequence[str]] = [["ls-add", tenant] for tenant in TENANTS]
+        for segment in sorted({host.station.segment for host in hosts}):
+            port = f"{segment}-uplink"
+            made += [
+                ["ls-add", segment], ["lsp-add", segment, port], ["lsp-set-type", port, "localnet"],
+                ["lsp-set-addresses", port, "unknown"], ["lsp-set-options", port, f"network_name={PHYSICAL}"],
+            ]  # fmt: skip
+        self._central.configure(*made)
+
+    def _switch(self, host: Host, central: Host) -> Switch:
+        switch = start_switch(host, self._resources)
+        mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
+        told = {
+            "system-id": host.name, "ovn-remote": f"tcp:{central.ipv4.ip}:{SOUTHBOUND}", "ovn-encap-type": "geneve",
+            "ovn-encap-ip": str(host.ipv4.ip), "ovn-bridge-mappings": f"{PHYSICAL}:{BRIDGE}",
+            "ovn-bridge-datapath-type": "netdev", "ovn-monitor-all": "true",
+        }  # fmt: skip
+        switch.configure(
+            ["add-br", BRIDGE],
+            ["set", "bridge", BRIDGE, "datapath_type=netdev", f"other-config:hwaddr={mac}"],
+            ["add-port", BRIDGE, host.uplink],
+            ["add-br", INTEGRATION],
+            ["set", "bridge", INTEGRATION, "datapath_type=netdev", "fail_mode=secure"],
+            ["set", "Open_vSwitch", ".", *(f'external-ids:{key}="{value}"' for key, value in told.items())],
+        )
+        hand_over(self.lab, host, mac)
+        return switch
+
+    # --- what a scenario asks ---------------------------------------------------------------------------------
+    def apply(self, policy: Policy) -> None:
+        """Replace port groups and ACLs. Raises AdapterError."""
+        with self._changes:
+            self._central.configure(*commands(policy, self._ports))
+            self._policy = policy
+
+    def restart(self, host: Host) -> None:
+        """Open vSwitch's daemons and ovn-controller; endpoints' ports are in their database. Raises AdapterError."""
+        with self._changes:
+            self._controllers[host.name].stop()
+            self._switches[host.name].restart()
+            self._controllers[host.name].start()
+            self._central.configure(["sync"])
+
+    def attach(self, host: Host, request: Attachment) -> Endpoint:
+        """To the logical switch of its tenant, if it has one."""
+        if request.tenant:
+            known_tenant(request)
+        return super().attach(host, request)
+
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """The flows that the controller made, what the tunnels are, and what the switch makes of fragments."""
+        switch = self._switches[host.name]
+        flows = [{"kind": "rule", "flow": line} for line in switch.flows(INTEGRATION)]
+        tunnels, fragments = (
+            switch.ask(what).splitlines() for what in ("ofproto/list-tunnels", "dpctl/ipf-get-status")
+        )
+        return {"rules": flows, "tunnels": tunnels, "fragments": fragments}
+
+    # --- how an endpoint is cabled ----------------------------------------------------------------------------
+    def mtu(self, host: Host) -> int:
+        """What both kinds of networks bear."""
+        return host.mtu - ROOM
+
+    def routes(self, lease: Lease) -> list[netlink.Request]:
+        """Default routes on the segment alone."""
+        return [] if lease.tenant else super().routes(lease)
+
+    def connect(self, lease: Lease) -> None:
+        """The logical port is known before there is anything to bind to it."""
+        own = (*(str(one.ip) for one in lease.addresses), str(link_local(lease.mac).ip))
+        told = " ".join((lease.mac, *own))
+        with self._changes:
+            self._ports[lease.name] = lease.labels
+            self._central.configure(
+                ["lsp-add", lease.tenant or lease.host.station.segment, lease.name],
+                ["lsp-set-addresses", lease.name, told],
+                ["lsp-set-port-security", lease.name, told],
+            )
+            self._group()
+        cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
+        netlink.transact(lease.host.namespace, [cable])
+        netlink.transact(lease.host.namespace, [rtnetlink.quiet(lease.port), rtnetlink.up(lease.port)])
+        link.compute_checksums(lease.namespace, INTERFACE)
+        self._switches[lease.host.name].configure(
+            ["add-port", INTEGRATION, lease.port],
+            ["set", "interface", lease.port, f"external-ids:iface-id={lease.name}"],
+        )
+        self._central.await_port(lease.name)
+        self._central.configure(["sync"])
+
+    def disconnect(self, lease: Lease) -> None:
+        """Its port first, then what was known of it."""
+        self._switches[lease.host.name].configure(["--if-exists", "del-port", INTEGRATION, lease.port])
+        super().disconnect(lease)
+        with self._changes:
+            self._ports.pop(lease.name, None)
+            self._group()
+            self._central.configure(["--if-exists", "lsp-del", lease.name])
+
+    def _group(self) -> None:
+        """Put every port into its groups, once the database has it: ovn-nbctl finds none that is of the same
+        transaction."""
+        if self._policy is not None:
+            groups = members(self._policy, self._ports).items()
+            self._central.configure(
+                *(
+                    ["pg-set-ports", group, *names] if names else ["clear", "Port_Group", group, "ports"]
+                    for group, names in groups
+                )
+            )
