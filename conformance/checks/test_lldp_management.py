@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from conformance.frames import lldp, management
 from conformance.frames.management import ALL_802, IF_INDEX, IPV4, IPV6, Management
@@ -50,4 +51,6 @@ def _interfaces(case: Case, port: PortState) -> list[InterfaceState]:
 
 
 def _addresses(interface: InterfaceState) -> set[str]:
-    return {*(one.address for one in interface.addresses), *([interface.mac] if interface.mac else [])}
+    """By which others can speak to it: a loopback address is every host's own, and so is the loopback's MAC address."""
+    own = {one.address for one in interface.addresses if not ip_address(one.address).is_loopback}
+    return own | ({interface.mac} if interface.mac.strip("0:") else set())

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.checks.test_lldp_management import _addresses
 from conformance.frames import lldp, management
 from conformance.judging import tlvs
+from conformance.recording.model import AddressState, InterfaceState
 
 MAC = bytes.fromhex("00005e005391")
 GOOD = lldp.mandatory(*lldp.local_ids("chassis", "port"), 121)
@@ -81,3 +83,13 @@ def test_malformed_management_addresses_are_none(value: bytes) -> None:
 @given(st.binary(max_size=60))
 def test_any_management_address_is_survived(value: bytes) -> None:
     management.read(value)
+
+
+def test_nobody_is_managed_by_a_loopback_address() -> None:
+    addresses = tuple(
+        AddressState(address=text, prefix_length=length, scope="host")
+        for text, length in (("127.0.0.1", 8), ("::1", 128), ("192.0.2.1", 32))
+    )
+    loopback = InterfaceState(name="lo", index=1, mac="00:00:00:00:00:00", addresses=addresses)
+    assert _addresses(loopback) == {"192.0.2.1"}
+    assert _addresses(InterfaceState(name="eth0", index=2, mac="00:00:5e:00:53:01")) == {"00:00:5e:00:53:01"}

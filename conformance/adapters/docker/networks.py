@@ -11,6 +11,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from conformance.adapters.docker import swarm
 from conformance.adapters.docker.settings import Settings
+from conformance.adapters.linux.macvlan_tenants import FIRST_VNI, interface, make_segments
 
 if TYPE_CHECKING:
     from conformance.adapters.docker.engine import Engine
@@ -54,10 +55,16 @@ def make_network(engines: Mapping[str, Engine], lab: Lab, settings: Settings) ->
         manager = next(iter(engines.values()))
         _create(manager, _overlay_pools(lab, settings), settings, scope="swarm", attachable=True)
         return NETWORK
-    for engine in engines.values():
+    if settings.tenants and settings.network == "macvlan":
+        make_segments(lab, len(settings.tenants))
+    for place, engine in enumerate(engines.values()):
         if settings.tenants:
             for number, tenant in enumerate(settings.tenants):
-                _create(engine, _part(engine.host, settings, number), settings, name=tenant)
+                if settings.network == "macvlan":
+                    parent = {"parent": interface(FIRST_VNI + number)}
+                    _create(engine, _segment_pools(lab, settings, number, place), settings, parent, name=tenant)
+                else:
+                    _create(engine, _part(engine.host, settings, number), settings, name=tenant)
             continue
         pools = _bridge_pools(engine.host, settings)
         options = {}
@@ -123,6 +130,20 @@ def _macvlan_pools(host: Host, settings: Settings) -> list[Pool]:
     return pools
 
 
+def _segment_pools(lab: Lab, settings: Settings, number: int, place: int) -> list[Pool]:
+    """One tenant's part of the overlay's prefixes, of which the host at `place` gives out its own; the last address
+    but one is named as gateway, as on the uplink."""
+    bits = (len(settings.tenants) - 1).bit_length()
+    overlay = lab.testbed.overlay
+    share = (len(lab.hosts) - 1).bit_length()
+    four = list(overlay.ipv4.subnets(bits))[number]
+    pools = [Pool(four, list(four.subnets(share))[place], str(four[-2]))]
+    if settings.ipv6:
+        six = list(overlay.ipv6.subnets(bits))[number]
+        pools.append(Pool(six, list(six.subnets(share))[place], str(six[-2])))
+    return pools
+
+
 def _overlay_pools(lab: Lab, settings: Settings) -> list[Pool]:
     overlay = lab.testbed.overlay
     return [Pool(overlay.ipv4), *([Pool(overlay.ipv6)] if settings.ipv6 else [])]
@@ -145,7 +166,11 @@ def plan_lines(settings: Settings) -> tuple[str, ...]:
         case "bridge":
             return (f"on every host: a{inside} bridge network, {families} of the host's workload prefixes",)
         case "macvlan":
-            return (f"on every host: a macvlan network on the uplink, {families} of the segment, from the host's pool",)
+            where, whence = "the uplink", "the segment, from the host's pool"
+            if settings.tenants:
+                where = f"a VXLAN interface for each of {', '.join(settings.tenants)}"
+                whence = "a part of the testbed's overlay prefixes"
+            return (f"on every host: a macvlan network on {where}, {families} of {whence}",)
         case "overlay":
             return (
                 "a Swarm: the first host is its manager, the others join as workers",

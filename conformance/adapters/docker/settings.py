@@ -27,7 +27,8 @@ class Settings(Strict):
     `network` is ``default-bridge`` (docker0, with the host's workload prefix), ``bridge`` (user-defined, with the
     host's workload prefixes), ``macvlan`` (on the uplink, with the segment's subnet) or ``overlay`` (a Swarm of all
     hosts, with the testbed's overlay prefix). `ipv6` adds the IPv6 prefix, `internal` cuts off the outside, `tenants`
-    makes a bridge network for each of these names, with an equal part of the prefixes. `policy` puts policies into the
+    makes a network for each of these names, with an equal part of the prefixes (macvlan: on a VXLAN interface of its
+    own, with a part of the overlay prefix). `policy` puts policies into the
     chain DOCKER-USER, of iptables and, where the engine has a chain there too, of ip6tables. `mtu` is in bytes,
     `driver_options` are passed on as they are. `dockerd` names another engine, by name or path; `flags` are further
     arguments of it, `cgroup_parent` is the cgroup below which it puts containers. `busybox` must be statically linked.
@@ -47,8 +48,8 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> Settings:
-        if self.tenants and self.network != "bridge":
-            raise ValueError("tenants: only with network = 'bridge'")
+        if self.tenants and self.network not in ("bridge", "macvlan"):
+            raise ValueError("tenants: only with network = 'bridge' or 'macvlan'")
         if self.policy and (self.network != "bridge" or self.tenants):
             raise ValueError("policy: only with network = 'bridge', without tenants")
         if self.network == "default-bridge" and (self.internal or self.driver_options):

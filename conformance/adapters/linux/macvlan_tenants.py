@@ -40,6 +40,23 @@ def known_tenant(request: Attachment) -> None:
         raise AdapterError(f"{request.name}: there is no tenant {request.tenant!r}; there are {', '.join(TENANTS)}")
 
 
+def make_segments(lab: Lab, count: int) -> None:
+    """On every host a VXLAN interface for each of so many tenants, and its replication list."""
+    mtu = min(host.mtu for host in lab.hosts.values()) - ROOM
+    for host in lab.hosts.values():
+        others = [str(other.ipv4.ip) for other in lab.hosts.values() if other is not host]
+        for vni in range(FIRST_VNI, FIRST_VNI + count):
+            name = interface(vni)
+            netlink.transact(host.namespace, [tunnel(name, host, vni=vni, mtu=mtu), rtnetlink.quiet(name)])
+            copies = [rtnetlink.forwarding_entry(name, EVERYBODY, end, append=True) for end in others]
+            netlink.transact(host.namespace, [rtnetlink.up(name), *copies])
+
+
+def interface(vni: int) -> str:
+    """The name of a segment's interface."""
+    return f"vx-{vni}"
+
+
 class MacvlanTenants(Network):
     """Each tenant is one link over all hosts, with addresses of its own; nothing is routed into or out of it."""
 
@@ -79,18 +96,11 @@ class MacvlanTenants(Network):
 
     def parent(self, host: Host, tenant: str) -> str:
         """The interface that a tenant's endpoints on a host share."""
-        return f"vx-{self.vni(host, tenant)}"
+        return interface(self.vni(host, tenant))
 
     def start(self) -> None:
         """The tenants' tunnels and their replication lists, on every host."""
-        for host in self.lab.hosts.values():
-            others = [str(other.ipv4.ip) for other in self.lab.hosts.values() if other is not host]
-            for number in range(len(TENANTS)):
-                name = f"vx-{FIRST_VNI + number}"
-                made = tunnel(name, host, vni=FIRST_VNI + number, mtu=self.mtu(host))
-                netlink.transact(host.namespace, [made, rtnetlink.quiet(name)])
-                copies = [rtnetlink.forwarding_entry(name, EVERYBODY, end, append=True) for end in others]
-                netlink.transact(host.namespace, [rtnetlink.up(name), *copies])
+        make_segments(self.lab, len(TENANTS))
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """On the interface of its tenant."""
