@@ -26,7 +26,16 @@ EMULATED: Final = frozenset({"linux-bonding", "linux-team", "qemu-migration-e100
 """In software emulation a recording takes as much of the machine as ten others: these have runs of their own."""
 OVERNIGHT: Final = bool(os.environ.get("PLUGFEST_NIGHTLY"))
 NIGHTLY: Final = frozenset(
-    () if OVERNIGHT else {"docker-internal", "docker-user", "ovn", "ovs-flows-standalone", "routed-64-acl-ingress-only"}
+    ()
+    if OVERNIGHT
+    else {
+        "docker-internal",
+        "docker-user",
+        "frr-switch-ports",
+        "ovn",
+        "ovs-flows-standalone",
+        "routed-64-acl-ingress-only",
+    }
 )
 """Variants of others that cost CI minutes: part of the whole run with PLUGFEST_NIGHTLY=1."""
 SMALL: Final = ("--testbed", "same-subnet", "--only", "nat")
