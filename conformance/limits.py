@@ -139,6 +139,11 @@ BRIDGE_SETTLED: Final = 0.3
 BRIDGE_AGED: Final = 2.0
 """A silent station is forgotten within so many ageing times: hardware looks twice, once in each (no clause)."""
 
+COUNTED: Final = 2.0
+"""A counter that is read may not yet have what passed so short a time before (no clause): switches collect them."""
+STATION_SHOWN: Final = 0.2
+"""A station that spoke so long ago is in the table of a bridge (no clause): learning may go through a slow path."""
+
 # --- spanning trees (IEEE 802.1D-2004 Table 17-1, from memory) -------------------------------------------------------
 STP_HELLO: Final = 2.0
 STP_MIGRATION: Final = 3.0

@@ -30,6 +30,25 @@ class Station:
     port: str
 
 
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One entry of a table of ARP or of IPv6 neighbours: an address, the MAC address there (empty: it is not known yet,
+    or was not found), and the interface."""
+
+    address: str
+    mac: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Frames that were counted on an interface, received and sent."""
+
+    port: str
+    received: int
+    sent: int
+
+
 @runtime_checkable
 class ShowingMembers(Protocol):
     """It shows the state of its link aggregation groups."""
@@ -44,3 +63,19 @@ class ShowingStations(Protocol):
 
     def stations(self, host: Host, bridge: str) -> Sequence[Station]:
         """The learned entries of a bridge. Raises AdapterError."""
+
+
+@runtime_checkable
+class ShowingBindings(Protocol):
+    """It shows which stations it has resolved."""
+
+    def bindings(self, host: Host) -> Sequence[Binding]:
+        """Its table of ARP and of IPv6 neighbours. Raises AdapterError."""
+
+
+@runtime_checkable
+class ShowingCounters(Protocol):
+    """It shows how many frames it has counted."""
+
+    def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
+        """The counters of the ports of a bridge, others perhaps among them. Raises AdapterError."""

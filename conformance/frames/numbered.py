@@ -18,10 +18,11 @@ SOURCES: Final = IPv4Address("192.0.2.128")
 TARGET: Final = IPv4Address("198.51.100.7")
 NOBODY: Final = "02:00:5e:00:53:fe"
 """A locally administered address that no station has: frames to it are flooded."""
-FLOODED, CONTROL, LEARNED, OWN_PORT, MOVED, AGED, SPOKEN, LOOPED, FLUSHED, RELEARNED = range(1, 11)
+FLOODED, CONTROL, LEARNED, OWN_PORT, MOVED, AGED, SPOKEN, LOOPED, FLUSHED, RELEARNED, COUNTED = range(1, 12)
 """Conversations of stations behind a bridge: to nobody known, to everybody, to a station that spoke, to one of the same
 port, to one that moved, to one that may be forgotten, a station's own first word, into a loop, to one that is
-forgotten when the tree changes, and to one that moved once more and has sent nothing but to a single station."""
+forgotten when the tree changes, to one that moved once more and has sent nothing but to a single station, and many to
+everybody, between two readings of the ports' counters."""
 FIRST_PORT: Final = 40_000
 DISCARD: Final = 9
 LENGTH: Final = 14 + 20 + 8 + _BODY.size

@@ -10,6 +10,7 @@ from conformance.frames.bpdu import Bpdu
 from conformance.judging.case import Case
 from conformance.judging.discovery import Sent
 from conformance.judging.links import SECOND, Arrival, arrivals
+from conformance.judging.views import views as shown
 from conformance.pairs.pairing import Side, sides_of
 from conformance.recording.model import Event, PortState
 
@@ -79,12 +80,8 @@ def expect_findings(case: Case, end: int, findings: Iterable[Finding], expected:
 
 def views(case: Case, end: int, what: str) -> list[Event]:
     """What a side showed of its own view, by what was asked for. Requires that it answered, and was understood."""
-    host = side(case, end).host
-    for problem in events(case, "not-shown", host):
-        case.require(problem.detail["what"] != what, f"it was not told: {problem.detail.get('problem')}")
-    found = [one for one in events(case, "shown", host) if one.detail["what"] == what]
-    case.require(found, f"{side(case, end).profile.name} was not asked for its own view, or shows none")
-    return found
+    whose = side(case, end)
+    return shown(case, whose.host, what, whose.profile.name)
 
 
 def events(case: Case, kind: str, where: str | None = None) -> Iterator[Event]:

@@ -315,6 +315,14 @@ class Lab:
         except (Refusal, TimeoutError) as problem:
             raise RuntimeError(f"testbed {self.testbed.name}: physical: {problem}") from None
 
+    def dial(self, address: str, port: int) -> socket.socket:
+        """A connection to a device from the machine itself, for a lab whose testbed names NICs. Raises OSError."""
+        from conformance.lab.watcher import dial
+
+        if self._lifeline is None:
+            raise OSError(f"the testbed {self.testbed.name} names no NIC, so nobody outside of the lab connects for it")
+        return dial(self._lifeline, address, port)
+
     def routes(self, node: Node) -> list[tuple[link.Network, str]]:
         """Ordinary routes of a station, as (destination, gateway): everybody reaches every host's workload prefixes
         through that host, and everything else through the router, where there is one."""

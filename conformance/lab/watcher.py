@@ -2,10 +2,11 @@
 
 Started by the recording server as ``python -m conformance.lab.watcher FD`` for a job whose testbed names NICs, in a
 session of its own and in the machine's network namespace. The lab sends the namespace into which they are to be moved
-over the socket FD. When the other end is gone, by whatever signal, every NIC is moved back and has its name, MTU, MAC
-address, addresses and state again: the watcher keeps the lab's namespace alive until then. What a NIC had of routes
-besides those of its addresses is not kept. Where the watcher itself is killed the kernel alone brings a NIC back, under
-its own name, down and without addresses.
+over the socket FD; where it asks for a connection to a device's command line instead, it is sent one. When the other
+end is gone, by whatever signal, every NIC is moved back and has its name, MTU, MAC address, addresses and state again:
+the watcher keeps the lab's namespace alive until then. What a NIC had of routes besides those of its addresses is not
+kept. Where the watcher itself is killed the kernel alone brings a NIC back, under its own name, down and without
+addresses.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ipaddress import ip_interface
 from pathlib import Path
 from typing import Final
 
+from conformance import limits
 from conformance.lab import link, netlink, rtnetlink, snapshot
 from conformance.lab.namespace import Namespace
 from conformance.recording.model import InterfaceState
@@ -132,6 +134,9 @@ def serve(control: socket.socket) -> int:
                 data, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 1)
                 if not data:
                     break
+                if not descriptors:
+                    answer(control, json.loads(data))
+                    continue
                 control.send(json.dumps({"problem": _lend(custody, data, descriptors)}).encode())
         except OSError:
             pass
@@ -140,6 +145,27 @@ def serve(control: socket.socket) -> int:
         for problem in problems:
             print(f"plugfest: {problem}", file=sys.stderr)  # noqa: T201 - nobody else is left to say it
         return 1 if problems else 0
+
+
+def answer(control: socket.socket, wanted: list[str | int]) -> None:
+    """Connect to an address and port from the machine itself, and send the connection, or why there is none."""
+    try:
+        made = socket.create_connection((str(wanted[0]), int(wanted[1])), limits.SWITCH_OPEN)
+    except OSError as problem:
+        control.send(json.dumps({"problem": str(problem)}).encode())
+        return
+    with made:
+        socket.send_fds(control, [json.dumps({"problem": ""}).encode()], [made.fileno()])
+
+
+def dial(control: socket.socket, address: str, port: int) -> socket.socket:
+    """Have the watcher at the other end of `control` connect there, outside of the lab. Raises OSError."""
+    control.send(json.dumps([address, port]).encode())
+    data, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 1)
+    problem = json.loads(data)["problem"] if data else "the watcher has ended"
+    if problem:
+        raise OSError(problem)
+    return socket.socket(fileno=descriptors[0])
 
 
 def _lend(custody: Custody, data: bytes, descriptors: list[int]) -> str:

@@ -14,13 +14,26 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
+from conformance.adapters.views import ShowingCounters, ShowingStations
 from conformance.frames import arp, numbered
 from conformance.frames.arp import BROADCAST
-from conformance.frames.numbered import AGED, CONTROL, FLOODED, LEARNED, MOVED, OWN_PORT, RELEARNED, SPOKEN, Numbered
+from conformance.frames.numbered import (
+    AGED,
+    CONTROL,
+    COUNTED,
+    FLOODED,
+    LEARNED,
+    MOVED,
+    OWN_PORT,
+    RELEARNED,
+    SPOKEN,
+    Numbered,
+)  # fmt: skip
 from conformance.frames.reserved import RESERVED, reserved_frame
 from conformance.partners.wire import silence
 from conformance.scenarios.links import Link, aside, play
 from conformance.scenarios.stage import Stage
+from conformance.scenarios.views import show
 from conformance.testbed import Testbed
 
 PORTS: Final = 4
@@ -30,6 +43,8 @@ RESIDENT, NEIGHBOUR, ASKER, MORTAL = (f"02:00:5e:00:53:{last:02x}" for last in (
 the second port that sends to them, and one on the first port that speaks once."""
 RESIDENT_ADDRESS: Final = IPv4Address("192.0.2.10")
 NONCE: Final = 12
+MANY: Final = 20
+"""Broadcasts into each port between two readings of the ports' counters."""
 
 
 def shape(testbed: Testbed) -> Testbed:
@@ -93,13 +108,27 @@ class Steps:
         await self.learning()
         await self.reserved()
         await self.move()
+        await aside(self.show)
+        for number in range(MANY):
+            for link in (self.first, self.second, self.third, self.fourth):
+                link.wire.send(numbered.build(Numbered(COUNTED, number), BROADCAST, link.wire.mac.hex(":")))
         await self.age(ageing)
         await self.control()
+        await aside(self.show)
 
     def send(self, link: Link, conversation: int, number: int, destination: str, source: str) -> None:
         """One numbered frame."""
         frame = numbered.build(Numbered(conversation, number), destination, source)
         link.send(frame, "sent", conversation=conversation, number=number)
+
+    def show(self) -> None:
+        """Ask the bridge for its table of stations, and for the counters of its ports, where it shows such things."""
+        subject: Any = self.stage.subject
+        host = self.stage.lab.hosts[self.first.port.host]
+        if "own-view" in self.stage.claims and isinstance(subject, ShowingStations):
+            show(self.stage, host.name, "stations", partial(subject.stations, host, BRIDGE))
+        if "own-view" in self.stage.claims and isinstance(subject, ShowingCounters):
+            show(self.stage, host.name, "counters", partial(subject.counters, host, BRIDGE))
 
     async def control(self) -> None:
         """Let the bridge come to rest, then a broadcast from the first port, which teaches it the resident's place."""

@@ -7,10 +7,10 @@ ends can be taken away, a cable can be made deaf while its lights stay on, and a
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from conformance.adapters.interface import AdapterError
@@ -18,6 +18,7 @@ from conformance.adapters.pair import LinkPair
 from conformance.partners.relay import Relay
 from conformance.scenarios.links import Link, aside, carrier, play
 from conformance.scenarios.stage import Stage
+from conformance.scenarios.views import show
 
 LOOP_LIMIT: Final = 16
 """Copies of one frame on a cable at which it is cut."""
@@ -91,15 +92,7 @@ async def shown(link: Link, side: int, what: str, ask: Callable[[Any], Sequence[
     """
     subjects = link.stage.subject
     assert isinstance(subjects, LinkPair)
-    asked = time.time_ns()
-    try:
-        rows = await aside(ask, subjects.sides[side])
-    except AdapterError as problem:
-        link.stage.event("not-shown", link.port.host, what=what, problem=str(problem))
-        return
-    if rows is not None:
-        told = [asdict(one) for one in rows]
-        link.stage.event("shown", link.port.host, what=what, asked_ns=asked, answered_ns=time.time_ns(), rows=told)
+    await aside(show, link.stage, link.port.host, what, partial(ask, subjects.sides[side]))
 
 
 async def both(stage: Stage, do: Callable[[int, Any], None]) -> None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint
+from conformance.adapters.views import ShowingBindings
 from conformance.lab.flow import Probe
 from conformance.recording.model import Family, Flow, FlowProtocol
 from conformance.scenarios.paths import Way, own_addresses, published, ways
 from conformance.scenarios.stage import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Stage
+from conformance.scenarios.views import show
 
 PORT = 8080
 EDGE_PORTS = (1, 32768, 65535)
@@ -41,7 +44,16 @@ def act(stage: Stage) -> None:
     with stage.window("reachability"):
         done = stage.run(list(probes(stage, released)), limits.ANSWER)
         stage.run(list(provocations(stage, done)), limits.ANSWER)
+    _tables(stage)
     stage.snapshot("after")
+
+
+def _tables(stage: Stage) -> None:
+    """Ask what routes for the endpoints which of them it has resolved, where it shows that."""
+    subject: object = stage.subject
+    if "own-view" in stage.claims and isinstance(subject, ShowingBindings):
+        for host in stage.hosts:
+            show(stage, host.name, "bindings", partial(subject.bindings, host))
 
 
 def _publish(stage: Stage) -> tuple[tuple[str, int], ...]:

@@ -19,6 +19,7 @@ from conformance.selftest import (
     neighbours,
     pairs,
     route,
+    routers,
     spoofing,
     switching,
     tenants,
@@ -39,7 +40,7 @@ def _by_name(faults: Iterable[Fault]) -> dict[str, Fault]:
 
 
 _MODULES = (
-    acl, nat, route, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
+    acl, nat, route, routers, transit, addressing, neighbours, mtu, underlay, lldp, lacp, switching, moves, pairs,
     spoofing,
     tenants, virtual_routers, detectors, edges,
 )  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import BridgeWish, Bridging, Explaining, Port
-from conformance.adapters.views import Station
+from conformance.adapters.views import Counters, Station
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import Host
 from conformance.lab.namespace import Namespace
@@ -42,8 +42,8 @@ class Flaw:
     and `of_port` are settings of the kernel's bridge, by their names in sysfs. A box is put before the ports where
     `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other port. `pins` is
     a station that is fixed to the bridge's first port. It `misleads`: its own view shows every station behind its first
-    port. `hides_carrier`: the bridge does not notice that a link is lost,
-    since the box is between.
+    port. It `miscounts`: its own view shows the counters of one port as those of the next. `hides_carrier`: the bridge
+    does not notice that a link is lost, since the box is between.
     """
 
     bridge: str = ""
@@ -56,6 +56,7 @@ class Flaw:
     leaks: str = ""
     pins: str = ""
     misleads: bool = False
+    miscounts: bool = False
 
     @contextmanager
     def plant(self, sound: Any) -> Iterator[Flawed]:
@@ -118,6 +119,25 @@ class Flawed:
         self._done.append("the table is wrong")
         first = min(one.port for one in shown)
         return [replace(one, port=first) for one in shown]
+
+    def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
+        """As the sound one shows them, or those of the next port. Before a box they are those of its outer ports."""
+        sound: Any = self._sound
+        shown: Sequence[Counters] = sound.counters(host, bridge)
+        if any(one.port.startswith(INNER) for one in shown):
+            shown = [self._outer(host, one.port.removeprefix(INNER)) for one in shown]
+        if not self._flaw.miscounts:
+            return shown
+        self._done.append("the counters are wrong")
+        return [replace(one, port=other.port) for one, other in zip(shown, [*shown[1:], shown[0]], strict=True)]
+
+    def _outer(self, host: Host, port: str) -> Counters:
+        folder = NETWORK / port / "statistics"
+
+        def read() -> tuple[int, int]:
+            return int((folder / "rx_packets").read_text()), int((folder / "tx_packets").read_text())
+
+        return Counters(port, *host.namespace.call(read))
 
     # --- settings of the kernel --------------------------------------------------------------------------------
     def _set(self, host: Host, wishes: Sequence[BridgeWish]) -> None:

@@ -20,11 +20,22 @@ COMMAND: Final = "from conformance.cli import main; main()"
 LONGEST: Final = 1740
 """Seconds after which a command is given up: the run of every implementation, on a machine that others use too."""
 NOBODY: Final = 65534
+OUTSIDE: Final = frozenset({"arista-eos", "cisco-ios", "juniper-junos"})
+"""Devices that are not here, asked on a server that plays transcripts (tests/unit/test_transcripts.py)."""
 EMULATED: Final = frozenset({"linux-bonding", "linux-team", "qemu-migration-e1000", "qemu-migration-virtio"})
 """In software emulation a recording takes as much of the machine as ten others: these have runs of their own."""
 OVERNIGHT: Final = bool(os.environ.get("PLUGFEST_NIGHTLY"))
 NIGHTLY: Final = frozenset(
-    () if OVERNIGHT else {"docker-internal", "docker-user", "ovn", "ovs-flows-standalone", "routed-64-acl-ingress-only"}
+    ()
+    if OVERNIGHT
+    else {
+        "docker-internal",
+        "docker-user",
+        "frr-switch-ports",
+        "ovn",
+        "ovs-flows-standalone",
+        "routed-64-acl-ingress-only",
+    }
 )
 """Variants of others that cost CI minutes: part of the whole run with PLUGFEST_NIGHTLY=1."""
 SMALL: Final = ("--testbed", "same-subnet", "--only", "nat")

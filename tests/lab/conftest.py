@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EMULATED, NIGHTLY, SMALL, SMALL_PROFILES, plugfest
+from command import EMULATED, NIGHTLY, OUTSIDE, SMALL, SMALL_PROFILES, plugfest
 from machine import state
 
 from conformance.judging.plan import CONTROL
@@ -101,7 +101,7 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("real peers need root")
     folder = tmp_path_factory.mktemp("whole")
     before = state()
-    ended = plugfest(folder, "run", *sorted({*available()} - {CONTROL, *EMULATED, *NIGHTLY}), "--out", "out")
+    ended = plugfest(folder, "run", *sorted({*available()} - {CONTROL, *EMULATED, *NIGHTLY, *OUTSIDE}), "--out", "out")
     assert "Traceback" not in ended.stderr, ended.stderr
     assert ended.returncode == 1, ended.stderr
     assert state() == before

@@ -1,4 +1,7 @@
-"""A real SSH server that plays the device's part of a transcript: it answers each line as the transcript has it."""
+"""A real SSH server that plays the device's part of a transcript: it answers each line as the transcript has it.
+
+Lines of an exchange come in their order and once; tables are shown as often as they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +43,14 @@ class Replay:
 
     name: str
     strange: list[str] = field(default_factory=list)
+    left: list[dict[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         script = tomllib.loads((FOLDER / f"{self.name}.toml").read_text())
         self.prompt: str = script["prompt"]
         self.quiet: dict[str, str] = script["quiet"]
-        self.left: list[dict[str, str]] = script["exchange"]
+        self.left = self.left or script["exchange"]
+        self.tables: dict[str, str] = {one["send"]: one["output"] for one in script.get("table", ())}
         self.silent = False
         self.key = paramiko.ECDSAKey.generate()
         self._here, self.there = socket.socketpair()
@@ -81,7 +86,9 @@ class Replay:
 
     def _answer(self, line: str) -> str:
         output = self.quiet.get(line, "")
-        if line and line not in self.quiet:
+        if line in self.tables:
+            output = self.tables[line]
+        elif line and line not in self.quiet:
             if self.left and self.left[0]["send"] == line:
                 exchange = self.left.pop(0)
                 output, self.prompt = exchange.get("output", ""), exchange.get("prompt", self.prompt)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from conformance import limits
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.switch import device
@@ -24,6 +29,28 @@ pytestmark = pytest.mark.peers
 ADDRESS = {"port": BRIDGE, "protocol": "ip", "address": "192.0.2.129/25"}
 
 
+def kill_a_run(opened: Callable[[], Session], journal: Path) -> None:
+    """A process that changes the device, is in the middle of a change, and is killed there by SIGKILL."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            changes = Changes(opened(), journal)
+            changes.apply("forwarding", protocol="ip")
+            changes.apply("gateway", **ADDRESS)
+            os.write(writing, b".")
+            changes.apply("forwarding", protocol="ipv6")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    assert select.select([reading], [], [], limits.COMMAND)[0], "it did not come so far"
+    assert os.read(reading, 1), "it ended by itself"
+    os.close(reading)
+    os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
 def forwards(lab: Lab) -> str:
     return lab.hosts["h1"].namespace.sysctl("net.ipv4.ip_forward")
 
@@ -37,7 +64,8 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
         host = lab.hosts["h1"]
         netlink.transact(host.namespace, [rtnetlink.link(BRIDGE, "bridge", up=True)])
         switch = Device(host)
-        login = switch.start()
+        switch.start()
+        login = switch.login()
         journal = tmp_path / "state" / "h1.json"
 
         with Session(dialect, login, transcript, over=switch.connect()) as session:
@@ -54,11 +82,10 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
             assert session.show("running", {}) == empty
             assert not journal.exists()
 
-        with Session(dialect, login, transcript, over=switch.connect()) as killed:
-            left = Changes(killed, journal)
-            left.apply("forwarding", protocol="ip")
-            left.apply("gateway", **ADDRESS)
+        with switch.connect() as over:
+            kill_a_run(lambda: Session(dialect, login, transcript, over=over), journal)
         assert forwards(lab) == "1"
+        assert journal.is_file()
         with Session(dialect, login, transcript, over=switch.connect()) as after:
             Changes(after, journal)
             assert forwards(lab) == "0"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EMULATED, NIGHTLY, OVERNIGHT, outcomes, plugfest
+from command import EMULATED, NIGHTLY, OUTSIDE, OVERNIGHT, outcomes, plugfest
 
 from conformance.judging.plan import CONTROL
 from conformance.judging.register import LINK_SCENARIOS
@@ -35,7 +35,7 @@ from conformance.testbed import load as load_testbed
 pytestmark = [pytest.mark.outside, pytest.mark.peers, pytest.mark.timeout(1800)]
 
 SKIPPED = pytest.mark.skip(reason="nightly: PLUGFEST_NIGHTLY=1")
-PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED, *NIGHTLY}]
+PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED, *NIGHTLY, *OUTSIDE}]
 CONFORMING = {
     "routed-64", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
     "ovs-bridge", "routed-64-acl", "guarded-bridge", "tenant-bridges", "frr-switch",

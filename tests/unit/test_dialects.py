@@ -15,7 +15,9 @@ VALUES = {
     "port": "Ethernet1", "vlan": "100", "vlans": "100,200", "native": "1", "group": "1", "mode": "active",
     "rate": "fast", "state": "on", "mtu": "9000", "protocol": "ip", "address": "192.0.2.1/24", "description": "a port",
     "name": "plugfest", "action": "deny", "source": "192.0.2.0/24", "destination": "198.51.100.0/24", "number": "10",
-    "spanning": "rapid-pvst", "members": ["Ethernet1", "Ethernet2"],
+    "spanning": "rapid-pvst", "members": ["Ethernet1", "Ethernet2"], "ports": ["Ethernet1"], "mac": "02:00:5e:00:60:c0",
+    "ageing": 300.0, "hello": 2.0, "max_age": 20.0, "forward_delay": 15.0, "priority": 32768, "interval": "30",
+    "hold": "4",
 }  # fmt: skip
 
 
@@ -57,6 +59,13 @@ def test_what_does_not_save_is_let_through() -> None:
         ("[intent.port]", "[intent.prot]", "intent.prot: is not known"),
         ('show = "forwarding"', 'show = "backwarding"', "there is no show.backwarding"),
         ("schema = 1", "schema = ", "not valid TOML"),
+        ("[intent.port]", '[[view.ports]]\nshow = "running"\nrow = { port = "" }\n[intent.port]', "view.ports: is not"),
+        ("[intent.port]", '[[view.stations]]\nshow = "mac"\nrow = { port = "" }\n[intent.port]', "no show.mac"),
+        (
+            "[intent.port]",
+            '[[view.stations]]\nshow = "running"\nrow = { port = "" }\n[intent.port]',
+            "its columns are mac",
+        ),
     ],
 )
 def test_a_wrong_dialect_is_refused_in_one_line(old: str, new: str, said: str, tmp_path: Path) -> None:

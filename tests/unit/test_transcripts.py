@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+import re
+import select
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from replay import FOLDER, PASSWORD, USER, Replay
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError
+from conformance import profile as profiles
+from conformance.adapters.discovery import Known, Told
+from conformance.adapters.interface import AdapterError, Unavailable
+from conformance.adapters.registry import adapter_for
+from conformance.adapters.switch import outside
 from conformance.adapters.switch.changes import Changes
+from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import available, load
+from conformance.adapters.switch.outside import OutsideBridge
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
+from conformance.adapters.views import Counters, Station
+from conformance.judging.case import Case, judge
+from conformance.judging.views import views
+from conformance.lab import watcher
+from conformance.recording.model import Event
+from conformance.scenarios.views import show
+from conformance.verdict import Verdict
 
 PORTS = {
     "arista_eos": "Ethernet7", "cisco_ios": "GigabitEthernet1/0/7", "cumulus": "swp7", "juniper_junos": "ge-0/0/7",
 }  # fmt: skip
+
+
+PROFILES = {"arista_eos": "arista-eos", "cisco_ios": "cisco-ios", "juniper_junos": "juniper-junos"}
+VENDORS = tuple(PROFILES)
 
 
 @pytest.fixture
@@ -26,6 +52,22 @@ def device(request: pytest.FixtureRequest) -> Iterator[Replay]:
     made = Replay(request.param)
     yield made
     made.close()
+
+
+def at(name: str) -> Any:
+    """A port of the testbed."""
+    return SimpleNamespace(name=name)
+
+
+def asked(device: Replay, folder: Path) -> OutsideBridge:
+    """What the device's own profile is asked through, its first port the one that the transcript speaks of."""
+    profile = profiles.load(PROFILES[device.name])
+    dialect = load(str(profile.adapter["dialect"]))
+    transcript = Transcript(folder / "ssh.log", [PASSWORD])
+    console = Console(Session(dialect, login(device, folder), transcript, over=device.there), folder / "journal.json")
+    names = {**profile.adapter["ports"], "h1.1": PORTS[device.name]}
+    lab: Any = SimpleNamespace()
+    return OutsideBridge(lab, Told(), lambda: console, names, float(profile.adapter["ageing"]))
 
 
 def login(device: Replay, folder: Path) -> Login:
@@ -54,6 +96,141 @@ def test_a_port_is_told_read_back_and_left_as_it_was(device: Replay, tmp_path: P
     assert not device.left, transcript.path.read_text()
     assert not [line for line in device.strange if line not in ("exit", "quit")]
     assert PASSWORD not in transcript.path.read_text()
+
+
+@pytest.mark.parametrize("device", PORTS, indirect=True)
+def test_a_killed_run_leaves_a_device_that_the_next_one_puts_back(device: Replay, tmp_path: Path) -> None:
+    """SIGKILL between a change and its undoing: the journal tells the next session what to send before anything."""
+    journal = tmp_path / "journal.json"
+    known = login(device, tmp_path)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            killed = Transcript(tmp_path / "killed.log")
+            changes = Changes(Session(load(device.name), known, killed, over=device.there), journal)
+            changes.apply("access", port=PORTS[device.name], vlan="100")
+            os.write(writing, b".")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    assert select.select([reading], [], [], limits.COMMAND)[0], "it did not come so far"
+    assert os.read(reading, 1), (tmp_path / "killed.log").read_text()
+    os.close(reading)
+    os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert journal.is_file()
+    device.close()
+    after = Replay(device.name, left=device.left)
+    transcript = Transcript(tmp_path / "ssh.log", [PASSWORD])
+    with Session(load(device.name), login(after, tmp_path), transcript, over=after.there) as session:
+        Changes(session, journal)
+        assert not journal.exists()
+        assert session.show("configured", {"port": PORTS[device.name]})
+    assert not after.left, transcript.path.read_text()
+    assert "undoing what a killed run has left" in transcript.path.read_text()
+    after.close()
+
+
+def test_a_device_outside_is_reached_through_the_watcher() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as listening:
+        place = listening.getsockname()
+        for answered in (True, False):
+            if not answered:
+                listening.close()
+            there = threading.Thread(target=lambda: watcher.answer(theirs, json.loads(theirs.recv(4096))))
+            there.start()
+            if answered:
+                with watcher.dial(ours, *place) as mine, listening.accept()[0] as device:
+                    device.sendall(b"switch>")
+                    assert mine.recv(64) == b"switch>"
+            else:
+                with pytest.raises(OSError, match="refused"):
+                    watcher.dial(ours, *place)
+            there.join()
+
+
+@pytest.mark.parametrize("device", VENDORS, indirect=True)
+def test_its_own_view_is_data(device: Replay, tmp_path: Path) -> None:
+    """What its profile is asked for, on the server that plays the device."""
+    port = PORTS[device.name]
+    subject = asked(device, tmp_path)
+    assert list(subject.neighbours(at("h1.1"))) == [Known("02:00:5e:00:53:88", "swp1")]
+    assert list(subject.neighbours(at("h1.2"))) == []
+    assert list(subject.stations(at("h1.1"), "plain")) == [Station("02:00:5e:00:53:0a", "h1.1")]
+    assert list(subject.counters(at("h1.1"), "plain")) == [Counters("h1.1", 123, 456)]
+    desk = subject._ask()
+    known = [(one.address, one.mac) for one in desk.bindings() if one.mac]
+    assert known == [("192.0.2.10", "02:00:5e:00:53:0a")]
+    desk.leave()
+    assert not device.strange or set(device.strange) <= {"exit", "quit"}
+    assert port in (tmp_path / "ssh.log").read_text()
+
+
+@pytest.mark.parametrize("device", VENDORS, indirect=True)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda one: one.replace("02", "zz"), "the template does not match|are not understood"),
+        (lambda _: "% Invalid input detected\nerror: syntax error", r"% Invalid|error: |^the template"),
+    ],
+    ids=["not-matched", "refused"],
+)
+def test_a_view_that_is_not_understood_is_no_verdict(
+    device: Replay, tmp_path: Path, change: Callable[[str], str], said: str
+) -> None:
+    """A template that does not match, a command that fails: told with the transcript, and inconclusive."""
+    device.tables = {send: change(output) for send, output in device.tables.items()}
+    subject = asked(device, tmp_path)
+    recorded = SimpleNamespace(events=[])
+    stage: Any = SimpleNamespace(event=lambda kind, where, **detail: recorded.events.append((kind, where, detail)))
+    show(stage, "h1", "stations", lambda: subject.stations(at("h1.1"), "plain"))
+    subject._ask().leave()
+    ((kind, _, detail),) = recorded.events
+    assert kind == "not-shown"
+    assert re.search(said, detail["problem"])
+    assert "see logs/ssh.log" in detail["problem"]
+    events = [Event(time_ns=1, kind=kind, where="h1", detail=detail)]
+    case: Any = Case(SimpleNamespace(record=SimpleNamespace(events=events, problem=None), damage=None), {})  # type: ignore[arg-type]
+    judged = judge(lambda one: one.expect(views(one, "h1", "stations"), expected="", seen=""), case)
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert "see logs/ssh.log" in judged.seen
+
+
+def test_profiles_of_what_was_tried_on_transcripts_say_so() -> None:
+    for name in profiles.available():
+        profile = profiles.load(name)
+        if profile.kind != "switch":
+            continue
+        tried = load(profile.adapter["dialect"]).tried
+        assert ("(transcript only)" in profile.title) is (tried == "transcript only"), name
+
+
+def test_a_device_that_nobody_named_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(outside.ADDRESS, raising=False)
+    for name in PROFILES.values():
+        found = adapter_for(profiles.load(name)).identify()
+        assert isinstance(found, Unavailable)
+        assert outside.ADDRESS in found.reason
+        assert "transcript only" in found.reason
+
+
+def test_who_is_asked_comes_from_the_environment() -> None:
+    assert outside.login({}) is None
+    named = outside.login({outside.ADDRESS: "192.0.2.1:2222", outside.USER: "me", outside.PASSWORD: "it"})
+    assert named is not None
+    assert (named.address, named.port, named.user, named.password, named.agent) == (
+        "192.0.2.1",
+        2222,
+        "me",
+        "it",
+        False,
+    )
+    by_agent = outside.login({outside.ADDRESS: "192.0.2.1"})
+    assert by_agent is not None
+    assert (by_agent.port, by_agent.agent, by_agent.known_hosts.name) == (22, True, "known_hosts")
 
 
 @pytest.mark.parametrize("device", ["cisco_ios"], indirect=True)

@@ -17,7 +17,7 @@ from conformance.adapters.cables import cabled_ports
 from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeWish, Identity, Port
 from conformance.adapters.linux.network import refusals
-from conformance.adapters.views import Station
+from conformance.adapters.views import Counters, Station
 from conformance.errors import UsageError
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
@@ -94,6 +94,15 @@ class KernelBridges:
             for one in learned
             if one["ifindex"] in names and not one["state"] & PERMANENT and one.get_attr("NDA_MASTER") == index
         ]
+
+    def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
+        """The kernel's counters of the bridge's ports."""
+        index = link.index(host.namespace, bridge)
+        found = []
+        for one in host.netlink("get_links", master=index):
+            counted = one.get_attr("IFLA_STATS64")
+            found.append(Counters(one.get_attr("IFLA_IFNAME"), counted["rx_packets"], counted["tx_packets"]))
+        return found
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """What the kernel says of its bridges and their ports: roots and states."""

@@ -18,7 +18,7 @@ from conformance.adapters.discovery import Told
 from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish, Identity, Port, Unavailable
 from conformance.adapters.openvswitch.daemons import Switch, start
-from conformance.adapters.views import Member, Station
+from conformance.adapters.views import Counters, Member, Station
 from conformance.errors import UsageError
 from conformance.lab.lab import Host, Lab
 from conformance.profile import Profile, Strict, explain
@@ -28,6 +28,10 @@ MEMBER: Final = re.compile(
     r"(?ms)^(?:member|slave): (?P<port>[^:]+): .*?may_enable: (?P<enabled>\w+).*?partner sys_id: (?P<partner>\S+)"
 )
 """One member in the answer to ``lacp/show``."""
+PORT: Final = re.compile(
+    r'(?m)^\s+port\s+"?(?P<port>[^":]+)"?: rx pkts=(?P<received>\d+),.*\n\s+tx pkts=(?P<sent>\d+),'
+)
+"""One port in the answer to ``dump-ports``."""
 PROGRAMS: Final = ("ovsdb-server", "ovsdb-tool", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl", "ovs-ofctl")
 
 
@@ -115,6 +119,14 @@ class OpenVSwitch:
         names = switch.port_names(bridge)
         rows = [line.split() for line in said.splitlines()[1:]]
         return [Station(mac, names.get(number, number)) for number, _, mac, *_ in rows]
+
+    def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
+        """What ``dump-ports`` shows of a bridge. Raises AdapterError."""
+        said = self._switches[host.name].counters(bridge)
+        found = [Counters(one["port"], int(one["received"]), int(one["sent"])) for one in PORT.finditer(said)]
+        if not found:
+            raise AdapterError(f"{host.name}: dump-ports {bridge} is not understood: {said[:200]!r}")
+        return found
 
     def told(self) -> Told:
         """What is compiled into it: an LLDPDU every five seconds."""

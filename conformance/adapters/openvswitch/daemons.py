@@ -68,6 +68,11 @@ class Switch:
         dumped = self._run("ovs-ofctl dump-flows", [*FLOW_CLIENT, "dump-flows", self._management(bridge)])
         return [line.strip() for line in dumped.splitlines() if "actions=" in line]
 
+    def counters(self, bridge: str) -> str:
+        """The counters of a bridge's ports, by name. Raises AdapterError."""
+        command = [*FLOW_CLIENT, "--names", "dump-ports", self._management(bridge)]
+        return self._run("ovs-ofctl dump-ports", command)
+
     def stop(self) -> None:
         """End both daemons."""
         self.daemon.stop()

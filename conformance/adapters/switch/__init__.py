@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
 from conformance.adapters.discovery import Told
+from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.switch import device
 from conformance.adapters.switch.dialect import Dialect, load
 from conformance.adapters.switch.outside import OutsideAdapter
+from conformance.adapters.switch.ports import SwitchPorts
 from conformance.adapters.switch.subject import FAMILIES, SwitchNetwork
 from conformance.errors import UsageError
 from conformance.lab.lab import Lab
@@ -30,19 +32,26 @@ class Settings(Strict):
     lab itself runs (``frr``), or one ``outside``, at the other ends of the NICs of a physical testbed.
 
     Of that one, which somebody configures by hand, `product` and `version` are as they shall be in the report, and
-    `interval` and `hold` the times that its LLDP agent keeps.
+    `interval` and `hold` the times that its LLDP agent keeps. A device of the lab whose ports are judged is told them.
+    `tables` is the dialect of the account that shows the tables of a device that routes. One outside with a `dialect`
+    is asked for its tables, which call its ports as `ports` says of the testbed's; with `ageing` (in seconds) its ports
+    are one bridge.
     """
 
     dialect: str = ""
+    tables: str = "linux"
     device: Literal["frr", "outside"]
     product: str = ""
     version: str = ""
     interval: float = 30.0
     hold: int | None = None
+    ports: Mapping[str, str] = {}
+    ageing: float | None = None
 
 
-def adapter(profile: Profile) -> SwitchAdapter | OutsideAdapter:
-    """The adapter of a switch's profile. Raises UsageError for wrong settings or a dialect that is not there."""
+def adapter(profile: Profile, conduct: Flawing | None = None) -> SwitchAdapter | OutsideAdapter:
+    """The adapter of a switch's profile, with the flaw that `conduct` gives it (see conformance.selftest). Raises
+    UsageError for wrong settings or a dialect that is not there."""
     try:
         settings = Settings.model_validate(profile.adapter)
     except ValidationError as problem:
@@ -51,10 +60,14 @@ def adapter(profile: Profile) -> SwitchAdapter | OutsideAdapter:
         if not settings.product:
             raise UsageError(f"{profile.name}: adapter.product: this key is missing; say what the device is")
         identity = Identity(settings.product, settings.version or "unknown")
-        return OutsideAdapter(identity, Told(settings.interval, settings.hold))
+        told = Told(settings.interval, settings.hold)
+        dialect = load(settings.dialect) if settings.dialect else None
+        return OutsideAdapter(identity, told, dialect=dialect, names=settings.ports, ageing=settings.ageing)
     if not settings.dialect:
         raise UsageError(f"{profile.name}: adapter.dialect: this key is missing; `plugfest list dialects` names them")
-    return SwitchAdapter(load(settings.dialect))
+    if profile.links:
+        return PortsAdapter(load(settings.dialect), Told(settings.interval, settings.hold or 4), conduct)
+    return SwitchAdapter(load(settings.dialect), load(settings.tables), conduct)
 
 
 class SwitchAdapter:
@@ -62,23 +75,27 @@ class SwitchAdapter:
 
     weight = 2
     needs_root = True
+    programs: tuple[str, ...] = ()
+    packages: tuple[str, ...] = device.PACKAGES
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, tables: Dialect, conduct: Flawing | None = None) -> None:
         self._dialect = dialect
+        self._tables = tables
+        self._conduct = conduct
 
     def identify(self) -> Identity | Unavailable:
         """The routing daemon's version; unavailable without it, or without the libraries that speak SSH."""
         for name in LIBRARIES:
             if importlib.util.find_spec(name) is None:
                 return Unavailable(f"{name} is not installed: pip install 'plugfest[switch]'")
-        missing = device.absent()
+        missing = device.absent(*self.programs)
         if missing:
-            return Unavailable(f"{Path(missing).name} is not installed", device.PACKAGES)
+            return Unavailable(f"{Path(missing).name} is not installed", self.packages)
         return Identity("FRRouting", device.version(), {"dialect": f"{self._dialect.name} ({self._dialect.tried})"})
 
     def plan(self) -> tuple[str, ...]:
         """Every command that would be sent, in its order, with what undoes it."""
-        wanted = [
+        wanted: list[tuple[str, Mapping[str, Any]]] = [
             *(("forwarding", {"protocol": protocol}) for protocol, _ in FAMILIES),
             *(
                 ("gateway", {"port": BRIDGE, "protocol": protocol, "address": f"{{workload_ipv{version}}}[1]"})
@@ -86,23 +103,67 @@ class SwitchAdapter:
             ),
             ("port", {"port": "ep1", "description": "h1a"}),
         ]
-        lines = [
-            f"bridge {BRIDGE}, zebra, sshd with vtysh as login shell on each host; over SSH ({self._dialect.title}):"
-        ]
+        return (
+            f"bridge {BRIDGE}, zebra, sshd with vtysh as login shell on each host; over SSH ({self._dialect.title}):",
+            *self.sent(wanted),
+            "at the end the same in reverse: what was changed is undone; nothing is saved",
+        )
+
+    def sent(self, wanted: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+        """The lines that put intents in force, and how each is read back."""
         for name, values in wanted:
             intent = self._dialect.find(name)
-            lines += [f"  {line}" for line in self._dialect.lines(intent.apply, {**values, "before": {}, "rows": []})]
+            for line in self._dialect.lines(intent.apply, {**values, "before": {}, "rows": []}):
+                yield f"  {line}"
             check = self._dialect.word(self._dialect.show[intent.check.show].command, values)
-            lines.append(f"  ({name} is read back with {check!r})")
-        return (*lines, "at the end the same in reverse: what was changed is undone; nothing is saved")
+            yield f"  ({name} is read back with {check!r})"
 
     @contextmanager
-    def deploy(self, lab: Lab) -> Iterator[SwitchNetwork]:
+    def deploy(self, lab: Lab) -> Iterator[Any]:
         """The switches, running and configured; their configuration is undone at the end. Raises AdapterError."""
-        network = SwitchNetwork(lab, self._dialect)
+        network = SwitchNetwork(lab, self._dialect, self._tables)
         try:
             with refusals("switch"):
                 network.start()
-            yield network
+            with flawed(network, self._conduct) as subject:
+                yield subject
         finally:
             network.leave()
+
+
+class PortsAdapter(SwitchAdapter):
+    """The same switch, judged by its ports: bridges, spanning trees and LLDP are told to it by its operator."""
+
+    weight = 1
+    programs = (device.AGENT, "/usr/sbin/lldpcli")
+    packages = (*device.PACKAGES, "lldpd")
+
+    def __init__(self, dialect: Dialect, told: Told, conduct: Flawing | None = None) -> None:
+        super().__init__(dialect, dialect, conduct)
+        self._told = told
+
+    def plan(self) -> tuple[str, ...]:
+        """What would be sent for one bridge, and for the agent on one port."""
+        bridge = {
+            "name": "NAME", "mac": "MAC", "ageing": 300.0, "spanning": "off", "hello": 2.0, "max_age": 20.0,
+            "forward_delay": 15.0, "priority": 0x8000, "ports": ["PORT"],
+        }  # fmt: skip
+        times = {"interval": f"{self._told.interval:.0f}", "hold": str(self._told.hold)}
+        wanted = (("bridge", bridge), ("timers", times), ("lldp", {"port": "PORT", "state": "on"}))
+        return (
+            f"zebra, lldpd, sshd on each host; over SSH ({self._dialect.title}), where a scenario asks for it:",
+            *self.sent(wanted),
+            "at the end the same in reverse: what was changed is undone; nothing is saved",
+        )
+
+    @contextmanager
+    def deploy(self, lab: Lab) -> Iterator[Any]:
+        """The switches, running; what a scenario has them told is undone at the end. Raises AdapterError."""
+        switch = SwitchPorts(lab, self._dialect, self._told)
+        try:
+            with refusals("switch"):
+                switch.start()
+            with flawed(switch, self._conduct) as subject:
+                yield subject
+        finally:
+            switch.close()

@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError
-from conformance.adapters.switch.dialect import Check, Dialect, Row, Where
+from conformance.adapters.switch.dialect import Check, Dialect, Row, Where, has
 from conformance.adapters.switch.session import Session
 
 Values = Mapping[str, Any]
@@ -40,7 +40,7 @@ class Changes:
         self._undo: list[Change] = []
         self._recover()
 
-    def apply(self, name: str, **values: Any) -> None:
+    def apply(self, name: str, /, **values: Any) -> None:
         """Put an intent in force and read it back. Raises AdapterError where it was refused or is not in force."""
         dialect = self._session.dialect
         intent = dialect.find(name)
@@ -60,7 +60,7 @@ class Changes:
             where = f"logs/{self._session.transcript.path.name}"
             raise AdapterError(f"{name} {shown(values)}: sent, and not in force: {wrong}; see {where}")
 
-    def revert(self, name: str, **values: Any) -> None:
+    def revert(self, name: str, /, **values: Any) -> None:
         """Undo one change that was applied with these values. Raises AdapterError; LookupError where there is none."""
         wanted = key(name, values)
         change = next((one for one in reversed(self._undo) if one.key == wanted), None)
@@ -102,7 +102,7 @@ class Changes:
     def _of(self, check: Where, rows: Sequence[Row], values: Values) -> Row | None:
         dialect = self._session.dialect
         where = {name: dialect.word(text, values) for name, text in check.where.items()}
-        return next((row for row in rows if all(_has(row, name, wanted) for name, wanted in where.items())), None)
+        return next((row for row in rows if all(has(row, name, wanted) for name, wanted in where.items())), None)
 
     def _recover(self) -> None:
         try:
@@ -142,13 +142,6 @@ def mismatch(dialect: Dialect, check: Check, row: Row | None, values: Values) ->
         return "the device does not show it at all"
     for name, template in check.expect.items():
         wanted = dialect.word(template, values)
-        if not _has(row, name, wanted):
+        if not has(row, name, wanted):
             return f"{name} is {row.get(name, 'not told')!r}, not {wanted!r}"
     return ""
-
-
-def _has(row: Row, name: str, wanted: str) -> bool:
-    found = row.get(name, "")
-    if isinstance(found, list):
-        return wanted in found if wanted else not found
-    return str(found).strip().lower() == wanted.lower()

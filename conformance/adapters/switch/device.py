@@ -1,7 +1,8 @@
-"""A switch made of Debian packages: ports in a Linux bridge, FRRouting on top, OpenSSH with vtysh as login shell.
+"""A switch made of Debian packages: ports in a Linux bridge, FRRouting on top, lldpd, OpenSSH.
 
-Everything that it is told comes over SSH, as with any vendor's. It lives in a host's own mounts: its accounts, its
-logs and its sockets are not the machine's.
+It has two accounts, as switches have that are Linux hosts: one whose login shell is vtysh, and one of its operator,
+with a shell, for what vtysh does not say: bridges, LLDP, the tables of the kernel. Everything that it is told comes
+over SSH, as with any vendor's. It lives in a host's own mounts: its accounts, logs and sockets are not the machine's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +23,18 @@ from conformance.lab.lab import Host
 from conformance.lab.mounts import MS_BIND, mount
 from conformance.lab.process import Daemon
 
-PACKAGES: Final = ("frr", "openssh-server")
-PROGRAMS: Final = ("/usr/lib/frr/zebra", "/usr/sbin/sshd", "/usr/bin/vtysh", "/usr/bin/ssh-keygen")
+PACKAGES: Final = ("frr", "openssh-server", "iproute2", "net-tools")
+PROGRAMS: Final = (
+    "/usr/lib/frr/zebra", "/usr/sbin/sshd", "/usr/bin/vtysh", "/usr/bin/ssh-keygen", "/bin/bash", "/usr/sbin/arp",
+)  # fmt: skip
+AGENT: Final = "/usr/sbin/lldpd"
+AGENT_SOCKET: Final = "/run/lldpd.socket"
 LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 22
 USER: Final = "switch"
+OPERATOR: Final = "operator"
+_OFF: Final = "configure lldp status disabled\n"
+"""Its agent is off until it is told otherwise."""
 _SSHD: Final = """\
 ListenAddress {address}:{port}
 HostKey {folder}/host
@@ -40,9 +49,9 @@ PidFile /run/sshd.pid
 """
 
 
-def absent() -> str:
+def absent(*further: str) -> str:
     """The first program that is not there, or nothing."""
-    return next((program for program in PROGRAMS if not os.access(program, os.X_OK)), "")
+    return next((program for program in (*PROGRAMS, *further) if not os.access(program, os.X_OK)), "")
 
 
 def version() -> str:
@@ -60,17 +69,25 @@ class Device:
         self._folder = host.folder / "device"
         self._daemons: list[Daemon] = []
 
-    def start(self) -> Login:
-        """Start its daemons; returns how it is reached from the host itself. Raises AdapterError."""
+    def start(self, agent_on: Sequence[str] = ()) -> None:
+        """Start its daemons, with an LLDP agent where that is to have ports. Raises AdapterError."""
         self._folder.mkdir()
         try:
             self.host.namespace.call(self._own_files)
             self._start("zebra", [PROGRAMS[0], "-f", f"{self._folder}/zebra.conf"], "/run/frr/zebra.vty")
+            if agent_on:
+                configuration = self._folder / "lldpd.conf"
+                configuration.write_text(_OFF)
+                command = [AGENT, "-dd", "-u", AGENT_SOCKET, "-I", ",".join(agent_on), "-O", str(configuration)]
+                self._start("lldpd", command, AGENT_SOCKET)
             self._start("sshd", [PROGRAMS[1], "-D", "-e", "-f", f"{self._folder}/sshd.conf"], "/run/sshd.pid")
         except (OSError, subprocess.SubprocessError) as problem:
             raise AdapterError(f"{self.host.name}: {problem}") from None
+
+    def login(self, user: str = USER) -> Login:
+        """How an account of it is reached from the host itself."""
         return Login(
-            address=LOOPBACK, port=PORT, user=USER, known_hosts=self._folder / "known", key=self._folder / "user"
+            address=LOOPBACK, port=PORT, user=user, known_hosts=self._folder / "known", key=self._folder / "user"
         )
 
     def _own_files(self) -> None:
@@ -81,11 +98,14 @@ class Device:
         (folder / "known").write_text(f"{LOOPBACK} {(folder / 'host.pub').read_text()}")
         (folder / "sshd.conf").write_text(_SSHD.format(address=LOOPBACK, port=PORT, folder=folder))
         accounts = Path("/etc/passwd").read_text()
-        (folder / "passwd").write_text(f"{accounts}{USER}:x:0:0:the switch:/:{PROGRAMS[2]}\n")
+        shells = {USER: PROGRAMS[2], OPERATOR: PROGRAMS[4]}
+        own = "".join(f"{name}:x:0:0:the switch:/:{shell}\n" for name, shell in shells.items())
+        (folder / "passwd").write_text(accounts + own)
         mount(str(folder / "passwd"), "/etc/passwd", flags=MS_BIND)
         mount("plugfest", "/var/log", "tmpfs")
         Path("/run/sshd").mkdir()
         Path("/run/frr").mkdir()
+        Path("/run/lldpd").mkdir()
         shutil.chown("/run/frr", "frr", "frr")
 
     def _start(self, name: str, command: list[str], sign: str) -> None:

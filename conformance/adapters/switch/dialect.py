@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
@@ -23,9 +24,22 @@ from conformance.profile import NAME, Strict, explain
 FOLDER: Final = Path(__file__).parent / "dialects"
 INTENTS: Final = (
     "access", "trunk", "lag", "lldp", "stp", "acl", "mtu", "gateway", "forwarding", "port",
+    "bridge", "timers",
 )  # fmt: skip
 """What may be wanted of a switch: an access or trunk port, a bundle of ports, LLDP on or off on a port, the spanning
-tree's mode, a filter on a port, a port's MTU, the address of a VLAN or bridge, IP forwarding, a port up with a name."""
+tree's mode, a filter on a port, a port's MTU, the address of a VLAN or bridge, IP forwarding, a port up with a name,
+a bridge of some ports with its ageing and its spanning tree, the times of its LLDP agent."""
+VIEWS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "neighbours": ("port", "chassis", "identity"),
+        "stations": ("mac", "port"),
+        "bindings": ("address", "mac", "port"),
+        "counters": ("port", "received", "sent"),
+        "members": ("port", "in_use", "partner"),
+    }
+)
+"""Tables of a device's own view, and their columns: LLDP neighbours, MAC addresses, ARP and IPv6 neighbours, frames
+that were counted on each interface, members of a bundle."""
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]*")
 
 Row = Mapping[str, Any]
@@ -65,13 +79,20 @@ class Intent(Strict):
     was: Where | None = None
 
 
+class View(Where):
+    """Where a table of the device's own view comes from: each row of `show` in which all of `where` is. `row` says each
+    column as a template over the names in that row."""
+
+    row: Annotated[Mapping[str, str], Field(min_length=1)]
+
+
 class Dialect(Strict):
     """One vendor's command line.
 
     `driver` is netmiko's device type, `platform` the one of ntc-templates. `tried`: on a real implementation, or on
     transcripts only. `mode` exec: lines are ordinary commands, there is no configuration mode. `refusals` are regular
     expressions of answers by which the device refuses; `commit` ends a set of lines. None of the lines may save the
-    start-up configuration.
+    start-up configuration. `short` are the beginnings of ports' names that some tables shorten, with the long ones.
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
@@ -84,7 +105,9 @@ class Dialect(Strict):
     refusals: tuple[str, ...]
     commit: tuple[str, ...] = ()
     show: Mapping[str, Show]
-    intent: Mapping[str, Intent]
+    intent: Mapping[str, Intent] = {}
+    view: Mapping[str, Annotated[tuple[View, ...], Field(min_length=1)]] = {}
+    short: Mapping[str, str] = {}
 
     def lines(self, template: str, values: Mapping[str, Any]) -> list[str]:
         """The lines of a template, without empty ones. Raises UsageError where a value is missing or is no word."""
@@ -111,6 +134,21 @@ class Dialect(Strict):
         rows = _own(wanted.template, output) if wanted.template else _shared(self.platform, wanted.command, output)
         return [{name.lower(): value for name, value in row.items()} for row in rows]
 
+    def columns(self, view: View, rows: Sequence[Row], values: Mapping[str, Any]) -> list[dict[str, str]]:
+        """The rows of a table of the device's own view. Raises UsageError where a template of it is wrong."""
+        where = {name: self.word(text, values) for name, text in view.where.items()}
+        fitting = (row for row in rows if all(has(row, name, wanted) for name, wanted in where.items()))
+        return [
+            {name: _render(text, {**values, **row}, self.name).strip() for name, text in view.row.items()}
+            for row in fitting
+        ]
+
+    def port(self, name: str) -> str:
+        """A port's whole name, whichever way a table writes it."""
+        letters = re.match(r"[A-Za-z-]*", name)
+        begin = letters.group() if letters else ""
+        return self.short.get(begin, begin) + name[len(begin) :]
+
     def refused(self, output: str) -> str:
         """The line of an answer by which the device refuses, or nothing."""
         for line in output.splitlines():
@@ -125,7 +163,14 @@ def _environment() -> Any:
 
     made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
     made.filters["wildcard"] = _wildcard
+    made.filters["mac"] = mac
     return made
+
+
+def mac(text: str) -> str:
+    """A MAC address in the usual notation, whichever way a device writes it; other text as it is."""
+    digits = re.sub(r"[.:-]", "", text).lower()
+    return bytes.fromhex(digits).hex(":") if re.fullmatch(r"[0-9a-f]{12}", digits) else text
 
 
 def _wildcard(prefix: str) -> str:
@@ -157,10 +202,11 @@ def _own(template: str, output: str) -> list[dict[str, Any]]:
 
 def _shared(platform: str, command: str, output: str) -> list[dict[str, Any]]:
     from ntc_templates.parse import ParsingException, parse_output
+    from textfsm import TextFSMError
 
     try:
         rows: list[dict[str, Any]] = parse_output(platform=platform, command=command, data=output)
-    except ParsingException as problem:
+    except (ParsingException, TextFSMError) as problem:
         raise ValueError(str(problem)) from None
     return rows
 
@@ -196,6 +242,23 @@ def _whole(dialect: Dialect, source: str) -> None:
         for key, place in (("check", intent.check), ("was", intent.was)):
             if place is not None and place.show not in dialect.show:
                 raise UsageError(f"{source}: intent.{name}.{key}.show: there is no show.{place.show}")
+
+    for name, views in dialect.view.items():
+        if name not in VIEWS:
+            raise UsageError(f"{source}: view.{name}: is not known; use some of {', '.join(VIEWS)}")
+        for view in views:
+            if view.show not in dialect.show:
+                raise UsageError(f"{source}: view.{name}.show: there is no show.{view.show}")
+            if set(view.row) != set(VIEWS[name]):
+                raise UsageError(f"{source}: view.{name}.row: its columns are {', '.join(VIEWS[name])}; name each")
+
+
+def has(row: Row, name: str, wanted: str) -> bool:
+    """Whether a row has that text in a column, or in a list there; of an empty list nothing is wanted."""
+    found = row.get(name, "")
+    if isinstance(found, list):
+        return wanted in found if wanted else not found
+    return str(found).strip().lower() == wanted.lower()
 
 
 def saving(lines: Sequence[str]) -> list[str]:

@@ -137,8 +137,12 @@ class Session:
             raise AdapterError(f"{self._where}: {line!r} was refused: {refused}; see logs/{self.transcript.path.name}")
 
     def close(self) -> None:
-        """End the session."""
-        self._connection.disconnect()
+        """End the session. A shell is not asked to end: the driver would wait for a prompt behind its ``exit``. Nor is
+        the channel closed in order: a device that hangs up meanwhile would be taken for one that failed."""
+        if self.dialect.mode == "exec":
+            self._connection.remote_conn_pre.close()
+        else:
+            self._connection.disconnect()
         self.transcript.note("closed")
 
     def __enter__(self) -> Self:

@@ -2,77 +2,32 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final
 
-from conformance.adapters.interface import AdapterError, Address, Interface
+from conformance.adapters.interface import Address, Interface
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.network import INTERFACE, Lease, mac_of
 from conformance.adapters.linux.pool import Pool
-from conformance.adapters.switch.changes import Changes
-from conformance.adapters.switch.device import Device
+from conformance.adapters.switch.console import Console
+from conformance.adapters.switch.device import OPERATOR, USER, Device
 from conformance.adapters.switch.dialect import Dialect
-from conformance.adapters.switch.session import Session
-from conformance.adapters.switch.transcript import Transcript
+from conformance.adapters.views import Binding
 from conformance.lab import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 
 FAMILIES: Final = (("ip", 4), ("ipv6", 6))
 
 
-class Console:
-    """One switch of the lab: its session, and what was changed through it. One command at a time."""
-
-    def __init__(self, host: Host, dialect: Dialect) -> None:
-        self.lock = threading.Lock()
-        self._device = Device(host)
-        login = self._device.start()
-        self.transcript = Transcript(host.logs / f"{host.name}-ssh.log")
-        over = self._device.connect()
-        try:
-            self.session = Session(dialect, login, self.transcript, over=over)
-        except BaseException:
-            over.close()
-            raise
-        self.before = self.session.show("running", {})
-        self.changes = Changes(self.session, host.folder / "journal.json")
-
-    def apply(self, intent: str, **values: Any) -> None:
-        """Put an intent in force. Raises AdapterError."""
-        with self.lock:
-            self.changes.apply(intent, **values)
-
-    def revert(self, intent: str, **values: Any) -> None:
-        """Undo it. Raises AdapterError."""
-        with self.lock:
-            self.changes.revert(intent, **values)
-
-    def show(self, name: str, **values: Any) -> list[Any]:
-        """Ask the switch. Raises AdapterError."""
-        with self.lock:
-            return list(self.session.show(name, values))
-
-    def leave(self) -> None:
-        """Undo every change, see that the configuration is what it was, and end the switch."""
-        try:
-            self.changes.rollback()
-            same = self.session.show("running", {}) == self.before
-            self.transcript.note(f"the running configuration is {'what it was' if same else 'NOT what it was'}")
-        except AdapterError as problem:
-            self.transcript.note(f"not all was undone: {problem}")
-        finally:
-            self.session.close()
-            self._device.stop()
-
-
 class SwitchNetwork(BridgeNetwork):
     """Each host is a switch: its ports are in one bridge, which routes for them."""
 
-    def __init__(self, lab: Lab, dialect: Dialect) -> None:
+    def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
         super().__init__(lab)
         self._dialect = dialect
+        self._tables = tables
+        self._devices: dict[str, Device] = {}
         self._consoles: dict[str, Console] = {}
 
     def pool(self, host: Host, version: int) -> Pool:
@@ -91,7 +46,9 @@ class SwitchNetwork(BridgeNetwork):
             netlink.transact(host.namespace, [rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)])
             local = rtnetlink.address(BRIDGE, link_local(mac), dad=False)
             netlink.transact(host.namespace, [local, rtnetlink.up(BRIDGE)])
-            console = self._consoles[host.name] = Console(host, self._dialect)
+            device = self._devices[host.name] = Device(host)
+            device.start()
+            console = self._consoles[host.name] = Console.to(device, self._dialect, USER)
             for protocol, _ in FAMILIES:
                 console.apply("forwarding", protocol=protocol)
             for (protocol, _), address in zip(FAMILIES, gateway_addresses(host), strict=True):
@@ -114,10 +71,20 @@ class SwitchNetwork(BridgeNetwork):
         """The switch's own view of its bridge, as rows."""
         return {"switch": self._consoles[host.name].show("interface", port=BRIDGE)}
 
+    def bindings(self, host: Host) -> Sequence[Binding]:
+        """What the switch shows of the stations that it has resolved, in the account of its operator."""
+        tables = Console.to(self._devices[host.name], self._tables, OPERATOR)
+        try:
+            return tables.bindings()
+        finally:
+            tables.leave()
+
     def leave(self) -> None:
         """Undo everything on every switch and end it."""
         for console in self._consoles.values():
             console.leave()
+        for device in self._devices.values():
+            device.stop()
 
 
 def gateway_addresses(host: Host) -> tuple[Interface, ...]:

@@ -1,0 +1,126 @@
+"""One device as it is spoken to: its session, what was changed through it, and its own view as the suite's words."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from conformance.adapters.discovery import Known
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.switch.changes import Changes
+from conformance.adapters.switch.device import Device
+from conformance.adapters.switch.dialect import Dialect, mac
+from conformance.adapters.switch.session import Session
+from conformance.adapters.switch.transcript import Transcript
+from conformance.adapters.views import Binding, Counters, Member, Station
+
+T = TypeVar("T")
+
+
+class Console:
+    """An open session with a device. One command at a time, from whichever thread."""
+
+    def __init__(self, session: Session, journal: Path) -> None:
+        self.session = session
+        self.lock = threading.Lock()
+        self.changes = Changes(session, journal)
+        self._before: list[Any] | None = None
+
+    @classmethod
+    def to(cls, device: Device, dialect: Dialect, user: str) -> Self:
+        """A console of a device of the lab, in the account `user`. Raises AdapterError."""
+        host = device.host
+        transcript = Transcript(host.logs / f"{host.name}-{user}.log")
+        over = device.connect()
+        try:
+            session = Session(dialect, device.login(user), transcript, over=over)
+        except BaseException:
+            over.close()
+            raise
+        return cls(session, host.folder / f"journal-{user}.json")
+
+    # --- what it is told --------------------------------------------------------------------------------------
+    def apply(self, intent: str, /, **values: Any) -> None:
+        """Put an intent in force. Raises AdapterError."""
+        with self.lock:
+            if self._before is None:
+                self._before = self.session.show("running", {})
+            self.changes.apply(intent, **values)
+
+    def revert(self, intent: str, /, **values: Any) -> None:
+        """Undo it. Raises AdapterError."""
+        with self.lock:
+            self.changes.revert(intent, **values)
+
+    def leave(self) -> None:
+        """Undo every change, see that the configuration is what it was, and close the session."""
+        transcript = self.session.transcript
+        try:
+            self.changes.rollback()
+            if self._before is not None:
+                same = self.session.show("running", {}) == self._before
+                transcript.note(f"the running configuration is {'what it was' if same else 'NOT what it was'}")
+        except AdapterError as problem:
+            transcript.note(f"not all was undone: {problem}")
+        finally:
+            self.session.close()
+
+    # --- what it shows ----------------------------------------------------------------------------------------
+    def show(self, name: str, /, **values: Any) -> list[Any]:
+        """The rows of a command. Raises AdapterError."""
+        with self.lock:
+            return list(self.session.show(name, values))
+
+    def stations(self, bridge: str) -> Sequence[Station]:
+        """Its MAC address table. Raises AdapterError."""
+        return self._view("stations", lambda row: Station(_mac(row["mac"]), row["port"]), bridge=bridge)
+
+    def bindings(self) -> Sequence[Binding]:
+        """Its ARP table and its IPv6 neighbours. Raises AdapterError."""
+        return self._view(
+            "bindings", lambda row: Binding(str(ip_address(row["address"])), _mac(row["mac"]), row["port"])
+        )  # fmt: skip
+
+    def counters(self) -> Sequence[Counters]:
+        """The frames that it counted on each interface. Raises AdapterError."""
+        return self._view("counters", lambda row: Counters(row["port"], int(row["received"]), int(row["sent"])))
+
+    def neighbours(self, port: str) -> Sequence[Known]:
+        """The LLDP neighbours that it shows on a port. Raises AdapterError."""
+        rows = self._view("neighbours", lambda row: (row["port"], Known(row["chassis"], row["identity"])), port=port)
+        return [known for where, known in rows if where == self.session.dialect.port(port)]
+
+    def members(self, bundle: str) -> Sequence[Member]:
+        """The ports of a bundle. Raises AdapterError."""
+        return self._view(
+            "members", lambda row: Member(row["port"], row["in_use"] == "yes", _mac(row["partner"])), bundle=bundle
+        )  # fmt: skip
+
+    def _view(self, name: str, read: Callable[[dict[str, str]], T], /, **values: Any) -> list[T]:
+        """A table as the suite's words. What cannot be read is told with the transcript: it is no verdict."""
+        dialect, transcript = self.session.dialect, self.session.transcript
+        views = dialect.view.get(name)
+        if views is None:
+            raise AdapterError(f"dialect {dialect.name}: it does not show its {name}")
+        found = []
+        for view in views:
+            rows = dialect.columns(view, self.show(view.show, **values), values)
+            try:
+                found += [read({**row, "port": dialect.port(row["port"])}) for row in rows]
+            except ValueError as problem:
+                transcript.note(f"{name}: {problem}")
+                where = f"logs/{transcript.path.name}"
+                raise AdapterError(f"its {name} are not understood: {problem}; see {where}") from None
+        return found
+
+
+def _mac(text: str) -> str:
+    """A MAC address in the usual notation, empty for none. Raises ValueError for anything else."""
+    found = mac(text)
+    if not re.fullmatch(r"([0-9a-f]{2}(:[0-9a-f]{2}){5})?", found):
+        raise ValueError(f"{text!r} is no MAC address")
+    return found
