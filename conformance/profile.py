@@ -98,10 +98,10 @@ class Profile(Strict):
         return LINK_ROLES.issuperset(self.roles)
 
     @property
-    def weight(self) -> int:
-        """How much of a machine a lab of kernel networks takes. All labs share the machine's neighbour tables, in which
-        five endpoints of a packet filter have some fifty entries: as many as two ordinary labs."""
-        return -(-self.endpoints * 2 // 5) if "packet-filter" in self.roles else 1
+    def crowd(self) -> int:
+        """How much of a machine the endpoints take that a packet filter is tried with, in ordinary labs. All labs share
+        the machine's neighbour tables: forty of these have 360 entries there, an ordinary lab 70 at most."""
+        return -(-self.endpoints // 4)
 
     @property
     def paired(self) -> bool:

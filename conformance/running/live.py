@@ -19,6 +19,7 @@ from conformance.profile import Profile
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording, folder_name, load
 from conformance.running.record import Job
+from conformance.scenarios.catalogue import SCENARIOS
 from conformance.testbed import Testbed
 
 
@@ -131,8 +132,7 @@ class Live:
 
     def _feed(self, keys: list[RecordingKey]) -> None:
         for key in keys:
-            physical = bool(self._order.testbeds[key.testbed].physical)  # its NICs are there once
-            weight = CAPACITY if physical else min(self._order.weights[key.profile], CAPACITY)
+            weight = min(self._weight(key), CAPACITY)
             if not ROOM.take(weight, lambda: self._closing):
                 return
             try:
@@ -140,6 +140,15 @@ class Live:
             except Exception as problem:
                 ROOM.give_back(weight)
                 self._futures[key].set_exception(Missing(f"the recording could not be begun: {problem}"))
+
+    def _weight(self, key: RecordingKey) -> int:
+        """How much room it takes: what is silent takes none beyond what its implementation needs."""
+        if self._order.testbeds[key.testbed].physical:  # its NICs are there once
+            return CAPACITY
+        weight, scenario = self._order.weights[key.profile], SCENARIOS[key.scenario]
+        if scenario.crowded:
+            return max(weight, self._order.profiles[key.profile].crowd)
+        return weight - 1 if scenario.silent else weight
 
     def _submit(self, key: RecordingKey, weight: int, again: int = SPOILED_BORNE) -> None:
         self._progress("started", key, None)

@@ -19,6 +19,7 @@ from conformance.profile import Profile
 from conformance.recording.source import Missing, Source, Stored
 from conformance.recording.store import Recording
 from conformance.running.wish import Wish, check_decided, check_only, check_unused, remember, remembered
+from conformance.scenarios.catalogue import SCENARIOS
 from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ KERNEL_ONLY = ("nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan")
 """What runs when no profile is named: needs the kernel and nothing else."""
 WAVE = len(KERNEL_ONLY) + 1
 """Implementations, the plain wire among them, whose recordings are begun with those that take longest."""
-SILENT = "idle"
-"""The scenario that takes longest."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ class Run:
     def _turn(self, key: RecordingKey) -> tuple[int, bool]:
         """When a recording has its turn: wave by wave of implementations, silence first, which takes time and hardly
         any processor."""
-        return list(self.profiles).index(key.profile) // WAVE, key.scenario != SILENT
+        return list(self.profiles).index(key.profile) // WAVE, not SCENARIOS[key.scenario].silent
 
     @property
     def out(self) -> Path:

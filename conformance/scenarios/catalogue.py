@@ -19,7 +19,8 @@ class Scenario:
     `inside` records every interface of the hosts and every frame of the top-of-rack, not the uplinks alone: for
     scenarios of few frames, in which what happens on an endpoint's link matters. `streams` leaves the bulk of streams
     off the taps, which keep a sample of them. `steady`: taps keep streams of a thousand datagrams a second, and bear a
-    reader that is kept waiting. `links`: done to ports, with partners
+    reader that is kept waiting. `crowded`: among as many endpoints as the profile says. `silent`: hardly anything is
+    sent, and time passes. `links`: done to ports, with partners
     of the suite's on them, on testbeds of links.
     """
 
@@ -30,6 +31,8 @@ class Scenario:
     streams: bool = False
     links: bool = False
     steady: bool = False
+    crowded: bool = False
+    silent: bool = False
 
     def shape(self, testbed: Testbed) -> Testbed:
         """The testbed as this scenario wants it."""
@@ -53,12 +56,13 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         Scenario("stp", "Spanning trees: a loop, better and worse roots, changes, silence", 30.0, links=True),
         Scenario("lacp", "Groups of ports, each with a partner that behaves in its own way", 15.0, links=True),
         Scenario("move", "Endpoints move under steady streams, silent or talking", 11.0, inside=True, streams=True),
-        Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 10.0),
+        Scenario("idle", "Flows stay silent longer than state lives, then the outer side speaks", 12.0, silent=True),
         Scenario(
             "policy",
             "A policy between many endpoints: all pairs at once, and what lies one step beside it",
             12.0,
             steady=True,
+            crowded=True,
         ),
         Scenario("tenant", "Two tenants on the same hosts: every pair, and frames that a bridge floods", 6.0),
         Scenario("spoof", "One endpoint sends in others' names, and what it may send between that", 5.0),

@@ -95,7 +95,7 @@ def adapter(profile: Profile, design: type[Network] | None = None) -> LinuxAdapt
     """The adapter of a kernel-only profile, of another `design` than it names if given. Raises UsageError for wrong
     settings."""
     try:
-        return LinuxAdapter(Settings.model_validate(profile.adapter), design, profile.weight)
+        return LinuxAdapter(Settings.model_validate(profile.adapter), design)
     except ValidationError as problem:
         raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
 
@@ -105,9 +105,9 @@ class LinuxAdapter:
 
     needs_root = False
 
-    def __init__(self, settings: Settings, design: type[Network] | None = None, weight: int = 1) -> None:
+    def __init__(self, settings: Settings, design: type[Network] | None = None) -> None:
         mover = MOVER_WEIGHT if design is None else MOVER_WEIGHT // 3
-        self.weight = mover if settings.network in MOVERS else weight
+        self.weight = mover if settings.network in MOVERS else 1
         self._settings = settings
         self._design = design
 
