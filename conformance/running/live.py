@@ -16,6 +16,7 @@ from conformance.errors import UsageError
 from conformance.judging.plan import RecordingKey
 from conformance.lab.pool import JobError, Pool
 from conformance.profile import Profile
+from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording, folder_name, load
 from conformance.running.record import Job
@@ -36,8 +37,10 @@ machine with other runs asks for less by the environment variable PLUGFEST_LABS:
 """
 SPOILED_BORNE = 2
 """How often a recording is made again because the machine's neighbour tables were full meanwhile, or its processors so
-busy that our own timers were late by `LATE`."""
+busy that our own timers were late by `LATE`, or that taps lost frames."""
 LATE = limits.LACP_LOSS / 2
+CROWDED = 2.0
+"""Load for each processor beyond which frames that a tap lost are the machine's doing; below, they are a storm."""
 
 
 class Room:
@@ -88,13 +91,20 @@ def neighbour_overflows() -> int:
     return total
 
 
-def _late(folder: Path) -> bool:
-    """Whether the recording in `folder` says that our own timers were late: then those of others may have been."""
+def _spoiled(record: Record) -> bool:
+    """Whether the machine was too busy: our own timers were late, then those of others may have been, or taps lost
+    frames while many waited for a processor."""
+    late = any(event.kind == "late" and float(event.detail.get("seconds", 0)) >= LATE for event in record.events)
+    crowded = record.load[0] > CROWDED * record.processors
+    return late or (crowded and any(tap.dropped for tap in record.taps))
+
+
+def _found(folder: Path) -> Recording | UsageError:
+    """The recording in `folder`, or why it cannot be read."""
     try:
-        events = load(folder).record.events
-    except UsageError:
-        return False
-    return any(event.kind == "late" and float(event.detail.get("seconds", 0)) >= LATE for event in events)
+        return load(folder)
+    except UsageError as unreadable:
+        return unreadable
 
 
 @dataclass(frozen=True)
@@ -166,21 +176,26 @@ class Live:
         future = self._pool.submit("conformance.running.record:record", asdict(job))
 
         def done(job: Future[Any]) -> None:
-            if again and not self._closing and (neighbour_overflows() > overflows or _late(destination)):
-                shutil.rmtree(destination, ignore_errors=True)
-                self._submit(key, weight, again - 1)
-                return
-            ROOM.give_back(weight)
             result = self._futures[key]
             try:
-                result.set_result(self._made(key, job, destination, overflows))
+                found = _found(destination)
+                spoiled = isinstance(found, Recording) and _spoiled(found.record)
+                if again and not self._closing and (neighbour_overflows() > overflows or spoiled):
+                    shutil.rmtree(destination, ignore_errors=True)
+                    self._submit(key, weight, again - 1)
+                    return
+                made = self._made(key, job, found, overflows)
             except Exception as problem:  # whoever waits for it must hear of it, whatever it is
+                ROOM.give_back(weight)
                 missing = problem if isinstance(problem, Missing) else Missing(f"the recording is of no use: {problem}")
                 result.set_exception(missing)
+            else:
+                ROOM.give_back(weight)
+                result.set_result(made)
 
         future.add_done_callback(done)
 
-    def _made(self, key: RecordingKey, job: Future[Any], destination: Path, overflows: int) -> Recording:
+    def _made(self, key: RecordingKey, job: Future[Any], found: Recording | UsageError, overflows: int) -> Recording:
         """What a job that has ended has recorded. Raises Missing."""
         problem = job.exception()
         if self._closing:
@@ -190,10 +205,9 @@ class Live:
         self._progress("finished", key, str(problem) if problem is not None else job.result())
         if problem is not None:
             raise Missing(f"recording failed: {problem}", problem.trace if isinstance(problem, JobError) else "")
-        try:
-            return load(destination)
-        except UsageError as unreadable:
-            raise Missing(f"the recording cannot be read: {unreadable}") from None
+        if isinstance(found, UsageError):
+            raise Missing(f"the recording cannot be read: {found}")
+        return found
 
     def get(self, profile: str, testbed: str, scenario: str, attempt: int) -> Recording:
         """The recording, when it is there. Raises Missing."""

@@ -37,7 +37,7 @@ from conformance.testbed import load as load_testbed
 
 pytestmark = [pytest.mark.lab, pytest.mark.peers]
 
-ISOLATING = {"docker-internal", "docker-networks", "docker-user"}
+ISOLATING = {"docker-internal", "docker-macvlan-tenants", "docker-networks", "docker-user"}
 """Endpoints of these are there to be kept apart."""
 PROFILES = [name for name in available() if name.startswith("docker-") and name not in ISOLATING]
 PORT = 8080
