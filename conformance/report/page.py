@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 STYLES: Final = ("colours.css", "page.css", "panel.css", "sequence.css", "print.css")
 SCRIPTS: Final = ("state.js", "table.js", "compare.js", "panel.js", "figures.js", "keys.js", "main.js")
-FIRST_SCREEN: Final = 40
-"""Rows that fill the largest usual screen."""
+FIRST_SCREEN: Final = 24
+"""Rows that fill a usual screen; the others follow at once."""
 LETTERS: Final = {
     Verdict.PASS: "p",
     Verdict.FAIL: "f",
@@ -96,7 +96,7 @@ def _counts(matrix: Matrix) -> Iterator[tuple[Verdict, int]]:
 def _families(matrix: Matrix) -> Iterator[_Family]:
     above = 0
     for name, rows in matrix.families().items():
-        yield _Family(name, rows, len(matrix.columns), later=above > FIRST_SCREEN)
+        yield _Family(name, rows, len(matrix.columns), later=above >= FIRST_SCREEN)
         above += len(rows)
 
 
