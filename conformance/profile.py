@@ -8,13 +8,14 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from conformance.errors import UsageError
 from conformance.places import PROFILES
 
+Settings = TypeVar("Settings", bound=BaseModel)
 NAME = r"^[a-z0-9][a-z0-9.@_-]*$"
 
 Role = Literal[
@@ -102,6 +103,13 @@ class Profile(Strict):
         """How much of a machine the endpoints take that a packet filter is tried with, in ordinary labs. All labs share
         the machine's neighbour tables: forty of these have 360 entries there, an ordinary lab 70 at most."""
         return -(-self.endpoints // 4)
+
+    def settings(self, model: type[Settings]) -> Settings:
+        """The table `[adapter]`, checked. Raises UsageError: one line naming profile, key and fix."""
+        try:
+            return model.model_validate(self.adapter)
+        except ValidationError as problem:
+            raise UsageError(explain(problem, f"{self.name}: adapter", model)) from None
 
     @property
     def paired(self) -> bool:

@@ -9,14 +9,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydantic import ValidationError
-
 from conformance.adapters.interface import Identity
 from conformance.adapters.linux.network import INTERFACE, Lease, Network, refusals
 from conformance.adapters.linux.pool import Pool
-from conformance.errors import UsageError
 from conformance.lab.lab import Host, Lab
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 
 class Settings(Strict):
@@ -25,10 +22,7 @@ class Settings(Strict):
 
 def adapter(profile: Profile) -> WireAdapter:
     """The adapter of the plain wire. Raises UsageError for wrong settings."""
-    try:
-        Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    profile.settings(Settings)
     return WireAdapter()
 
 

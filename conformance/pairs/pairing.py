@@ -8,10 +8,8 @@ from ipaddress import IPv4Network, IPv6Network
 from itertools import combinations_with_replacement
 from typing import Any, Final, Literal
 
-from pydantic import ValidationError
-
 from conformance.errors import UsageError
-from conformance.profile import Profile, Role, Strict, explain
+from conformance.profile import Profile, Role, Strict
 from conformance.testbed import Testbed
 
 KIND: Final = "pair"
@@ -87,10 +85,7 @@ def _plain(profile: Profile) -> dict[str, Any]:
 
 def settings_of(profile: Profile) -> Settings:
     """The two profiles of a pair. Raises UsageError for wrong settings."""
-    try:
-        return Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    return profile.settings(Settings)
 
 
 def sides_of(profile: Profile, testbed: Testbed) -> tuple[Side, Side]:

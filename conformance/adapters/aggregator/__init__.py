@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic import ValidationError
-
 import conformance
 from conformance.adapters.aggregator.switch import Misconduct, RunningSwitch
 from conformance.adapters.interface import Identity
-from conformance.errors import UsageError
 from conformance.lab.lab import Lab
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 
 class Settings(Strict):
@@ -25,10 +22,7 @@ class Settings(Strict):
 
 def adapter(profile: Profile, conduct: Misconduct | None = None) -> AggregatorAdapter:
     """The adapter of the reference switch, which behaves as `conduct` says. Raises UsageError for wrong settings."""
-    try:
-        Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    profile.settings(Settings)
     return AggregatorAdapter(conduct or Misconduct())
 
 

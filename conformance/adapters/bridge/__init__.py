@@ -11,17 +11,14 @@ from contextlib import contextmanager
 from struct import pack
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeWish, Identity, Port
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.views import Counters, Station
-from conformance.errors import UsageError
 from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 HUNDREDTHS: Final = 100
 """The kernel counts the times of a bridge in 1/100 s (USER_HZ)."""
@@ -38,10 +35,7 @@ class Settings(Strict):
 def adapter(profile: Profile, conduct: Flawing | None = None) -> BridgeAdapter:
     """The adapter of the kernel's bridge, with the flaw that `conduct` gives it (see conformance.selftest). Raises
     UsageError for wrong settings."""
-    try:
-        Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    profile.settings(Settings)
     return BridgeAdapter(conduct)
 
 

@@ -7,10 +7,9 @@ import shutil
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from conformance.errors import UsageError
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 SEARCH: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 """Where programs are looked for: root's PATH may lack the folders that Debian puts dockerd and iptables into."""
@@ -59,7 +58,4 @@ class Settings(Strict):
 
 def settings_of(profile: Profile) -> Settings:
     """The checked settings of a profile. Raises UsageError: one line naming profile, key and fix."""
-    try:
-        return Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    return profile.settings(Settings)

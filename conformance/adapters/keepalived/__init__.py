@@ -9,13 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from conformance import limits
 from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.keepalived.configuration import Settings
-from conformance.errors import UsageError
-from conformance.profile import Profile, explain
+from conformance.profile import Profile
 
 if TYPE_CHECKING:
     from conformance.adapters.keepalived.subject import Keepalived
@@ -24,10 +21,7 @@ if TYPE_CHECKING:
 
 def adapter(profile: Profile) -> KeepalivedAdapter:
     """The adapter of a profile of kind ``keepalived``. Raises UsageError for a wrong setting."""
-    try:
-        return KeepalivedAdapter(profile, Settings.model_validate(profile.adapter))
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    return KeepalivedAdapter(profile, profile.settings(Settings))
 
 
 class KeepalivedAdapter:

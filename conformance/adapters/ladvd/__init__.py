@@ -8,17 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from pydantic import ValidationError
-
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Told
 from conformance.adapters.interface import AdapterError, Identity, Port, Unavailable
-from conformance.errors import UsageError
 from conformance.lab.appear import await_path
 from conformance.lab.lab import Host, Lab
 from conformance.lab.process import Daemon
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 PACKAGES: Final = ("ladvd",)
 FOLDER: Final = "/run/ladvd"
@@ -32,10 +29,7 @@ class Settings(Strict):
 
 def adapter(profile: Profile) -> LadvdAdapter:
     """The adapter of ladvd. Raises UsageError for wrong settings."""
-    try:
-        Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    profile.settings(Settings)
     return LadvdAdapter()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from conformance.adapters.interface import Identity
 from conformance.adapters.linux.filtered import Filtered, FilteredInwards, FilteredV4Only
@@ -22,9 +22,8 @@ from conformance.adapters.linux.network import Network, refusals
 from conformance.adapters.linux.routed import Routed
 from conformance.adapters.linux.tenants import TenantBridges
 from conformance.adapters.linux.vxlan import Vxlan
-from conformance.errors import UsageError
 from conformance.lab.lab import Lab
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 Design = Literal[
     "nat-bridge",
@@ -94,10 +93,7 @@ FILTERS: Final[dict[PolicySupport, type[Network]]] = {
 def adapter(profile: Profile, design: type[Network] | None = None) -> LinuxAdapter:
     """The adapter of a kernel-only profile, of another `design` than it names if given. Raises UsageError for wrong
     settings."""
-    try:
-        return LinuxAdapter(Settings.model_validate(profile.adapter), design)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    return LinuxAdapter(profile.settings(Settings), design)
 
 
 class LinuxAdapter:

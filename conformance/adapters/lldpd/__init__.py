@@ -9,17 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Known, Told
 from conformance.adapters.interface import AdapterError, Identity, Port, Unavailable
-from conformance.errors import UsageError
 from conformance.lab.appear import await_path
 from conformance.lab.lab import Host, Lab
 from conformance.lab.process import Daemon
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 PACKAGES: Final = ("lldpd",)
 SOCKET: Final = "/run/lldpd.socket"
@@ -35,10 +32,7 @@ class Settings(Strict):
 
 def adapter(profile: Profile) -> LldpdAdapter:
     """The adapter of lldpd. Raises UsageError for wrong settings."""
-    try:
-        return LldpdAdapter(Settings.model_validate(profile.adapter))
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    return LldpdAdapter(profile.settings(Settings))
 
 
 class LldpdAdapter:

@@ -12,19 +12,16 @@ from pathlib import Path
 from struct import unpack_from
 from typing import Any, Final, Literal
 
-from pydantic import ValidationError
-
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Known, Told
 from conformance.adapters.interface import Identity, Port, Unavailable
 from conformance.adapters.networkd.daemon import PROGRAM, STATE, start_networkd
-from conformance.errors import UsageError
 from conformance.frames import lldp
 from conformance.lab import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.process import Daemon
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 PACKAGES: Final = ("systemd",)
 WISHES: Final = """\
@@ -47,10 +44,7 @@ class Settings(Strict):
 
 def adapter(profile: Profile) -> NetworkdAdapter:
     """The adapter of networkd. Raises UsageError for wrong settings."""
-    try:
-        settings = Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    settings = profile.settings(Settings)
     return MoverAdapter() if settings.network == "mover" else NetworkdAdapter()
 
 

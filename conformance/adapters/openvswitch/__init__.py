@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, Literal
 
-from pydantic import ValidationError
-
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Told
@@ -19,9 +17,8 @@ from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish, Identity, Port, Unavailable
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.adapters.views import Counters, Member, Station
-from conformance.errors import UsageError
 from conformance.lab.lab import Host, Lab
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 PACKAGES: Final = ("openvswitch-switch",)
 MEMBER: Final = re.compile(
@@ -46,11 +43,8 @@ class Settings(Strict):
 def adapter(profile: Profile, conduct: Flawing | None = None) -> OpenVSwitchAdapter:
     """The adapter of an Open vSwitch profile, with the flaw that `conduct` gives it (see conformance.selftest). Raises
     UsageError for wrong settings."""
-    try:
-        settings = Settings.model_validate(profile.adapter)
-        return (OpenVSwitchAdapter if profile.links else SegmentAdapter)(settings, conduct)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    settings = profile.settings(Settings)
+    return (OpenVSwitchAdapter if profile.links else SegmentAdapter)(settings, conduct)
 
 
 def _mac(host: int, bridge: int) -> str:

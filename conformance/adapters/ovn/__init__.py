@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from conformance import limits
 from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.openvswitch import PROGRAMS as SWITCH_PROGRAMS
-from conformance.errors import UsageError
 from conformance.lab.lab import Lab
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 PACKAGES: Final = ("ovn-central", "ovn-host")
 PROGRAMS: Final = (*SWITCH_PROGRAMS, "ovn-northd", "ovn-controller", "ovn-nbctl", "ovn-sbctl")
@@ -28,10 +25,7 @@ class Settings(Strict):
 
 def adapter(profile: Profile) -> OvnAdapter:
     """The adapter of an OVN profile. Raises UsageError for wrong settings."""
-    try:
-        Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    profile.settings(Settings)
     return OvnAdapter()
 
 

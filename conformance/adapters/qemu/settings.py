@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from conformance.errors import UsageError
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 Nic = Literal["virtio-net-pci", "e1000", "vmxnet3"]
 Aggregation = Literal["none", "bonding", "team"]
@@ -50,10 +49,7 @@ class Settings(Strict):
 
 def settings_of(profile: Profile) -> Settings:
     """The checked settings of a profile. Raises UsageError: one line naming profile, key and fix."""
-    try:
-        return Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    return profile.settings(Settings)
 
 
 def find_program(name: str) -> str | None:

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydantic import ValidationError
-
 import conformance
 from conformance.adapters.interface import Identity
 from conformance.adapters.reference.agent import RunningAgent
-from conformance.errors import UsageError
 from conformance.lab.lab import Lab
 from conformance.partners.lldp import Conduct, Timers
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 
 class Settings(Strict):
@@ -28,10 +25,7 @@ class Settings(Strict):
 
 def adapter(profile: Profile, conduct: Conduct | None = None) -> ReferenceAdapter:
     """The adapter of the reference agent, which behaves as `conduct` says. Raises UsageError for wrong settings."""
-    try:
-        settings = Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    settings = profile.settings(Settings)
     return ReferenceAdapter(Timers(interval=settings.interval, hold=settings.hold), conduct or Conduct())
 
 

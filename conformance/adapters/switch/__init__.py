@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import ValidationError
-
 from conformance.adapters.discovery import Told
 from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import Identity, Unavailable
@@ -22,7 +20,7 @@ from conformance.adapters.switch.ports import SwitchPorts
 from conformance.adapters.switch.subject import FAMILIES, SwitchNetwork
 from conformance.errors import UsageError
 from conformance.lab.lab import Lab
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile, Strict
 
 LIBRARIES: Final = ("netmiko", "textfsm", "ntc_templates")
 
@@ -52,10 +50,7 @@ class Settings(Strict):
 def adapter(profile: Profile, conduct: Flawing | None = None) -> SwitchAdapter | OutsideAdapter:
     """The adapter of a switch's profile, with the flaw that `conduct` gives it (see conformance.selftest). Raises
     UsageError for wrong settings or a dialect that is not there."""
-    try:
-        settings = Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, f"{profile.name}: adapter", Settings)) from None
+    settings = profile.settings(Settings)
     if settings.device == "outside":
         if not settings.product:
             raise UsageError(f"{profile.name}: adapter.product: this key is missing; say what the device is")
