@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from conformance import __version__
+from conformance import __version__, limits
 from conformance.commands.options import (
     AllowFlaky,
     FailOn,
@@ -29,9 +29,6 @@ from conformance.commands.options import (
     explainable,
 )
 from conformance.errors import UsageError
-
-RARELY = (100_000, 20, 20)
-"""How rarely a command looks for garbage: outcomes grow and do not shrink, and looking took a third of judging."""
 
 app = typer.Typer(
     name="plugfest",
@@ -316,7 +313,7 @@ def _options(
 
 def main() -> NoReturn:
     """The command ``plugfest``. Exit codes: 0 conforms, 1 fails, 2 usage, 3 inconclusive or ours, 130 interrupted."""
-    gc.set_threshold(*RARELY)
+    gc.set_threshold(*limits.GARBAGE)
     try:
         app()
     except UsageError as problem:

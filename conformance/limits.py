@@ -211,3 +211,8 @@ PAIR_LLDP_TTL: Final = 190
 """What an agent told is outlived up to this validity in whole seconds: msgTxInterval 30 s and a msgTxHold of 6."""
 LLDP_BUSY: Final = 1.0
 """No clause: what a window is longer than its clause asks for, since machines are shared."""
+
+# --- this program's own ------------------------------------------------------------------------------------------
+GARBAGE: Final = (100_000, 20, 20)
+"""How rarely Python looks for garbage, as `gc.set_threshold` takes it: outcomes and recordings grow and do not shrink,
+and looking took a third of judging."""

@@ -22,13 +22,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from conformance import limits
 from conformance.lab import cgroups, sandbox
 from conformance.lab.scratch import Scratch
 
 MESSAGE = 1 << 20
 """Bytes of the largest job or answer."""
-RARELY = (100_000, 20, 20)
-"""How rarely sandboxes look for garbage: recordings grow and do not shrink, so that looking costs and finds nothing."""
 
 
 class Zygote:
@@ -151,7 +150,7 @@ def main() -> None:
     for module in sys.argv[2:]:
         importlib.import_module(module)
     gc.freeze()  # what was imported stays: no sandbox looks for garbage in it, which would copy its pages
-    gc.set_threshold(*RARELY)
+    gc.set_threshold(*limits.GARBAGE)
     with Scratch() as scratch, socket.socket(fileno=int(sys.argv[1])) as control:
         with contextlib.suppress(BrokenPipeError):
             control.send(b"{}")

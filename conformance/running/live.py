@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from conformance import limits
 from conformance.errors import UsageError
+from conformance.judging.links import lateness
 from conformance.judging.plan import RecordingKey
 from conformance.lab.pool import JobError, Pool
 from conformance.profile import Profile
@@ -94,9 +95,8 @@ def neighbour_overflows() -> int:
 def _spoiled(record: Record) -> bool:
     """Whether the machine was too busy: our own timers were late, then those of others may have been, or taps lost
     frames while many waited for a processor."""
-    late = any(event.kind == "late" and float(event.detail.get("seconds", 0)) >= LATE for event in record.events)
     crowded = record.load[0] > CROWDED * record.processors
-    return late or (crowded and any(tap.dropped for tap in record.taps))
+    return lateness(record) >= LATE or (crowded and any(tap.dropped for tap in record.taps))
 
 
 def _found(folder: Path) -> Recording | UsageError:

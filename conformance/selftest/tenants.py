@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from conformance.adapters.linux.macvlan_tenants import MacvlanTenants
@@ -129,66 +130,62 @@ def _patched(record: Record) -> str | None:
     return f"a cable joins {joined[0]} and {joined[1]}" if all(joined) else None
 
 
+tenants_fault = partial(Fault, endpoints=8)
+"""Of eight endpoints: two tenants on two hosts, with two of each."""
+
 FAULTS = (
-    Fault(
+    tenants_fault(
         name="tenants-routed",
         title="the host forwards between tenants",
         network=NETWORK,
-        endpoints=8,
         fails=frozenset({"tenant.isolated-v4", "tenant.isolated-v6"}),
         design=Routed,
         witness=_no_rule(4),
     ),
-    Fault(
+    tenants_fault(
         name="tenants-routed-ipv6",
         title="the host forwards between tenants over IPv6",
         network=NETWORK,
-        endpoints=8,
         fails=frozenset({"tenant.isolated-v6"}),
         design=RoutedV6,
         witness=_no_rule(6),
     ),
-    Fault(
+    tenants_fault(
         name="tenants-patched",
         title="the tenants' bridges are joined by a cable",
         network=NETWORK,
-        endpoints=8,
         fails=frozenset({"tenant.isolated-l2"}),
         design=Patched,
         witness=_patched,
     ),
-    Fault(
+    tenants_fault(
         name="tenants-parted",
         title="endpoints of one tenant are isolated from each other",
         network=NETWORK,
-        endpoints=8,
         fails=frozenset({"tenant.within"}),
         design=Parted,
         witness=rule_hit,
     ),
-    Fault(
+    tenants_fault(
         name="tenants-share-parent",
         title="all macvlan interfaces of a host have one parent",
         network=SEGMENTS,
-        endpoints=8,
         fails=EVERYTHING,
         design=SharedParent,
         witness=_in_one_segment,
     ),
-    Fault(
+    tenants_fault(
         name="tenants-crossed",
         title="on one host each tenant is in the other's segment",
         network=SEGMENTS,
-        endpoints=8,
         fails=EVERYTHING,
         design=CrossedSegments,
         witness=_in_one_segment,
     ),
-    Fault(
+    tenants_fault(
         name="tenants-one-book",
         title="an address that one tenant has is refused to the other",
         network=SEGMENTS,
-        endpoints=8,
         fails=frozenset({"tenant.same-addresses"}),
         design=OneBook,
         witness=_refused,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint
 from conformance.adapters.linux.macvlan import BRIDGE_MODE
-from conformance.adapters.linux.network import INTERFACE, Lease, Network
+from conformance.adapters.linux.network import INTERFACE, Lease
 from conformance.adapters.linux.pool import Pool
 from conformance.adapters.linux.tenants import TENANTS
-from conformance.adapters.linux.vxlan import EVERYBODY, ROOM, tunnel
+from conformance.adapters.linux.vxlan import Overlay, replication, room_for, tunnel
 from conformance.lab import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
 
@@ -42,14 +42,12 @@ def known_tenant(request: Attachment) -> None:
 
 def make_segments(lab: Lab, count: int) -> None:
     """On every host a VXLAN interface for each of so many tenants, and its replication list."""
-    mtu = min(host.mtu for host in lab.hosts.values()) - ROOM
+    mtu = room_for(lab)
     for host in lab.hosts.values():
-        others = [str(other.ipv4.ip) for other in lab.hosts.values() if other is not host]
         for vni in range(FIRST_VNI, FIRST_VNI + count):
             name = interface(vni)
             netlink.transact(host.namespace, [tunnel(name, host, vni=vni, mtu=mtu), rtnetlink.quiet(name)])
-            copies = [rtnetlink.forwarding_entry(name, EVERYBODY, end, append=True) for end in others]
-            netlink.transact(host.namespace, [rtnetlink.up(name), *copies])
+            netlink.transact(host.namespace, [rtnetlink.up(name), *replication(lab, host, name)])
 
 
 def interface(vni: int) -> str:
@@ -57,7 +55,7 @@ def interface(vni: int) -> str:
     return f"vx-{vni}"
 
 
-class MacvlanTenants(Network):
+class MacvlanTenants(Overlay):
     """Each tenant is one link over all hosts, with addresses of its own; nothing is routed into or out of it."""
 
     steps: ClassVar[tuple[str, ...]] = (
@@ -79,16 +77,6 @@ class MacvlanTenants(Network):
         del host
         return self._books.book(tenant, version)
 
-    def mtu(self, host: Host) -> int:
-        """What is left of the smallest underlay link."""
-        del host
-        return min(host.mtu for host in self.lab.hosts.values()) - ROOM
-
-    def gateways(self, host: Host) -> tuple[Address, ...]:
-        """None."""
-        del host
-        return ()
-
     def vni(self, host: Host, tenant: str) -> int:
         """The segment of a tenant: the same on every host."""
         del host
@@ -97,6 +85,10 @@ class MacvlanTenants(Network):
     def parent(self, host: Host, tenant: str) -> str:
         """The interface that a tenant's endpoints on a host share."""
         return interface(self.vni(host, tenant))
+
+    def tunnel_of(self, lease: Lease) -> str:
+        """That of its tenant."""
+        return self.parent(lease.host, lease.tenant)
 
     def start(self) -> None:
         """The tenants' tunnels and their replication lists, on every host."""
@@ -114,16 +106,4 @@ class MacvlanTenants(Network):
             parent=self.parent(lease.host, lease.tenant), descriptor=lease.namespace.descriptor,
         )  # fmt: skip
         netlink.transact(lease.host.namespace, [made])
-        self._tell(lease)
-
-    def disconnect(self, lease: Lease) -> None:
-        """And its entries at the other hosts."""
-        super().disconnect(lease)
-        self._tell(lease, remove=True)
-
-    def _tell(self, lease: Lease, *, remove: bool = False) -> None:
-        name, place = self.parent(lease.host, lease.tenant), str(lease.host.ipv4.ip)
-        entry = rtnetlink.forwarding_entry(name, lease.mac, place, remove=remove)
-        for other in self.lab.hosts.values():
-            if other is not lease.host:
-                netlink.transact(other.namespace, [entry])
+        self.tell(lease)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from abc import abstractmethod
 from typing import ClassVar, Final
 
 from conformance.adapters.interface import Address
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import Lease, Network
 from conformance.adapters.linux.pool import Pool
 from conformance.lab import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
@@ -32,7 +33,48 @@ def tunnel(name: str, host: Host, *, vni: int, mtu: int) -> netlink.Request:
     return rtnetlink.link(name, "vxlan", data=data, mtu=mtu)
 
 
-class Vxlan(BridgeNetwork):
+def replication(lab: Lab, host: Host, name: str) -> list[netlink.Request]:
+    """The FDB entries by which what is flooded into `host`'s tunnel `name` goes to every other host."""
+    ends = [str(other.ipv4.ip) for other in lab.hosts.values() if other is not host]
+    return [rtnetlink.forwarding_entry(name, EVERYBODY, end, append=True) for end in ends]
+
+
+def room_for(lab: Lab) -> int:
+    """What is left of the smallest underlay link, in bytes: an overlay is one link, and all its ends must agree."""
+    return min(host.mtu for host in lab.hosts.values()) - ROOM
+
+
+class Overlay(Network):
+    """Endpoints are on links of their own between the hosts; nothing is routed into or out of them."""
+
+    def mtu(self, host: Host) -> int:
+        """That of the overlay."""
+        del host
+        return room_for(self.lab)
+
+    def gateways(self, host: Host) -> tuple[Address, ...]:
+        """None."""
+        del host
+        return ()
+
+    @abstractmethod
+    def tunnel_of(self, lease: Lease) -> str:
+        """The tunnel through which other hosts reach an endpoint; it has the same name on every host."""
+
+    def disconnect(self, lease: Lease) -> None:
+        """Take the endpoint away, and its entries from the other hosts."""
+        super().disconnect(lease)
+        self.tell(lease, remove=True)
+
+    def tell(self, lease: Lease, *, remove: bool = False) -> None:
+        """Write down at every other host where the endpoint is, or take that away."""
+        entry = rtnetlink.forwarding_entry(self.tunnel_of(lease), lease.mac, str(lease.host.ipv4.ip), remove=remove)
+        for other in self.lab.hosts.values():
+            if other is not lease.host:
+                netlink.transact(other.namespace, [entry])
+
+
+class Vxlan(Overlay, BridgeNetwork):
     """A prefix that spans all hosts; nothing is routed into or out of it."""
 
     steps: ClassVar[tuple[str, ...]] = (
@@ -54,16 +96,6 @@ class Vxlan(BridgeNetwork):
         del host
         return self._shared[version]
 
-    def mtu(self, host: Host) -> int:
-        """What is left of the smallest underlay link: the overlay is one link, and both ends must agree."""
-        del host
-        return min(host.mtu for host in self.lab.hosts.values()) - ROOM
-
-    def gateways(self, host: Host) -> tuple[Address, ...]:
-        """None."""
-        del host
-        return ()
-
     def start(self) -> None:
         """Bridge, tunnel and replication list on every host."""
         for host in self.lab.hosts.values():
@@ -71,25 +103,16 @@ class Vxlan(BridgeNetwork):
             bridge = rtnetlink.link(BRIDGE, "bridge", mtu=mtu)
             made = tunnel(TUNNEL, host, vni=VNI, mtu=mtu)
             netlink.transact(host.namespace, [bridge, made, rtnetlink.quiet(BRIDGE), rtnetlink.quiet(TUNNEL)])
-            copies = [rtnetlink.forwarding_entry(TUNNEL, EVERYBODY, end, append=True) for end in self._others(host)]
+            copies = replication(self.lab, host, TUNNEL)
             steps = [rtnetlink.up(TUNNEL, master=BRIDGE), rtnetlink.up(BRIDGE), *copies]
             netlink.transact(host.namespace, steps)
 
-    def _others(self, host: Host) -> list[str]:
-        return [str(other.ipv4.ip) for other in self.lab.hosts.values() if other is not host]
+    def tunnel_of(self, lease: Lease) -> str:
+        """The only one."""
+        del lease
+        return TUNNEL
 
     def connect(self, lease: Lease) -> None:
         """Cable the endpoint, and tell the other hosts where it is."""
         super().connect(lease)
-        self._tell(lease)
-
-    def disconnect(self, lease: Lease) -> None:
-        """Take the endpoint away, and its entries from the other hosts."""
-        netlink.transact(lease.namespace, [rtnetlink.delete_link(INTERFACE)])
-        self._tell(lease, remove=True)
-
-    def _tell(self, lease: Lease, *, remove: bool = False) -> None:
-        entry = rtnetlink.forwarding_entry(TUNNEL, lease.mac, str(lease.host.ipv4.ip), remove=remove)
-        for other in self.lab.hosts.values():
-            if other is not lease.host:
-                netlink.transact(other.namespace, [entry])
+        self.tell(lease)
