@@ -20,11 +20,11 @@ class Scratch:
 
     def __init__(self) -> None:
         sweep()
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self.folder.chmod(0o755)
+        self.folder, self._lock = _made()
+        while not self.folder.exists():  # somebody else's sweep was faster than our lock
+            self._lock.close()
+            self.folder, self._lock = _made()
         self.group = self.folder.name
-        self._lock: IO[str] = (self.folder / LOCK).open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def close(self) -> None:
         """Remove the folder and the cgroup."""
@@ -36,6 +36,14 @@ class Scratch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _made() -> tuple[Path, IO[str]]:
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder.chmod(0o755)
+    lock = (folder / LOCK).open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return folder, lock
 
 
 def sweep() -> list[str]:

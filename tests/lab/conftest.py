@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from command import EMULATED, NIGHTLY, OUTSIDE, SMALL, SMALL_PROFILES, plugfest
-from machine import state
+from machine import unchanged
 
 from conformance.judging.plan import CONTROL
 from conformance.lab import sandbox
@@ -100,11 +100,12 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if os.geteuid() != 0:
         pytest.skip("real peers need root")
     folder = tmp_path_factory.mktemp("whole")
-    before = state()
-    ended = plugfest(folder, "run", *sorted({*available()} - {CONTROL, *EMULATED, *NIGHTLY, *OUTSIDE}), "--out", "out")
+    with unchanged():
+        ended = plugfest(
+            folder, "run", *sorted({*available()} - {CONTROL, *EMULATED, *NIGHTLY, *OUTSIDE}), "--out", "out"
+        )
     assert "Traceback" not in ended.stderr, ended.stderr
     assert ended.returncode == 1, ended.stderr
-    assert state() == before
     return folder / "out"
 
 
@@ -112,7 +113,6 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """One run of an implementation that conforms and of one that does not, on one testbed, judged for one family."""
     folder = tmp_path_factory.mktemp("small")
-    before = state()
-    ended = plugfest(folder, "run", *SMALL_PROFILES, *SMALL, "--out", "out")
-    assert state() == before
+    with unchanged():
+        ended = plugfest(folder, "run", *SMALL_PROFILES, *SMALL, "--out", "out")
     return folder / "out", ended

@@ -7,17 +7,42 @@ import os
 import select
 import subprocess
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 from conformance.lab import cgroups, scratch
 
 PATIENCE: Final = 60.0
 """Seconds; generous, since machines are shared."""
+LOOK_AGAIN: Final = 0.2
+"""Seconds."""
 
 
-def state() -> dict[str, object]:
-    """Interfaces, addresses, routes, rules and mounts of the machine, and what dead runs left on it."""
+@contextmanager
+def unchanged(remedy: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """The machine is the same after what happens in this context, and no dead run has left anything on it.
+
+    Tests at the side of this one kill runs, too: what they leave for a moment is waited for, and `remedy` is called
+    each time before it is looked for.
+    """
+    before, left = _machine(), _leftovers()
+    yield
+    changed = {key: (before[key], now) for key, now in _machine().items() if now != before[key]}
+    assert not changed, f"before and after: {changed}"
+    deadline = time.monotonic() + (PATIENCE if os.environ.get("PYTEST_XDIST_WORKER") else 0)
+    remedy()
+    while further := _leftovers() - left:
+        assert time.monotonic() < deadline, f"left behind: {sorted(further)}"
+        Event().wait(LOOK_AGAIN)
+        remedy()
+
+
+def _machine() -> dict[str, object]:
+    """Interfaces, addresses, routes, rules and mounts of the machine."""
     from pyroute2 import IPRoute
 
     with IPRoute() as netlink:
@@ -28,19 +53,18 @@ def state() -> dict[str, object]:
         }
     if Path("/usr/sbin/nft").exists() and os.geteuid() == 0:
         found["rules"] = subprocess.run(["/usr/sbin/nft", "list", "ruleset"], capture_output=True, check=False).stdout
-    found["mounts"] = Path("/proc/self/mounts").read_text()
-    return found | leftovers()
+    return found | {"mounts": Path("/proc/self/mounts").read_text()}
 
 
-def leftovers() -> dict[str, object]:
-    """Scratch folders and cgroups of runs that do not live any more; those of others that run now are not ours."""
+def _leftovers() -> set[str]:
+    """Scratch folders and cgroups of runs that do not live any more; those of others that run now are not ours.
+
+    Cgroups are looked for first: a run makes its folder before them, and removes it after them.
+    """
+    groups = [place for root in cgroups.hierarchies() for place in root.glob(f"{scratch.PREFIX}*")]
     folders = list(Path(tempfile.gettempdir()).glob(f"{scratch.PREFIX}*"))
     alive = {folder.name for folder in folders if _held(folder)}
-    groups = [place for root in cgroups.hierarchies() for place in root.glob(f"{scratch.PREFIX}*")]
-    return {
-        "folders": sorted(str(folder) for folder in folders if folder.name not in alive),
-        "cgroups": sorted(str(place) for place in groups if place.name not in alive),
-    }
+    return {str(place) for place in (*groups, *folders) if place.name not in alive and place.exists()}
 
 
 def _held(folder: Path) -> bool:

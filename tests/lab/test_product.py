@@ -27,7 +27,7 @@ from command import (
     plugfest,
     pytest_line,
 )
-from machine import children, gone, state
+from machine import children, gone, unchanged
 
 from conformance.lab.scratch import sweep
 from conformance.recording.store import find, load
@@ -154,13 +154,12 @@ def test_plain_pytest_does_the_same(small_run: tuple[Path, subprocess.CompletedP
 
 
 def test_plain_pytest_records(tmp_path: Path) -> None:
-    before = state()
-    ended = plain_pytest(tmp_path, "--profile", "routed-64", *SMALL)
+    with unchanged():
+        ended = plain_pytest(tmp_path, "--profile", "routed-64", *SMALL)
     assert ended.returncode == pytest.ExitCode.OK, ended.stdout
     assert "PASSED" in ended.stdout
     assert "test_nat.py::test_udp_is_not_translated[routed-64-same-subnet-" in ended.stdout
     assert not list(tmp_path.iterdir())
-    assert state() == before
 
 
 def test_plain_pytest_tells_why(small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
@@ -337,7 +336,7 @@ class Adapter:
     needs_root = False
 
     def __init__(self, profile):
-        self.ready = Path(profile.adapter["ready"])
+        del profile
 
     def identify(self):
         return Identity("Stuck", "1")
@@ -349,7 +348,7 @@ class Adapter:
     def deploy(self, lab):
         host = lab.hosts["h1"]
         host.start(["sleep", "100000"], log="sleeper")
-        self.ready.write_text("ready")
+        Path(__file__).with_name("ready").write_text("ready")
         host.run(["sleep", "100000"], timeout=100000)
         yield
 
@@ -359,14 +358,41 @@ def adapter(profile):
 '''
 
 
-def stuck(folder: Path) -> Path:
+ENGINES = '''
+"""Container engines, each with a container, of which nobody says anything for ever."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+from conformance.adapters.docker import DockerAdapter
+from conformance.adapters.docker.settings import settings_of
+from conformance.adapters.interface import Attachment
+
+
+class Adapter(DockerAdapter):
+    @contextmanager
+    def deploy(self, lab):
+        with super().deploy(lab) as subject:
+            for host in lab.hosts.values():
+                subject.attach(host, Attachment(f"{host.name}-a"))
+            Path(__file__).with_name("ready").write_text("ready")
+            lab.hosts["h1"].run(["sleep", "100000"], timeout=100000)
+            yield subject
+
+
+def adapter(profile):
+    return Adapter(profile, settings_of(profile))
+'''
+
+
+def stuck(folder: Path, module: str = STUCK, settings: str = "") -> Path:
     """A profile whose recordings never end; returns the FIFO that says that one is in the middle of its lab."""
-    (folder / "stuck.py").write_text(STUCK)
+    (folder / "stuck.py").write_text(module)
     ready = folder / "ready"
     os.mkfifo(ready)
     (folder / "stuck.toml").write_text(
         'schema = 1\nname = "stuck"\ntitle = "A network that is never there"\nkind = "stuck"\nmodule = "stuck.py"\n'
-        f'roles = ["workload-network"]\nfeatures = ["ipv4"]\n[adapter]\nready = "{ready}"\n'
+        f'roles = ["workload-network"]\nfeatures = ["ipv4"]\n[adapter]\n{settings}\n'
     )
     return ready
 
@@ -429,9 +455,8 @@ RUNS = {
 
 @pytest.mark.parametrize("runner", RUNS)
 def test_interruption_leaves_a_partial_report(runner: str, tmp_path: Path) -> None:
-    before = state()
     ready = stuck(tmp_path)
-    with ExitStack() as resources:
+    with unchanged(), ExitStack() as resources:
         started = Started(RUNS[runner], tmp_path, resources)
         assert ready.read_text()
         words = started.end(signal.SIGINT)
@@ -443,13 +468,11 @@ def test_interruption_leaves_a_partial_report(runner: str, tmp_path: Path) -> No
     assert "partial" in ended.stdout
     if runner == "plugfest":
         assert "partial" in (tmp_path / "out" / "matrix.md").read_text()
-    assert state() == before
 
 
 def test_interruption_keeps_what_was_recorded(tmp_path: Path) -> None:
-    before = state()
     command = [sys.executable, "-c", COMMAND, "run", "routed-64", "--out", "out"]
-    with ExitStack() as resources:
+    with unchanged(), ExitStack() as resources:
         started = Started(command, tmp_path, resources)
         started.await_line("plain-wire  4/8")
         words = started.end(signal.SIGINT)
@@ -459,18 +482,15 @@ def test_interruption_keeps_what_was_recorded(tmp_path: Path) -> None:
     assert "partial" in words
     assert find(tmp_path / "out" / "plain-wire")
     whole(tmp_path / "out")
-    assert state() == before
 
 
 @pytest.mark.parametrize("runner", RUNS)
 def test_sudden_death_leaves_nothing(runner: str, tmp_path: Path) -> None:
-    before = state()
     ready = stuck(tmp_path)
-    with ExitStack() as resources:
+    with unchanged(), ExitStack() as resources:
         started = Started(RUNS[runner], tmp_path, resources)
         assert ready.read_text()
         started.end(signal.SIGKILL)
-    assert state() == before
     assert not list((tmp_path / "out").rglob("report.json"))
     assert not find(tmp_path / "out" / "stuck")
 
@@ -480,17 +500,14 @@ def test_sudden_death_leaves_nothing(runner: str, tmp_path: Path) -> None:
 def test_sudden_death_amid_container_engines(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("real peers need root")
-    before = state()
-    narrow = ("--testbed", "same-subnet", "--only", "nat")
-    command = [sys.executable, "-c", COMMAND, "run", "docker-bridge", "docker-macvlan", *narrow, "--out", "out"]
-    with ExitStack() as resources:
-        started = Started(command, tmp_path, resources)
-        started.await_line("docker-")
+    ready = stuck(tmp_path, ENGINES, 'network = "macvlan"')
+    with unchanged(), ExitStack() as resources:
+        started = Started(RUNS["plugfest"], tmp_path, resources)
+        assert ready.read_text()
         programs = {name_of(pid) for pid in children(started.process.pid)}
+        assert {"dockerd", "containerd", "containerd-shim"} <= programs
         started.end(signal.SIGKILL)
-    assert {"dockerd", "containerd", "containerd-shim"} <= programs
-    assert state() == before
-    whole(tmp_path / "out")
+    assert not find(tmp_path / "out" / "stuck")
 
 
 def name_of(pid: int) -> str:
