@@ -29,6 +29,7 @@ NIGHTLY: Final = frozenset(
     ()
     if OVERNIGHT
     else {
+        "docker-bridge",
         "docker-internal",
         "docker-macvlan-tenants",
         "docker-user",

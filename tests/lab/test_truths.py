@@ -256,7 +256,7 @@ def test_flows_show_it(fact: Fact, whole_run: Path) -> None:
             assert holds(flow), f"{recording.name}: {flow}"
 
 
-@pytest.mark.parametrize("profile", ["docker-bridge", "docker-overlay", "nat-bridge", "cni-bridge-masq"])
+@pytest.mark.parametrize("profile", ["docker-bridge-ipv6", "docker-overlay", "nat-bridge", "cni-bridge-masq"])
 def test_outbound_has_the_address_of_the_host(profile: str, whole_run: Path) -> None:
     for recording, flow in reached(whole_run, profile, path="outbound", family="ipv4", protocol="tcp"):
         assert flow.arrival is not None
