@@ -68,9 +68,10 @@ def _leftovers() -> set[str]:
 
 
 def _held(folder: Path) -> bool:
+    """Whether a run has the folder's lock; who asks beside us, and shares it for that moment, is none."""
     try:
         with (folder / scratch.LOCK).open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
