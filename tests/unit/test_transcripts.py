@@ -210,7 +210,7 @@ def test_profiles_of_what_was_tried_on_transcripts_say_so() -> None:
 
 def test_a_device_that_nobody_named_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(outside.ADDRESS, raising=False)
-    for name in PROFILES.values():
+    for name in (*PROFILES.values(), *(f"{name}-lag" for name in PROFILES.values())):
         found = adapter_for(profiles.load(name)).identify()
         assert isinstance(found, Unavailable)
         assert outside.ADDRESS in found.reason
