@@ -80,14 +80,14 @@ def test_the_state_of_its_bundle_is_data(device: Replay, subject: OutsideBundle)
 
 
 NOT_UNDERSTOOD: dict[str, tuple[Change, str]] = {
-    "another bundle": (lambda one: one.replace("Po1", "Po7").replace("ae1", "ae7"), "no bundle|template does not"),
+    "another bundle": (lambda one: one.replace("Po1", "Po7").replace("ae1", "ae7"), "no bundle|no such table"),
     "an unknown flag": (lambda one: one.replace("(s)", "(q)").replace("GS-", "GZ-").replace(" No   No ", " No   Oh "),
                         "is not known|template does not"),
     "no partner": (lambda one: "\n".join(line for line in one.splitlines() if "53" not in line), "is not shown"),
     "a port of others": (lambda one: re.sub(r"(Gi1/0/|Et|ge-0/0/)8", r"\g<1>9", one), "adapter.bundle.ports"),
     "half a line": (lambda one: one.replace("02", "zz"), "template does not match|not understood"),
     "refused": (lambda _: "% Invalid input detected\nerror: syntax error", "% Invalid|error: "),
-    "nothing": (lambda _: "", "no bundle"),
+    "nothing": (lambda _: "", "no such table"),
 }  # fmt: skip
 
 

@@ -47,10 +47,15 @@ Row = Mapping[str, Any]
 
 
 class Show(Strict):
-    """A command whose output is understood. Without a `template` of its own, ntc-templates has one for it."""
+    """A command whose output is understood. Without a `template` of its own, ntc-templates has one for it.
+
+    `sign` is a regular expression that some line of every answer matches, also of one without rows: templates that pass
+    over what they do not know take anything for an empty table.
+    """
 
     command: str
     template: str = ""
+    sign: str = ""
 
 
 class Where(Strict):
@@ -143,6 +148,8 @@ class Dialect(Strict):
     def parse(self, show: str, output: str) -> list[Row]:
         """The rows of a command's output. Raises ValueError where the template does not match it."""
         wanted = self.show[show]
+        if not re.search(wanted.sign, output, re.MULTILINE):
+            raise ValueError(f"it is no such table, in which a line has {wanted.sign!r}")
         rows = _own(wanted.template, output) if wanted.template else _shared(self.platform, wanted.command, output)
         return [{name.lower(): value for name, value in row.items()} for row in rows]
 

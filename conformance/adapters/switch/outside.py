@@ -106,14 +106,24 @@ class OutsideDevice:
         return self._ask().neighbours(self._names.get(port.name, port.name))
 
     def stations(self, host: Host, bridge: str) -> Sequence[Station]:
-        """Its MAC address table, its ports called as the testbed calls them. Raises AdapterError."""
+        """Its MAC address table, its ports called as the testbed calls them. Raises AdapterError, also where none of
+        the ports that it shows is one of them."""
         del host
-        return [Station(one.mac, self._ours(one.port)) for one in self._ask().stations(bridge)]
+        shown = self._ask().stations(bridge)
+        if shown and not any(one.port in self._names.values() for one in shown):
+            raise AdapterError(
+                f"it shows stations behind {shown[0].port}, which is not in adapter.ports of its profile"
+            )
+        return [Station(one.mac, self._ours(one.port)) for one in shown]
 
     def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
-        """What it counted on its interfaces. Raises AdapterError."""
+        """What it counted on its interfaces. Raises AdapterError, also where one of ours is not among them."""
         del host, bridge
-        return [Counters(self._ours(one.port), one.received, one.sent) for one in self._ask().counters()]
+        shown = self._ask().counters()
+        missing = set(self._names.values()) - {one.port for one in shown}
+        if missing:
+            raise AdapterError(f"it shows no counters of {min(missing)}, which adapter.ports of its profile names")
+        return [Counters(self._ours(one.port), one.received, one.sent) for one in shown]
 
     def _ours(self, name: str) -> str:
         return next((ours for ours, theirs in self._names.items() if theirs == name), name)
@@ -191,7 +201,8 @@ class OutsideAdapter:
         if login(os.environ) is None:
             return Unavailable(f"no device: {ADDRESS} says where its command line is ({self._dialect.tried})")
         tried = {"dialect": f"{self._dialect.name} ({self._dialect.tried})"}
-        return Identity(self._identity.product, self._identity.version, tried)
+        marked = "" if self._dialect.tried == "real" else f" ({self._dialect.tried})"
+        return Identity(self._identity.product, self._identity.version + marked, tried)
 
     def plan(self) -> tuple[str, ...]:
         """What is taken, and what is asked."""
