@@ -136,6 +136,9 @@ MARKER_RESPONSE: Final = 1.0
 # --- bridges -----------------------------------------------------------------------------------------------------
 BRIDGE_SETTLED: Final = 0.3
 """No clause: a frame has crossed the bridge, or its first of a kind has gone through the slow path, by then."""
+BRIDGE_RELEARNED: Final = 3.0
+"""A station that has moved is reached at its new port by then. No clause gives a time; a switch in software looks
+through the flows that it has cached, in a thread that a busy machine lets wait."""
 BRIDGE_AGED: Final = 2.0
 """A silent station is forgotten within so many ageing times: hardware looks twice, once in each (no clause)."""
 

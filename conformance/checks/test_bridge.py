@@ -57,9 +57,11 @@ def _expect_once(
     case.expect(len(seen) == 1, expected=expected, seen=f"it came {len(seen)} times out of {port.name}", frames=seen)
 
 
-def _expect_nowhere(case: Case, ports: Iterable[PortState], conversation: int, expected: str) -> None:
+def _expect_nowhere(
+    case: Case, ports: Iterable[PortState], conversation: int, expected: str, number: int | None = None
+) -> None:
     for port in ports:
-        seen = _seen(case, port, conversation)
+        seen = _seen(case, port, conversation, number)
         case.expect(not seen, expected=expected, seen=f"{len(seen)} came out of {port.name}", frames=seen)
 
 
@@ -141,15 +143,24 @@ def _expect_kept(case: Case, address: str) -> None:
     )
 
 
+def _last(case: Case, conversation: int, otherwise: str) -> int:
+    """The last of the frames to a station that has moved: those before it left while the bridge had time to learn,
+    which a figure tells."""
+    sent = _sent(case, conversation)
+    case.require(sent, otherwise)
+    case.figures["reached after s"] = round((sent[-1].time_ns - sent[0].time_ns) / SECOND, 1)
+    return int(sent[-1].detail["number"])
+
+
 @check("bridge.move-learned", scenario="bridge")
 def test_a_move_is_learned(case: Case) -> None:
     """A station that announces itself from another port is reached there from then on."""
     first, _, third, fourth = _ports(case)
-    case.require(_sent(case, numbered.MOVED), "no frame was sent to the station that moved")
-    expected = "the next frame to a station comes out of the port where it announced itself"
-    _expect_once(case, third, numbered.MOVED, expected)
-    _expect_nowhere(case, [first], numbered.MOVED, "a station that has moved is not looked for at its old port")
-    flooded = _seen(case, fourth, numbered.MOVED)
+    last = _last(case, numbered.MOVED, "no frame was sent to the station that moved")
+    expected = "frames to a station come out of the port where it announced itself"
+    _expect_once(case, third, numbered.MOVED, expected, last)
+    _expect_nowhere(case, [first], numbered.MOVED, "a station that has moved is not looked for at its old port", last)
+    flooded = _seen(case, fourth, numbered.MOVED, last)
     if flooded:
         case.note("the frame was flooded: stations are not learned")
 
@@ -159,11 +170,12 @@ def test_the_first_frame_moves_a_station(case: Case) -> None:
     """Whatever a station sends first from another port moves it there: nothing for it comes out of an old port."""
     first, _, third, fourth = _ports(case)
     spoke = [one for one in _sent(case, numbered.SPOKEN) if one.detail["number"] == 1002]
-    case.require(spoke and _sent(case, numbered.RELEARNED), "no frame was sent to the station that moved once more")
-    expected = "the next frame to a station comes out of the port where it last sent anything"
-    _expect_once(case, fourth, numbered.RELEARNED, expected)
+    case.require(spoke, "the station said nothing at its new port")
+    last = _last(case, numbered.RELEARNED, "no frame was sent to the station that moved once more")
+    expected = "frames to a station come out of the port where it last sent anything"
+    _expect_once(case, fourth, numbered.RELEARNED, expected, last)
     left = "nothing for a station that has moved comes out of the ports that it has left"
-    _expect_nowhere(case, [first, third], numbered.RELEARNED, left)
+    _expect_nowhere(case, [first, third], numbered.RELEARNED, left, last)
 
 
 @check("bridge.ageing", scenario="bridge")

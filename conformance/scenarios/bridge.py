@@ -92,6 +92,10 @@ def _note(heard: set[int], place: int, attempt: int, _: int, frame: bytes) -> No
         heard.add(place)
 
 
+def _is(wanted: Numbered, frame: bytes) -> bool:
+    return numbered.parse(frame) == wanted
+
+
 class Steps:
     """What is sent into the bridge, one step after another."""
 
@@ -140,7 +144,7 @@ class Steps:
         """A broadcast, and until it is seen on the fourth port: then its sender has been learned."""
         wanted = Numbered(conversation, number)
         seen = asyncio.create_task(
-            self.fourth.wire.first(lambda frame: numbered.parse(frame) == wanted, limits.LINK_UP)
+            self.fourth.wire.first(partial(_is, wanted), limits.LINK_UP)
         )  # fmt: skip
         self.send(link, conversation, number, BROADCAST, source)
         await seen
@@ -168,21 +172,29 @@ class Steps:
         self.third.send(announcement, "moved")
         await seen
         await silence(limits.BRIDGE_SETTLED)
-        self.send(self.second, MOVED, 0, RESIDENT, ASKER)
-        await silence(limits.BRIDGE_SETTLED)
+        await self.reach(self.third, MOVED)
         await self.move_again()
+
+    async def reach(self, link: Link, conversation: int) -> None:
+        """Frames from the asker to the resident, until one comes out of `link` or the bridge has had its time."""
+        for number in range(int(limits.BRIDGE_RELEARNED / limits.BRIDGE_SETTLED) + 1):
+            wanted = partial(_is, Numbered(conversation, number))
+            seen = asyncio.create_task(link.wire.first(wanted, limits.BRIDGE_SETTLED))
+            self.send(self.second, conversation, number, RESIDENT, ASKER)
+            if await seen is not None:
+                break
+        await silence(limits.BRIDGE_SETTLED)
 
     async def move_again(self) -> None:
         """The resident is on the fourth port, and all that it says there is one frame to the asker."""
         wanted = Numbered(SPOKEN, 1002)
         seen = asyncio.create_task(
-            self.second.wire.first(lambda frame: numbered.parse(frame) == wanted, limits.LINK_UP)
+            self.second.wire.first(partial(_is, wanted), limits.LINK_UP)
         )  # fmt: skip
         self.send(self.fourth, SPOKEN, 1002, ASKER, RESIDENT)
         await seen
         await silence(limits.BRIDGE_SETTLED)
-        self.send(self.second, RELEARNED, 0, RESIDENT, ASKER)
-        await silence(limits.BRIDGE_SETTLED)
+        await self.reach(self.fourth, RELEARNED)
 
     async def age(self, ageing: float) -> None:
         """A station speaks once; then frames go to it every second until they are flooded again."""

@@ -33,6 +33,7 @@ NIGHTLY: Final = frozenset(
     else {
         "docker-internal",
         "docker-user",
+        "frr-switch-acl",
         "frr-switch-ports",
         "ovn",
         "ovs-flows-standalone",

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,20 +27,23 @@ from conformance.testbed import load as load_testbed
 
 pytestmark = pytest.mark.peers
 
+NFT = "/usr/sbin/nft"
+
 ADDRESS = {"port": BRIDGE, "protocol": "ip", "address": "192.0.2.129/25"}
 
 
-def kill_a_run(opened: Callable[[], Session], journal: Path) -> None:
-    """A process that changes the device, is in the middle of a change, and is killed there by SIGKILL."""
+def kill_a_run(opened: Callable[[], Session], journal: Path, *changed: tuple[str, dict[str, Any]]) -> None:
+    """A process that changes the device, goes on, and is killed there by SIGKILL."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             changes = Changes(opened(), journal)
-            changes.apply("forwarding", protocol="ip")
-            changes.apply("gateway", **ADDRESS)
+            *before, last = changed
+            for intent, values in before:
+                changes.apply(intent, **values)
             os.write(writing, b".")
-            changes.apply("forwarding", protocol="ipv6")
+            changes.apply(last[0], **last[1])
             signal.pause()
         finally:
             os._exit(1)
@@ -83,7 +87,13 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
             assert not journal.exists()
 
         with switch.connect() as over:
-            kill_a_run(lambda: Session(dialect, login, transcript, over=over), journal)
+            kill_a_run(
+                lambda: Session(dialect, login, transcript, over=over),
+                journal,
+                ("forwarding", {"protocol": "ip"}),
+                ("gateway", ADDRESS),
+                ("forwarding", {"protocol": "ipv6"}),
+            )
         assert forwards(lab) == "1"
         assert journal.is_file()
         with Session(dialect, login, transcript, over=switch.connect()) as after:
@@ -106,3 +116,53 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
     told = transcript.path.read_text()
     assert "> ip address 192.0.2.129/25" in told.replace(">  ", "> ")
     assert "undoing what a killed run has left" in told
+
+
+POLICY: dict[str, Any] = {
+    "name": "shut 1",
+    "uplink": "uplink",
+    "groups": [{"name": "web-4", "version": 4, "members": ["192.0.2.130"]}],
+    "rules": [],
+    "default": {"ingress": "deny", "egress": "allow"},
+}
+MEMBER = {"entries": [{"group": "web-4", "address": "192.0.2.131"}]}
+
+
+def test_a_policy_is_replaced_in_one_step_and_undone_after_a_killed_run(tmp_path: Path) -> None:
+    if device.absent(NFT):
+        pytest.skip(f"needs {' '.join(device.PACKAGES)} nftables")
+    dialect = load("linux")
+    transcript = Transcript(tmp_path / "ssh.log")
+    journal = tmp_path / "journal.json"
+    with Lab(load_testbed("same-subnet"), tmp_path / "lab") as lab:
+        host = lab.hosts["h1"]
+
+        def tables() -> str:
+            return host.run([NFT, "list", "ruleset"], timeout=limits.COMMAND).stdout
+
+        switch = Device(host)
+        switch.start()
+        login = switch.login(device.OPERATOR)
+        with switch.connect() as over:
+            kill_a_run(
+                lambda: Session(dialect, login, transcript, over=over), journal, ("policy", POLICY), ("member", MEMBER)
+            )
+        assert 'comment "shut 1"' in tables()
+        with Session(dialect, login, transcript, over=switch.connect()) as session:
+            changes = Changes(session, journal)
+            assert not tables()
+            changes.apply("policy", **POLICY)
+            changes.apply("member", **MEMBER)
+            assert "192.0.2.131" in tables()
+            both = {"name": "web-4", "version": 4, "members": ["192.0.2.130", "192.0.2.131"]}
+            changes.apply("policy", **{**POLICY, "name": "shut 2", "groups": [both]})
+            assert tables().count('comment "shut') == 1
+            wrong = {"name": "wrong", "groups": [{"name": "web-4", "version": 4, "members": ["nobody"]}]}
+            with pytest.raises(
+                AdapterError, match=r"'nft -f /run/policy.nft' was refused: .*Error: .*see logs/ssh.log"
+            ):
+                changes.apply("policy", **{**POLICY, **wrong})
+            assert 'comment "shut 2"' in tables(), "what is refused changes nothing"
+            changes.rollback()
+            assert not tables()
+        switch.stop()

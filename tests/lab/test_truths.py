@@ -39,7 +39,7 @@ PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED, *NI
 CONFORMING = {
     "routed-64", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
     "ovs-bridge", "routed-64-acl", "guarded-bridge", "tenant-bridges", "frr-switch",
-    "macvlan-tenants", "docker-macvlan-tenants",
+    "macvlan-tenants", "docker-macvlan-tenants", "frr-switch-acl",
 }  # fmt: skip
 UNDECIDED = {"linux-overlay-mover"}
 """What fails nothing and leaves something open: nobody outside has a way into that overlay."""

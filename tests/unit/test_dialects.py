@@ -17,7 +17,9 @@ VALUES = {
     "name": "plugfest", "action": "deny", "source": "192.0.2.0/24", "destination": "198.51.100.0/24", "number": "10",
     "spanning": "rapid-pvst", "members": ["Ethernet1", "Ethernet2"], "ports": ["Ethernet1"], "mac": "02:00:5e:00:60:c0",
     "ageing": 300.0, "hello": 2.0, "max_age": 20.0, "forward_delay": 15.0, "priority": 32768, "interval": "30",
-    "hold": "4",
+    "hold": "4", "uplink": "eth0", "groups": [{"name": "web-4", "version": 4, "members": ["192.0.2.1"]}], "rules": [],
+    "default": {"ingress": "deny", "egress": "allow"}, "entries": [{"group": "web-4", "address": "192.0.2.1"}],
+    "gateway": "fe80::1/64", "routes": [{"address": "192.0.2.1", "source": "198.51.100.1"}],
 }  # fmt: skip
 
 

@@ -13,15 +13,18 @@ from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.network import refusals
+from conformance.adapters.linux.routed import GATEWAY
 from conformance.adapters.switch import device
 from conformance.adapters.switch.dialect import Dialect, load
+from conformance.adapters.switch.filtered import FilteredSwitch
 from conformance.adapters.switch.outside import Bundle, OutsideAdapter
 from conformance.adapters.switch.ports import SwitchPorts
-from conformance.adapters.switch.subject import FAMILIES, SwitchNetwork
+from conformance.adapters.switch.subject import FAMILIES, Switched, SwitchNetwork
 from conformance.errors import UsageError
 from conformance.lab.lab import Lab
 from conformance.profile import Profile, Strict
 
+UNDONE: Final = "at the end the same in reverse: what was changed is undone; nothing is saved"
 LIBRARIES: Final = ("netmiko", "textfsm", "ntc_templates")
 
 
@@ -31,13 +34,15 @@ class Settings(Strict):
 
     Of that one, which somebody configures by hand, `product` and `version` are as they shall be in the report, and
     `interval` and `hold` the times that its LLDP agent keeps. A device of the lab whose ports are judged is told them.
-    `tables` is the dialect of the account that shows the tables of a device that routes. One outside with a `dialect`
+    `tables` is the dialect of the account that shows the tables of a device that routes; with `filters` its ports are
+    routed ones, and policies are written into its packet filter, in that account. One outside with a `dialect`
     is asked for its tables, which call its ports as `ports` says of the testbed's; with `ageing` (in seconds) its ports
     are one bridge; those of its `bundle` are aggregated.
     """
 
     dialect: str = ""
     tables: str = "linux"
+    filters: bool = False
     device: Literal["frr", "outside"]
     product: str = ""
     version: str = ""
@@ -67,7 +72,8 @@ def adapter(profile: Profile, conduct: Flawing | None = None) -> SwitchAdapter |
         raise UsageError(f"{profile.name}: adapter.dialect: this key is missing; `plugfest list dialects` names them")
     if profile.links:
         return PortsAdapter(load(settings.dialect), Told(settings.interval, settings.hold or 4), conduct)
-    return SwitchAdapter(load(settings.dialect), load(settings.tables), conduct)
+    made = FilterAdapter if settings.filters else SwitchAdapter
+    return made(load(settings.dialect), load(settings.tables), conduct)
 
 
 class SwitchAdapter:
@@ -77,6 +83,7 @@ class SwitchAdapter:
     needs_root = True
     programs: tuple[str, ...] = ()
     packages: tuple[str, ...] = device.PACKAGES
+    network: type[Switched] = SwitchNetwork
 
     def __init__(self, dialect: Dialect, tables: Dialect, conduct: Flawing | None = None) -> None:
         self._dialect = dialect
@@ -105,23 +112,14 @@ class SwitchAdapter:
         ]
         return (
             f"bridge {BRIDGE}, zebra, sshd with vtysh as login shell on each host; over SSH ({self._dialect.title}):",
-            *self.sent(wanted),
-            "at the end the same in reverse: what was changed is undone; nothing is saved",
+            *sent(self._dialect, wanted),
+            UNDONE,
         )
-
-    def sent(self, wanted: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
-        """The lines that put intents in force, and how each is read back."""
-        for name, values in wanted:
-            intent = self._dialect.find(name)
-            for line in self._dialect.lines(intent.apply, {**values, "before": {}, "rows": []}):
-                yield f"  {line}"
-            check = self._dialect.word(self._dialect.show[intent.check.show].command, values)
-            yield f"  ({name} is read back with {check!r})"
 
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Any]:
         """The switches, running and configured; their configuration is undone at the end. Raises AdapterError."""
-        network = SwitchNetwork(lab, self._dialect, self._tables)
+        network = self.network(lab, self._dialect, self._tables)
         try:
             with refusals("switch"):
                 network.start()
@@ -129,6 +127,46 @@ class SwitchAdapter:
                 yield subject
         finally:
             network.leave()
+
+
+def sent(dialect: Dialect, wanted: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """The lines that put intents in force, and how each is read back."""
+    for name, values in wanted:
+        intent = dialect.find(name)
+        for line in dialect.lines(intent.apply, {**values, "before": {}, "rows": []}):
+            yield f"  {line}"
+        check = dialect.word(dialect.show[intent.check.show].command, values)
+        yield f"  ({name} is read back with {check!r})"
+
+
+class FilterAdapter(SwitchAdapter):
+    """The same switch with routed ports: its operator writes policies into its packet filter."""
+
+    programs = ("/usr/sbin/nft",)
+    packages = (*device.PACKAGES, "nftables")
+    network = FilteredSwitch
+
+    def plan(self) -> tuple[str, ...]:
+        """What would be sent for one port, and for a policy of one rule."""
+        routes = [{"address": f"ADDRESS{version}", "source": f"{{ipv{version}}}"} for _, version in FAMILIES]
+        rule = {
+            "name": "RULE", "direction": "ingress", "action": "allow", "version": 6, "of": "GROUP-6", "peer": "",
+            "network": "", "protocol": "tcp", "low": 80, "high": 80,
+        }  # fmt: skip
+        groups = [{"name": "GROUP-6", "version": 6, "members": ["ADDRESS6"]}]
+        policy = {"name": "POLICY", "uplink": "UPLINK", "groups": groups, "rules": [rule]}
+        wanted: list[tuple[str, Mapping[str, Any]]] = [
+            ("policy", {**policy, "default": {"ingress": "deny", "egress": "allow"}}),
+            ("member", {"entries": [{"group": "GROUP-6", "address": "ADDRESS6"}]}),
+            ("routed", {"port": "PORT", "gateway": str(GATEWAY), "routes": routes}),
+        ]
+        return (
+            f"zebra, sshd on each host; over SSH ({self._dialect.title}):",
+            *sent(self._dialect, [("forwarding", {"protocol": protocol}) for protocol, _ in FAMILIES]),
+            f"in its operator's account ({self._tables.title}), for each policy, member of a group, and port:",
+            *sent(self._tables, wanted),
+            UNDONE,
+        )
 
 
 class PortsAdapter(SwitchAdapter):
@@ -152,8 +190,8 @@ class PortsAdapter(SwitchAdapter):
         wanted = (("bridge", bridge), ("timers", times), ("lldp", {"port": "PORT", "state": "on"}))
         return (
             f"zebra, lldpd, sshd on each host; over SSH ({self._dialect.title}), where a scenario asks for it:",
-            *self.sent(wanted),
-            "at the end the same in reverse: what was changed is undone; nothing is saved",
+            *sent(self._dialect, wanted),
+            UNDONE,
         )
 
     @contextmanager

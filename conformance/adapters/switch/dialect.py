@@ -24,11 +24,12 @@ from conformance.profile import NAME, Strict, explain
 FOLDER: Final = Path(__file__).parent / "dialects"
 INTENTS: Final = (
     "access", "trunk", "lag", "lldp", "stp", "acl", "mtu", "gateway", "forwarding", "port",
-    "bridge", "timers",
+    "bridge", "timers", "routed", "policy", "member",
 )  # fmt: skip
 """What may be wanted of a switch: an access or trunk port, a bundle of ports, LLDP on or off on a port, the spanning
 tree's mode, a filter on a port, a port's MTU, the address of a VLAN or bridge, IP forwarding, a port up with a name,
-a bridge of some ports with its ageing and its spanning tree, the times of its LLDP agent."""
+a bridge of some ports with its ageing and its spanning tree, the times of its LLDP agent, a routed port with what is
+behind it, a stateful policy for what is behind such ports, who else is in its groups."""
 VIEWS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "neighbours": ("port", "chassis", "identity"),

@@ -6,6 +6,7 @@ is an AdapterError, which ends inconclusive with the transcript as evidence: it 
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,7 @@ class Session:
         self._login = login
         with self._trouble("open the session"):
             self._connection = self._open(over)
+            self._prompt = rf"{re.escape(str(self._connection.find_prompt()))}\s*$"
 
     def _open(self, over: socket.socket | None) -> Any:
         from netmiko import ConnectHandler
@@ -94,7 +96,7 @@ class Session:
         """Send one command; returns its output. Raises AdapterError."""
         self.transcript.sent(command)
         with self._trouble(f"run {command!r}"):
-            output = str(self._connection.send_command(command, strip_prompt=True, strip_command=True))
+            output = str(self._connection.send_command(command, expect_string=self._prompt))
         self.transcript.received(output)
         return output
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from conformance.adapters.interface import Address, Interface
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
-from conformance.adapters.linux.network import INTERFACE, Lease, mac_of
+from conformance.adapters.linux.network import INTERFACE, Lease, Network, mac_of
 from conformance.adapters.linux.pool import Pool
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, USER, Device
@@ -20,15 +20,47 @@ from conformance.lab.lab import Host, Lab, link_local
 FAMILIES: Final = (("ip", 4), ("ipv6", 6))
 
 
-class SwitchNetwork(BridgeNetwork):
-    """Each host is a switch: its ports are in one bridge, which routes for them."""
+class Switched(Network):
+    """Each host is a switch with two accounts: one of its router, whose console stays open, and one of its operator."""
 
     def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
         super().__init__(lab)
         self._dialect = dialect
         self._tables = tables
         self._devices: dict[str, Device] = {}
-        self._consoles: dict[str, Console] = {}
+        self._routers: dict[str, Console] = {}
+
+    def begin(self, host: Host) -> Console:
+        """Start the switch, log in and have it forward. Raises AdapterError."""
+        device = self._devices[host.name] = Device(host)
+        device.start()
+        router = self._routers[host.name] = Console.to(device, self._dialect, USER)
+        for protocol, _ in FAMILIES:
+            router.apply("forwarding", protocol=protocol)
+        return router
+
+    def operator(self, host: Host) -> Console:
+        """A session in the account of the operator. Raises AdapterError."""
+        return Console.to(self._devices[host.name], self._tables, OPERATOR)
+
+    def bindings(self, host: Host) -> Sequence[Binding]:
+        """What the switch shows of the stations that it has resolved, in the account of its operator."""
+        tables = self.operator(host)
+        try:
+            return tables.bindings()
+        finally:
+            tables.leave()
+
+    def leave(self) -> None:
+        """Undo everything on every switch and end it."""
+        for console in self._routers.values():
+            console.leave()
+        for device in self._devices.values():
+            device.stop()
+
+
+class SwitchNetwork(Switched, BridgeNetwork):
+    """The switch's ports are in one bridge, which routes for them."""
 
     def pool(self, host: Host, version: int) -> Pool:
         """The host's workload prefix, without the gateway's address."""
@@ -46,13 +78,9 @@ class SwitchNetwork(BridgeNetwork):
             netlink.transact(host.namespace, [rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)])
             local = rtnetlink.address(BRIDGE, link_local(mac), dad=False)
             netlink.transact(host.namespace, [local, rtnetlink.up(BRIDGE)])
-            device = self._devices[host.name] = Device(host)
-            device.start()
-            console = self._consoles[host.name] = Console.to(device, self._dialect, USER)
-            for protocol, _ in FAMILIES:
-                console.apply("forwarding", protocol=protocol)
+            router = self.begin(host)
             for (protocol, _), address in zip(FAMILIES, gateway_addresses(host), strict=True):
-                console.apply("gateway", port=BRIDGE, protocol=protocol, address=str(address))
+                router.apply("gateway", port=BRIDGE, protocol=protocol, address=str(address))
 
     def connect(self, lease: Lease) -> None:
         """Plug a cable into a port that is down, and have the switch bring the port up. Raises AdapterError."""
@@ -60,31 +88,16 @@ class SwitchNetwork(BridgeNetwork):
         cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
         netlink.transact(host.namespace, [cable])
         netlink.transact(host.namespace, [rtnetlink.quiet(lease.port), rtnetlink.enslave(lease.port, BRIDGE)])
-        self._consoles[host.name].apply("port", port=lease.port, description=lease.name)
+        self._routers[host.name].apply("port", port=lease.port, description=lease.name)
 
     def disconnect(self, lease: Lease) -> None:
         """Have the switch take the port down, then unplug the cable. Raises AdapterError."""
-        self._consoles[lease.host.name].revert("port", port=lease.port, description=lease.name)
+        self._routers[lease.host.name].revert("port", port=lease.port, description=lease.name)
         super().disconnect(lease)
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """The switch's own view of its bridge, as rows."""
-        return {"switch": self._consoles[host.name].show("interface", port=BRIDGE)}
-
-    def bindings(self, host: Host) -> Sequence[Binding]:
-        """What the switch shows of the stations that it has resolved, in the account of its operator."""
-        tables = Console.to(self._devices[host.name], self._tables, OPERATOR)
-        try:
-            return tables.bindings()
-        finally:
-            tables.leave()
-
-    def leave(self) -> None:
-        """Undo everything on every switch and end it."""
-        for console in self._consoles.values():
-            console.leave()
-        for device in self._devices.values():
-            device.stop()
+        return {"switch": self._routers[host.name].show("interface", port=BRIDGE)}
 
 
 def gateway_addresses(host: Host) -> tuple[Interface, ...]:

@@ -1,0 +1,161 @@
+"""A switch whose ports are routed ones and which filters for them: its router forwards, its operator writes the policy
+into its packet filter. Both are told over SSH, and read back.
+
+A policy is replaced whole, in one step; its groups are sets, to which those are added who attach later.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from conformance.adapters.interface import Interface
+from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.routed import GATEWAY, Routed
+from conformance.adapters.switch.console import Console
+from conformance.adapters.switch.dialect import Dialect
+from conformance.adapters.switch.subject import FAMILIES, Switched
+from conformance.lab import netlink, rtnetlink
+from conformance.lab.lab import Host, Lab
+from conformance.policy.document import Policy, Rule
+
+Words = Mapping[str, Any]
+VERSIONS: Final = tuple(version for _, version in FAMILIES)
+
+
+class FilteredSwitch(Switched, Routed):
+    """Every endpoint on a port of its own, with a route to each of its addresses."""
+
+    def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
+        super().__init__(lab, dialect, tables)
+        self._operators: dict[str, Console] = {}
+        self._policy: Policy | None = None
+        self._members: dict[str, Lease] = {}
+        self._numbers_of_policies = itertools.count(1)
+        self._changes = threading.Lock()
+
+    def start(self) -> None:
+        """The switches forward, and wait for what their operators say. Raises AdapterError."""
+        for host in self.lab.hosts.values():
+            self.begin(host)
+            self._operators[host.name] = self.operator(host)
+
+    # --- the policy -------------------------------------------------------------------------------------------
+    def apply(self, policy: Policy) -> None:
+        """Replace what is in force on every switch. Raises AdapterError."""
+        with self._changes:
+            self._policy = policy
+            self._enforce(policy)
+
+    def _enforce(self, policy: Policy) -> None:
+        name = f"{policy.name} {next(self._numbers_of_policies)}"
+        groups = [
+            {
+                "name": set_of(group, version),
+                "version": version,
+                "members": [str(one.ip) for lease in self._of(policy, group) for one in of(lease, version)],
+            }
+            for group in policy.groups
+            for version in VERSIONS
+        ]
+        words = {"groups": groups, "rules": list(said(policy)), "default": policy.default.model_dump()}
+        hosts = self.lab.hosts
+        self._at_all(lambda place, operator: operator.apply("policy", name=name, uplink=hosts[place].uplink, **words))
+
+    def _at_all(self, tell: Callable[[str, Console], None]) -> None:
+        """Tell every operator something, at the same time. Raises what one of them raises."""
+        with ThreadPoolExecutor(len(self._operators)) as threads:
+            list(threads.map(tell, *zip(*self._operators.items(), strict=True)))
+
+    def _of(self, policy: Policy, group: str) -> list[Lease]:
+        return [lease for lease in self._members.values() if policy.members(group, lease.labels)]
+
+    # --- endpoints --------------------------------------------------------------------------------------------
+    def connect(self, lease: Lease) -> None:
+        """Add the endpoint to its groups on every switch, plug a cable into a port that is down, and have the port
+        routed. Raises AdapterError."""
+        with self._changes:
+            self._members[lease.name] = lease
+            entries = self._entries(lease)
+            if entries:
+                self._at_all(lambda _, operator: operator.apply("member", entries=entries))
+        cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
+        netlink.transact(lease.host.namespace, [cable])
+        self._operators[lease.host.name].apply("routed", **self._port(lease))
+
+    def disconnect(self, lease: Lease) -> None:
+        """Have the port taken down and unplug the cable, then take the endpoint out of its groups. Raises
+        AdapterError."""
+        self._operators[lease.host.name].revert("routed", **self._port(lease))
+        super().disconnect(lease)
+        with self._changes:
+            self._members.pop(lease.name, None)
+            if self._policy is None:
+                return
+            try:
+                self._at_all(lambda _, operator: operator.revert("member", entries=self._entries(lease)))
+            except LookupError:  # it was there before the policy was
+                self._enforce(self._policy)
+
+    def _entries(self, lease: Lease) -> list[Words]:
+        """The sets of the policy that has its addresses."""
+        if self._policy is None:
+            return []
+        return [
+            {"group": set_of(group, one.version), "address": str(one.ip)}
+            for group in self._policy.groups
+            if self._policy.members(group, lease.labels)
+            for one in lease.addresses
+        ]
+
+    @staticmethod
+    def _port(lease: Lease) -> Words:
+        host = lease.host
+        source = {4: str(host.ipv4.ip), 6: str(host.ipv6.ip)}
+        routes = [{"address": str(one.ip), "source": source[one.version]} for one in lease.addresses]
+        return {"port": lease.port, "gateway": str(GATEWAY), "routes": routes}
+
+    # --- its own view, and its end ----------------------------------------------------------------------------
+    def explain(self, host: Host) -> Mapping[str, Any]:
+        """The switch's own view of what is in force, as rows."""
+        return {"policy": self._operators[host.name].show("policy")}
+
+    def leave(self) -> None:
+        """Undo everything on every switch and end it."""
+        for console in self._operators.values():
+            console.leave()
+        super().leave()
+
+
+def set_of(group: str, version: int) -> str:
+    """The name of a group's set of addresses of one family."""
+    return f"{group}-{version}"
+
+
+def of(lease: Lease, version: int) -> tuple[Interface, ...]:
+    """The addresses of one family."""
+    return tuple(one for one in lease.addresses if one.version == version)
+
+
+def said(policy: Policy) -> Iterator[Words]:
+    """The rules, each of one family, one prefix and one range of ports: empty words are about everybody and
+    everything."""
+    for rule in policy.rules:
+        for version in VERSIONS:
+            for network in _networks(rule, version):
+                for low, high in rule.ranges or ((0, 0),):
+                    yield {
+                        "name": rule.name, "direction": rule.direction, "action": rule.action, "version": version,
+                        "of": set_of(rule.of, version) if rule.of else "",
+                        "peer": set_of(rule.peer, version) if rule.peer else "",
+                        "network": network, "protocol": rule.protocol or "", "low": low, "high": high,
+                    }  # fmt: skip
+
+
+def _networks(rule: Rule, version: int) -> list[str]:
+    if not rule.cidr:
+        return [""]
+    return [str(network) for network in rule.networks if network.version == version]
