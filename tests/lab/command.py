@@ -32,6 +32,7 @@ NIGHTLY: Final = frozenset(
     if OVERNIGHT
     else {
         "docker-internal",
+        "docker-macvlan-tenants",
         "docker-user",
         "frr-switch-acl",
         "frr-switch-ports",
