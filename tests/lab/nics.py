@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
+from conformance import limits
 from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.appear import await_path
 from conformance.lab.namespace import Namespace
 from conformance.lab.watcher import OWN
 from conformance.testbed import load
 
+AGENT_SOCKET = "/run/lldpd.socket"
 OURS = (IPv4Interface("192.0.2.77/24"), IPv6Interface("2001:db8::77/64"))
 EXAMPLE = Path(__file__).parents[2] / "fixtures" / "testbeds" / "physical-example.toml"
 
@@ -37,3 +40,18 @@ def bed(folder: Path, name: str = "bench", first: int = 1) -> Path:
     place = folder / f"{name}.toml"
     place.write_text(text.replace('"physical-example"', f'"{name}"'))
     return place
+
+
+@contextmanager
+def agent(device: Namespace, folder: Path) -> Iterator[None]:
+    """lldpd on the other ends of the NICs."""
+    wishes = "configure lldp tx-interval 5\nconfigure lldp tx-hold 2\n"
+    device.run(["tee", "/run/lldpd.conf"], text=wishes, timeout=limits.COMMAND)
+    device.call(Path("/run/lldpd").mkdir)
+    command = ["lldpd", "-dd", "-u", AGENT_SOCKET, "-I", "dev*", "-O", "/run/lldpd.conf"]
+    daemon = device.start(command, folder / "lldpd.log")
+    await_path(device, AGENT_SOCKET, daemon, limits.DAEMON_START)
+    try:
+        yield
+    finally:
+        daemon.stop()

@@ -11,17 +11,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command import COMMAND, environment
-from nics import EXAMPLE, bed, machine
+from nics import EXAMPLE, agent, bed, machine
 
 from conformance import limits
 from conformance.lab import snapshot
-from conformance.lab.appear import await_path
 from conformance.lab.lab import Lab
 from conformance.lab.namespace import Namespace
 from conformance.lab.watcher import Refusal, borrow
@@ -121,21 +119,6 @@ roles = ["lldp-agent"]
 features = ["lldp"]
 adapter = { device = "outside", product = "lldpd", interval = 5, hold = 2 }
 """
-
-
-@contextmanager
-def agent(device: Namespace, folder: Path) -> Iterator[None]:
-    """lldpd on the other ends of the NICs."""
-    wishes = "configure lldp tx-interval 5\nconfigure lldp tx-hold 2\n"
-    device.run(["tee", "/run/lldpd.conf"], text=wishes, timeout=limits.COMMAND)
-    device.call(Path("/run/lldpd").mkdir)
-    command = ["lldpd", "-dd", "-u", "/run/lldpd.socket", "-I", "dev*", "-O", "/run/lldpd.conf"]
-    daemon = device.start(command, folder / "lldpd.log")
-    await_path(device, "/run/lldpd.socket", daemon, limits.DAEMON_START)
-    try:
-        yield
-    finally:
-        daemon.stop()
 
 
 def test_a_run_that_is_killed_gives_the_nics_back(tmp_path: Path) -> None:

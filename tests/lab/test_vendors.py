@@ -11,15 +11,17 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from command import OVERNIGHT, outcomes, plugfest
-from nics import bed, machine
+from nics import AGENT_SOCKET, agent, bed, machine
 from replay import PASSWORD, USER, playing
 
+from conformance import limits
 from conformance.adapters.bridge import KernelBridges
 from conformance.adapters.interface import BridgeWish
 from conformance.adapters.openvswitch import OpenVSwitch, Settings
@@ -230,6 +232,58 @@ def test_the_bundle_of_a_device_is_held_against_its_cables(tmp_path: Path) -> No
     assert set(verdicts["honest"].values()) == {"pass"}, found["honest"]
     assert {key for key, verdict in verdicts["other"].items() if verdict != "pass"} == {"pair.lacp-view left"}, found
     assert "(deaf) is shown in use" in found["other"]["pair.lacp-view left"][1]
+
+
+def neighbours(device: Namespace, first: int, called: Callable[[str], str] = str) -> str:
+    """``show lldp neighbors detail`` of four of the device's ports, as lldpd knows them, each chassis `called` so."""
+    asked = device.run(["lldpcli", "-u", AGENT_SOCKET, "-f", "json0", "show", "neighbors"], timeout=limits.COMMAND)
+    ports = {f"dev{first + number}": f"Gi1/0/{number + 1}" for number in range(4)}
+    entries = [
+        f"""------------------------------------------------
+Local Intf: {ports[one["name"]]}
+Chassis id: {called(one["chassis"][0]["id"][0]["value"])}
+Port id: {one["port"][0]["id"][0]["value"]}
+Port Description - not advertised
+System Name - not advertised
+
+Time remaining: 100 seconds
+System Capabilities - not advertised
+Enabled Capabilities - not advertised
+Management Addresses - not advertised
+Vlan ID: - not advertised
+
+"""
+        for table in json.loads(asked.stdout).get("lldp", [])
+        for one in table.get("interface", [])
+        if one["name"] in ports
+    ]
+    return "".join((*entries, f"\nTotal entries displayed: {len(entries)}\n"))
+
+
+@pytest.mark.skipif(not OVERNIGHT, reason="three runs of 30 s; PLUGFEST_NIGHTLY=1 has them")
+def test_the_neighbours_that_a_device_shows_are_those_of_its_wires(tmp_path: Path) -> None:
+    """lldpd behind the NICs, asked as IOS: one shows our stations, one calls them otherwise, one is not understood."""
+    if shutil.which("lldpd", path="/usr/sbin:/usr/bin") is None:
+        pytest.skip("needs lldpd")
+    learned, sent = "lldp.neighbour-learned", "lldp.mandatory-tlvs"
+    views = (learned, "lldp.neighbour-ageing", "lldp.malformed-discarded")
+    only = [word for requirement in (*views, sent) for word in ("--only", requirement)]
+    command = "show lldp neighbors detail"
+    with machine(12) as (own, device), agent(device, tmp_path):
+        netlink.transact(own, [rtnetlink.up("lo")])
+        shown: dict[str, tuple[int, Tables]] = {
+            "honest": (1, {command: partial(neighbours, device, 1)}),
+            "other": (5, {command: partial(neighbours, device, 5, lambda _: "somebody")}),
+            "strange": (9, {command: lambda: "There are many."}),
+        }
+        times = ["--set", "adapter.interval=5", "--set", "adapter.hold=2"]
+        found = together(tmp_path, shown, "cisco-ios", *times, *only)
+    assert {verdict for verdict, _ in found["honest"].values()} == {"pass"}, found["honest"]
+    assert (found["other"][learned][0], found["other"][sent][0]) == ("fail", "pass"), found["other"]
+    assert "shown are ['somebody']" in found["other"][learned][1]
+    assert {found["strange"][one][0] for one in views} == {"inconclusive"}, found["strange"]
+    assert all("see logs/switch-ssh.log" in found["strange"][one][1] for one in views)
+    assert found["strange"][sent][0] == "pass"
 
 
 class _Host:
