@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -235,6 +235,14 @@ def explain(problem: ValidationError, source: str, model: type[BaseModel]) -> st
 
 
 def _keys_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    if place and place[0] == "deviations":
-        model = Deviation
+    """The keys that are valid at a place: those of the table there, however deep it is."""
+    for part in place:
+        inner = [_models(field.annotation) for name, field in model.model_fields.items() if part in (name, field.alias)]
+        model = next((found for models in inner for found in models), model)
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for inner in get_args(annotation) for found in _models(inner)]

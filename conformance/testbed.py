@@ -124,6 +124,11 @@ class Testbed(Strict):
             raise ValueError("segments: with more than one, each needs router_ipv4 and router_ipv6")
         return self
 
+    def with_ports(self, ports: int) -> Testbed:
+        """The same with so many ports on each host; NICs of ports beyond are left to the machine."""
+        kept = {port: nic for port, nic in self.physical.items() if int(port.rpartition(".")[2]) <= ports}
+        return self.model_copy(update={"ports": ports, "physical": kept})
+
     @property
     def links(self) -> bool:
         """Whether link protocols are looked at here: ports with partners, no workloads."""

@@ -12,7 +12,7 @@ def cabled_ports(lab: Lab) -> Sequence[Port]:
     """Every cable of every host, in the order of hosts and cables. Raises AdapterError on a testbed without."""
     if lab.partners is None:
         raise AdapterError(f"the testbed {lab.testbed.name} has no ports")
-    if lab.testbed.physical:
+    if any(not cable.interface for host in lab.hosts.values() for cable in host.cables):
         raise AdapterError(
             f"the ports of the testbed {lab.testbed.name} are NICs: nothing on this machine is behind them"
         )

@@ -84,6 +84,15 @@ def test_carries(case: Case) -> None:
     _expect_carried(case, window.start_ns, window.end_ns, "while all cables were whole")
 
 
+def _expect_hasty(case: Case, begun: int) -> None:
+    """Requires that both had the short timeout on every cable, by what they said before that time: nothing else is
+    wished for, and by the long one nobody has to notice a silence here."""
+    for port in (port for cable in cables(case) for port in cable.ends):
+        said = _last(pdus(case, port), begun)
+        patient = said is not None and State.TIMEOUT not in said.pdu.actor.state
+        case.require(not patient, f"{port.name} says that it has the long timeout, and was to have the short one")
+
+
 @check("pair.lacp-survives", scenario="pair_lacp", direction=DIRECTIONS)
 def test_survives(case: Case) -> None:
     """A group goes on when one of its cables is lost, and takes it back."""
@@ -98,6 +107,8 @@ def test_survives(case: Case) -> None:
         end = next(events(case, found), None)
         case.require(begin is not None and end is not None, f"no cable was {lost}")
         assert begin is not None and end is not None
+        if lost == "deaf":
+            _expect_hasty(case, begin.time_ns)
         late = _late(case, (begin.time_ns, end.time_ns))
         start, over = begin.time_ns + int((allowed + late) * SECOND), end.time_ns - int(late * SECOND)
         case.require(start + SECOND // 2 < over, TOO_SHORT)
@@ -210,6 +221,9 @@ def _expires(case: Case, end: int) -> Iterator[Finding]:
 def test_expires(case: Case) -> None:
     """A participant sends nothing more into a cable on which its partner has fallen silent."""
     mine, _ = ends(case)
+    deaf = _deaf(case)
+    if deaf is not None:
+        _expect_hasty(case, deaf[1])
     found = list(_expires(case, mine))
     case.require(found, "no cable fell silent that had been in use")
     expected = "nothing is distributed to a link whose partner has been silent for Short_Timeout_Time"

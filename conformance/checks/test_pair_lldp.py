@@ -29,7 +29,15 @@ Name = tuple[str, str]
 """A neighbour: Chassis ID and Port ID, as text."""
 
 
+def _expect_understood(case: Case, port: PortState, *moments: str) -> None:
+    """Requires that what the agent showed then (or ever) was understood."""
+    for problem in events(case, "not-shown", port.name):
+        wanted = not moments or problem.detail["moment"] in moments
+        case.require(not wanted, f"{port.name}: it was not told: {problem.detail['problem']}")
+
+
 def _views(case: Case, port: PortState, *moments: str) -> list[Event]:
+    _expect_understood(case, port, *moments)
     found = [one for one in events(case, "neighbours", port.name) if one.detail["moment"] in moments]
     case.require(found, f"{port.name}: the agent was not asked for its neighbours ({', '.join(moments)})")
     return found
@@ -172,6 +180,7 @@ def test_hears(case: Case) -> None:
     """An agent shows what the valid LLDPDUs say that reached its port, and nothing else."""
     mine, _ = ends(case)
     for cable in cables(case):
+        _expect_understood(case, cable.ends[mine])
         _idle(case, *events(case, "neighbours", cable.ends[mine].name))
         expected = "the view of every port is what valid LLDPDUs told there, and nothing else"
         expect_findings(case, mine, _hearing(case, cable.ends[mine]), expected)

@@ -100,7 +100,9 @@ def steady(listed: Sequence[Sent], fast_count: int) -> list[Sent]:
 
 
 def view(case: Case, moment: str) -> Event:
-    """The agent's own view of a port's neighbours at a moment. Requires that it was asked."""
+    """The agent's own view of a port's neighbours at a moment. Requires that it was asked, and understood."""
+    for problem in (one for one in events(case, "not-shown") if one.detail.get("moment") == moment):
+        case.require(False, f"it was not told: {problem.detail['problem']}")
     found = [event for event in events(case, "neighbours") if event.detail["moment"] == moment]
     case.require(found, f"the implementation was not asked for its neighbours ({moment})")
     return found[0]

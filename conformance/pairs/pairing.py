@@ -122,7 +122,7 @@ def add_host(testbed: Testbed, ports: int) -> Testbed:
     own = ("workload_ipv4", "workload_ipv6", "pool_ipv4", "pool_ipv6")
     further = {key: _after(getattr(first, key)) for key in own}
     second = first.model_copy(update={"ipv4": first.ipv4 + 1, "ipv6": first.ipv6 + 1, **further})
-    return testbed.model_copy(update={"ports": ports, "hosts": {name: first, "h2": second}})
+    return testbed.with_ports(ports).model_copy(update={"hosts": {name: first, "h2": second}})
 
 
 def _after(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:

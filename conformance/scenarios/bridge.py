@@ -49,7 +49,7 @@ MANY: Final = 20
 
 def shape(testbed: Testbed) -> Testbed:
     """Four ports."""
-    return testbed.model_copy(update={"ports": PORTS})
+    return testbed.with_ports(PORTS)
 
 
 def act(stage: Stage) -> None:

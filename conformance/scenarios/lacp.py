@@ -297,7 +297,7 @@ PORTS: Final = 1 + sum(group.ports for group in GROUPS.values())
 
 def shape(testbed: Testbed) -> Testbed:
     """As many ports as the groups need."""
-    return testbed.model_copy(update={"ports": PORTS})
+    return testbed.with_ports(PORTS)
 
 
 def act(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from conformance import limits
 from conformance.adapters.discovery import Administering, Beginning, Discovering, Leaving, Neighbouring, Renaming, Told
+from conformance.adapters.interface import AdapterError
 from conformance.frames import lldp
 from conformance.partners.wire import silence
 from conformance.scenarios.links import Link, aside, play, window
@@ -97,7 +98,11 @@ async def _view(link: Link, moment: str) -> None:
     if not isinstance(subject, Neighbouring) or "lldp-receive" not in link.stage.claims:
         return
     asked = time.time_ns()
-    known = await aside(subject.neighbours, link.port)
+    try:
+        known = await aside(subject.neighbours, link.port)
+    except AdapterError as problem:  # what it sends is judged all the same
+        link.event("not-shown", what="neighbours", moment=moment, problem=str(problem))
+        return
     link.event("neighbours", moment=moment, asked_ns=asked, chassis=[one.chassis for one in known])
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.discovery import Beginning, Neighbouring
+from conformance.adapters.interface import AdapterError
 from conformance.frames import lldp
 from conformance.pairs.pairing import Side, add_host, sides_of
 from conformance.partners.wire import silence
@@ -96,7 +97,11 @@ class _Ear:
         if not isinstance(subject, Neighbouring) or "lldp-receive" not in self._side.profile.features:
             return
         asked = time.time_ns()
-        known = await aside(subject.neighbours, self._link.port)
+        try:
+            known = await aside(subject.neighbours, self._link.port)
+        except AdapterError as problem:  # what passed between the two is judged all the same
+            self._link.event("not-shown", what="neighbours", moment=moment, problem=str(problem))
+            return
         shown = [[one.chassis, one.port] for one in known]
         self._shown = bool(shown)
         self._link.event("neighbours", moment=moment, asked_ns=asked, answered_ns=time.time_ns(), shown=shown)

@@ -261,7 +261,7 @@ PORTS: Final = sum(one.ports for one in BRIDGES.values())
 
 def shape(testbed: Testbed) -> Testbed:
     """As many ports as the bridges need."""
-    return testbed.model_copy(update={"ports": PORTS})
+    return testbed.with_ports(PORTS)
 
 
 def act(stage: Stage) -> None:

@@ -20,7 +20,9 @@ COMMAND: Final = "from conformance.cli import main; main()"
 LONGEST: Final = 1740
 """Seconds after which a command is given up: the run of every implementation, on a machine that others use too."""
 NOBODY: Final = 65534
-OUTSIDE: Final = frozenset({"arista-eos", "cisco-ios", "juniper-junos"})
+OUTSIDE: Final = frozenset(
+    f"{vendor}{bundled}" for vendor in ("arista-eos", "cisco-ios", "juniper-junos") for bundled in ("", "-lag")
+)
 """Devices that are not here, asked on a server that plays transcripts (tests/unit/test_transcripts.py)."""
 EMULATED: Final = frozenset({"linux-bonding", "linux-team", "qemu-migration-e1000", "qemu-migration-virtio"})
 """In software emulation a recording takes as much of the machine as ten others: these have runs of their own."""

@@ -11,40 +11,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from ipaddress import IPv4Interface, IPv6Interface
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command import COMMAND, environment
+from nics import EXAMPLE, agent, bed, machine
 
 from conformance import limits
-from conformance.lab import link, netlink, rtnetlink, snapshot
-from conformance.lab.appear import await_path
+from conformance.lab import snapshot
 from conformance.lab.lab import Lab
 from conformance.lab.namespace import Namespace
-from conformance.lab.watcher import OWN, Refusal, borrow
+from conformance.lab.watcher import Refusal, borrow
 from conformance.recording.model import InterfaceState
 from conformance.testbed import Testbed, load
 
 pytestmark = pytest.mark.peers
-
-OURS = (IPv4Interface("192.0.2.77/24"), IPv6Interface("2001:db8::77/64"))
-EXAMPLE = Path(__file__).parents[2] / "fixtures" / "testbeds" / "physical-example.toml"
-
-
-@contextmanager
-def machine(nics: int) -> Iterator[tuple[Namespace, Namespace]]:
-    """This sandbox as a machine with NICs nic1, nic2 ..., and the namespace in which their other ends lie."""
-    with Namespace.adopt("machine", OWN) as own, Namespace.create("device", mounts=True) as device:
-        for number in range(1, nics + 1):
-            cable = rtnetlink.veth(f"nic{number}", f"dev{number}", device.descriptor, mtu=1400, up=True)
-            netlink.transact(own, [cable])
-            netlink.transact(device, [rtnetlink.up(f"dev{number}")])
-            link.await_link(own, f"nic{number}")
-        netlink.transact(own, [rtnetlink.address("nic1", address, dad=False) for address in OURS])
-        yield own, device
 
 
 def watcher() -> tuple[socket.socket, subprocess.Popen[bytes]]:
@@ -139,36 +121,12 @@ adapter = { device = "outside", product = "lldpd", interval = 5, hold = 2 }
 """
 
 
-def bed(folder: Path) -> Path:
-    """The example with the NICs of `machine`."""
-    text = EXAMPLE.read_text()
-    for number, name in enumerate(load(str(EXAMPLE)).physical.values(), 1):
-        text = text.replace(f'"{name}"', f'"nic{number}"')
-    (folder / "bench.toml").write_text(text.replace('"physical-example"', '"bench"'))
-    (folder / "device.toml").write_text(PROFILE)
-    return folder / "bench.toml"
-
-
-@contextmanager
-def agent(device: Namespace, folder: Path) -> Iterator[None]:
-    """lldpd on the other ends of the NICs."""
-    wishes = "configure lldp tx-interval 5\nconfigure lldp tx-hold 2\n"
-    device.run(["tee", "/run/lldpd.conf"], text=wishes, timeout=limits.COMMAND)
-    device.call(Path("/run/lldpd").mkdir)
-    command = ["lldpd", "-dd", "-u", "/run/lldpd.socket", "-I", "dev*", "-O", "/run/lldpd.conf"]
-    daemon = device.start(command, folder / "lldpd.log")
-    await_path(device, "/run/lldpd.socket", daemon, limits.DAEMON_START)
-    try:
-        yield
-    finally:
-        daemon.stop()
-
-
 def test_a_run_that_is_killed_gives_the_nics_back(tmp_path: Path) -> None:
     if shutil.which("lldpd", path="/usr/sbin:/usr/bin") is None:
         pytest.skip("needs lldpd")
     only = ["--only", "lldp.sent", "--only", "lldp.mandatory-tlvs", "--only", "lldp.ttl"]
     run = [sys.executable, "-c", COMMAND, "run", "./device.toml", "--testbed", str(bed(tmp_path)), *only]
+    (tmp_path / "device.toml").write_text(PROFILE)
     with machine(4) as (own, device), agent(device, tmp_path):
         before = nic(own)
         killed = subprocess.Popen([*run, "--out", "killed"], cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)

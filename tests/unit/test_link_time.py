@@ -9,86 +9,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from meeting import UP, Seen, at, event, every_second, lacpdus, recorded
 
 from conformance import limits
 from conformance.checks import test_pair_lacp as pair_lacp
 from conformance.frames import numbered
 from conformance.frames.numbered import Numbered
-from conformance.frames.slow import Lacpdu, Participant, State
+from conformance.frames.slow import State
 from conformance.judging import cables
 from conformance.judging.case import Case, Undecided, judge
 from conformance.judging.links import tardiness, unhurried
 from conformance.lab.plain import GROUPS, PLAIN
-from conformance.pairs.pairing import add_host, pair_of
-from conformance.profile import load
-from conformance.recording.model import Event, IdentityState, PortState, Record, TapState, Window
-from conformance.recording.pcapng import FLAG_INBOUND, FLAG_OUTBOUND, Writer
-from conformance.recording.store import FRAMES, Recording
+from conformance.recording.model import Event
+from conformance.recording.store import Recording
 from conformance.scenarios.dialogue import Dialogue
-from conformance.testbed import load as load_testbed
 from conformance.verdict import Verdict
-
-SECOND = 10**9
-BEGIN = 10**18
-PORTS = ("h1p1", "h1p2", "h1p3", "h2p1", "h2p2", "h2p3")
-GRANTED = State.ACTIVITY | State.TIMEOUT | State.AGGREGATION | State.SYNCHRONIZATION | State.COLLECTING
-UP = GRANTED | State.DISTRIBUTING
-Seen = tuple[str, float, bytes, bool]
-"""A frame on a tap: which one, when (in s), and whether it was sent there and did not come in."""
-
-
-def at(seconds: float) -> int:
-    return BEGIN + int(seconds * SECOND)
-
-
-def recorded(
-    folder: Path,
-    events: Iterable[Event],
-    seen: Iterable[Seen],
-    *,
-    load_average: float = 0.0,
-    windows: tuple[Window, ...] = (),
-) -> Recording:
-    """A pair of switches, three ports each, with what the partners' taps saw."""
-    profile = pair_of(load("reference-lacp"), load("reference-lacp"))
-    testbed = add_host(load_testbed("links"), 3)
-    ordered = sorted(seen, key=lambda one: one[1])
-    with (folder / FRAMES).open("wb") as stream:
-        writer = Writer(stream)
-        taps = {name: writer.interface(f"partners:{name}") for name in PORTS}
-        for name, moment, frame, outbound in ordered:
-            writer.frame(taps[name], at(moment), frame, flags=FLAG_OUTBOUND if outbound else FLAG_INBOUND)
-    record = Record(
-        suite="0", scenario="pair_lacp", profile=profile, testbed=testbed, kernel="6", processors=2, rootless=False,
-        identity=IdentityState(product="two", version="1"), load=(load_average, 0.0, 0.0), started_ns=at(0),
-        finished_ns=at(60), events=tuple(events), windows=windows,
-        ports=tuple(
-            PortState(name=f"{name[:2]}:port{name[3]}", host=name[:2], partner=f"partners:{name}", partner_mac="")
-            for name in PORTS
-        ),
-        taps=tuple(
-            TapState(
-                number=number, name=f"partners:{name}", where="partners", interface=name, role="partner",
-                captured=sum(one[0] == name for one in ordered), dropped=0,
-            )
-            for name, number in taps.items()
-        ),
-    )  # fmt: skip
-    return Recording(folder, record)
-
-
-def event(moment: float, kind: str, where: str = "", **detail: object) -> Event:
-    return Event(time_ns=at(moment), kind=kind, where=where, detail=detail)
-
-
-def lacpdus(name: str, moments: Iterable[float]) -> list[Seen]:
-    frame = Lacpdu(Participant(1, "02:00:5e:00:53:01", 1, 1, 1, state=UP), Participant()).build("02:00:5e:00:53:02")
-    return [(name, moment, frame, False) for moment in moments]
-
-
-def every_second(*taken: float) -> list[float]:
-    return [float(moment) for moment in range(60) if moment not in taken]
-
 
 JOINED = [
     event(1, "joined", f"h1:port{n}--h2:port{n}", left=f"h1:port{n}", right=f"h2:port{n}") for n in (2, 3)
@@ -139,6 +74,19 @@ def test_a_switch_that_waits_for_a_processor_is_given_the_time_that_its_own_lacp
     late = [*conversation(lost=[11.2, 11.4]), *switches(11.0)]
     assert survives(recorded(tmp_path, COURSE, late))[0] is Verdict.FAIL, "nothing excuses it on an idle machine"
     assert survives(recorded(tmp_path, COURSE, late, load_average=38.0))[0] is Verdict.PASS
+
+
+def test_a_silence_is_not_judged_of_one_who_has_the_long_timeout(tmp_path: Path) -> None:
+    """A device that somebody configured by hand may have been given it."""
+    patient = lacpdus("h1p3", every_second(), state=UP & ~State.TIMEOUT)
+    recording = recorded(tmp_path, COURSE, [*conversation(lost=[21.0]), *switches(), *patient])
+    verdict, seen = survives(recording)
+    assert (verdict, seen) == (
+        Verdict.INCONCLUSIVE,
+        "h1:port3 says that it has the long timeout, and was to have the short one",
+    )
+    expires = judge(pair_lacp.test_expires, Case(recording, {"side": "left"}))
+    assert (expires.verdict, expires.seen) == (verdict, seen)
 
 
 def test_too_little_time_after_a_loss_is_no_verdict(tmp_path: Path) -> None:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import datetime
 import io
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from conformance.adapters.cables import cabled_ports
+from conformance.adapters.discovery import Told
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.switch.outside import OutsideDevice
 from conformance.errors import UsageError
 from conformance.judging.shipped import checks
+from conformance.lab.lab import Cable
 from conformance.pairs.pairing import add_host, couples, members, pair_of, sides_of
+from conformance.places import TESTBEDS
 from conformance.profile import load
 from conformance.report import pairs
 from conformance.report.assemble import from_outcomes
@@ -18,6 +26,7 @@ from conformance.report.glyphs import UNICODE
 from conformance.report.model import Absence, Header, Implementation, Report
 from conformance.running.run import Run
 from conformance.running.wish import Wish
+from conformance.testbed import Testbed
 from conformance.testbed import load as load_testbed
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict
 
@@ -146,6 +155,30 @@ def test_ports_meet_on_two_hosts_that_the_scenario_makes() -> None:
     assert not first.pool_ipv6.overlaps(second.pool_ipv6)
     with pytest.raises(UsageError):
         sides_of(pair, load_testbed("links"))
+
+
+def test_a_device_outside_has_the_nics_of_the_first_host() -> None:
+    """NICs that a scenario has no use for stay the machine's; the second host's ports are the lab's own."""
+    example = load_testbed(str(TESTBEDS / "physical-example.toml"))
+    assert example.physical.keys() == {"h1.1", "h1.2", "h1.3", "h1.4"}
+    bed = add_host(example, 3)
+    assert bed.physical.keys() == {"h1.1", "h1.2", "h1.3"}
+    assert Testbed.model_validate(bed.model_dump(by_alias=True)) == bed
+    cables = {
+        "h1": tuple(Cable("", "", f"h1p{port}", "") for port in (1, 2, 3)),
+        "h2": tuple(Cable(f"port{port}", "", f"h2p{port}", "") for port in (1, 2, 3)),
+    }
+    labs: Any = {
+        name: SimpleNamespace(testbed=bed, partners=object(), hosts={name: SimpleNamespace(name=name, cables=ends)})
+        for name, ends in cables.items()
+    }
+    nobody: Any = None
+    assert [port.name for port in OutsideDevice(labs["h1"], Told(), nobody, {}).ports()] == ["h1.1", "h1.2", "h1.3"]
+    assert [port.name for port in cabled_ports(labs["h2"])] == ["port1", "port2", "port3"]
+    with pytest.raises(AdapterError, match="no NIC leads to it from h2: of a pair, name it first"):
+        OutsideDevice(labs["h2"], Told(), nobody, {}).ports()
+    with pytest.raises(AdapterError, match="nothing on this machine is behind them"):
+        cabled_ports(labs["h1"])
 
 
 def test_who_is_named_twice_meets_another_of_its_kind() -> None:

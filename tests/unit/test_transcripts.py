@@ -31,6 +31,7 @@ from conformance.adapters.switch.outside import OutsideBridge
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
 from conformance.adapters.views import Counters, Station
+from conformance.judging import discovery
 from conformance.judging.case import Case, judge
 from conformance.judging.views import views
 from conformance.lab import watcher
@@ -65,7 +66,7 @@ def asked(device: Replay, folder: Path) -> OutsideBridge:
     dialect = load(str(profile.adapter["dialect"]))
     transcript = Transcript(folder / "ssh.log", [PASSWORD])
     console = Console(Session(dialect, login(device, folder), transcript, over=device.there), folder / "journal.json")
-    names = {**profile.adapter["ports"], "h1.1": PORTS[device.name]}
+    names = {"h1.1": PORTS[device.name]}
     lab: Any = SimpleNamespace()
     return OutsideBridge(lab, Told(), lambda: console, names, float(profile.adapter["ageing"]))
 
@@ -173,10 +174,14 @@ def test_its_own_view_is_data(device: Replay, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda one: one.replace("02", "zz"), "the template does not match|are not understood"),
-        (lambda _: "% Invalid input detected\nerror: syntax error", r"% Invalid|error: |^the template"),
+        (
+            lambda one: one.replace("0200", "zzzz").replace("02:", "zz:"),
+            "the template does not match|are not understood",
+        ),
+        (lambda _: "All is well.", "it is no such table"),
+        (lambda _: "% Invalid input detected\nerror: syntax error", r"% Invalid|error: "),
     ],
-    ids=["not-matched", "refused"],
+    ids=["not-matched", "no-table", "refused"],
 )
 def test_a_view_that_is_not_understood_is_no_verdict(
     device: Replay, tmp_path: Path, change: Callable[[str], str], said: str
@@ -199,6 +204,40 @@ def test_a_view_that_is_not_understood_is_no_verdict(
     assert "see logs/ssh.log" in judged.seen
 
 
+@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize("output", ["", "All is well.", "  everything\n  indented", "Total 7"])
+def test_no_template_of_a_vendor_takes_anything_for_an_empty_table(name: str, output: str) -> None:
+    dialect = load(name)
+    for command in (each for tables in dialect.view.values() for view in tables for each in view.shows):
+        with pytest.raises(ValueError, match="it is no such table"):
+            dialect.parse(command, output)
+
+
+@pytest.mark.parametrize("device", ["cisco_ios"], indirect=True)
+def test_ports_that_the_profile_calls_otherwise_are_no_verdict(device: Replay, tmp_path: Path) -> None:
+    subject = asked(device, tmp_path)
+    subject._names = {"h1.1": "GigabitEthernet9/0/1"}
+    with pytest.raises(AdapterError, match=r"stations behind GigabitEthernet1/0/7, which is not in adapter\.ports"):
+        subject.stations(at("h1"), "plain")
+    with pytest.raises(AdapterError, match=r"no counters of GigabitEthernet9/0/1, which adapter\.ports"):
+        subject.counters(at("h1"), "plain")
+    subject._ask().leave()
+
+
+def test_neighbours_that_are_not_understood_are_no_verdict_on_them_alone() -> None:
+    """What an agent sends is judged all the same."""
+    told = {"what": "neighbours", "moment": "learned", "problem": "it is no such table; see logs/ssh.log"}
+    events = [
+        Event(time_ns=1, kind="neighbours", where="h1.2", detail={"moment": "alone", "chassis": []}),
+        Event(time_ns=2, kind="not-shown", where="h1.2", detail=told),
+    ]
+    case: Any = Case(SimpleNamespace(record=SimpleNamespace(events=events, problem=None), damage=None), {})  # type: ignore[arg-type]
+    assert discovery.view(case, "alone").time_ns == 1
+    judged = judge(lambda one: one.expect(discovery.view(one, "learned"), expected="", seen=""), case)
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert "see logs/ssh.log" in judged.seen
+
+
 def test_profiles_of_what_was_tried_on_transcripts_say_so() -> None:
     for name in profiles.available():
         profile = profiles.load(name)
@@ -210,7 +249,7 @@ def test_profiles_of_what_was_tried_on_transcripts_say_so() -> None:
 
 def test_a_device_that_nobody_named_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(outside.ADDRESS, raising=False)
-    for name in PROFILES.values():
+    for name in (*PROFILES.values(), *(f"{name}-lag" for name in PROFILES.values())):
         found = adapter_for(profiles.load(name)).identify()
         assert isinstance(found, Unavailable)
         assert outside.ADDRESS in found.reason

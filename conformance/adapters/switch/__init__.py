@@ -17,7 +17,7 @@ from conformance.adapters.linux.routed import GATEWAY
 from conformance.adapters.switch import device
 from conformance.adapters.switch.dialect import Dialect, load
 from conformance.adapters.switch.filtered import FilteredSwitch
-from conformance.adapters.switch.outside import OutsideAdapter
+from conformance.adapters.switch.outside import Bundle, OutsideAdapter
 from conformance.adapters.switch.ports import SwitchPorts
 from conformance.adapters.switch.subject import FAMILIES, Switched, SwitchNetwork
 from conformance.errors import UsageError
@@ -37,7 +37,7 @@ class Settings(Strict):
     `tables` is the dialect of the account that shows the tables of a device that routes; with `filters` its ports are
     routed ones, and policies are written into its packet filter, in that account. One outside with a `dialect`
     is asked for its tables, which call its ports as `ports` says of the testbed's; with `ageing` (in seconds) its ports
-    are one bridge.
+    are one bridge; those of its `bundle` are aggregated.
     """
 
     dialect: str = ""
@@ -50,6 +50,7 @@ class Settings(Strict):
     hold: int | None = None
     ports: Mapping[str, str] = {}
     ageing: float | None = None
+    bundle: Bundle | None = None
 
 
 def adapter(profile: Profile, conduct: Flawing | None = None) -> SwitchAdapter | OutsideAdapter:
@@ -62,7 +63,11 @@ def adapter(profile: Profile, conduct: Flawing | None = None) -> SwitchAdapter |
         identity = Identity(settings.product, settings.version or "unknown")
         told = Told(settings.interval, settings.hold)
         dialect = load(settings.dialect) if settings.dialect else None
-        return OutsideAdapter(identity, told, dialect=dialect, names=settings.ports, ageing=settings.ageing)
+        if settings.bundle is not None:
+            settings.bundle.check(profile.name, settings.ports, settings.ageing)
+        return OutsideAdapter(
+            identity, told, dialect=dialect, names=settings.ports, ageing=settings.ageing, bundle=settings.bundle
+        )
     if not settings.dialect:
         raise UsageError(f"{profile.name}: adapter.dialect: this key is missing; `plugfest list dialects` names them")
     if profile.links:

@@ -95,10 +95,12 @@ class Console:
         return [known for where, known in rows if where == self.session.dialect.port(port)]
 
     def members(self, bundle: str) -> Sequence[Member]:
-        """The ports of a bundle. Raises AdapterError."""
-        return self._view(
-            "members", lambda row: Member(row["port"], row["in_use"] == "yes", _mac(row["partner"])), bundle=bundle
-        )  # fmt: skip
+        """The ports of a bundle. Raises AdapterError, also where it shows no such bundle."""
+        found = self._view("members", _member, bundle=bundle)
+        if not found:
+            where = f"logs/{self.session.transcript.path.name}"
+            raise AdapterError(f"it shows no bundle {bundle} with a port in it; see {where}")
+        return found
 
     def _view(self, name: str, read: Callable[[dict[str, str]], T], /, **values: Any) -> list[T]:
         """A table as the suite's words. What cannot be read is told with the transcript: it is no verdict."""
@@ -108,9 +110,10 @@ class Console:
             raise AdapterError(f"dialect {dialect.name}: it does not show its {name}")
         found = []
         for view in views:
-            rows = dialect.columns(view, self.show(view.show, **values), values)
+            rows, *others = [self.show(show, **values) for show in view.shows]
             try:
-                found += [read({**row, "port": dialect.port(row["port"])}) for row in rows]
+                table = dialect.columns(view, rows, values, *others)
+                found += [read({**row, "port": dialect.port(row["port"])}) for row in table]
             except ValueError as problem:
                 transcript.note(f"{name}: {problem}")
                 where = f"logs/{transcript.path.name}"
@@ -124,3 +127,14 @@ def _mac(text: str) -> str:
     if not re.fullmatch(r"([0-9a-f]{2}(:[0-9a-f]{2}){5})?", found):
         raise ValueError(f"{text!r} is no MAC address")
     return found
+
+
+def _member(row: dict[str, str]) -> Member:
+    """A port of a bundle. Raises ValueError where the dialect left open whether it is in use, and where nobody is shown
+    as the partner of one that is."""
+    port, used, partner = row["port"], row["in_use"], _mac(row["partner"])
+    if used not in ("yes", "no"):
+        raise ValueError(f"whether {port} is in use where {used!r} is said is not known")
+    if used == "yes" and not partner:
+        raise ValueError(f"{port} is in use, and its partner is not shown")
+    return Member(port, used == "yes", partner)

@@ -48,10 +48,15 @@ Row = Mapping[str, Any]
 
 
 class Show(Strict):
-    """A command whose output is understood. Without a `template` of its own, ntc-templates has one for it."""
+    """A command whose output is understood. Without a `template` of its own, ntc-templates has one for it.
+
+    `sign` is a regular expression that some line of every answer matches, also of one without rows: templates that pass
+    over what they do not know take anything for an empty table.
+    """
 
     command: str
     template: str = ""
+    sign: str = ""
 
 
 class Where(Strict):
@@ -82,9 +87,21 @@ class Intent(Strict):
 
 class View(Where):
     """Where a table of the device's own view comes from: each row of `show` in which all of `where` is. `row` says each
-    column as a template over the names in that row."""
+    column as a template over the names in that row.
 
+    Where names of that row are lists that belong together, `each` names them: every place in them is a row. `beside` is
+    the row of another command that goes with it, called `beside` in the templates of `row`; it is empty where that
+    command shows none.
+    """
+
+    each: tuple[str, ...] = ()
+    beside: Where | None = None
     row: Annotated[Mapping[str, str], Field(min_length=1)]
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """The commands that it needs, by their names in the dialect."""
+        return (self.show,) if self.beside is None else (self.show, self.beside.show)
 
 
 class Dialect(Strict):
@@ -132,17 +149,27 @@ class Dialect(Strict):
     def parse(self, show: str, output: str) -> list[Row]:
         """The rows of a command's output. Raises ValueError where the template does not match it."""
         wanted = self.show[show]
+        if not re.search(wanted.sign, output, re.MULTILINE):
+            raise ValueError(f"it is no such table, in which a line has {wanted.sign!r}")
         rows = _own(wanted.template, output) if wanted.template else _shared(self.platform, wanted.command, output)
         return [{name.lower(): value for name, value in row.items()} for row in rows]
 
-    def columns(self, view: View, rows: Sequence[Row], values: Mapping[str, Any]) -> list[dict[str, str]]:
-        """The rows of a table of the device's own view. Raises UsageError where a template of it is wrong."""
-        where = {name: self.word(text, values) for name, text in view.where.items()}
-        fitting = (row for row in rows if all(has(row, name, wanted) for name, wanted in where.items()))
-        return [
-            {name: _render(text, {**values, **row}, self.name).strip() for name, text in view.row.items()}
-            for row in fitting
-        ]
+    def columns(
+        self, view: View, rows: Sequence[Row], values: Mapping[str, Any], others: Sequence[Row] = ()
+    ) -> list[dict[str, str]]:
+        """The rows of a table of the device's own view; `others` are those of the command `beside`. Raises ValueError
+        where lists that belong together differ in length, UsageError where a template of it is wrong."""
+        found = []
+        for row in (one for fit in self._fitting(view, rows, values) for one in _each(fit, view.each)):
+            known = {**values, **row}
+            pairs = [] if view.beside is None else self._fitting(view.beside, others, known)
+            known["beside"] = pairs[0] if pairs else {}
+            found.append({name: _render(text, known, self.name).strip() for name, text in view.row.items()})
+        return found
+
+    def _fitting(self, place: Where, rows: Sequence[Row], values: Mapping[str, Any]) -> list[Row]:
+        where = {name: _render(text, values, self.name).strip() for name, text in place.where.items()}
+        return [row for row in rows if all(has(row, name, wanted) for name, wanted in where.items())]
 
     def port(self, name: str) -> str:
         """A port's whole name, whichever way a table writes it."""
@@ -248,10 +275,20 @@ def _whole(dialect: Dialect, source: str) -> None:
         if name not in VIEWS:
             raise UsageError(f"{source}: view.{name}: is not known; use some of {', '.join(VIEWS)}")
         for view in views:
-            if view.show not in dialect.show:
-                raise UsageError(f"{source}: view.{name}.show: there is no show.{view.show}")
+            for show in view.shows:
+                if show not in dialect.show:
+                    raise UsageError(f"{source}: view.{name}: there is no show.{show}")
             if set(view.row) != set(VIEWS[name]):
                 raise UsageError(f"{source}: view.{name}.row: its columns are {', '.join(VIEWS[name])}; name each")
+
+
+def _each(row: Row, names: Sequence[str]) -> list[Row]:
+    """The row, or one for each place of the lists that belong together. Raises ValueError where they do not."""
+    if not names:
+        return [row]
+    return [
+        {**row, **dict(zip(names, place, strict=True))} for place in zip(*(row[name] for name in names), strict=True)
+    ]
 
 
 def has(row: Row, name: str, wanted: str) -> bool:

@@ -10,16 +10,20 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from conformance.adapters.discovery import Known, Told
-from conformance.adapters.interface import AdapterError, BridgeWish, Identity, Port, Unavailable
+from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish, Identity, Port, Unavailable
 from conformance.adapters.switch.console import Console
-from conformance.adapters.switch.dialect import Dialect
+from conformance.adapters.switch.dialect import VIEWS, Dialect
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.adapters.views import Counters, Station
+from conformance.adapters.views import Counters, Member, Station
+from conformance.errors import UsageError
 from conformance.lab.lab import PARTNERS, Host, Lab
+from conformance.profile import Strict
 
 ADDRESS: Final = "PLUGFEST_SWITCH_ADDRESS"
 """The device's command line: an address, with ``:PORT`` behind it where that is not 22."""
@@ -48,6 +52,26 @@ def login(environment: Mapping[str, str]) -> Login | None:
     )
 
 
+class Bundle(Strict):
+    """The table `[adapter.bundle]`: what the device calls its one bundle, and which ports of the testbed are in it."""
+
+    name: Annotated[str, Field(min_length=1)]
+    ports: Annotated[tuple[str, ...], Field(min_length=2)]
+
+    def check(self, profile: str, names: Mapping[str, str], ageing: float | None) -> None:
+        """Raises UsageError, one line, where it does not go with what else `profile` says: the device's names for
+        ports, and that they are one bridge."""
+        key = f"{profile}: adapter.bundle"
+        if ageing is not None:
+            raise UsageError(f"{key}: ports of a bundle are no ports of a bridge; take it or adapter.ageing out")
+        if len(set(self.ports)) < len(self.ports):
+            raise UsageError(f"{key}.ports: a port is there twice; name each once")
+        unknown = [port for port in self.ports if port not in names]
+        if unknown:
+            told = f"there are {', '.join(names)}" if names else "that table is empty"
+            raise UsageError(f"{key}.ports: adapter.ports does not say what {unknown[0]!r} is called; {told}")
+
+
 class OutsideDevice:
     """Its ports, which are called as the testbed calls them; `names` says what it calls them itself."""
 
@@ -62,12 +86,15 @@ class OutsideDevice:
         partners = self._lab.partners
         if partners is None or not self._lab.testbed.physical:
             raise AdapterError("it is outside of this machine: name a testbed whose [physical] maps ports to NICs")
-        return [
+        found = [
             Port(f"{host.name}.{number}", host.name, "", partners, PARTNERS, cable.far)
             for host in self._lab.hosts.values()
             for number, cable in enumerate(host.cables, 1)
             if not cable.interface
         ]
+        if not found:
+            raise AdapterError(f"no NIC leads to it from {', '.join(self._lab.hosts)}: of a pair, name it first")
+        return found
 
     def told(self) -> Told:
         """What the profile says of its times."""
@@ -79,14 +106,24 @@ class OutsideDevice:
         return self._ask().neighbours(self._names.get(port.name, port.name))
 
     def stations(self, host: Host, bridge: str) -> Sequence[Station]:
-        """Its MAC address table, its ports called as the testbed calls them. Raises AdapterError."""
+        """Its MAC address table, its ports called as the testbed calls them. Raises AdapterError, also where none of
+        the ports that it shows is one of them."""
         del host
-        return [Station(one.mac, self._ours(one.port)) for one in self._ask().stations(bridge)]
+        shown = self._ask().stations(bridge)
+        if shown and not any(one.port in self._names.values() for one in shown):
+            raise AdapterError(
+                f"it shows stations behind {shown[0].port}, which is not in adapter.ports of its profile"
+            )
+        return [Station(one.mac, self._ours(one.port)) for one in shown]
 
     def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
-        """What it counted on its interfaces. Raises AdapterError."""
+        """What it counted on its interfaces. Raises AdapterError, also where one of ours is not among them."""
         del host, bridge
-        return [Counters(self._ours(one.port), one.received, one.sent) for one in self._ask().counters()]
+        shown = self._ask().counters()
+        missing = set(self._names.values()) - {one.port for one in shown}
+        if missing:
+            raise AdapterError(f"it shows no counters of {min(missing)}, which adapter.ports of its profile names")
+        return [Counters(self._ours(one.port), one.received, one.sent) for one in shown]
 
     def _ours(self, name: str) -> str:
         return next((ours for ours, theirs in self._names.items() if theirs == name), name)
@@ -108,6 +145,38 @@ class OutsideBridge(OutsideDevice):
             raise AdapterError("it is configured by hand, as one bridge without a spanning tree")
 
 
+class OutsideBundle(OutsideDevice):
+    """The same, some of whose ports somebody has put into one bundle that speaks LACP, and all into one bridge."""
+
+    def __init__(
+        self, lab: Lab, told: Told, ask: Callable[[], Console], names: Mapping[str, str], bundle: Bundle
+    ) -> None:  # fmt: skip
+        super().__init__(lab, told, ask, names)
+        self._bundle = bundle
+
+    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+        """It is one already. Raises AdapterError for anything else."""
+        del host
+        ports = ", ".join(self._bundle.ports)
+        if access in self._bundle.ports or [sorted(one.ports) for one in bundles] != [sorted(self._bundle.ports)]:
+            raise AdapterError(f"it is configured by hand, with one bundle of {ports} and no other")
+        if not all(one.active and one.short for one in bundles):
+            raise AdapterError("it is configured by hand, with a bundle that is active and has the short timeout")
+
+    def members(self, host: Host, bundle: str) -> Sequence[Member]:
+        """What it shows of its bundle, whatever that is called here. Raises AdapterError, also where it shows a port in
+        it that the profile has elsewhere: one of the two is not as the other says."""
+        del host, bundle
+        shown = [
+            Member(self._ours(one.port), one.in_use, one.partner) for one in self._ask().members(self._bundle.name)
+        ]
+        strange = [one.port for one in shown if one.port not in self._bundle.ports]
+        if strange:
+            known = "adapter.bundle.ports of its profile does not name"
+            raise AdapterError(f"it shows {strange[0]} in {self._bundle.name}, which {known}")
+        return shown
+
+
 class OutsideAdapter:
     """Nothing runs here; the machine's NICs are ours for as long as a recording takes."""
 
@@ -116,13 +185,14 @@ class OutsideAdapter:
 
     def __init__(
         self, identity: Identity, told: Told, *, dialect: Dialect | None = None, names: Mapping[str, str] | None = None,
-        ageing: float | None = None,
+        ageing: float | None = None, bundle: Bundle | None = None,
     ) -> None:  # fmt: skip
         self._identity = identity
         self._told = told
         self._dialect = dialect
         self._names = names or {}
         self._ageing = ageing
+        self._bundle = bundle
 
     def identify(self) -> Identity | Unavailable:
         """As the profile says: nobody asks the device. Unavailable where its command line is needed and not named."""
@@ -131,15 +201,19 @@ class OutsideAdapter:
         if login(os.environ) is None:
             return Unavailable(f"no device: {ADDRESS} says where its command line is ({self._dialect.tried})")
         tried = {"dialect": f"{self._dialect.name} ({self._dialect.tried})"}
-        return Identity(self._identity.product, self._identity.version, tried)
+        marked = "" if self._dialect.tried == "real" else f" ({self._dialect.tried})"
+        return Identity(self._identity.product, self._identity.version + marked, tried)
 
     def plan(self) -> tuple[str, ...]:
         """What is taken, and what is asked."""
         taken = "the NICs that the testbed names are moved into the lab, and back at the end; the device is left alone"
         if self._dialect is None:
             return (taken,)
-        shows = [view.show for views in self._dialect.view.values() for view in views]
-        asked = ", ".join(repr(self._dialect.show[name].command) for name in dict.fromkeys(shows))
+        names = ("members",) if self._bundle is not None else tuple(name for name in VIEWS if name != "members")
+        words = {"port": "PORT", "bridge": "BRIDGE", "bundle": "" if self._bundle is None else self._bundle.name}
+        shows = [show for name in names for view in self._dialect.view.get(name, ()) for show in view.shows]
+        commands = (self._dialect.word(self._dialect.show[name].command, words) for name in shows)
+        asked = ", ".join(dict.fromkeys(map(repr, commands)))
         return taken, f"asked over SSH ({self._dialect.title}, {self._dialect.tried}): {asked}"
 
     @contextmanager
@@ -147,12 +221,16 @@ class OutsideAdapter:
         """The device, as it is."""
         desk = _Desk(lab, self._dialect)
         try:
-            if self._ageing is None:
-                yield OutsideDevice(lab, self._told, desk.console, self._names)
-            else:
-                yield OutsideBridge(lab, self._told, desk.console, self._names, self._ageing)
+            yield self._device(lab, desk)
         finally:
             desk.close()
+
+    def _device(self, lab: Lab, desk: _Desk) -> OutsideDevice:
+        if self._bundle is not None:
+            return OutsideBundle(lab, self._told, desk.console, self._names, self._bundle)
+        if self._ageing is not None:
+            return OutsideBridge(lab, self._told, desk.console, self._names, self._ageing)
+        return OutsideDevice(lab, self._told, desk.console, self._names)
 
 
 class _Desk:
