@@ -219,3 +219,7 @@ LLDP_BUSY: Final = 1.0
 GARBAGE: Final = (100_000, 20, 20)
 """How rarely Python looks for garbage, as `gc.set_threshold` takes it: outcomes and recordings grow and do not shrink,
 and looking took a third of judging."""
+CGROUP_LEFT: Final = 10.0
+"""A process that has ended, and was waited for, has left its cgroup by then; the kernel takes it out later."""
+CGROUP_RETRY: Final = 0.05
+"""Between two tries to remove a cgroup: of the hierarchies of version 1 no event tells that they are empty."""

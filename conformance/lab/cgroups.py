@@ -23,17 +23,20 @@ def enter(group: str) -> bool:
     """Make the cgroup `group` in every hierarchy and move this process into it. False where that cannot be done."""
     entered = False
     for hierarchy in hierarchies():
-        place = hierarchy / group
+        place = hierarchy
         with contextlib.suppress(OSError):
-            place.mkdir(parents=True, exist_ok=True)
-            _inherit_cpuset(place)
+            for name in Path(group).parts:
+                place /= name
+                place.mkdir(exist_ok=True)
+                _inherit_cpuset(place)
             (place / "cgroup.procs").write_text(str(os.getpid()))
             entered = True
     return entered
 
 
 def _inherit_cpuset(place: Path) -> None:
-    """A new v1 cpuset is empty, and takes no process before it has processors and memory nodes."""
+    """A new v1 cpuset is empty, and takes no process (nor has anything for its own) before it has processors and memory
+    nodes."""
     for key in ("cpuset.cpus", "cpuset.mems"):
         own = place / key
         if own.exists() and not own.read_text().strip() and (place.parent / key).exists():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import IO, Final, Self
 
+from conformance import limits
 from conformance.lab import cgroups
 
 PREFIX: Final = "plugfest-run-"
@@ -27,8 +30,10 @@ class Scratch:
         self.group = self.folder.name
 
     def close(self) -> None:
-        """Remove the folder and the cgroup."""
-        _remove(self.folder)
+        """Remove the folder and the cgroup, whose processes have ended, and may yet have to leave it."""
+        until = time.monotonic() + limits.CGROUP_LEFT
+        while not _remove(self.folder) and time.monotonic() < until:
+            select.select([], [], [], limits.CGROUP_RETRY)
         self._lock.close()
 
     def __enter__(self) -> Self:

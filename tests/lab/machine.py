@@ -57,14 +57,16 @@ def _machine() -> dict[str, object]:
 
 
 def _leftovers() -> set[str]:
-    """Scratch folders and cgroups of runs that do not live any more; those of others that run now are not ours.
+    """Scratch folders and cgroups of runs that do not live any more; those of others that run now are not ours. And the
+    cgroups that container engines made outside of those of their runs.
 
     Cgroups are looked for first: a run makes its folder before them, and removes it after them.
     """
     groups = [place for root in cgroups.hierarchies() for place in root.glob(f"{scratch.PREFIX}*")]
     folders = list(Path(tempfile.gettempdir()).glob(f"{scratch.PREFIX}*"))
     alive = {folder.name for folder in folders if _held(folder)}
-    return {str(place) for place in (*groups, *folders) if place.name not in alive and place.exists()}
+    strays = {str(place) for root in cgroups.hierarchies() for place in root.glob("docker/*/")}
+    return strays | {str(place) for place in (*groups, *folders) if place.name not in alive and place.exists()}
 
 
 def _held(folder: Path) -> bool:
