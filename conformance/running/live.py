@@ -95,8 +95,12 @@ def neighbour_overflows() -> int:
 def _spoiled(record: Record) -> bool:
     """Whether the machine was too busy: our own timers were late, then those of others may have been, or taps lost
     frames while many waited for a processor."""
-    crowded = record.load[0] > CROWDED * record.processors
-    return lateness(record) >= LATE or (crowded and any(tap.dropped for tap in record.taps))
+    return lateness(record) >= LATE or (crowded(record) and any(tap.dropped for tap in record.taps))
+
+
+def crowded(record: Record) -> bool:
+    """Whether so many waited for a processor that an implementation had not the time that it needs."""
+    return record.load[0] > CROWDED * record.processors
 
 
 def _found(folder: Path) -> Recording | UsageError:

@@ -23,7 +23,7 @@ from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
 from conformance.requirement import Level
-from conformance.running.live import Live, Order
+from conformance.running.live import Live, Order, crowded
 from conformance.scenarios.catalogue import SCENARIOS
 from conformance.selftest.fault import Fault
 from conformance.selftest.subject import profile_of
@@ -57,8 +57,8 @@ class Trial:
     `place` is the sound network that it is, or that its fault is planted in. `failed` maps each deciding requirement
     that failed to what was seen first, `undecided` those that were inconclusive; `noted` are requirements with a note.
     `broken` is what went wrong with the suite itself, `witness` is None where the fault was not there (or none is due).
-    `late` is how late the lab's own timers were at most, in s, where that is written down (links). `again` tells that
-    it is a second trial, after one that was spoiled by that.
+    `late` is how late the lab's own timers were at most, in s, where that is written down (links); `busy` tells that
+    many waited for a processor. `again` tells that it is a second trial, after one that was spoiled by that.
     """
 
     place: Sound
@@ -70,12 +70,13 @@ class Trial:
     witness: str | None
     fault: Fault | None = None
     late: float = 0.0
+    busy: bool = False
     again: bool = False
 
     @property
     def spoiled(self) -> bool:
         """Not what it should be, on a machine that was too busy to keep time: that proves nothing either way."""
-        return self.verdict not in ("killed", "sound") and self.late > TOLD
+        return self.verdict not in ("killed", "sound") and (self.late > TOLD or self.busy)
 
     @property
     def missed(self) -> list[str]:
@@ -172,7 +173,8 @@ class Trials:
         problems = [f"{one.scenario}: {one.problem}" for one in records if one.problem]
         broken = (*problems, *(f"{requirement}: {seen}" for requirement, seen in errors.items()))
         late = max(map(lateness, records), default=0.0)
-        return Trial(place, expected, failed, undecided, noted, broken, witness, fault, late)
+        busy = any(map(crowded, records))
+        return Trial(place, expected, failed, undecided, noted, broken, witness, fault, late, busy)
 
     def _forget(self, name: str, testbed: str) -> None:
         """Let go of a network's recordings."""
