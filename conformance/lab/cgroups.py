@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from conformance import limits
 
 ROOT: Final = Path("/sys/fs/cgroup")
 
@@ -41,6 +45,14 @@ def _inherit_cpuset(place: Path) -> None:
         own = place / key
         if own.exists() and not own.read_text().strip() and (place.parent / key).exists():
             own.write_text((place.parent / key).read_text())
+
+
+def await_removal(group: str) -> list[Path]:
+    """Remove the cgroup `group`, whose processes have ended and may yet have to leave it. Returns what stays busy."""
+    until = time.monotonic() + limits.CGROUP_LEFT
+    while (left := remove(group)) and time.monotonic() < until:
+        select.select([], [], [], limits.CGROUP_RETRY)
+    return left
 
 
 def remove(group: str) -> list[Path]:

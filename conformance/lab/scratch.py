@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import shutil
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final, Self
 
-from conformance import limits
 from conformance.lab import cgroups
 
 PREFIX: Final = "plugfest-run-"
@@ -31,9 +29,7 @@ class Scratch:
 
     def close(self) -> None:
         """Remove the folder and the cgroup, whose processes have ended, and may yet have to leave it."""
-        until = time.monotonic() + limits.CGROUP_LEFT
-        while not _remove(self.folder) and time.monotonic() < until:
-            select.select([], [], [], limits.CGROUP_RETRY)
+        _remove(self.folder, cgroups.await_removal)
         self._lock.close()
 
     def __enter__(self) -> Self:
@@ -60,16 +56,16 @@ def sweep() -> list[str]:
                 continue
             with (folder / LOCK).open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _remove(folder):
+                if _remove(folder, cgroups.remove):
                     removed.append(folder.name)
         except OSError:
             continue
     return removed
 
 
-def _remove(folder: Path) -> bool:
-    """Cgroups first: while one is busy the folder stays, so that the next sweep knows of it."""
-    if os.geteuid() == 0 and cgroups.remove(folder.name):
+def _remove(folder: Path, remove: Callable[[str], list[Path]]) -> bool:
+    """Cgroups first, by `remove`: while one is busy the folder stays, so that the next sweep knows of it."""
+    if os.geteuid() == 0 and remove(folder.name):
         return False
     shutil.rmtree(folder, ignore_errors=True)
     return True

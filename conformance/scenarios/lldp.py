@@ -12,7 +12,16 @@ import time
 from collections.abc import Sequence
 
 from conformance import limits
-from conformance.adapters.discovery import Administering, Beginning, Discovering, Leaving, Neighbouring, Renaming, Told
+from conformance.adapters.discovery import (
+    Administering,
+    Beginning,
+    Discovering,
+    Known,
+    Leaving,
+    Neighbouring,
+    Renaming,
+    Told,
+)
 from conformance.adapters.interface import AdapterError
 from conformance.frames import lldp
 from conformance.partners.wire import silence
@@ -98,12 +107,19 @@ async def _view(link: Link, moment: str) -> None:
     if not isinstance(subject, Neighbouring) or "lldp-receive" not in link.stage.claims:
         return
     asked = time.time_ns()
+    known = await ask(link, subject, moment)
+    if known is not None:
+        link.event("neighbours", moment=moment, asked_ns=asked, chassis=[one.chassis for one in known])
+
+
+async def ask(link: Link, subject: Neighbouring, moment: str) -> Sequence[Known] | None:
+    """What the agent shows on this port. None where it is not understood, which is written down: what passes on the
+    wire is judged all the same."""
     try:
-        known = await aside(subject.neighbours, link.port)
-    except AdapterError as problem:  # what it sends is judged all the same
+        return await aside(subject.neighbours, link.port)
+    except AdapterError as problem:
         link.event("not-shown", what="neighbours", moment=moment, problem=str(problem))
-        return
-    link.event("neighbours", moment=moment, asked_ns=asked, chassis=[one.chassis for one in known])
+        return None
 
 
 async def _meet(link: Link) -> None:

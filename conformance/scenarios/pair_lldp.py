@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.discovery import Beginning, Neighbouring
-from conformance.adapters.interface import AdapterError
 from conformance.frames import lldp
 from conformance.pairs.pairing import Side, add_host, sides_of
 from conformance.partners.wire import silence
 from conformance.scenarios.joints import Joint, both, cabled, joined
-from conformance.scenarios.links import Link, aside
+from conformance.scenarios.links import Link
+from conformance.scenarios.lldp import ask
 from conformance.scenarios.stage import Stage
 from conformance.testbed import Testbed
 
@@ -97,10 +97,8 @@ class _Ear:
         if not isinstance(subject, Neighbouring) or "lldp-receive" not in self._side.profile.features:
             return
         asked = time.time_ns()
-        try:
-            known = await aside(subject.neighbours, self._link.port)
-        except AdapterError as problem:  # what passed between the two is judged all the same
-            self._link.event("not-shown", what="neighbours", moment=moment, problem=str(problem))
+        known = await ask(self._link, subject, moment)
+        if known is None:
             return
         shown = [[one.chassis, one.port] for one in known]
         self._shown = bool(shown)

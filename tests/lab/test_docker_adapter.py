@@ -233,17 +233,9 @@ def test_nothing_is_left_of_a_killed_run(tmp_path: Path) -> None:
         os.close(hears)
         kill_sandbox(pid)
     assert all(made.values()), made
-    await_none_left(run)
+    assert cgroups.await_removal(run) == []
     assert engine_traces() == before
     assert Path("/proc/self/mounts").read_text() == mounts
-
-
-def await_none_left(group: str) -> None:
-    """Remove a cgroup that dying processes may yet have to leave."""
-    until = time.monotonic() + limits.CGROUP_LEFT
-    while left := cgroups.remove(group):
-        assert time.monotonic() < until, left
-        select.select([], [], [], limits.CGROUP_RETRY)
 
 
 def kill_sandbox(pid: int) -> None:

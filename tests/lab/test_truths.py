@@ -122,11 +122,10 @@ def differences(table: list[Truth], report: Report) -> Iterator[str]:
             yield f"{outcome.requirement} {where}: {outcome.verdict}, not {verdict} ({because}): {outcome.seen}"
 
 
-def untrue(run: Path, profile: str, again: Path) -> list[str]:
+def untrue(wrong: list[str], run: Path, report: Report, again: Path) -> list[str]:
     """What is not true in a report. Where the machine was crowded, as its recordings say, that alone is recorded and
     judged once more, into `again`: it is untrue if it is so twice."""
-    report = report_of(run, profile)
-    wrong = list(differences(truths(profile), report))
+    profile = report.header.profile
     if not wrong or not any(crowded(load(folder).record) for folder in find(run / profile)):
         return wrong
     only = [word for name in sorted({line.partition(" ")[0] for line in wrong}) for word in ("--only", name)]
@@ -145,7 +144,7 @@ def test_verdicts_are_true(profile: str, whole_run: Path, tmp_path: Path) -> Non
     assert report.header.scenarios
     table = truths(profile)
     differing = list(differences(table, report))
-    wrong = untrue(whole_run, profile, tmp_path)
+    wrong = untrue(differing, whole_run, report, tmp_path)
     assert not wrong, f"{len(wrong)} of {len(report.outcomes)}:\n" + "\n".join(wrong[:40])
     idle = [f"{one.requirement} {one.parameters}" for truth in table for one in truth.what if not one.used]
     assert not idle, f"entries that say nothing of {profile}: {idle}"
@@ -160,7 +159,7 @@ def emulated(profile: str, testbed: str, families: tuple[str, ...], folder: Path
     ended = plugfest(folder, "run", profile, "--testbed", testbed, *only, "--out", "out")
     assert "Traceback" not in ended.stderr, ended.stderr
     report = report_of(folder / "out", profile)
-    wrong = untrue(folder / "out", profile, folder)
+    wrong = untrue(list(differences(truths(profile), report)), folder / "out", report, folder)
     assert not wrong, f"{len(wrong)} of {len(report.outcomes)}:\n" + "\n".join(wrong[:40])
     return report
 
