@@ -10,10 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from conformance.lab import link
-from conformance.lab.namespace import Namespace
-from conformance.lab.sandbox import spawn
-from conformance.lab.tap import Recorder
+from conformance.lab.kernel import link
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.sandbox.sandbox import spawn
+from conformance.lab.taps.tap import Recorder
 from conformance.recording.index import FrameIndex
 
 RATE = 100_000

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from conformance.frames import lldp
+from conformance.protocols.lldp import frames as lldp
 
 FRAMES = 1_000_000
 EVERY = 5_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 
-from conformance.frames.marker import mark
+from conformance.protocols.marker import mark
 from conformance.recording.index import FrameIndex
 from conformance.recording.pcapng import FLAG_INBOUND, FLAG_OUTBOUND, Writer, read
 

@@ -12,7 +12,7 @@ from conformance import profile, testbed
 from conformance.judging.case import Case, judge
 from conformance.judging.register import Check
 from conformance.judging.shipped import checks
-from conformance.lab.pool import Pool
+from conformance.lab.sandbox.jobs import Pool
 from conformance.recording.store import Recording, load
 from conformance.running.record import Job
 

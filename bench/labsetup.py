@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from conformance.lab.kernel.mounts import mount
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.mounts import mount
-from conformance.lab.namespace import Namespace
-from conformance.lab.sandbox import spawn
+from conformance.lab.sandbox.sandbox import spawn
 from conformance.testbed import Testbed
 
 HOSTS = 10

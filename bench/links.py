@@ -13,7 +13,7 @@ from conformance.adapters.interface import Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.judging.plan import Selection
 from conformance.judging.shipped import checks
-from conformance.lab.pool import Pool
+from conformance.lab.sandbox.jobs import Pool
 from conformance.profile import Profile
 from conformance.recording.model import Record
 from conformance.recording.store import load

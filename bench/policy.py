@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.probes import endpoints, listening, processes
-from conformance.lab import sandbox
+from conformance.lab.sandbox import sandbox
 from conformance.recording.model import Matrix
 from conformance.recording.store import find, load
 

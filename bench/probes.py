@@ -22,13 +22,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from conformance.lab import link, nftables, sandbox
+from conformance.lab import nftables
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.flow.mesh import mesh
 from conformance.lab.flow.mesh_result import MeshResult, Transport
+from conformance.lab.kernel import link
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.sysctls import pin
 from conformance.lab.lab import documentation_mac
-from conformance.lab.namespace import Namespace
-from conformance.lab.sysctls import pin
+from conformance.lab.sandbox import sandbox
 from conformance.limits import ANSWER, COMMAND
 
 ENDPOINTS: Final = 100

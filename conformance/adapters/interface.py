@@ -13,8 +13,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from conformance.lab.kernel.namespace import Namespace
     from conformance.lab.lab import Host, Lab
-    from conformance.lab.namespace import Namespace
     from conformance.policy.document import Policy
 
 Address = IPv4Address | IPv6Address

@@ -19,8 +19,8 @@ from conformance.adapters.interface import (
     Unavailable,
 )
 from conformance.adapters.registry import adapter_for
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
 from conformance.pairs.pairing import settings_of, sides_of
 from conformance.profile import Profile
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from conformance.frames import lldp, numbered, slow
-from conformance.frames.reserved import RESERVED
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, arrivals, slack
 from conformance.judging.register import check
+from conformance.protocols import numbered
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.reserved import RESERVED
 from conformance.recording.model import Event, PortState
 
 PORTS = 4
@@ -112,7 +114,7 @@ def test_reserved_addresses_are_not_forwarded(case: Case) -> None:
 @check("lacp.not-forwarded", scenario="bridge")
 def test_lacpdus_are_not_forwarded(case: Case) -> None:
     """A LACPDU that arrives at a bridge leaves by no other port."""
-    _expect_kept(case, slow.GROUP)
+    _expect_kept(case, lacp.GROUP)
 
 
 @check("lldp.not-forwarded", scenario="bridge")

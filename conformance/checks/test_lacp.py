@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from conformance import limits
-from conformance.frames import slow
-from conformance.frames.slow import State
 from conformance.judging.case import Case
 from conformance.judging.links import (
     SECOND,
@@ -20,6 +18,8 @@ from conformance.judging.links import (
     slack,
 )
 from conformance.judging.register import check
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lacp.frames import State
 from conformance.recording.model import PortState, Window
 
 GROUPS = ("sound", "hushed", "stepwise", "mixed", "itself", "asked", "slow", "changing", "abused", "mute")
@@ -47,7 +47,7 @@ def test_pdu_format(case: Case) -> None:
     """LACPDUs go to the Slow Protocols address, with their TLVs of the right type and length, 110 octets of payload."""
     for port in _all_ports(case):
         for one in pdus(case, port):
-            wrong = slow.defects(one.frame)
+            wrong = lacp.defects(one.frame)
             case.expect(
                 not wrong,
                 expected="every LACPDU is as drawn in the standard",
@@ -210,13 +210,13 @@ def test_marker_is_answered(case: Case) -> None:
         for question in [one for one in asked if one.where == port.name]:
             until = question.time_ns + _margin(limits.MARKER_RESPONSE + slack(case, _around(question.time_ns)))
             rows = index.select(
-                tap=port.partner, ethertype=slow.ETHERTYPE, outbound=False, between=(question.time_ns, until)
+                tap=port.partner, ethertype=lacp.ETHERTYPE, outbound=False, between=(question.time_ns, until)
             )
-            found = [slow.marker(frame) for _, frame in index.frames(rows)]
+            found = [lacp.marker(frame) for _, frame in index.frames(rows)]
             case.expect(
                 any(
                     one is not None
-                    and one.kind == slow.MARKER_RESPONSE
+                    and one.kind == lacp.MARKER_RESPONSE
                     and one.transaction == question.detail["transaction"]
                     for one in found
                 ),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from conformance import limits
-from conformance.frames import lldp
 from conformance.judging import discovery, tlvs
 from conformance.judging.case import Case
 from conformance.judging.discovery import SECOND
 from conformance.judging.links import slack, unhurried
 from conformance.judging.register import check
+from conformance.protocols.lldp import frames as lldp
 
 JITTER = 0.5
 """Seconds by which a fast transmission may be early or late (LLDP-04): 0.2 s are the jitter of §9.2.2, the rest is

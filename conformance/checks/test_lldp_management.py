@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from conformance.frames import lldp, management
-from conformance.frames.management import ALL_802, IF_INDEX, IPV4, IPV6, Management
 from conformance.judging import discovery
 from conformance.judging.case import Case
 from conformance.judging.discovery import Sent
 from conformance.judging.register import check
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.lldp import management
+from conformance.protocols.lldp.management import ALL_802, IF_INDEX, IPV4, IPV6, Management
 from conformance.recording.model import InterfaceState, PortState
 
 COMPARED = (IPV4, IPV6, ALL_802)

@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 
 from conformance import limits
-from conformance.frames import arp, ndp
 from conformance.judging.case import Case
 from conformance.judging.moves import (
     SECOND,
@@ -22,6 +21,7 @@ from conformance.judging.moves import (
     with_family,
 )
 from conformance.judging.register import FAMILIES, check
+from conformance.protocols import arp, ndp
 
 MOST_ADVERTISEMENTS = 3
 """RFC 4861 §10: MAX_NEIGHBOR_ADVERTISEMENT."""

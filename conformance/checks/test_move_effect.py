@@ -5,7 +5,6 @@ from __future__ import annotations
 from statistics import median
 
 from conformance import limits
-from conformance.frames import arp, ndp
 from conformance.judging.case import Case
 from conformance.judging.moves import (
     SECOND,
@@ -19,6 +18,7 @@ from conformance.judging.moves import (
     with_family,
 )
 from conformance.judging.register import FAMILIES, check
+from conformance.protocols import arp, ndp
 from conformance.recording.model import Change, Stream
 
 PATHS = ("cross-host", "inbound")

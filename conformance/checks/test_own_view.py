@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance import limits
-from conformance.frames import arp
-from conformance.frames.ndp import ADVERTISEMENT, TARGET_OPTION, parse
-from conformance.frames.reserved import RESERVED
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, slack
 from conformance.judging.neighbours import sent_by
 from conformance.judging.register import FAMILIES, check
 from conformance.judging.views import views
+from conformance.protocols import arp
+from conformance.protocols.ndp import ADVERTISEMENT, TARGET_OPTION, parse
+from conformance.protocols.reserved import RESERVED
 from conformance.recording.model import EndpointState, Event, PortState
 
 FRESH = 20

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from conformance import limits
-from conformance.frames.slow import GRANTED, Participant, State
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, Pdu, arrivals, pdus, slack, tardiness, unhurried
 from conformance.judging.meetings import (
@@ -24,6 +23,7 @@ from conformance.judging.meetings import (
     stations,
 )
 from conformance.judging.register import check
+from conformance.protocols.lacp.frames import GRANTED, Participant, State
 
 TOO_SHORT = "the machine was too busy: what happened lasted for too short a time"
 MOMENTS = ("up", "severed", "deaf")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from conformance import limits
-from conformance.frames import lldp
 from conformance.judging.case import Case
 from conformance.judging.discovery import SECOND, Sent
 from conformance.judging.links import slack
@@ -23,6 +22,7 @@ from conformance.judging.meetings import (
     lldpdus,
 )
 from conformance.judging.register import check
+from conformance.protocols.lldp import frames as lldp
 from conformance.recording.model import Event, PortState
 
 Name = tuple[str, str]

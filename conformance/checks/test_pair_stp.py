@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.frames import bpdu
 from conformance.judging.case import Case
 from conformance.judging.links import BUSY, SECOND, arrivals, slack
 from conformance.judging.meetings import (
@@ -26,6 +25,7 @@ from conformance.judging.meetings import (
     side,
 )
 from conformance.judging.register import check
+from conformance.protocols.stp import frames as stp
 from conformance.recording.model import Event, Window
 
 FORGOTTEN = 6 * SECOND
@@ -113,7 +113,7 @@ def _roots(case: Case, room: Room, end: int) -> Iterator[Finding]:
 
 def _heard(case: Case, cable: Cable, end: int, until: int) -> list[Heard]:
     """What a side was told on a cable in a version that it knows: a bridge without RSTP passes over RST BPDUs."""
-    latest = bpdu.RSTP if "rstp" in side(case, end).profile.features else bpdu.STP
+    latest = stp.RSTP if "rstp" in side(case, end).profile.features else stp.STP
     arrived = bpdus(case, cable.ends[end], between=(0, until), arrived=True)
     return [one for one in arrived if one.bpdu.version <= latest]
 

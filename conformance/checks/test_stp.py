@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 
 from conformance import limits
-from conformance.frames import bpdu, numbered
-from conformance.frames.bpdu import RSTP, STP, TOPOLOGY_CHANGE_NOTIFICATION, Bpdu, bridge_text
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, arrivals, busiest, event, intervals, median, ports_of, slack, unhurried
 from conformance.judging.register import check
+from conformance.protocols import numbered
+from conformance.protocols.stp import frames as stp
+from conformance.protocols.stp.frames import RSTP, STP, TOPOLOGY_CHANGE_NOTIFICATION, Bpdu, bridge_text
 from conformance.recording.model import PortState
 
 SPANNING = ("loop", "better", "worse", "hello")
@@ -35,7 +36,7 @@ def _told(
     rows = rows[index.ethertype[rows] <= 1500]
     found = []
     for row, frame in index.frames(rows):
-        parsed = bpdu.parse(frame)
+        parsed = stp.parse(frame)
         if parsed is not None:
             found.append(Told(row + 1, int(index.time_ns[row]), parsed, frame))
     return found
@@ -64,7 +65,7 @@ def test_bpdu_format(case: Case) -> None:
     for group in SPANNING:
         for port in ports_of(case, group):
             for one in _own(_told(case, port)):
-                wrong = bpdu.defects(one.frame)
+                wrong = stp.defects(one.frame)
                 case.expect(
                     not wrong,
                     expected="every BPDU is as the standard draws it",
@@ -227,7 +228,7 @@ def test_topology_change_flushes(case: Case) -> None:
     reached = [one for one in arrivals(case, station) if one.what.conversation == numbered.LEARNED]
     case.require(reached and not learned, "the station was not learned beforehand")
     change = event(case, "topology-change", "better").time_ns
-    said = [one for one in _told(case, root_side, ours=True) if one.time_ns >= change and one.bpdu.flags & bpdu.TC]
+    said = [one for one in _told(case, root_side, ours=True) if one.time_ns >= change and one.bpdu.flags & stp.TC]
     case.require(said, "the topology change was never told of")
     flooded = [one for one in arrivals(case, root_side) if one.what.conversation == numbered.FLUSHED]
     allowed = limits.STP_FLUSHED if version == RSTP else forward_delay + limits.STP_HELLO + limits.STP_FLUSHED
@@ -252,7 +253,7 @@ def test_notification_is_acknowledged(case: Case) -> None:
     until = said.time_ns + _margin(2 * limits.STP_HELLO + limits.STP_MARGIN + slack(case))
     after = _own(_told(case, port, between=(said.time_ns, until)))
     case.expect(
-        any(one.bpdu.flags & bpdu.TCA for one in after),
+        any(one.bpdu.flags & stp.TCA for one in after),
         expected="a topology change notification is acknowledged by the next BPDUs",
         seen=f"{port.name}: {len(after)} BPDUs, none with the acknowledgment",
         frames=[one.number for one in after],

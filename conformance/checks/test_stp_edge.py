@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from conformance.frames import bpdu
-from conformance.frames.bpdu import TOPOLOGY_CHANGE_NOTIFICATION
 from conformance.judging.case import Case
 from conformance.judging.register import check
+from conformance.protocols.stp import frames as stp
+from conformance.protocols.stp.frames import TOPOLOGY_CHANGE_NOTIFICATION
 from conformance.recording.model import Flow, TapState
 
 WIRE = "wire"
@@ -74,7 +74,7 @@ def _heard(case: Case, tap: TapState, root: bytes, source: str, span: tuple[int,
     rows = index.select(tap=tap.name, between=span)
     found = []
     for row, frame in index.frames(rows[index.ethertype[rows] <= 1500]):
-        told = bpdu.parse(frame)
+        told = stp.parse(frame)
         if told is None:
             continue
         if told.source == source if told.type == TOPOLOGY_CHANGE_NOTIFICATION else told.root == root:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.frames.igmp import LOCAL_CONTROL, groups
 from conformance.judging.case import Case
 from conformance.judging.register import check
+from conformance.protocols.igmp import LOCAL_CONTROL, groups
 
 ALLOWED_IPV6 = (0x3333_FF00_0000, 0xFFFF_FF00_0000)
 """Solicited-node groups: 33:33:ff and three bytes."""

@@ -68,8 +68,8 @@ def kernel() -> Iterator[Finding]:
 
 def try_links() -> None:
     """In a process of its own: enter a sandbox's namespaces and try what the kernel-only profiles need."""
-    from conformance.lab.namespace import CLONE_NEWNET, unshare
-    from conformance.lab.sandbox import CLONE_NEWUSER
+    from conformance.lab.kernel.namespace import CLONE_NEWNET, unshare
+    from conformance.lab.sandbox.sandbox import CLONE_NEWUSER
 
     uid, gid = os.geteuid(), os.getegid()
     unshare(CLONE_NEWNET | (CLONE_NEWUSER if uid else 0))

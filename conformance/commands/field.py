@@ -45,7 +45,7 @@ def judge_capture(file: Path, *, role: str | None, mac: str | None, out: Path | 
 
 def listen(interface: str, *, seconds: str, role: str | None, mac: str | None, out: Path | None) -> int:
     """Record an interface of this machine without sending anything, and judge what was heard. Raises UsageError."""
-    from conformance.lab.passive import hear
+    from conformance.lab.taps.passive import hear
 
     wanted, address, duration = role_named(role), mac_named(mac), seconds_named(seconds)
     with tempfile.TemporaryDirectory(prefix="plugfest-heard-") as folder:

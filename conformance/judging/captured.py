@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from conformance.frames import bpdu, slow
 from conformance.judging.case import Case
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.stp import frames as stp
 
 RARP: Final = 0x8035
 
@@ -24,8 +25,8 @@ def _frames(case: Case) -> Iterator[tuple[int, bytes]]:
 def lacp_format(case: Case) -> None:
     """LACPDUs are as the standard draws them."""
     for number, frame in _frames(case):
-        if slow.subtype(frame) == slow.LACP:
-            wrong = slow.defects(frame)
+        if lacp.subtype(frame) == lacp.LACP:
+            wrong = lacp.defects(frame)
             case.expect(
                 not wrong, expected="every LACPDU is as drawn in the standard", seen=", ".join(wrong), frames=[number]
             )
@@ -34,8 +35,8 @@ def lacp_format(case: Case) -> None:
 def bpdu_format(case: Case) -> None:
     """BPDUs are as the standard draws them."""
     for number, frame in _frames(case):
-        if bpdu.parse(frame) is not None:
-            wrong = bpdu.defects(frame)
+        if stp.parse(frame) is not None:
+            wrong = stp.defects(frame)
             case.expect(
                 not wrong, expected="every BPDU is as the standard draws it", seen=", ".join(wrong), frames=[number]
             )

@@ -190,7 +190,7 @@ class Case:
         return Judgement(Verdict.FAIL, first.expected, first.seen + rate, evidence, notes, figures)
 
     def _evidence(self, failed: Sequence[Observation]) -> Evidence:
-        from conformance.frames.summary import one_line
+        from conformance.protocols.summary import one_line
 
         first = [number for observation in failed[:1] for number in observation.frames]
         numbers = list(dict.fromkeys(number for observation in failed for number in observation.frames))[:NUMBERED]

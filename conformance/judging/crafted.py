@@ -9,11 +9,11 @@ from ipaddress import ip_address
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.frames.marker import MARKER, mark
 from conformance.judging.case import Case
 from conformance.judging.evidence import rows_of, taps_of
 from conformance.judging.isolation import parties_of
 from conformance.policy.truth import Opening, Party, fate
+from conformance.protocols.marker import MARKER, mark
 from conformance.recording.model import Flow
 
 Rows = NDArray[np.int64]

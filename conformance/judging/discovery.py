@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from conformance.frames import lldp
-from conformance.frames.lldp import Lldpdu
 from conformance.judging.case import Case
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.lldp.frames import Lldpdu
 from conformance.recording.model import Event, PortState
 
 SECOND = 10**9

@@ -9,8 +9,8 @@ from ipaddress import ip_address
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.frames.ndp import ADVERTISEMENT, parse
 from conformance.judging.case import Case
+from conformance.protocols.ndp import ADVERTISEMENT, parse
 from conformance.recording.model import Flow, Socket
 from conformance.recording.sightings import Sighting
 from conformance.recording.store import Recording

@@ -7,10 +7,11 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.frames import numbered, slow
-from conformance.frames.numbered import Numbered
-from conformance.frames.slow import Lacpdu
 from conformance.judging.case import Case
+from conformance.protocols import numbered
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lacp.frames import Lacpdu
+from conformance.protocols.numbered import Numbered
 from conformance.recording.model import Event, PortState, Record
 
 SECOND = 1_000_000_000
@@ -72,11 +73,11 @@ def pdus(
 ) -> list[Pdu]:  # fmt: skip
     """LACPDUs on a port's cable, in the order of time: of the implementation, or `ours`."""
     index = case.recording.frames
-    wanted = {"tap": port.partner, "ethertype": slow.ETHERTYPE, "outbound": ours}
+    wanted = {"tap": port.partner, "ethertype": lacp.ETHERTYPE, "outbound": ours}
     rows = index.select(**wanted, **({} if between is None else {"between": between}))
     found = []
     for row, frame in index.frames(rows):
-        pdu = slow.lacpdu(frame)
+        pdu = lacp.lacpdu(frame)
         if pdu is not None:
             found.append(Pdu(row + 1, int(index.time_ns[row]), pdu, frame))
     return found

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from conformance.frames import bpdu, lldp
-from conformance.frames.bpdu import Bpdu
 from conformance.judging.case import Case
 from conformance.judging.discovery import Sent
 from conformance.judging.links import SECOND, Arrival, arrivals
 from conformance.judging.views import views as shown
 from conformance.pairs.pairing import Side, sides_of
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.stp import frames as stp
+from conformance.protocols.stp.frames import Bpdu
 from conformance.recording.model import Event, PortState
 
 DIRECTIONS = ("left-to-right", "right-to-left")
@@ -126,8 +127,8 @@ def bpdus(case: Case, port: PortState, *, between: tuple[int, int], arrived: boo
     """BPDUs on a port's cable in that time, notifications left out: those that the port sent, or that `arrived`."""
     index = case.recording.frames
     rows = index.select(tap=case.tap(port.partner).number, between=between, outbound=arrived)
-    found = ((row, bpdu.parse(frame)) for row, frame in index.frames(rows))
-    claims = ((row, told) for row, told in found if told is not None and told.type != bpdu.TOPOLOGY_CHANGE_NOTIFICATION)
+    found = ((row, stp.parse(frame)) for row, frame in index.frames(rows))
+    claims = ((row, told) for row, told in found if told is not None and told.type != stp.TOPOLOGY_CHANGE_NOTIFICATION)
     return [Heard(row + 1, int(index.time_ns[row]), told) for row, told in claims]
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from conformance import limits
-from conformance.frames import arp, ndp
 from conformance.judging.case import Case
+from conformance.protocols import arp, ndp
 from conformance.recording.model import Change, MoveState, Stream, TapState
 
 if TYPE_CHECKING:

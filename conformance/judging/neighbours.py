@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.frames.ndp import ADVERTISEMENT, SOLICITATION, Neighbor, parse
 from conformance.judging.case import Case
+from conformance.protocols.ndp import ADVERTISEMENT, SOLICITATION, Neighbor, parse
 from conformance.recording.model import EndpointState
 
 MLD_REPORTS = (131, 143)

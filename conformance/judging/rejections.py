@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 import numpy as np
 
-from conformance.frames.quoted import quoted
 from conformance.judging.case import Case
+from conformance.protocols.quoted import quoted
 from conformance.recording.model import EndpointState, Record
 
 UNREACHABLE = {"ipv4": 3, "ipv6": 1}

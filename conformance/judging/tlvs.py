@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from struct import unpack
 
-from conformance.frames import lldp
-from conformance.frames.lldp import Lldpdu, Tlv
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.lldp.frames import Lldpdu, Tlv
 
 ONCE = (lldp.PORT_DESCRIPTION, lldp.SYSTEM_NAME, lldp.SYSTEM_DESCRIPTION, lldp.CAPABILITIES)
 LONGEST_TEXT = 255

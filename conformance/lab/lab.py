@@ -14,10 +14,10 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip
 from pathlib import Path
 from typing import Any, Self
 
-from conformance.lab import link, netlink, rtnetlink
-from conformance.lab.namespace import Namespace
-from conformance.lab.process import Daemon
-from conformance.lab.sysctls import pin
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.process import Daemon
+from conformance.lab.kernel.sysctls import pin
 from conformance.testbed import HostStation, Station, Testbed
 
 UPLINK = "eth0"
@@ -305,7 +305,7 @@ class Lab:
         """Our ends that are NICs of the machine, moved here; the watcher brings them back. Raises RuntimeError."""
         if not self.testbed.physical:
             return
-        from conformance.lab.watcher import Refusal, borrow
+        from conformance.lab.sandbox.custody import Refusal, borrow
 
         if self._lifeline is None:
             raise RuntimeError(f"testbed {self.testbed.name}: its NICs are lent to a recording alone")
@@ -317,7 +317,7 @@ class Lab:
 
     def dial(self, address: str, port: int) -> socket.socket:
         """A connection to a device from the machine itself, for a lab whose testbed names NICs. Raises OSError."""
-        from conformance.lab.watcher import dial
+        from conformance.lab.sandbox.custody import dial
 
         if self._lifeline is None:
             raise OSError(f"the testbed {self.testbed.name} names no NIC, so nobody outside of the lab connects for it")

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from conformance import limits
-from conformance.frames import bpdu, lldp, slow
-from conformance.lab.canary import LOCAL_EXPERIMENT, NONCE, PREFIX
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.rtnetlink import mac_bytes
 from conformance.lab.lab import PARTNERS, Lab
-from conformance.lab.namespace import Namespace
-from conformance.lab.rtnetlink import mac_bytes
+from conformance.lab.taps.canary import LOCAL_EXPERIMENT, NONCE, PREFIX
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.stp import frames as stp
 from conformance.recording.model import Event
 
-GROUPS: Final = (bpdu.GROUP, slow.GROUP, lldp.NEAREST_BRIDGE.hex(":"), "ff:ff:ff:ff:ff:ff")
+GROUPS: Final = (stp.GROUP, lacp.GROUP, lldp.NEAREST_BRIDGE.hex(":"), "ff:ff:ff:ff:ff:ff")
 """Where everything goes that is judged on ports: to bridges, to the slow protocols, to LLDP agents, to everybody."""
 PLAIN: Final = "plain-cable"
 _SHORTEST: Final = 60

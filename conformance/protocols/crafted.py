@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
 from typing import Final
 
-from conformance.frames.ndp import checksum
+from conformance.protocols.ndp import checksum
 
 Address = IPv4Address | IPv6Address
 

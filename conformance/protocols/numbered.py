@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
-from conformance.frames.ndp import checksum
+from conformance.protocols.ndp import checksum
 
 MAGIC: Final = b"PLUGNUMB"
 _BODY: Final = struct.Struct("!8sHI")

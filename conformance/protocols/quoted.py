@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import error, unpack_from
 from typing import Final
 
-from conformance.frames.marker import OFFSETS, flow_of
+from conformance.protocols.marker import OFFSETS, flow_of
 
 Address = IPv4Address | IPv6Address
 

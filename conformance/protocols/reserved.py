@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from conformance.frames import bpdu, lldp, slow
-from conformance.frames.bpdu import Bpdu, bridge_id
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.stp import frames as stp
+from conformance.protocols.stp.frames import Bpdu, bridge_id
 
 RESERVED: Final = tuple(f"01:80:c2:00:00:{last:02x}" for last in range(16))
 
 
 def reserved_frame(address: str, source: str, nonce: bytes) -> bytes:
     """A frame to a reserved address, with a nonce in it that no field of its protocol holds."""
-    if address == bpdu.GROUP:
+    if address == stp.GROUP:
         worst = Bpdu(root=bridge_id(0xF000, source), bridge=bridge_id(0xF000, source), port=0x8001, cost=1)
         return worst.build(source)[:52] + nonce
-    if address == slow.GROUP:
-        nobody = slow.Lacpdu(slow.Participant(0xFFFF, source, 1, 0xFFFF, 1), slow.Participant())
+    if address == lacp.GROUP:
+        nobody = lacp.Lacpdu(lacp.Participant(0xFFFF, source, 1, 0xFFFF, 1), lacp.Participant())
         return nobody.build(source)[:112] + nonce
     if address == lldp.NEAREST_BRIDGE.hex(":"):
         tlvs = lldp.mandatory(*lldp.local_ids("plugfest", "marker"), 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from conformance.frames import lldp
-from conformance.frames.marker import flow_of
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.marker import flow_of
 
 _ND: Final = {
     133: "router solicitation",

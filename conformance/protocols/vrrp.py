@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from conformance.frames.ndp import checksum, multicast_mac
+from conformance.protocols.ndp import checksum, multicast_mac
 
 Address = IPv4Address | IPv6Address
 

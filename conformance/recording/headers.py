@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.frames.marker import MAGIC, OFFSETS
+from conformance.protocols.marker import MAGIC, OFFSETS
 from conformance.recording.capture import LINK_ETHERNET, LINK_RAW, rows_at
 
 Positions = NDArray[np.int64]

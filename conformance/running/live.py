@@ -15,7 +15,7 @@ from conformance import limits
 from conformance.errors import UsageError
 from conformance.judging.links import lateness
 from conformance.judging.plan import RecordingKey
-from conformance.lab.pool import JobError, Pool
+from conformance.lab.sandbox.jobs import JobError, Pool
 from conformance.profile import Profile
 from conformance.recording.model import Record
 from conformance.recording.source import Missing

@@ -19,8 +19,8 @@ from conformance.attest import blocks
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
 from conformance.lab.plain import try_cables
-from conformance.lab.ring import DEFAULT_SIZE, Instruction
-from conformance.lab.tap import Recorder, Watch
+from conformance.lab.taps.ring import DEFAULT_SIZE, Instruction
+from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile
 from conformance.recording.model import IdentityState, Record
 from conformance.recording.store import FRAMES, LOGS, finish
@@ -142,7 +142,7 @@ def _recorder(scenario: Scenario) -> Recorder:
 
 def _program(scenario: Scenario) -> tuple[Instruction, ...]:
     """What the taps of a scenario keep: everything, or everything but the bulk of its streams."""
-    from conformance.lab.streams import keep_samples
+    from conformance.lab.streams.streams import keep_samples
 
     return keep_samples() if scenario.streams else ()
 

@@ -24,7 +24,7 @@ from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
     from conformance.adapters.interface import Adapter, Identity, Unavailable
-    from conformance.lab.pool import Pool
+    from conformance.lab.sandbox.jobs import Pool
     from conformance.report.progress import Progress
     from conformance.running.live import Live
 
@@ -146,7 +146,7 @@ class Run:
     def prepare(self) -> None:
         """Start the recording server, which imports the lab while the checks are collected."""
         if self._stored is None and self._pool is None:
-            from conformance.lab.pool import Pool
+            from conformance.lab.sandbox.jobs import Pool
 
             self._pool = Pool()
 

@@ -15,9 +15,10 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.adapters.views import ShowingCounters, ShowingStations
-from conformance.frames import arp, numbered
-from conformance.frames.arp import BROADCAST
-from conformance.frames.numbered import (
+from conformance.lab.partners.wire import silence
+from conformance.protocols import arp, numbered
+from conformance.protocols.arp import BROADCAST
+from conformance.protocols.numbered import (
     AGED,
     CONTROL,
     COUNTED,
@@ -29,8 +30,7 @@ from conformance.frames.numbered import (
     SPOKEN,
     Numbered,
 )  # fmt: skip
-from conformance.frames.reserved import RESERVED, reserved_frame
-from conformance.partners.wire import silence
+from conformance.protocols.reserved import RESERVED, reserved_frame
 from conformance.scenarios.links import Link, aside, play
 from conformance.scenarios.stage import Stage
 from conformance.scenarios.views import show

@@ -8,8 +8,8 @@ from ipaddress import IPv4Interface
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment
-from conformance.frames import arp
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
+from conformance.protocols import arp
 from conformance.scenarios.onlookers import THIRD, Onlooker
 from conformance.scenarios.silence import keep_silent
 from conformance.scenarios.stage import Stage

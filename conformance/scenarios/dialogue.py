@@ -13,9 +13,9 @@ from functools import partial
 from typing import Final
 
 from conformance import limits
-from conformance.frames import numbered
-from conformance.frames.numbered import Numbered
-from conformance.partners.wire import silence, within
+from conformance.lab.partners.wire import silence, within
+from conformance.protocols import numbered
+from conformance.protocols.numbered import Numbered
 from conformance.scenarios.links import Link
 
 INTERVAL: Final = 0.05

@@ -12,11 +12,11 @@ from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
-from conformance.frames.ndp import UNSPECIFIED, solicitation
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
-from conformance.lab.namespace import Namespace
 from conformance.lab.snapshot import interfaces
+from conformance.protocols.ndp import UNSPECIFIED, solicitation
 from conformance.recording.model import FlowProtocol
 from conformance.scenarios.paths import Way, ways
 from conformance.scenarios.reachability import PORT, probe

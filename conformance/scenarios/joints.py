@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.pair import LinkPair
-from conformance.partners.relay import Relay
+from conformance.lab.partners.relay import Relay
 from conformance.scenarios.links import Link, aside, carrier, play
 from conformance.scenarios.stage import Stage
 from conformance.scenarios.views import show

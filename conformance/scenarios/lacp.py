@@ -16,13 +16,14 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
-from conformance.frames import numbered, slow
-from conformance.frames.numbered import Numbered
-from conformance.frames.slow import GRANTED, Marker, State, lacpdu
 from conformance.lab.lab import documentation_mac
-from conformance.partners.driver import Driver
-from conformance.partners.lacp import Conduct, System
-from conformance.partners.wire import silence
+from conformance.lab.partners.driver import Driver
+from conformance.lab.partners.wire import silence
+from conformance.protocols import numbered
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lacp.frames import GRANTED, Marker, State, lacpdu
+from conformance.protocols.lacp.participant import Conduct, System
+from conformance.protocols.numbered import Numbered
 from conformance.scenarios.links import Link, aside, carrier, play, window
 from conformance.scenarios.stage import Stage
 from conformance.testbed import Testbed
@@ -89,7 +90,7 @@ async def _sound(room: Room) -> None:
         for end in ends:
             end()
         for link, port in zip(room.links, system.ports, strict=True):
-            asked = Marker(slow.MARKER_INFORMATION, port.number, system.mac, 0x504C5547 + port.number)
+            asked = Marker(lacp.MARKER_INFORMATION, port.number, system.mac, 0x504C5547 + port.number)
             link.send(asked.build(port.mac), "marker", transaction=asked.transaction)
         await silence(limits.MARKER_RESPONSE)
         room.pace[0] = HASTE
@@ -251,7 +252,7 @@ async def _abused(room: Room) -> None:
         if not await room.up(driver, system):
             return
         for link, port in zip(room.links, system.ports, strict=True):
-            good = slow.Lacpdu(port.actor, port.partner).build(port.mac)
+            good = lacp.Lacpdu(port.actor, port.partner).build(port.mac)
             for name, frame in malformed(good).items():
                 link.send(frame, "malformed", form=name)
         for port in system.ports:

@@ -8,10 +8,10 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
-from conformance.frames import bpdu
-from conformance.frames.bpdu import RSTP, STP, Bpdu, bridge_id
 from conformance.lab.flow import Probe
 from conformance.lab.lab import documentation_mac
+from conformance.protocols.stp import frames as stp
+from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
 from conformance.scenarios.paths import ways
 from conformance.scenarios.reachability import PORT, probe
 from conformance.scenarios.silence import keep_silent
@@ -53,11 +53,11 @@ def talk(stage: Stage, endpoint: Endpoint, purpose: str) -> Iterator[Probe]:
 def _claim(stage: Stage, endpoint: Endpoint) -> None:
     """To be the root, in both versions, with topology changes and a notification of one."""
     source = stage.states[endpoint.name].kernel.mac
-    rapid = bpdu.DESIGNATED << 2 | bpdu.PROPOSAL | bpdu.TC
+    rapid = stp.DESIGNATED << 2 | stp.PROPOSAL | stp.TC
     claims = (
-        Bpdu(bpdu.CONFIGURATION, STP, bpdu.TC, ROOT, 0, ROOT, 0x8001),
-        Bpdu(bpdu.RAPID, RSTP, rapid, ROOT, 0, ROOT, 0x8001),
-        Bpdu(bpdu.TOPOLOGY_CHANGE_NOTIFICATION, STP),
+        Bpdu(stp.CONFIGURATION, STP, stp.TC, ROOT, 0, ROOT, 0x8001),
+        Bpdu(stp.RAPID, RSTP, rapid, ROOT, 0, ROOT, 0x8001),
+        Bpdu(stp.TOPOLOGY_CHANGE_NOTIFICATION, STP),
     )
     with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for claim in claims:

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 
 from conformance.adapters.interface import AdapterError, Linking, Port
 from conformance.lab import snapshot
-from conformance.lab.canary import send_canary
-from conformance.partners.wire import Wire, silence
+from conformance.lab.partners.wire import Wire, silence
+from conformance.lab.taps.canary import send_canary
 from conformance.recording.model import Canary, PortState, Window
 from conformance.scenarios.stage import Stage
 

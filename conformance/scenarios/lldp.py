@@ -23,8 +23,8 @@ from conformance.adapters.discovery import (
     Told,
 )
 from conformance.adapters.interface import AdapterError
-from conformance.frames import lldp
-from conformance.partners.wire import silence
+from conformance.lab.partners.wire import silence
+from conformance.protocols.lldp import frames as lldp
 from conformance.scenarios.links import Link, aside, play, window
 from conformance.scenarios.stage import Stage
 

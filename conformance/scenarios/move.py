@@ -20,11 +20,11 @@ from typing import Final, Literal
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Moving, Outside
 from conformance.lab.guest import GuestNamespace
+from conformance.lab.kernel.monitor import NEIGHBOURS, PRESENCE, Monitor
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
-from conformance.lab.monitor import NEIGHBOURS, PRESENCE, Monitor
-from conformance.lab.namespace import Namespace
-from conformance.lab.streams import GUEST_RATE, RATE, Plan, Receiver, Streams
-from conformance.lab.tally import Ends, tally
+from conformance.lab.streams.counters import Ends, tally
+from conformance.lab.streams.streams import GUEST_RATE, RATE, Plan, Receiver, Streams
 from conformance.recording.model import Event, InterfaceState, MoveState, Path
 from conformance.scenarios.conflict import contest
 from conformance.scenarios.lasting import hold_flows, resume_flows

@@ -11,12 +11,12 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import Address, Endpoint
-from conformance.frames import arp
-from conformance.frames.ndp import solicitation
 from conformance.lab.flow import Probe
+from conformance.lab.kernel.monitor import NEIGHBOURS, Monitor
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import UPLINK, documentation_mac
-from conformance.lab.monitor import NEIGHBOURS, Monitor
-from conformance.lab.namespace import Namespace
+from conformance.protocols import arp
+from conformance.protocols.ndp import solicitation
 from conformance.recording.model import Family, Path
 from conformance.scenarios.stage import Stage
 

@@ -17,10 +17,10 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
 from conformance.adapters.views import Member, ShowingMembers
-from conformance.frames import numbered
-from conformance.frames.slow import GRANTED, State, lacpdu
+from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import add_host
-from conformance.partners.wire import silence
+from conformance.protocols import numbered
+from conformance.protocols.lacp.frames import GRANTED, State, lacpdu
 from conformance.scenarios.dialogue import Dialogue
 from conformance.scenarios.joints import Joint, both, cabled, joined, shown
 from conformance.scenarios.links import Link, window

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.discovery import Beginning, Neighbouring
-from conformance.frames import lldp
+from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import Side, add_host, sides_of
-from conformance.partners.wire import silence
+from conformance.protocols.lldp import frames as lldp
 from conformance.scenarios.joints import Joint, both, cabled, joined
 from conformance.scenarios.links import Link
 from conformance.scenarios.lldp import ask

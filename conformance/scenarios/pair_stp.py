@@ -18,10 +18,10 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.adapters.views import ShowingStations, Station
-from conformance.frames import numbered
-from conformance.frames.arp import BROADCAST
+from conformance.lab.partners.wire import silence, within
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
-from conformance.partners.wire import silence, within
+from conformance.protocols import numbered
+from conformance.protocols.arp import BROADCAST
 from conformance.scenarios.dialogue import Dialogue
 from conformance.scenarios.joints import Joint, both, cabled, joined, shown
 from conformance.scenarios.links import Link, window

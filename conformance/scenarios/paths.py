@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from conformance.adapters.interface import Address, Endpoint
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 from conformance.recording.model import Family, Path
 from conformance.scenarios.stage import Stage
 

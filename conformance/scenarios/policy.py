@@ -16,8 +16,8 @@ from conformance.adapters.interface import AdapterError, Attachment, Filtering
 from conformance.lab.flow.loop import descriptors
 from conformance.lab.flow.mesh import Wanted, meshes
 from conformance.lab.flow.mesh_result import MeshResult
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
-from conformance.lab.namespace import Namespace
 from conformance.limits import ANSWER
 from conformance.policy.document import Policy, load
 from conformance.recording.matrix import packed

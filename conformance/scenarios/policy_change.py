@@ -20,11 +20,11 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Restarting
-from conformance.frames import packets
-from conformance.frames.marker import mark
 from conformance.lab.flow import Probe
 from conformance.lab.lab import Host
 from conformance.policy.document import Policy, Rule
+from conformance.protocols import crafted
+from conformance.protocols.marker import mark
 from conformance.recording.model import Family, Flow, Socket
 from conformance.scenarios.policy_edges import OPEN, raw_socket, tier
 from conformance.scenarios.silence import keep_silent
@@ -93,9 +93,9 @@ def _send(
     for number, sport in zip(itertools.count(), itertools.cycle(PORTS)):
         for one, sender in zip(streams, senders, strict=True):
             data = mark(one.flow.id) + struct.pack("!I", number)
-            datagram = packets.udp(one.near, one.far, (sport, one.port), data)
+            datagram = crafted.udp(one.near, one.far, (sport, one.port), data)
             with suppress(OSError):  # nobody is there yet
-                sender.sendto(packets.ip(one.near, one.far, packets.UDP, datagram), (str(one.far), 0))
+                sender.sendto(crafted.ip(one.near, one.far, crafted.UDP, datagram), (str(one.far), 0))
         progress.sent = number
         if end.wait(limits.STREAM_PACE):
             return

@@ -15,13 +15,13 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import Address, Endpoint
-from conformance.frames import packets
-from conformance.frames.marker import mark
-from conformance.lab import link
 from conformance.lab.flow import Probe, Server
 from conformance.lab.flow.payload import query
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel import link
+from conformance.lab.kernel.namespace import Namespace
 from conformance.policy.document import Policy
+from conformance.protocols import crafted
+from conformance.protocols.marker import mark
 from conformance.recording.model import Family, Flow, FlowProtocol, Path, Socket
 from conformance.scenarios.stage import Stage
 
@@ -60,7 +60,7 @@ class Pair:
         """The record of a crafted flow, as it was sent."""
         return Flow(
             id=self.stage.number(), purpose=purpose, path=self.path, family=self.family, detail=form, number=number,
-            protocol={packets.UDP: "udp", packets.TCP: "tcp"}.get(number, "ip") if number else "udp",
+            protocol={crafted.UDP: "udp", crafted.TCP: "tcp"}.get(number, "ip") if number else "udp",
             source=self.source.name, target=self.target.name,
             dialled=Socket(address=str(self.far), port=port), local=Socket(address=str(self.near), port=sport),
             status="timeout",
@@ -208,7 +208,7 @@ def _send_crafted(pair: Pair, base: int) -> Iterator[Flow]:
             for purpose, form, build in _datagrams(pair.family):
                 sport += 1
                 flow = pair.flow(purpose, form, port=port, sport=sport)
-                datagram = packets.udp(pair.near, pair.far, (sport, port), query(flow.id, FILLING))
+                datagram = crafted.udp(pair.near, pair.far, (sport, port), query(flow.id, FILLING))
                 for packet in build(pair, datagram):
                     _send(sender, packet, pair.far)
                 yield flow.model_copy(update={"sent_ns": time.time_ns()})
@@ -216,33 +216,33 @@ def _send_crafted(pair: Pair, base: int) -> Iterator[Flow]:
             sport += 1
             flow = pair.flow("every-packet", form, port=SHUT, sport=sport, number=number)
             body = mark(flow.id)
-            if number == packets.TCP:
-                body = packets.tcp(pair.near, pair.far, (sport, SHUT), flags, body)
+            if number == crafted.TCP:
+                body = crafted.tcp(pair.near, pair.far, (sport, SHUT), flags, body)
             else:
                 body = bytes(OTHER_PROTOCOLS[number]) + body
-            _send(sender, packets.ip(pair.near, pair.far, number, body), pair.far)
+            _send(sender, crafted.ip(pair.near, pair.far, number, body), pair.far)
             yield flow.model_copy(update={"sent_ns": time.time_ns()})
 
 
 def _strays() -> Iterator[tuple[int, str, int]]:
     """Segments of no connection, and protocols beside TCP, UDP and ICMP: number, name and TCP flags."""
     for name, flags in (("ACK", ACK), ("FIN", FIN_ACK), ("RST", RST), ("SYN and ACK", SYN_ACK)):
-        yield packets.TCP, f"a {name} segment of no connection", flags
+        yield crafted.TCP, f"a {name} segment of no connection", flags
     for number in OTHER_PROTOCOLS:
         yield number, f"IP protocol {number}", 0
 
 
 def _datagrams(family: Family) -> Iterator[tuple[str, str, Builder]]:
     """Purpose, name and builder (of packets from a UDP datagram) of every form."""
-    yield "plain", "a plain datagram", lambda pair, data: [packets.ip(pair.near, pair.far, packets.UDP, data)]
+    yield "plain", "a plain datagram", lambda pair, data: [crafted.ip(pair.near, pair.far, crafted.UDP, data)]
     yield "fragments", "two fragments", lambda pair, data: _cut(pair, data, 32)
     yield "fragments", "the second fragment first", lambda pair, data: _cut(pair, data, 32)[::-1]
     yield "fragments", "a first fragment of eight octets", lambda pair, data: _cut(pair, data, 8)
     yield "fragments", "many fragments, backwards", lambda pair, data: _cut(pair, data, *range(8, 72, 8))[::-1]
     yield "fragments", "a fragment that rewrites the ports of another", _overlapping
     if family == "ipv6":
-        atomic, options, routing = [packets.FRAGMENT], [packets.DESTINATION_OPTIONS], [packets.ROUTING]
-        hop_by_hop = [packets.HOP_BY_HOP]
+        atomic, options, routing = [crafted.FRAGMENT], [crafted.DESTINATION_OPTIONS], [crafted.ROUTING]
+        hop_by_hop = [crafted.HOP_BY_HOP]
         yield "fragments", "a fragment header of a whole packet", _behind(atomic)
         yield "fragments", "a fragment header behind two others", _behind(hop_by_hop + options + atomic)
         yield "extension-headers", "behind hop-by-hop options", _behind(hop_by_hop)
@@ -253,22 +253,22 @@ def _datagrams(family: Family) -> Iterator[tuple[str, str, Builder]]:
 
 
 def _cut(pair: Pair, data: bytes, *cuts: int) -> list[bytes]:
-    return packets.fragments(pair.near, pair.far, packets.UDP, data, cuts)
+    return crafted.fragments(pair.near, pair.far, crafted.UDP, data, cuts)
 
 
 def _overlapping(pair: Pair, data: bytes) -> list[bytes]:
     """The ports of the datagram come in a second fragment, over those of a port that is open (RFC 1858 §3.2)."""
     open_ports = data[:2] + OPEN.to_bytes(2, "big") + data[4:]
-    first = packets.piece(pair.near, pair.far, packets.UDP, open_ports[:32], 0, more=True)
-    over = packets.piece(pair.near, pair.far, packets.UDP, data[:16], 0, more=True)
-    rest = packets.piece(pair.near, pair.far, packets.UDP, data[32:], 32, more=False)
+    first = crafted.piece(pair.near, pair.far, crafted.UDP, open_ports[:32], 0, more=True)
+    over = crafted.piece(pair.near, pair.far, crafted.UDP, data[:16], 0, more=True)
+    rest = crafted.piece(pair.near, pair.far, crafted.UDP, data[32:], 32, more=False)
     return [first, over, rest]
 
 
 def _behind(headers: list[int]) -> Builder:
     def build(pair: Pair, data: bytes) -> list[bytes]:
-        following, payload = packets.extended(headers, packets.UDP, data)
-        return [packets.ip(pair.near, pair.far, following, payload)]
+        following, payload = crafted.extended(headers, crafted.UDP, data)
+        return [crafted.ip(pair.near, pair.far, following, payload)]
 
     return build
 
@@ -281,8 +281,8 @@ def _send_allowed(pair: Pair) -> list[bytes]:
         for number, (kind, code, _) in enumerate(ERRORS[pair.family]):
             sport = SOURCE_PORT + 2000 + number
             flow = pair.flow("icmp-error", f"type {kind} code {code}", port=OPEN, sport=sport)
-            datagram = packets.udp(pair.near, pair.far, (sport, OPEN), query(flow.id, FILLING))
-            sent.append(packets.ip(pair.near, pair.far, packets.UDP, datagram))
+            datagram = crafted.udp(pair.near, pair.far, (sport, OPEN), query(flow.id, FILLING))
+            sent.append(crafted.ip(pair.near, pair.far, crafted.UDP, datagram))
             _send(sender, sent[-1], pair.far)
             pair.stage.flows.append(flow.model_copy(update={"sent_ns": time.time_ns()}))
     return sent
@@ -290,11 +290,11 @@ def _send_allowed(pair: Pair) -> list[bytes]:
 
 def _report(pair: Pair, sent: list[bytes]) -> None:
     """The receiver of those datagrams sends an error about each to its sender."""
-    protocol = 1 if pair.family == "ipv4" else packets.ICMPV6
+    protocol = 1 if pair.family == "ipv4" else crafted.ICMPV6
     with raw_socket(pair.target.namespace, pair.family) as reporter:
         for packet, (kind, code, rest) in zip(sent, ERRORS[pair.family], strict=True):
-            message = packets.icmp(pair.far, pair.near, (kind, code), rest, packet)
-            _send(reporter, packets.ip(pair.far, pair.near, protocol, message), pair.near)
+            message = crafted.icmp(pair.far, pair.near, (kind, code), rest, packet)
+            _send(reporter, crafted.ip(pair.far, pair.near, protocol, message), pair.near)
 
 
 def raw_socket(namespace: Namespace, family: Family) -> socket.socket:

@@ -16,9 +16,9 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import Attachment
-from conformance.frames import packets
-from conformance.frames.marker import mark
 from conformance.lab.lab import link_local
+from conformance.protocols import crafted
+from conformance.protocols.marker import mark
 from conformance.scenarios.silence import keep_silent
 from conformance.scenarios.stage import Stage
 
@@ -28,7 +28,7 @@ DHCP_AGENTS: Final = IPv6Address("ff02::1:2")
 """RFC 8415 §7.1."""
 ANYONE: Final = IPv4Address(0)
 LIMITED: Final = IPv4Address("255.255.255.255")
-NOWHERE: Final[dict[int, packets.Address]] = {4: IPv4Address("198.51.100.99"), 6: IPv6Address("2001:db8:dead::99")}
+NOWHERE: Final[dict[int, crafted.Address]] = {4: IPv4Address("198.51.100.99"), 6: IPv6Address("2001:db8:dead::99")}
 """Addresses of nobody's network."""
 LOCAL_EXPERIMENT: Final = 0x88B5
 HOPS: Final = 255
@@ -79,7 +79,7 @@ def _mac(stage: Stage, name: str) -> bytes:
     return bytes.fromhex(stage.states[name].kernel.mac.replace(":", ""))
 
 
-def _first(stage: Stage, name: str) -> packets.Address:
+def _first(stage: Stage, name: str) -> crafted.Address:
     """An endpoint's address of the first family."""
     return stage.addresses(stage.endpoints[name], stage.families[0])[0]
 
@@ -121,7 +121,7 @@ def _forged(stage: Stage) -> Iterator[Frame]:
         for name, stolen in (("the neighbour's", near), ("the observer's", far)):
             datagram = _datagram(stage, EVERYBODY, stolen, own, other)
             yield "source-mac", family, f"a datagram over {family} under {name} MAC address", datagram
-        loopback: packets.Address = IPv6Address("fe80::bad") if own.version == 6 else IPv4Address("127.0.0.1")
+        loopback: crafted.Address = IPv6Address("fe80::bad") if own.version == 6 else IPv4Address("127.0.0.1")
         for name, stolen_ip in (
             ("the observer's", third),
             ("nobody's", NOWHERE[own.version]),
@@ -154,24 +154,24 @@ def _experiment(stage: Stage, mac: bytes) -> bytes:
     return EVERYBODY + mac + struct.pack("!H", LOCAL_EXPERIMENT) + mark(stage.number())
 
 
-def _datagram(stage: Stage, to: bytes, mac: bytes, source: packets.Address, target: packets.Address) -> bytes:
+def _datagram(stage: Stage, to: bytes, mac: bytes, source: crafted.Address, target: crafted.Address) -> bytes:
     return _udp(stage, to, mac, (source, target), (9, 9))
 
 
 def _udp(
-    stage: Stage, to: bytes, mac: bytes, ends: tuple[packets.Address, packets.Address], ports: tuple[int, int]
+    stage: Stage, to: bytes, mac: bytes, ends: tuple[crafted.Address, crafted.Address], ports: tuple[int, int]
 ) -> bytes:
-    datagram = packets.udp(*ends, ports, mark(stage.number()))
+    datagram = crafted.udp(*ends, ports, mark(stage.number()))
     kind = b"\x08\x00" if ends[0].version == 4 else b"\x86\xdd"
-    return to + mac + kind + packets.ip(*ends, packets.UDP, datagram)
+    return to + mac + kind + crafted.ip(*ends, crafted.UDP, datagram)
 
 
-def _arp(operation: int, mac: bytes, sender: IPv4Address, target: packets.Address, to: bytes = EVERYBODY) -> bytes:
+def _arp(operation: int, mac: bytes, sender: IPv4Address, target: crafted.Address, to: bytes = EVERYBODY) -> bytes:
     body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + mac + sender.packed
     return to + mac + b"\x08\x06" + body + (to if operation == 2 else bytes(6)) + target.packed
 
 
-def _advertisement(target: packets.Address, mac: bytes) -> bytes:
+def _advertisement(target: crafted.Address, mac: bytes) -> bytes:
     """Target and target link-layer address option (RFC 4861 §4.4)."""
     return target.packed + b"\x02\x01" + mac
 
@@ -181,10 +181,10 @@ def _group(address: IPv6Address) -> bytes:
 
 
 def _icmpv6(  # noqa: PLR0917 - the fields of one message, in their order
-    mac: bytes, source: IPv6Address, kind: int, body: bytes, rest: int, to: tuple[bytes, packets.Address] | None = None
+    mac: bytes, source: IPv6Address, kind: int, body: bytes, rest: int, to: tuple[bytes, crafted.Address] | None = None
 ) -> bytes:
     """A message of neighbour discovery with hop limit 255 (RFC 4861 §4), to all nodes or to one."""
     hardware, target = to or (_group(ALL_NODES), ALL_NODES)
-    message = packets.icmp(source, target, (kind, 0), rest, body)
-    packet = packets.ip(source, target, packets.ICMPV6, message)
+    message = crafted.icmp(source, target, (kind, 0), rest, body)
+    packet = crafted.ip(source, target, crafted.ICMPV6, message)
     return hardware + mac + b"\x86\xdd" + packet[:7] + bytes((HOPS,)) + packet[8:]

@@ -23,13 +23,14 @@ from conformance.adapters.interface import (
     Outside,
     Subject,
 )
-from conformance.lab import link, snapshot
-from conformance.lab.canary import send_canary
+from conformance.lab import snapshot
 from conformance.lab.flow import Engine, Probe, Server
+from conformance.lab.kernel import link
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab, Node
-from conformance.lab.namespace import Namespace
-from conformance.lab.ring import Instruction
-from conformance.lab.tap import Recorder, Role, Watch
+from conformance.lab.taps.canary import send_canary
+from conformance.lab.taps.ring import Instruction
+from conformance.lab.taps.tap import Recorder, Role, Watch
 from conformance.policy.document import Policy
 from conformance.profile import Profile
 from conformance.recording.model import (

@@ -14,15 +14,16 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging, SpanningTree
-from conformance.frames import bpdu, numbered
-from conformance.frames.arp import BROADCAST
-from conformance.frames.bpdu import RSTP, STP, Bpdu, bridge_id
-from conformance.frames.numbered import CONTROL, FLUSHED, LEARNED, LOOPED, SPOKEN, Numbered
 from conformance.lab.lab import documentation_mac
-from conformance.partners.driver import Driver
-from conformance.partners.relay import Relay
-from conformance.partners.spanning import Speaker
-from conformance.partners.wire import silence
+from conformance.lab.partners.driver import Driver
+from conformance.lab.partners.relay import Relay
+from conformance.lab.partners.wire import silence
+from conformance.protocols import numbered
+from conformance.protocols.arp import BROADCAST
+from conformance.protocols.numbered import CONTROL, FLUSHED, LEARNED, LOOPED, SPOKEN, Numbered
+from conformance.protocols.stp import frames as stp
+from conformance.protocols.stp.bridge import Speaker
+from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
 from conformance.scenarios.links import Link, aside, play
 from conformance.scenarios.stage import Stage
 from conformance.testbed import Testbed
@@ -127,8 +128,8 @@ async def _better(room: Room) -> None:
 
 
 def _claims_itself(frame: bytes, ours: bytes) -> bool:
-    told = bpdu.parse(frame)
-    return told is not None and told.type != bpdu.TOPOLOGY_CHANGE_NOTIFICATION and told.root not in (ours, bytes(8))
+    told = stp.parse(frame)
+    return told is not None and told.type != stp.TOPOLOGY_CHANGE_NOTIFICATION and told.root not in (ours, bytes(8))
 
 
 async def _passes(room: Room, here: Link, there: Link) -> bool:
@@ -183,8 +184,8 @@ async def _worse(room: Room) -> None:
         await room.ready.wait()
         await silence(room.converged)
         claim = Bpdu(
-            bpdu.RAPID if room.version == RSTP else bpdu.CONFIGURATION, room.version,
-            bpdu.DESIGNATED << 2 if room.version == RSTP else 0, speaker.identifier, 0, speaker.identifier, 0x8001,
+            stp.RAPID if room.version == RSTP else stp.CONFIGURATION, room.version,
+            stp.DESIGNATED << 2 if room.version == RSTP else 0, speaker.identifier, 0, speaker.identifier, 0x8001,
             max_age=room.times.max_age, hello=room.times.hello, forward_delay=room.times.forward_delay,
         ).build(link.wire.mac.hex(":"))  # fmt: skip
         room.event("burst", claims=BURST)
@@ -198,7 +199,7 @@ async def _worse(room: Room) -> None:
 async def _notify(room: Room) -> None:
     """A topology change notification of STP."""
     (link,) = room.links
-    note = Bpdu(bpdu.TOPOLOGY_CHANGE_NOTIFICATION, STP).build(link.wire.mac.hex(":"))
+    note = Bpdu(stp.TOPOLOGY_CHANGE_NOTIFICATION, STP).build(link.wire.mac.hex(":"))
     link.send(note, "notified")
     await silence(2 * room.times.hello + limits.STP_MARGIN)
 
@@ -207,7 +208,7 @@ async def _legacy(room: Room) -> None:
     """A worse bridge that speaks the old version only; then it notifies."""
     (link,) = room.links
     await room.ready.wait()
-    await link.wire.first(lambda frame: bpdu.parse(frame) is not None, limits.LINK_UP)
+    await link.wire.first(lambda frame: stp.parse(frame) is not None, limits.LINK_UP)
     speaker = room.speaker(link, WORST, 0xD2, STP)
     speaker.insists = True
     with Driver(speaker, [link.wire]):
@@ -231,8 +232,8 @@ async def _off(room: Room) -> None:
         return
     source = here.wire.mac.hex(":")
     claim = bridge_id(WORST, documentation_mac(0xD3))
-    rapid = bpdu.DESIGNATED << 2
-    for kind, version, flags in ((bpdu.CONFIGURATION, STP, 0), (bpdu.RAPID, RSTP, rapid)):
+    rapid = stp.DESIGNATED << 2
+    for kind, version, flags in ((stp.CONFIGURATION, STP, 0), (stp.RAPID, RSTP, rapid)):
         here.send(Bpdu(kind, version, flags, claim, 0, claim, 0x8001).build(source), "bpdu", version=version)
     await silence(limits.BRIDGE_SETTLED)
     await _passes(room, here, there)

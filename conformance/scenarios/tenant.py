@@ -11,12 +11,12 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
-from conformance.frames import packets
-from conformance.frames.marker import mark
-from conformance.frames.ndp import solicitation
 from conformance.lab.flow import Probe, Server
 from conformance.lab.lab import Host
 from conformance.policy.document import load
+from conformance.protocols import crafted
+from conformance.protocols.marker import mark
+from conformance.protocols.ndp import solicitation
 from conformance.recording.model import Family
 from conformance.scenarios.policy import cast, mesh_of
 from conformance.scenarios.stage import Stage
@@ -78,8 +78,8 @@ def _frames(stage: Stage, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]:
                     yield solicitation(address, IPv6Address(str(near)), mac.hex(":"))
     if 4 in own:
         limited = ip_address("255.255.255.255")
-        data = packets.udp(own[4], limited, (packets.UDP, 9), marked)
-        yield EVERYBODY + mac + b"\x08\x00" + packets.ip(own[4], limited, packets.UDP, data)
+        data = crafted.udp(own[4], limited, (crafted.UDP, 9), marked)
+        yield EVERYBODY + mac + b"\x08\x00" + crafted.ip(own[4], limited, crafted.UDP, data)
 
 
 # --- the same addresses in both tenants ---------------------------------------------------------------------------

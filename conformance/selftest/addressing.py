@@ -10,7 +10,7 @@ from conformance import limits
 from conformance.adapters.interface import Attachment, Endpoint, Interface
 from conformance.adapters.linux.network import INTERFACE, mac_of
 from conformance.adapters.linux.routed import Routed
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.recording.model import Record
 from conformance.selftest.alterations import (

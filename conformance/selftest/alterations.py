@@ -12,9 +12,9 @@ from typing import Any
 from conformance import limits
 from conformance.adapters.interface import Endpoint, Interface
 from conformance.adapters.linux.network import INTERFACE, Lease
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
 from conformance.recording.model import InterfaceState, Record
 
 Alteration = Callable[[Host, Endpoint], Endpoint]

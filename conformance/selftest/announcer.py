@@ -15,9 +15,9 @@ from typing import Any, Final
 from conformance.adapters.interface import Endpoint, Interface, MoveKind
 from conformance.adapters.linux.mover import Mover
 from conformance.adapters.linux.network import INTERFACE, Lease
-from conformance.frames import arp, ndp
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
+from conformance.protocols import arp, ndp
 from conformance.recording.model import Record
 from conformance.selftest.fault import SAID, Fault, Witness
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.frames import bpdu
-from conformance.lab import netlink, rtnetlink
 from conformance.lab import nftables as nft
+from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
+from conformance.protocols.stp import frames as stp
 from conformance.selftest.alterations import lease_of, letter
 from conformance.selftest.announcer import wrote_down
 from conformance.selftest.fault import Fault, Witness, planted, rule_hit
@@ -56,7 +56,7 @@ class Unguarded(FlatBridge):
     def guard(self, host: Host) -> None:
         """Nothing is dropped."""
         claims = nft.Rule(
-            nft.accept(), (nft.out_interface(host.uplink), nft.ether_destination(bpdu.GROUP)), "BPDUs to the fabric"
+            nft.accept(), (nft.out_interface(host.uplink), nft.ether_destination(stp.GROUP)), "BPDUs to the fabric"
         )
         planted(host, "bridge", nft.Chain("forward", (claims,), hook="forward", priority=0))
 

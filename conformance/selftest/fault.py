@@ -13,8 +13,8 @@ from typing import Any
 
 from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.network import Network
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
 from conformance.lab.nftables import Chain, Rule, Table, install
 from conformance.pairs.pairing import pair_name
 from conformance.recording.model import Record

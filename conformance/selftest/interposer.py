@@ -17,10 +17,10 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import BridgeWish, Bridging, Explaining, Port
 from conformance.adapters.views import Counters, Station
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
-from conformance.lab.namespace import Namespace
-from conformance.partners.wire import Wire
+from conformance.lab.partners.wire import Wire
 from conformance.selftest.fault import PLANTED
 
 INNER, OUTER = "in-", "out-"

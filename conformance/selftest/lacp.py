@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any, Final
 
 from conformance.adapters.aggregator.switch import Misconduct
-from conformance.frames import bpdu
-from conformance.frames.slow import State
-from conformance.partners.lacp import Conduct
+from conformance.protocols.lacp.frames import State
+from conformance.protocols.lacp.participant import Conduct
+from conformance.protocols.stp import frames as stp
 from conformance.selftest.fault import Fault, link_fault
 
 NETWORK: Final = "reference-lacp"
@@ -16,7 +16,7 @@ CARRYING: Final = State.COLLECTING | State.DISTRIBUTING
 
 
 def _to_bridge_group(frame: bytes) -> bytes:
-    return bytes.fromhex(bpdu.GROUP.replace(":", "")) + frame[6:]
+    return bytes.fromhex(stp.GROUP.replace(":", "")) + frame[6:]
 
 
 def _without_collector(frame: bytes) -> bytes:

@@ -7,9 +7,10 @@ from ipaddress import IPv4Address
 from struct import pack
 from typing import Final
 
-from conformance.frames import lldp, management
-from conformance.frames.lldp import Lldpdu, Tlv
-from conformance.partners.lldp import Conduct
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.lldp import management
+from conformance.protocols.lldp.agent import Conduct
+from conformance.protocols.lldp.frames import Lldpdu, Tlv
 from conformance.selftest.fault import Fault, link_fault
 
 NETWORK: Final = "reference-lldp"

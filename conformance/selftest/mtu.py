@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from conformance.adapters.interface import Endpoint
 from conformance.adapters.linux.network import INTERFACE
 from conformance.adapters.linux.vxlan import ROOM, TUNNEL
-from conformance.lab import link
+from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
     Action,

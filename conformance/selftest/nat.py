@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 
 from conformance.adapters.linux.bridges import BRIDGE
-from conformance.lab import link
+from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
     Match,

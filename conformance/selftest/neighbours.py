@@ -12,10 +12,9 @@ from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE
 from conformance.adapters.linux.routed import Routed
-from conformance.frames.ndp import ADVERTISEMENT, ALL_NODES, TARGET_OPTION
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab, link_local
-from conformance.lab.namespace import Namespace
 from conformance.lab.nftables import (
     Action,
     Chain,
@@ -28,6 +27,7 @@ from conformance.lab.nftables import (
     rewrite,
     set_hop_limit,
 )
+from conformance.protocols.ndp import ADVERTISEMENT, ALL_NODES, TARGET_OPTION
 from conformance.recording.model import Record
 from conformance.selftest.alterations import in_background, interfaces, lease_of, telling
 from conformance.selftest.fault import Fault, Witness, planted, rule_hit

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from conformance.adapters.aggregator.switch import Misconduct
-from conformance.frames import lldp
-from conformance.frames.slow import State
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import destination, drop, in_interface, masquerade, out_interface, source, state
-from conformance.partners.lacp import Conduct as Participant
-from conformance.partners.lldp import Conduct
+from conformance.protocols.lacp.frames import State
+from conformance.protocols.lacp.participant import Conduct as Participant
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.lldp.agent import Conduct
 from conformance.selftest.chains import Planted, forwarding, source_translation
 from conformance.selftest.fault import Fault, link_fault, rule_hit
 from conformance.selftest.interposer import Flaw

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from conformance.adapters.interface import Endpoint
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
     Chain,

@@ -9,8 +9,8 @@ from typing import Any
 
 from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.views import Binding
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
-from conformance.lab.namespace import Namespace
 from conformance.selftest.fault import PLANTED, Fault, rule_hit
 
 

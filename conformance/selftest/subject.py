@@ -22,8 +22,8 @@ from conformance.adapters.interface import (
 from conformance.adapters.registry import speaking_adapter
 from conformance.errors import UsageError
 from conformance.lab import nftables
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
 from conformance.pairs.pairing import pair_of
 from conformance.policy.document import Policy
 from conformance.profile import Profile, load

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Final
 
 from conformance.adapters.interface import BridgeWish
-from conformance.frames import bpdu, slow
-from conformance.frames.bpdu import TC, TCA, TOPOLOGY_CHANGE_NOTIFICATION
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.stp import frames as stp
+from conformance.protocols.stp.frames import TC, TCA, TOPOLOGY_CHANGE_NOTIFICATION
 from conformance.selftest.fault import Fault, link_fault
 from conformance.selftest.interposer import Flaw
 
@@ -22,17 +23,17 @@ Change = Callable[[bytes], list[bytes]]
 
 
 def _drop_old(frame: bytes) -> list[bytes]:
-    told = bpdu.parse(frame)
-    return [] if told is not None and told.version == bpdu.STP else [frame]
+    told = stp.parse(frame)
+    return [] if told is not None and told.version == stp.STP else [frame]
 
 
 def drop_bpdus(frame: bytes) -> list[bytes]:
     """Everything but BPDUs."""
-    return [] if bpdu.parse(frame) is not None else [frame]
+    return [] if stp.parse(frame) is not None else [frame]
 
 
 def _without(flag: int, frame: bytes) -> list[bytes]:
-    told = bpdu.parse(frame)
+    told = stp.parse(frame)
     if told is None or told.type == TOPOLOGY_CHANGE_NOTIFICATION or not told.flags & flag:
         return [frame]
     return [frame[:21] + bytes((frame[21] & ~flag,)) + frame[22:]]
@@ -40,22 +41,22 @@ def _without(flag: int, frame: bytes) -> list[bytes]:
 
 def _as_best(frame: bytes) -> list[bytes]:
     """A claim of priority 61440 arrives as one of priority 0."""
-    told = bpdu.parse(frame)
+    told = stp.parse(frame)
     if told is None or told.type == TOPOLOGY_CHANGE_NOTIFICATION or frame[22] != 0xF0:
         return [frame]
     return [frame[:22] + b"\0" + frame[23:]]
 
 
 def _repeated(frame: bytes) -> list[bytes]:
-    return [frame] * 12 if bpdu.parse(frame) is not None else [frame]
+    return [frame] * 12 if stp.parse(frame) is not None else [frame]
 
 
 def _snap(frame: bytes) -> list[bytes]:
-    return [frame[:14] + b"\xaa\xaa\x03" + frame[17:]] if bpdu.parse(frame) is not None else [frame]
+    return [frame[:14] + b"\xaa\xaa\x03" + frame[17:]] if stp.parse(frame) is not None else [frame]
 
 
 def _to_slow(frame: bytes) -> list[bytes]:
-    return [bytes.fromhex(slow.GROUP.replace(":", "")) + frame[6:]] if bpdu.parse(frame) is not None else [frame]
+    return [bytes.fromhex(lacp.GROUP.replace(":", "")) + frame[6:]] if stp.parse(frame) is not None else [frame]
 
 
 def _twice(frame: bytes) -> list[bytes]:
@@ -86,7 +87,7 @@ FAULTS = (
     _fault("forwards-lldp", "frames to 01-80-C2-00-00-0E are forwarded", _bridge("group_fwd_mask", "0x4000"),
            "bridge.reserved-not-forwarded", "lldp.not-forwarded", label="F-LLDP-08a"),
     _fault("forwards-lacp", "frames to 01-80-C2-00-00-02 are forwarded",
-           Flaw(bridge="plain", leaks=slow.GROUP), "lacp.not-forwarded", "bridge.reserved-not-forwarded",
+           Flaw(bridge="plain", leaks=lacp.GROUP), "lacp.not-forwarded", "bridge.reserved-not-forwarded",
            label="F-LACP-07a"),
     _fault("hub", "nothing is learned", _port("learning", "0"), "bridge.learning", "bridge.move-learned",
            "move.bridge-relearns", "bridge.table-shown"),
@@ -122,5 +123,5 @@ FAULTS = (
     _fault("rapid-only", "old neighbours are not heard", Flaw(bridge="br-legacy", inward=_drop_old),
            "stp.legacy-fallback", "stp.tcn-acknowledged", label="F-STP-05a", network=OPEN_VSWITCH),
     _fault("relays-bpdus", "a bridge without a spanning tree forwards BPDUs",
-           Flaw(bridge="br-off", leaks=bpdu.GROUP), "stp.disabled-not-relayed", network=OPEN_VSWITCH),
+           Flaw(bridge="br-off", leaks=stp.GROUP), "stp.disabled-not-relayed", network=OPEN_VSWITCH),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Final
 
 from conformance.adapters.linux.network import INTERFACE, Lease
 from conformance.adapters.linux.routed import Routed
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.recording.model import Record
 from conformance.selftest.alterations import interfaces
 

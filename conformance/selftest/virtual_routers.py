@@ -15,10 +15,10 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
 from conformance.adapters.linux.network import INTERFACE, Lease
-from conformance.frames import vrrp
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab, link_local
-from conformance.lab.namespace import Namespace
+from conformance.protocols import vrrp
 from conformance.selftest.announcer import mover_fault
 from conformance.selftest.fault import Fault
 from conformance.selftest.movers import Altered, Lingering

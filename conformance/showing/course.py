@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from conformance.errors import UsageError
-from conformance.frames import ndp
 from conformance.judging.case import Case, judge
 from conformance.judging.shipped import checks
+from conformance.protocols import ndp
 from conformance.recording.store import Recording
 from conformance.report.drawing import duration
 from conformance.report.sequence import Packet, TimeSequence, sequence_of
@@ -101,7 +101,7 @@ def numbers_of_flow(recording: Recording, flow: int) -> list[int]:
 
 def sequence(recording: Recording, numbers: Sequence[int]) -> TimeSequence:
     """The time sequence of these frames, with the events around them. Raises UsageError for a number out of range."""
-    from conformance.frames.summary import one_line
+    from conformance.protocols.summary import one_line
 
     index, record = recording.frames, recording.record
     for number in numbers:

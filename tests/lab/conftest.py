@@ -16,8 +16,8 @@ from command import EMULATED, NIGHTLY, OUTSIDE, SMALL, SMALL_PROFILES, plugfest
 from machine import unchanged
 
 from conformance.judging.plan import CONTROL
-from conformance.lab import sandbox
-from conformance.lab.scratch import Scratch
+from conformance.lab.sandbox import sandbox
+from conformance.lab.sandbox.rundir import Scratch
 from conformance.profile import available
 
 HERE = Path(__file__).parent
@@ -72,7 +72,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _remove_group(name: str) -> None:
     if os.geteuid() == 0:
-        from conformance.lab import cgroups
+        from conformance.lab.sandbox import cgroups
 
         cgroups.remove(name)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from conformance.lab import cgroups, scratch
+from conformance.lab.sandbox import cgroups, rundir
 
 PATIENCE: Final = 60.0
 """Seconds; generous, since machines are shared."""
@@ -62,8 +62,8 @@ def _leftovers() -> set[str]:
 
     Cgroups are looked for first: a run makes its folder before them, and removes it after them.
     """
-    groups = [place for root in cgroups.hierarchies() for place in root.glob(f"{scratch.PREFIX}*")]
-    folders = list(Path(tempfile.gettempdir()).glob(f"{scratch.PREFIX}*"))
+    groups = [place for root in cgroups.hierarchies() for place in root.glob(f"{rundir.PREFIX}*")]
+    folders = list(Path(tempfile.gettempdir()).glob(f"{rundir.PREFIX}*"))
     alive = {folder.name for folder in folders if _held(folder)}
     strays = {str(place) for root in cgroups.hierarchies() for place in root.glob("docker/*/")}
     return strays | {str(place) for place in (*groups, *folders) if place.name not in alive and place.exists()}
@@ -72,12 +72,12 @@ def _leftovers() -> set[str]:
 def _held(folder: Path) -> bool:
     """Whether a run has the folder's lock; who asks beside us, and shares it for that moment, is none."""
     try:
-        with (folder / scratch.LOCK).open("r+") as lock:
+        with (folder / rundir.LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
-        return folder.exists() and not (folder / scratch.LOCK).exists()
+        return folder.exists() and not (folder / rundir.LOCK).exists()
     return False
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from conformance.frames.slow import Lacpdu, Participant, State
 from conformance.pairs.pairing import add_host, pair_of
 from conformance.profile import Profile, load
+from conformance.protocols.lacp.frames import Lacpdu, Participant, State
 from conformance.recording.model import Event, IdentityState, PortState, Record, TapState, Window
 from conformance.recording.pcapng import FLAG_INBOUND, FLAG_OUTBOUND, Writer
 from conformance.recording.store import FRAMES, Recording

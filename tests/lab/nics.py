@@ -8,10 +8,10 @@ from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
 from conformance import limits
-from conformance.lab import link, netlink, rtnetlink
-from conformance.lab.appear import await_path
-from conformance.lab.namespace import Namespace
-from conformance.lab.watcher import OWN
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.appear import await_path
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.sandbox.custody import OWN
 from conformance.testbed import load
 
 AGENT_SOCKET = "/run/lldpd.socket"

@@ -18,8 +18,8 @@ from conformance.adapters.cni import adapter
 from conformance.adapters.cni.runtime import Container
 from conformance.adapters.cni.subject import CniSubject
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Explaining, Unavailable
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
 from conformance.profile import available, load
 from conformance.testbed import load as load_testbed
 

@@ -29,9 +29,9 @@ from conformance.adapters.interface import (
     Subject,
     Unavailable,
 )
-from conformance.lab import cgroups, sandbox
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
+from conformance.lab.sandbox import cgroups, sandbox
 from conformance.profile import available, load
 from conformance.testbed import load as load_testbed
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from conformance.lab import link, nftables
+from conformance.lab import nftables
 from conformance.lab.flow import Engine, Probe, Server
-from conformance.lab.namespace import Namespace
-from conformance.lab.sysctls import pin
+from conformance.lab.kernel import link
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.sysctls import pin
 from conformance.limits import ANSWER, LINK_UP, RETRY
 from conformance.recording.model import Answer, Family, Flow, IcmpReport, Socket
 

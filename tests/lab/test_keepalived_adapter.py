@@ -10,9 +10,9 @@ from conformance import limits, profile, testbed
 from conformance.adapters import keepalived
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Unavailable
 from conformance.lab import snapshot
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.listen import Listener
-from conformance.lab.namespace import Namespace
+from conformance.lab.taps.listen import Listener
 
 pytestmark = pytest.mark.peers
 

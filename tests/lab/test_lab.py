@@ -13,12 +13,13 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from conformance import limits, profile, testbed
 from conformance.adapters import linux
-from conformance.lab import link, netlink, nftables, rtnetlink, snapshot
+from conformance.lab import nftables, snapshot
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.mounts import mount
+from conformance.lab.kernel.namespace import CLONE_NEWNS, Namespace, unshare
+from conformance.lab.kernel.sysctls import PINNED, pin
 from conformance.lab.lab import Lab
-from conformance.lab.mounts import mount
-from conformance.lab.namespace import CLONE_NEWNS, Namespace, unshare
-from conformance.lab.sandbox import CLONE_NEWUSER
-from conformance.lab.sysctls import PINNED, pin
+from conformance.lab.sandbox.sandbox import CLONE_NEWUSER
 
 FIRST = 0.5
 """Seconds for the first datagram: less than the second after which a lost ARP request or solicitation is repeated."""

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from conformance.adapters.interface import AdapterError, Port
-from conformance.frames import lldp
-from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.flow import Engine
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.rtnetlink import mac_bytes
 from conformance.lab.lab import PARTNERS, Lab
 from conformance.lab.nftables import Chain, Rule, Table, drop, ether_destination, install
-from conformance.lab.passive import hear
+from conformance.lab.partners.wire import Wire, silence
 from conformance.lab.plain import GROUPS, try_cables
-from conformance.lab.rtnetlink import mac_bytes
-from conformance.lab.tap import Recorder, Watch
-from conformance.partners.wire import Wire, silence
+from conformance.lab.taps.passive import hear
+from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile, load
+from conformance.protocols.lldp import frames as lldp
 from conformance.recording.index import FrameIndex
 from conformance.scenarios.links import Link, carrier, play, window
 from conformance.scenarios.stage import Stage

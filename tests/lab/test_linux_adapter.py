@@ -22,9 +22,10 @@ from conformance.adapters import linux, wire
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Identity
 from conformance.adapters.linux.network import Network
 from conformance.errors import UsageError
-from conformance.lab import link, snapshot
+from conformance.lab import snapshot
+from conformance.lab.kernel import link
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.namespace import Namespace
 
 PORT = 7777
 SILENCE = 0.4

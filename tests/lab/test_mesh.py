@@ -10,12 +10,13 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, ip
 import numpy as np
 import pytest
 
-from conformance.lab import link, nftables
+from conformance.lab import nftables
 from conformance.lab.flow import mesh as module
 from conformance.lab.flow.mesh import Wanted, mesh, meshes
 from conformance.lab.flow.mesh_result import Cell, Table
-from conformance.lab.namespace import Namespace
-from conformance.lab.sysctls import pin
+from conformance.lab.kernel import link
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.sysctls import pin
 from conformance.limits import LINK_UP, RETRY
 from conformance.recording.model import Family
 

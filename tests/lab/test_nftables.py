@@ -17,11 +17,11 @@ import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 
 from conformance import limits, testbed
-from conformance.lab import link
 from conformance.lab import nftables as nft
+from conformance.lab.kernel import link
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.listen import Listener
-from conformance.lab.namespace import Namespace
+from conformance.lab.taps.listen import Listener
 
 HERE, THERE, HERE6, THERE6 = "192.0.2.11", "192.0.2.12", "2001:db8:0:1::11", "2001:db8:0:1::12"
 IP_RECVTTL = 12

@@ -11,11 +11,11 @@ import pytest
 from conformance import limits
 from conformance.adapters.interface import BundleWish, Unavailable
 from conformance.adapters.openvswitch import OpenVSwitch, adapter
-from conformance.frames.slow import State, lacpdu
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Lab
-from conformance.lab.listen import Listener
+from conformance.lab.taps.listen import Listener
 from conformance.profile import load
+from conformance.protocols.lacp.frames import State, lacpdu
 from conformance.testbed import load as load_testbed
 
 pytestmark = [pytest.mark.lab, pytest.mark.peers]

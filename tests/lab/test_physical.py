@@ -20,9 +20,9 @@ from nics import EXAMPLE, agent, bed, machine
 
 from conformance import limits
 from conformance.lab import snapshot
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.namespace import Namespace
-from conformance.lab.watcher import Refusal, borrow
+from conformance.lab.sandbox.custody import Refusal, borrow
 from conformance.recording.model import InterfaceState
 from conformance.testbed import Testbed, load
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.peers
 def watcher() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, "-m", "conformance.lab.watcher", str(theirs.fileno())]
+        command = [sys.executable, "-m", "conformance.lab.sandbox.custody", str(theirs.fileno())]
         return ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment())
 
 

@@ -29,7 +29,7 @@ from command import (
 )
 from machine import children, gone, unchanged
 
-from conformance.lab.scratch import sweep
+from conformance.lab.sandbox.rundir import sweep
 from conformance.recording.store import find, load
 from conformance.report.model import canonical_outcomes
 from conformance.report.store import read

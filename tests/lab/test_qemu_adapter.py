@@ -15,10 +15,10 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint, U
 from conformance.adapters.qemu.subject import VirtualMachines
 from conformance.lab import snapshot
 from conformance.lab.flow import Engine, Probe, Server
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.listen import Listener
-from conformance.lab.namespace import Namespace
-from conformance.lab.tap import Recorder
+from conformance.lab.taps.listen import Listener
+from conformance.lab.taps.tap import Recorder
 from conformance.recording.index import FrameIndex
 from conformance.recording.model import Family, Flow, FlowProtocol
 from conformance.recording.model import Path as Way

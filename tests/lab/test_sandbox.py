@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from machine import children, gone, unchanged
 
-from conformance.lab import scratch
-from conformance.lab.pool import JobError, Pool
+from conformance.lab.sandbox import rundir
+from conformance.lab.sandbox.jobs import JobError, Pool
 
 pytestmark = pytest.mark.outside
 
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     monkeypatch.setenv("PYTHONPATH", f"{HERE}:{HERE.parents[1]}")
-    monkeypatch.setattr("conformance.lab.pool.PRELOAD", ())
+    monkeypatch.setattr("conformance.lab.sandbox.jobs.PRELOAD", ())
     with Pool() as made:
         yield made
 
@@ -59,7 +59,7 @@ def test_kill_leaves_nothing(victim: str, tmp_path: Path, request: pytest.Fixtur
         "made.close()\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parents[1]}"}
-    with unchanged(*[scratch.sweep] * (victim == "server")):  # which cannot clean up any more: the next run does
+    with unchanged(*[rundir.sweep] * (victim == "server")):  # which cannot clean up any more: the next run does
         _kill(victim, ready, subprocess.Popen([sys.executable, "-c", program], env=environment), request)
 
 

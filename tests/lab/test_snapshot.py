@@ -9,9 +9,10 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_network
 from pathlib import Path
 
 from conformance import limits, testbed
-from conformance.lab import link, netlink, nftables, rtnetlink, snapshot
+from conformance.lab import nftables, snapshot
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.namespace import Namespace
 from conformance.recording.model import Snapshot
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 
-from conformance.lab import link
-from conformance.lab.canary import FORMS, PREFIX, build, send_canary
-from conformance.lab.listen import Listener, wait_for_frame
-from conformance.lab.namespace import Namespace
-from conformance.lab.tap import Recorder, Watch
+from conformance.lab.kernel import link
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.taps.canary import FORMS, PREFIX, build, send_canary
+from conformance.lab.taps.listen import Listener, wait_for_frame
+from conformance.lab.taps.tap import Recorder, Watch
 from conformance.limits import CANARY, LINK_UP
 from conformance.recording.index import FrameIndex
 from conformance.recording.pcapng import FLAG_CHECKSUM_NOT_READY, LINK_RAW

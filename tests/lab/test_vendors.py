@@ -28,10 +28,10 @@ from conformance.adapters.openvswitch import OpenVSwitch, Settings
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.adapters.switch import outside
 from conformance.adapters.views import Counters, Member, Station
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host
-from conformance.lab.namespace import Namespace
-from conformance.lab.process import Daemon
 
 pytestmark = pytest.mark.peers
 

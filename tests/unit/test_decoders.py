@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import conformance.frames
-from conformance.frames import lldp
+import conformance.protocols
+from conformance.protocols.lldp import frames as lldp
 
 TAKEN = {"frame", "packet", "payload", "data"}
 """What the one parameter of a decoder is called."""
@@ -23,8 +23,8 @@ TAKEN = {"frame", "packet", "payload", "data"}
 def decoders() -> dict[str, Callable[[bytes], Any]]:
     """Every public function of the frames' room that takes bytes as they came and nothing else."""
     found: dict[str, Callable[[bytes], Any]] = {}
-    for module in pkgutil.iter_modules(conformance.frames.__path__):
-        place = importlib.import_module(f"conformance.frames.{module.name}")
+    for module in pkgutil.iter_modules(conformance.protocols.__path__):
+        place = importlib.import_module(f"conformance.protocols.{module.name}")
         for name, function in inspect.getmembers(place, inspect.isfunction):
             parameters = list(inspect.signature(function).parameters.values())
             needed = [one for one in parameters if one.default is one.empty]

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 from conformance.cli import app
 from conformance.commands import field as command
 from conformance.errors import UsageError
-from conformance.frames import bpdu, lldp, slow
 from conformance.judging import field
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.stp import frames as stp
 from conformance.recording.capture import NotACapture
 from conformance.recording.pcapng import Writer
 from conformance.recording.stream import Scan
@@ -137,8 +139,8 @@ def test_what_needs_no_stimulus_is_decided(tmp_path: Path) -> None:
 
 def test_lacp_bpdus_and_rarp_are_looked_at(tmp_path: Path) -> None:
     mac = ONE.hex(":")
-    good = slow.Lacpdu(slow.Participant(1, mac, 1, 1, 1), slow.Participant()).build(mac)
-    worst = bpdu.Bpdu(root=bpdu.bridge_id(0xF000, mac), bridge=bpdu.bridge_id(0xF000, mac), port=0x8001, cost=1)
+    good = lacp.Lacpdu(lacp.Participant(1, mac, 1, 1, 1), lacp.Participant()).build(mac)
+    worst = stp.Bpdu(root=stp.bridge_id(0xF000, mac), bridge=stp.bridge_id(0xF000, mac), port=0x8001, cost=1)
     rarp = b"\xff" * 6 + OTHER + b"\x80\x35" + bytes(46)
     short = good[:60].replace(ONE, OTHER)
     file = tmp_path / "mixed.pcap"

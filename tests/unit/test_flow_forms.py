@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.frames.marker import OFFSETS, flow_of
 from conformance.lab.flow import payload
 from conformance.lab.flow.forms import Bare, Echo, Form, crc32c, internet_checksum
 from conformance.lab.flow.payload import ANSWER, HOLD, QUERY, Seen
+from conformance.protocols.marker import OFFSETS, flow_of
 from conformance.recording.model import Family
 
 IDS = st.integers(1, 2**64 - 1)

@@ -24,7 +24,7 @@ from scapy.layers.l2 import ARP, GRE, Dot1AD, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
-from conformance.frames.marker import mark
+from conformance.protocols.marker import mark
 from conformance.recording.index import FrameIndex
 from conformance.recording.pcapng import FLAG_CHECKSUM_NOT_READY, FLAG_INBOUND, FLAG_OUTBOUND, LINK_RAW, Writer
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.frames import slow
-from conformance.frames.slow import Lacpdu, Marker, Participant, State
-from conformance.partners.lacp import BURST, Conduct, Mux, Receive, System
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lacp.frames import Lacpdu, Marker, Participant, State
+from conformance.protocols.lacp.participant import BURST, Conduct, Mux, Receive, System
 
 LEFT, RIGHT = "00:00:5e:00:53:01", "00:00:5e:00:53:02"
 UP = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
@@ -52,7 +52,7 @@ class Wire:
 
     def pdus(self, side: int, port: int = 0) -> Iterator[tuple[float, Lacpdu]]:
         for time, number, at, frame in self.sent:
-            pdu = slow.lacpdu(frame)
+            pdu = lacp.lacpdu(frame)
             if (number, at) == (side, port) and pdu is not None:
                 yield time, pdu
 
@@ -82,8 +82,8 @@ def test_frames_have_the_form_of_the_standard() -> None:
     wire = pair()
     wire.run(5)
     assert wire.sent
-    assert not [slow.defects(frame) for _, _, _, frame in wire.sent if slow.defects(frame)]
-    assert {len(frame) for *_, frame in wire.sent} == {slow.LENGTH}
+    assert not [lacp.defects(frame) for _, _, _, frame in wire.sent if lacp.defects(frame)]
+    assert {len(frame) for *_, frame in wire.sent} == {lacp.LENGTH}
 
 
 def test_they_repeat_each_other() -> None:
@@ -184,10 +184,10 @@ def test_no_more_than_three_in_a_second() -> None:
 
 def test_a_marker_is_answered() -> None:
     wire = pair(1)
-    question = Marker(slow.MARKER_INFORMATION, 7, RIGHT, 0xDEADBEEF)
+    question = Marker(lacp.MARKER_INFORMATION, 7, RIGHT, 0xDEADBEEF)
     wire.sides[0].hear(0, question.build(RIGHT), 0.0)
-    frames = [frame for _, frame in wire.sides[0].advance(0.0) if slow.marker(frame)]
-    answer = slow.marker(frames[0])
+    frames = [frame for _, frame in wire.sides[0].advance(0.0) if lacp.marker(frame)]
+    answer = lacp.marker(frames[0])
     assert answer is not None
     assert (answer.kind, answer.port, answer.system, answer.transaction) == (2, 7, RIGHT, 0xDEADBEEF)
 
@@ -233,8 +233,8 @@ def test_it_never_expires_when_told_so() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read(data: bytes) -> None:
     for frame in (data, bytes.fromhex("0180c2000002") + data, bytes(12) + b"\x88\x09\x01" + data):
-        slow.lacpdu(frame)
-        slow.marker(frame)
+        lacp.lacpdu(frame)
+        lacp.marker(frame)
         wire = pair(1)
         wire.sides[0].hear(0, frame, 0.0)
         wire.run(1)
@@ -254,4 +254,4 @@ participants = st.builds(
 @given(participants, participants, st.integers(0, 65535))
 def test_what_is_built_is_read(actor: Participant, partner: Participant, delay: int) -> None:
     pdu = Lacpdu(actor, partner, delay, source=LEFT)
-    assert slow.lacpdu(pdu.build(LEFT)) == pdu
+    assert lacp.lacpdu(pdu.build(LEFT)) == pdu

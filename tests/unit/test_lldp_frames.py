@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.checks.test_lldp_management import _addresses
-from conformance.frames import lldp, management
 from conformance.judging import tlvs
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.lldp import management
 from conformance.recording.model import AddressState, InterfaceState
 
 MAC = bytes.fromhex("00005e005391")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.frames import lldp
-from conformance.partners.lldp import Agent, Conduct, Port, Timers
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.lldp.agent import Agent, Conduct, Port, Timers
 
 CHASSIS = bytes((lldp.CHASSIS_LOCAL,)) + b"sut"
 MAC = bytes.fromhex("00005e005311")

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from conformance.frames import packets
-from conformance.frames.marker import mark
+from conformance.protocols import crafted
+from conformance.protocols.marker import mark
 
 ENDS = {4: (ip_address("10.1.0.1"), ip_address("10.2.0.2")), 6: (ip_address("2001:db8::1"), ip_address("2001:db8::2"))}
 DATA = mark(7) + bytes(range(40))
@@ -34,8 +34,8 @@ def rebuilt(packet: bytes) -> bytes:
 @pytest.mark.parametrize("version", [4, 6])
 def test_checksums_are_right(version: int) -> None:
     near, far = ENDS[version]
-    udp = packets.ip(near, far, packets.UDP, packets.udp(near, far, (5, 80), DATA))
-    tcp = packets.ip(near, far, packets.TCP, packets.tcp(near, far, (5, 80), 0x10, DATA))
+    udp = crafted.ip(near, far, crafted.UDP, crafted.udp(near, far, (5, 80), DATA))
+    tcp = crafted.ip(near, far, crafted.TCP, crafted.tcp(near, far, (5, 80), 0x10, DATA))
     assert rebuilt(udp) == udp
     assert rebuilt(tcp) == tcp
 
@@ -46,8 +46,8 @@ def test_fragments_are_put_together_again(version: int) -> None:
     from scapy.layers.inet6 import IPv6ExtHdrFragment, defragment6
 
     near, far = ENDS[version]
-    datagram = packets.udp(near, far, (5, 80), DATA)
-    pieces = [dissected(one) for one in packets.fragments(near, far, packets.UDP, datagram, (8, 24))]
+    datagram = crafted.udp(near, far, (5, 80), DATA)
+    pieces = [dissected(one) for one in crafted.fragments(near, far, crafted.UDP, datagram, (8, 24))]
     assert len(pieces) == 3
     if version == 4:
         whole = defragment(pieces)[0]  # type: ignore[no-untyped-call]
@@ -59,12 +59,12 @@ def test_fragments_are_put_together_again(version: int) -> None:
 
 def test_extension_headers_are_a_chain() -> None:
     near, far = ENDS[6]
-    wanted = [packets.HOP_BY_HOP, packets.DESTINATION_OPTIONS, packets.ROUTING, packets.FRAGMENT]
-    following, payload = packets.extended(wanted, packets.UDP, packets.udp(near, far, (5, 80), DATA))
-    shown = dissected(packets.ip(near, far, following, payload))
+    wanted = [crafted.HOP_BY_HOP, crafted.DESTINATION_OPTIONS, crafted.ROUTING, crafted.FRAGMENT]
+    following, payload = crafted.extended(wanted, crafted.UDP, crafted.udp(near, far, (5, 80), DATA))
+    shown = dissected(crafted.ip(near, far, following, payload))
     numbers = []
     while "nh" in shown.fields:  # type: ignore[attr-defined]
         numbers.append(shown.nh)  # type: ignore[attr-defined]
         shown = shown.payload  # type: ignore[attr-defined]
-    assert numbers == [*wanted, packets.UDP]
+    assert numbers == [*wanted, crafted.UDP]
     assert shown.dport == 80  # type: ignore[attr-defined]

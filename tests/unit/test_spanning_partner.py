@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.frames import bpdu
-from conformance.frames.bpdu import RSTP, STP, Bpdu, bridge_id
-from conformance.partners.spanning import Speaker
+from conformance.protocols.stp import frames as stp
+from conformance.protocols.stp.bridge import Speaker
+from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
 
 MACS = [f"00:00:5e:00:53:{number:02x}" for number in range(16)]
 Link = tuple[tuple[int, int], tuple[int, int]]
@@ -43,7 +43,7 @@ class Net:
         for number, speaker in enumerate(self.speakers):
             for port, frame in speaker.advance(self.now):
                 moved = True
-                told = bpdu.parse(frame)
+                told = stp.parse(frame)
                 assert told is not None
                 self.frames.append(frame)
                 self.sent.append((self.now, number, port, told))
@@ -76,7 +76,7 @@ def test_the_best_is_the_root_of_all(version: int, loop: bool) -> None:
     assert {one.root for one in made.speakers} == {bridge_id(0x1000, MACS[1])}
     assert made.speakers[1].root_port is None
     assert made.speakers[0].root_port is made.speakers[0].ports[1]
-    assert not [bpdu.defects(frame) for frame in made.frames if bpdu.defects(frame)]
+    assert not [stp.defects(frame) for frame in made.frames if stp.defects(frame)]
 
 
 def test_a_ring_has_one_blocked_port() -> None:
@@ -116,10 +116,10 @@ def test_a_notification_is_acknowledged() -> None:
     made.speakers[1].notify(made.now)
     made.run(0)
     kinds = [told.type for _, who, _, told in made.sent if who == 1]
-    assert bpdu.TOPOLOGY_CHANGE_NOTIFICATION in kinds
-    assert made.last(0, 1).flags == bpdu.TCA | bpdu.TC
+    assert stp.TOPOLOGY_CHANGE_NOTIFICATION in kinds
+    assert made.last(0, 1).flags == stp.TCA | stp.TC
     made.run(2)
-    assert made.last(0, 1).flags == bpdu.TC
+    assert made.last(0, 1).flags == stp.TC
     made.run(60)
     assert made.last(0, 1).flags == 0
 
@@ -128,17 +128,17 @@ def test_a_proposal_is_agreed_to() -> None:
     made = net(RSTP, 0x1000, 0x8000)
     made.speakers[0].proposes = True
     made.run(0)
-    agreed = [told for _, who, _, told in made.sent if who == 1 and told.flags & bpdu.AGREEMENT]
+    agreed = [told for _, who, _, told in made.sent if who == 1 and told.flags & stp.AGREEMENT]
     assert agreed
-    assert bpdu.ROLES[agreed[0].role] == "root"
+    assert stp.ROLES[agreed[0].role] == "root"
 
 
 @given(st.binary(max_size=120))
 def test_any_bytes_are_read(data: bytes) -> None:
-    for frame in (data, bytes.fromhex("0180c2000000") + data, bytes(12) + b"\0\x26" + bpdu.LLC + data):
-        bpdu.parse(frame)
+    for frame in (data, bytes.fromhex("0180c2000000") + data, bytes(12) + b"\0\x26" + stp.LLC + data):
+        stp.parse(frame)
         if len(frame) >= 14:
-            bpdu.defects(frame)
+            stp.defects(frame)
         net(RSTP, 0x8000).speakers[0].hear(0, frame, 0.0) if len(data) < 50 else None
 
 
@@ -147,6 +147,6 @@ times = st.integers(0, 65535).map(lambda units: units / 256)
 
 @given(st.binary(min_size=8, max_size=8), st.integers(0, 2**32 - 1), st.integers(0, 65535), st.integers(0, 255), times)
 def test_what_is_built_is_read(identifier: bytes, cost: int, port: int, flags: int, age: float) -> None:
-    for kind, version in ((bpdu.CONFIGURATION, STP), (bpdu.RAPID, RSTP)):
+    for kind, version in ((stp.CONFIGURATION, STP), (stp.RAPID, RSTP)):
         told = Bpdu(kind, version, flags, identifier, cost, identifier[::-1], port, age, source=MACS[0])
-        assert bpdu.parse(told.build(MACS[0])) == told
+        assert stp.parse(told.build(MACS[0])) == told

@@ -21,9 +21,9 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, LLC, STP, Dot1Q, Dot3, Ether
 from scapy.layers.vxlan import VXLAN
 
-from conformance.frames.marker import flow_of, mark
-from conformance.frames.quoted import quoted
-from conformance.frames.summary import one_line
+from conformance.protocols.marker import flow_of, mark
+from conformance.protocols.quoted import quoted
+from conformance.protocols.summary import one_line
 
 A, B = "00:00:5e:00:53:01", "00:00:5e:00:53:02"
 ETHERNET = Ether(src=A, dst=B)

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from conformance.frames import arp, ndp
-from conformance.lab.streams import BULK_PORT, SAMPLE, SAMPLE_PORT, Plan, keep_samples
-from conformance.lab.tally import Ends, tally
+from conformance.lab.streams.counters import Ends, tally
+from conformance.lab.streams.streams import BULK_PORT, SAMPLE, SAMPLE_PORT, Plan, keep_samples
+from conformance.protocols import arp, ndp
 
 MS = 10**6
 ARRIVAL = np.dtype([("flow", "u8"), ("tick", "u8"), ("time_ns", "i8")])

@@ -34,7 +34,7 @@ from conformance.adapters.views import Counters, Station
 from conformance.judging import discovery
 from conformance.judging.case import Case, judge
 from conformance.judging.views import views
-from conformance.lab import watcher
+from conformance.lab.sandbox import custody
 from conformance.recording.model import Event
 from conformance.scenarios.views import show
 from conformance.verdict import Verdict
@@ -141,15 +141,15 @@ def test_a_device_outside_is_reached_through_the_watcher() -> None:
         for answered in (True, False):
             if not answered:
                 listening.close()
-            there = threading.Thread(target=lambda: watcher.answer(theirs, json.loads(theirs.recv(4096))))
+            there = threading.Thread(target=lambda: custody.answer(theirs, json.loads(theirs.recv(4096))))
             there.start()
             if answered:
-                with watcher.dial(ours, *place) as mine, listening.accept()[0] as device:
+                with custody.dial(ours, *place) as mine, listening.accept()[0] as device:
                     device.sendall(b"switch>")
                     assert mine.recv(64) == b"switch>"
             else:
                 with pytest.raises(OSError, match="refused"):
-                    watcher.dial(ours, *place)
+                    custody.dial(ours, *place)
             there.join()
 
 

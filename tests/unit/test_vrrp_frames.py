@@ -8,7 +8,7 @@ import pytest
 from scapy.layers.l2 import Ether
 from scapy.layers.vrrp import VRRPv3
 
-from conformance.frames import vrrp
+from conformance.protocols import vrrp
 
 FOUR = (IPv4Address("192.0.2.1"), IPv4Address("192.0.2.7"))
 SIX = (IPv6Address("2001:db8::1"),)

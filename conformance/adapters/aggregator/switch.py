@@ -15,12 +15,12 @@ from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.interface import BundleWish, Port
 from conformance.adapters.views import Member
-from conformance.frames import slow
-from conformance.lab import link
+from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
-from conformance.partners.driver import Driver
-from conformance.partners.lacp import Conduct, System
-from conformance.partners.wire import Wire
+from conformance.lab.partners.driver import Driver
+from conformance.lab.partners.wire import Wire
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lacp.participant import Conduct, System
 
 SYSTEM = 0x02005E0053CC
 """The system of a switch on the first host; on the next one it is one more."""
@@ -92,7 +92,7 @@ class _Dying:
 
     def hear(self, port: int, frame: bytes, now: float) -> None:
         mine = self.system.ports[port]
-        if slow.subtype(frame) is not None and len(frame) != slow.LENGTH:
+        if lacp.subtype(frame) is not None and len(frame) != lacp.LENGTH:
             self.group.dead.add(mine.number)
             self.group.lapses += 1
             mine.enabled = False

@@ -16,7 +16,7 @@ from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeWish, Identity, Port
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.views import Counters, Station
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
 from conformance.profile import Profile, Strict
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError
-from conformance.lab.process import finish
+from conformance.lab.kernel.process import finish
 
 SYSTEM_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where the programs that plugins call are found, beyond PATH: an ordinary user's PATH lacks them."""

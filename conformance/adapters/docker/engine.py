@@ -24,8 +24,8 @@ from conformance.adapters.docker.settings import SEARCH, Settings, find_program
 from conformance.adapters.interface import AdapterError
 
 if TYPE_CHECKING:
+    from conformance.lab.kernel.process import Daemon
     from conformance.lab.lab import Host, Lab
-    from conformance.lab.process import Daemon
 
 SOCKET: Final = STATE / "docker.sock"
 READY: Final = b"READY=1"

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from conformance import limits
 from conformance.adapters.docker.subject import DockerSubject
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
-from conformance.frames import ndp
 from conformance.policy.document import Direction, Labels, Policy, Rule
+from conformance.protocols import ndp
 
 if TYPE_CHECKING:
     from conformance.adapters.docker.engine import Engine

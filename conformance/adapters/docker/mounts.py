@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from conformance.lab.mounts import MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, mount
+from conformance.lab.kernel.mounts import MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, mount
 
 STATE: Final = Path("/run/engine")
 """Where everything of the engine lies, in the host's own /run."""

@@ -20,7 +20,7 @@ from conformance.adapters.interface import (
     Publication,
     Reported,
 )
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 
 if TYPE_CHECKING:
     import docker

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.keepalived.configuration import GROUP
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host
-from conformance.lab.namespace import Namespace
-from conformance.lab.process import Daemon
 
 
 class Node:

@@ -12,9 +12,9 @@ from conformance.adapters.keepalived.configuration import Role, Settings, config
 from conformance.adapters.keepalived.node import Node
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Lease, mac_of, refusals
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
 
 FIRST, OTHER = 150, 100
 """Priorities (RFC 5798 §6.1): of the node that is to begin as the master, and of the others."""

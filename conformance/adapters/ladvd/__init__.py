@@ -12,9 +12,9 @@ from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Told
 from conformance.adapters.interface import AdapterError, Identity, Port, Unavailable
-from conformance.lab.appear import await_path
+from conformance.lab.kernel.appear import await_path
+from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab
-from conformance.lab.process import Daemon
 from conformance.profile import Profile, Strict
 
 PACKAGES: Final = ("ladvd",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.adapters.linux.network import INTERFACE, Lease, Network
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
 
 BRIDGE = "br0"
 

@@ -13,10 +13,10 @@ from typing import ClassVar, Final, Literal
 
 from conformance.adapters.linux.network import Lease, refusals
 from conformance.adapters.linux.routed import Routed
-from conformance.frames import ndp
 from conformance.lab import nftables as nft
 from conformance.lab.lab import Host, Lab
 from conformance.policy.document import Direction, Labels, Network, Policy, Rule
+from conformance.protocols import ndp
 
 TABLE: Final = "policy"
 ECHO: Final = {4: nft.icmp(4, 8), 6: nft.icmp(6, 128)}

@@ -6,11 +6,11 @@ from typing import ClassVar, Final
 
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.pool import Pool
-from conformance.frames import bpdu
-from conformance.lab import netlink, rtnetlink
 from conformance.lab import nftables as nft
+from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.snapshot import interfaces
+from conformance.protocols.stp import frames as stp
 
 BEFORE_FORWARDING: Final = -300
 """Priority of what guards a bridge's ports."""
@@ -40,7 +40,7 @@ class FlatBridge(BridgeNetwork):
 
     def guard(self, host: Host) -> None:
         """No BPDU of an endpoint passes the bridge."""
-        claims = nft.Rule(nft.drop(), (nft.in_interface(host.uplink, negate=True), nft.ether_destination(bpdu.GROUP)))
+        claims = nft.Rule(nft.drop(), (nft.in_interface(host.uplink, negate=True), nft.ether_destination(stp.GROUP)))
         chain = nft.Chain("prerouting", (claims,), hook="prerouting", priority=BEFORE_FORWARDING)
         nft.install(host.namespace, nft.Table("bridge", "edge", (chain,)))
 

@@ -8,9 +8,9 @@ from typing import ClassVar, Final
 
 from conformance.adapters.linux.flat_bridge import BEFORE_FORWARDING, FlatBridge
 from conformance.adapters.linux.network import Lease
-from conformance.frames.ndp import ADVERTISEMENT, REDIRECT, ROUTER_ADVERTISEMENT
 from conformance.lab import nftables as nft
 from conformance.lab.lab import link_local
+from conformance.protocols.ndp import ADVERTISEMENT, REDIRECT, ROUTER_ADVERTISEMENT
 
 EVERY: Final = ("mac", "arp", "ipv4", "ipv6", "discovery", "dhcp")
 UNSPECIFIED_V4, UNSPECIFIED_V6 = IPv4Network("0.0.0.0/32"), IPv6Network("::/128")

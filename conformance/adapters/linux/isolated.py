@@ -7,7 +7,7 @@ from typing import ClassVar
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import Lease
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
 
 
 class IsolatedPorts(FlatBridge):

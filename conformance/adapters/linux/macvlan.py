@@ -7,7 +7,7 @@ from typing import Final
 
 from conformance.adapters.linux.network import INTERFACE, Lease, Network
 from conformance.adapters.linux.pool import Pool
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
 
 SHIM: Final = "shim0"

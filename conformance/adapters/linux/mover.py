@@ -17,9 +17,9 @@ from conformance.adapters.linux.bridges import BridgeNetwork
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Lease, mac_of, refusals
 from conformance.adapters.linux.vxlan import Vxlan
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab, link_local
-from conformance.lab.namespace import Namespace
 
 
 class Moves(BridgeNetwork):

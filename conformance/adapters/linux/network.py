@@ -14,9 +14,9 @@ from typing import ClassVar, Self
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Reported
 from conformance.adapters.linux.pool import Pool
-from conformance.lab import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
 
 INTERFACE = "eth0"
 

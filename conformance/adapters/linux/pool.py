@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
 from conformance.adapters.interface import AdapterError, Address, Interface
+from conformance.lab.kernel.rtnetlink import Network
 from conformance.lab.lab import Host
-from conformance.lab.rtnetlink import Network
 
 
 class Pool:

@@ -10,8 +10,8 @@ from typing import ClassVar, Final
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface
 from conformance.adapters.linux.network import INTERFACE, Lease, Network, mac_of
 from conformance.adapters.linux.pool import Pool
-from conformance.lab import link, netlink, rtnetlink
 from conformance.lab import nftables as nft
+from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.lab import Host, link_local
 
 TENANTS: Final = ("red", "blue")

@@ -10,7 +10,7 @@ from conformance.adapters.interface import Address
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.network import Lease, Network
 from conformance.adapters.linux.pool import Pool
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
 
 TUNNEL: Final = "vxlan0"

@@ -17,11 +17,11 @@ from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Known, Told
 from conformance.adapters.interface import Identity, Port, Unavailable
 from conformance.adapters.networkd.daemon import PROGRAM, STATE, start_networkd
-from conformance.frames import lldp
-from conformance.lab import link
+from conformance.lab.kernel import link
+from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab
-from conformance.lab.process import Daemon
 from conformance.profile import Profile, Strict
+from conformance.protocols.lldp import frames as lldp
 
 PACKAGES: Final = ("systemd",)
 WISHES: Final = """\

@@ -11,9 +11,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError
-from conformance.lab.appear import await_path
-from conformance.lab.namespace import Namespace
-from conformance.lab.process import Daemon
+from conformance.lab.kernel.appear import await_path
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.process import Daemon
 
 PROGRAM: Final = "/lib/systemd/systemd-networkd"
 STATE: Final = "/run/systemd/netif"

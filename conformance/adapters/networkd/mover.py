@@ -17,10 +17,11 @@ from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.mover import Mover
 from conformance.adapters.linux.network import INTERFACE, Lease, refusals
 from conformance.adapters.networkd.daemon import start_networkd
-from conformance.lab import link, netlink, rtnetlink, snapshot
+from conformance.lab import snapshot
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
-from conformance.lab.process import Daemon
 
 ADDRESSES: Final = 0x010 | 0x100
 """RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR."""

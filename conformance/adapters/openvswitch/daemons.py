@@ -13,8 +13,8 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError
+from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host
-from conformance.lab.process import Daemon
 
 STATE: Final = Path("/run/openvswitch")
 DATABASE: Final = STATE / "conf.db"

@@ -13,8 +13,8 @@ from ipaddress import IPv4Address
 from typing import Final, Literal
 
 from conformance.adapters.interface import Address
-from conformance.frames.ndp import ADVERTISEMENT, NEEDED, REDIRECT, ROUTER_ADVERTISEMENT
 from conformance.policy.document import Direction, Labels, Policy, Rule
+from conformance.protocols.ndp import ADVERTISEMENT, NEEDED, REDIRECT, ROUTER_ADVERTISEMENT
 
 Version = Literal[4, 6]
 VERSIONS: Final[tuple[Version, ...]] = (4, 6)

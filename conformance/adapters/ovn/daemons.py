@@ -10,8 +10,8 @@ from typing import Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.openvswitch.daemons import LOG_LINES, QUIET, SOCKET, create, serve
+from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host
-from conformance.lab.process import Daemon
 
 STATE: Final = Path("/run/ovn")
 DATABASES: Final = STATE / "databases.sock"

@@ -14,10 +14,11 @@ from conformance.adapters.linux.network import refusals
 from conformance.adapters.qemu.cards import SLOTS, Carriers, cards_of, ports_of
 from conformance.adapters.qemu.image import booting
 from conformance.adapters.qemu.settings import TEAMD, GuestKernelFiles, Settings, find_program
-from conformance.lab import link, netlink, rtnetlink, snapshot
+from conformance.lab import snapshot
 from conformance.lab.guest import GuestNamespace
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.sysctls import pin
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
-from conformance.lab.sysctls import pin
 
 BRIDGE: Final = "br0"
 FIRST_BOND: Final = "bond0"

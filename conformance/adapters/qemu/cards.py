@@ -19,10 +19,10 @@ from conformance.adapters.interface import AdapterError, Port
 from conformance.adapters.qemu.machine import PCI_AGENT, Machine
 from conformance.adapters.qemu.settings import Settings
 from conformance.adapters.qemu.tap import Tap, tap_in
-from conformance.lab import rtnetlink
+from conformance.lab.kernel import rtnetlink
+from conformance.lab.kernel.link import RTMGRP_LINK, flags_of
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import PARTNERS, Host
-from conformance.lab.link import RTMGRP_LINK, flags_of
-from conformance.lab.namespace import Namespace
 
 SLOTS: Final = tuple(range(int(PCI_AGENT) + 1, 32))
 """Where cards go on the PCI bus: behind the agent's port, which the guest calls after its place among them."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.qemu.monitor import Monitor
 from conformance.adapters.qemu.settings import Settings
+from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Node
-from conformance.lab.process import Daemon
 from conformance.limits import MIGRATION
 
 PCI_AGENT: Final = "4"

@@ -17,11 +17,11 @@ from conformance.adapters.qemu.image import Frozen
 from conformance.adapters.qemu.machine import Machine, device
 from conformance.adapters.qemu.settings import Settings
 from conformance.adapters.qemu.tap import Tap, open_tap
-from conformance.lab import link, netlink, rtnetlink
 from conformance.lab.guest import Channel, GuestNamespace
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.sysctls import pin
 from conformance.lab.lab import Host, Lab
-from conformance.lab.namespace import Namespace
-from conformance.lab.sysctls import pin
 
 USUAL_MTU: Final = 1500
 

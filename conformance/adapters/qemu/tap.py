@@ -10,9 +10,9 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
-from conformance.lab.namespace import Namespace
 
 DEVICE: Final = Path("/dev/net/tun")
 _TUNSETIFF: Final = 0x4004_54CA

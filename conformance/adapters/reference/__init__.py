@@ -12,8 +12,8 @@ import conformance
 from conformance.adapters.interface import Identity
 from conformance.adapters.reference.agent import RunningAgent
 from conformance.lab.lab import Lab
-from conformance.partners.lldp import Conduct, Timers
 from conformance.profile import Profile, Strict
+from conformance.protocols.lldp.agent import Conduct, Timers
 
 
 class Settings(Strict):

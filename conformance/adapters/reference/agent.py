@@ -12,12 +12,13 @@ from conformance import limits
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.discovery import Known, Told
 from conformance.adapters.interface import Port
-from conformance.frames import lldp, management
-from conformance.lab import link
+from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
-from conformance.partners import lldp as machine
-from conformance.partners.driver import Driver
-from conformance.partners.wire import Wire
+from conformance.lab.partners.driver import Driver
+from conformance.lab.partners.wire import Wire
+from conformance.protocols.lldp import agent as machine
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.lldp import management
 
 CHASSIS = "reference"
 PLANTED = "planted"

@@ -18,10 +18,10 @@ from typing import Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.switch.session import Login
-from conformance.lab.appear import await_path
+from conformance.lab.kernel.appear import await_path
+from conformance.lab.kernel.mounts import MS_BIND, mount
+from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host
-from conformance.lab.mounts import MS_BIND, mount
-from conformance.lab.process import Daemon
 
 PACKAGES: Final = ("frr", "openssh-server", "iproute2", "net-tools")
 PROGRAMS: Final = (

@@ -12,7 +12,7 @@ from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, Device
 from conformance.adapters.switch.dialect import Dialect
 from conformance.adapters.views import Counters, Station
-from conformance.lab import link
+from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 
 

@@ -14,7 +14,7 @@ from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, USER, Device
 from conformance.adapters.switch.dialect import Dialect
 from conformance.adapters.views import Binding
-from conformance.lab import netlink, rtnetlink
+from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 
 FAMILIES: Final = (("ip", 4), ("ipv6", 6))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 
-from conformance.frames.marker import flow_of
 from conformance.lab.flow import payload, reports, sockets
 from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import ERROR, Loop
 from conformance.lab.flow.payload import ANSWER, HOLD, QUERY, Seen
+from conformance.protocols.marker import flow_of
 from conformance.recording.model import Family
 
 

@@ -17,7 +17,7 @@ from conformance.lab.flow.run import Run, undisturbed
 from conformance.lab.flow.server import open_server, quiet_udp_lite
 from conformance.lab.flow.shared import SharedExchange, Source
 from conformance.lab.flow.tcp import TcpExchange
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 from conformance.recording.model import Answer, Flow
 
 

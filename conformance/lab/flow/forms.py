@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final, Protocol
 
-from conformance.frames.marker import ICMP_OFFSET, OFFSETS, UDP_OFFSET, flow_of
 from conformance.lab.flow.probe import FAMILY, GRE, IP_HEADER, SCTP, UDP_LITE
 from conformance.lab.flow.sockets import Kind
+from conformance.protocols.marker import ICMP_OFFSET, OFFSETS, UDP_OFFSET, flow_of
 from conformance.recording.model import Family
 
 ICMP_NUMBER: Final[dict[Family, int]] = {"ipv4": 1, "ipv6": 58}
@@ -34,7 +34,7 @@ _SCTP_TAG: Final = 1
 """Verification tag, low 16 bits."""
 _CHUNK: Final = Struct("!BBHHH8s")
 """SCTP chunk HEARTBEAT or HEARTBEAT ACK with its one parameter (type 1), whose first eight bytes are not ours to use:
-the marker then lies where `conformance.frames.marker` wants it. Connection tracking takes a HEARTBEAT for new."""
+the marker then lies where `conformance.protocols.marker` wants it. Connection tracking takes a HEARTBEAT for new."""
 
 
 def internet_checksum(data: bytes) -> int:

@@ -25,7 +25,7 @@ from conformance.lab.flow.mesh_result import MeshResult, Transport, finished
 from conformance.lab.flow.mesh_tcp import TcpMesh
 from conformance.lab.flow.mesh_udp import UdpMesh
 from conformance.lab.flow.run import undisturbed
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 from conformance.limits import ANSWER, RETRY, TRIES
 from conformance.recording.model import Family
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from conformance.frames.ndp import checksum
 from conformance.lab.flow import sockets
 from conformance.lab.flow.mesh_plan import NUMBER, Name, Plan
 from conformance.lab.flow.mesh_udp import ERROR, REPORTS
 from conformance.lab.flow.probe import FAMILY
+from conformance.protocols.ndp import checksum
 
 _ECHO: Final = Struct("!BBHHH")
 """Type, code, checksum, identifier, sequence number (RFC 792, RFC 4443 §4)."""

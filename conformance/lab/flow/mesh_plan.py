@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Final
 
 from conformance.lab.flow.mesh_result import EXAMPLES, Tables, Translation, Transport
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 from conformance.recording.model import Family
 
 NUMBER: Final = Struct("!I")

@@ -1,6 +1,6 @@
 """What travels: queries with a pattern that can be checked, and answers that say what the far end saw.
 
-Every message starts with the 16 bytes of `conformance.frames.marker`, then kind, flags and the message's length.
+Every message starts with the 16 bytes of `conformance.protocols.marker`, then kind, flags and the message's length.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
-from conformance.frames.marker import MAGIC, mark
+from conformance.protocols.marker import MAGIC, mark
 from conformance.recording import model
 
 QUERY: Final = 1

@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from typing import Final
 
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 from conformance.limits import TRIES
 from conformance.recording.model import Family, FlowProtocol, Path
 

@@ -17,7 +17,7 @@ from conformance.lab.flow.exchange import Exchange
 from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.sockets import Kind
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 from conformance.limits import RETRY
 
 _CHUNK: Final = 512

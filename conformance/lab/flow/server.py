@@ -13,7 +13,7 @@ from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.probe import FAMILY, UDP_LITE, Server
 from conformance.lab.flow.raw_end import BareEnd, EchoWitness
 from conformance.lab.flow.stream_end import Listener
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 from conformance.recording.model import Family
 
 _BACKLOG: Final = 4096

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Final
 
 from conformance.lab.flow.probe import FAMILY, Probe
-from conformance.lab.kernel import here
+from conformance.lab.kernel.access import here
 from conformance.recording.model import Family, Status
 
 IP_PKTINFO: Final = 8

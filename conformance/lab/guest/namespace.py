@@ -15,9 +15,9 @@ from conformance.lab.guest import calls
 from conformance.lab.guest.calls import Call, Memory, given, room
 from conformance.lab.guest.channel import Channel
 from conformance.lab.guest.far import FarSocket
-from conformance.lab.kernel import work_with
-from conformance.lab.namespace import Namespace
-from conformance.lab.process import Daemon
+from conformance.lab.kernel.access import work_with
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.process import Daemon
 
 _HERE: Final = -100
 """AT_FDCWD."""
@@ -35,7 +35,7 @@ DESCRIPTORS: Final = 65_536
 
 
 class GuestKernel:
-    """A guest's kernel, as `conformance.lab.kernel.Kernel` asks for it."""
+    """A guest's kernel, as `conformance.lab.kernel.access.Kernel` asks for it."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
@@ -113,7 +113,7 @@ class GuestNamespace(Namespace):
     def netlink(self, method: str, *arguments: Any, **named: Any) -> list[Any]:
         """pyroute2 opens its own sockets, on this machine."""
         del method, arguments, named
-        _impossible(self.name, "be asked by pyroute2; use conformance.lab.netlink")
+        _impossible(self.name, "be asked by pyroute2; use conformance.lab.kernel.netlink")
 
     def run(
         self, command: Sequence[str], *, text: str = "", timeout: float, environment: Mapping[str, str] | None = None

@@ -11,13 +11,13 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.frames.marker import mark
 from conformance.lab.guest import calls
 from conformance.lab.guest.addresses import unpacked
 from conformance.lab.guest.calls import Call, Memory, room
 from conformance.lab.guest.far import FarSocket
 from conformance.lab.guest.namespace import GuestNamespace
-from conformance.lab.streams import ARRIVAL, PORT, Receiver
+from conformance.lab.streams.streams import ARRIVAL, PORT, Receiver
+from conformance.protocols.marker import mark
 
 _AT_ONCE: Final = 100
 _PAUSE: Final = 0.2

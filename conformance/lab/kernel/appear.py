@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from conformance.lab.namespace import Namespace
-from conformance.lab.process import Daemon
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.process import Daemon
 
 _CREATE: Final = 0x0000_0100
 _MOVED_TO: Final = 0x0000_0080

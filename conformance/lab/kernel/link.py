@@ -19,9 +19,9 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IP
 from typing import Any, Final
 
 from conformance import limits
-from conformance.lab import netlink, rtnetlink
 from conformance.lab.guest.far import FarSocket
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 
 RTMGRP_LINK: Final = 0x001
 RTMGRP_IPV6_ADDRESS: Final = 0x100

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final, Self
 
-from conformance.lab import rtnetlink
 from conformance.lab.guest import GuestNamespace
-from conformance.lab.namespace import Namespace
-from conformance.lab.netlink import HEADER, attributes, string
+from conformance.lab.kernel import rtnetlink
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import HEADER, attributes, string
 from conformance.recording.model import Change
 
 NEIGHBOURS: Final = 0x004

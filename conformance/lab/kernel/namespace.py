@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from conformance.lab.kernel import here
-from conformance.lab.mounts import private_mounts
-from conformance.lab.process import Daemon, begin, complete, start_daemon
+from conformance.lab.kernel.access import here
+from conformance.lab.kernel.mounts import private_mounts
+from conformance.lab.kernel.process import Daemon, begin, complete, start_daemon
 
 CLONE_FS = 0x0000_0200
 CLONE_NEWNS = 0x0002_0000

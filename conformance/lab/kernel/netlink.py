@@ -14,8 +14,8 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from conformance.lab.kernel import here
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.access import here
+from conformance.lab.kernel.namespace import Namespace
 
 ROUTE: Final = 0
 NETFILTER: Final = 12

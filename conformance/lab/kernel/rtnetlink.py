@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from socket import AF_BRIDGE, AF_INET, AF_INET6
 from typing import Final
 
-from conformance.lab.netlink import (
+from conformance.lab.kernel.netlink import (
     ACK,
     APPEND,
     CREATE,

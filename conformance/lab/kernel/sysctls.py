@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
-from conformance.lab.kernel import here
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.access import here
+from conformance.lab.kernel.namespace import Namespace
 
 _PER_FAMILY: Final = {
     "ipv4": {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Literal
 
-from conformance.lab.netlink import attribute
+from conformance.lab.kernel.netlink import attribute
 from conformance.lab.nftables import expression as nft
 from conformance.lab.nftables.match import Version
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Final
 
-from conformance.lab import netlink
-from conformance.lab.namespace import Namespace
-from conformance.lab.netlink import DUMP, attributes, message, sequence, string
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import DUMP, attributes, message, sequence, string
 from conformance.lab.nftables.match import COMPARISONS, STATES
 from conformance.lab.nftables.table import DEVICE_HOOKS, FAMILIES, GET_CHAIN, GET_RULE, GET_TABLE, HOOKS, SUBSYSTEM
 

@@ -10,7 +10,7 @@ import struct
 import sys
 from typing import Final, Literal
 
-from conformance.lab.netlink import attribute, nested
+from conformance.lab.kernel.netlink import attribute, nested
 
 REGISTER: Final = 1
 """NFT_REG_1."""

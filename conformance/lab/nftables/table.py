@@ -9,9 +9,9 @@ from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Literal
 
-from conformance.lab import netlink
-from conformance.lab.namespace import Namespace
-from conformance.lab.netlink import ACK, APPEND, CREATE, Request, attribute, message, nested, text
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import ACK, APPEND, CREATE, Request, attribute, message, nested, text
 from conformance.lab.nftables import expression as nft
 from conformance.lab.nftables.action import Action
 from conformance.lab.nftables.match import Family, Match, Version

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.nftables.action import accept, drop
 from conformance.lab.nftables.match import ether_destination
 from conformance.lab.nftables.table import Chain, Rule, Table, install

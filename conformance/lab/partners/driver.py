@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol, Self
 
-from conformance.partners.wire import Wire
+from conformance.lab.partners.wire import Wire
 
 
 class Speaker(Protocol):

@@ -9,9 +9,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Self
 
-from conformance.frames import numbered
-from conformance.frames.numbered import Numbered
-from conformance.partners.wire import Wire
+from conformance.lab.partners.wire import Wire
+from conformance.protocols import numbered
+from conformance.protocols.numbered import Numbered
 
 
 class Relay:

@@ -10,8 +10,8 @@ from contextlib import suppress
 from struct import pack
 from typing import Final, Self
 
-from conformance.lab.listen import ROOM_FOR_TAG, keep_tags, with_tag
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.taps.listen import ROOM_FOR_TAG, keep_tags, with_tag
 
 ETH_P_ALL: Final = 0x0003
 _SOL_PACKET: Final = 263

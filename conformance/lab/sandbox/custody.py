@@ -1,7 +1,7 @@
 """Custody of the machine's own NICs while a lab has them: a process outside every sandbox, which brings them back.
 
-Started by the recording server as ``python -m conformance.lab.watcher FD`` for a job whose testbed names NICs, in a
-session of its own and in the machine's network namespace. The lab sends the namespace into which they are to be moved
+Started by the recording server as ``python -m conformance.lab.sandbox.custody FD`` for a job whose testbed names NICs,
+in a session of its own and in the machine's network namespace. The lab sends the namespace into which they are to be moved
 over the socket FD; where it asks for a connection to a device's command line instead, it is sent one. When the other
 end is gone, by whatever signal, every NIC is moved back and has its name, MTU, MAC address, addresses and state again:
 the watcher keeps the lab's namespace alive until then. What a NIC had of routes besides those of its addresses is not
@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Final
 
 from conformance import limits
-from conformance.lab import link, netlink, rtnetlink, snapshot
-from conformance.lab.namespace import Namespace
+from conformance.lab import snapshot
+from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.recording.model import InterfaceState
 
 MESSAGE: Final = 1 << 16

@@ -1,6 +1,7 @@
 """The recording server: a process that has imported the lab once and forks a sandbox for every job.
 
-Started by `conformance.lab.pool` as ``python -m conformance.lab.zygote FD``, single-threaded, in a session of its own.
+Started by `conformance.lab.sandbox.jobs` as ``python -m conformance.lab.sandbox.forkserver FD``, single-threaded, in a
+session of its own.
 Jobs come as JSON over the socket FD, answers go back the same way. When the other end is gone, by whatever signal, it
 kills the sandboxes, removes the run's scratch folder and cgroups, and ends.
 """
@@ -23,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from conformance import limits
-from conformance.lab import cgroups, sandbox
-from conformance.lab.scratch import Scratch
+from conformance.lab.sandbox import cgroups, sandbox
+from conformance.lab.sandbox.rundir import Scratch
 
 MESSAGE = 1 << 20
 """Bytes of the largest job or answer."""
@@ -78,7 +79,7 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._watchers[job["id"]] = subprocess.Popen(
-                [sys.executable, "-m", "conformance.lab.watcher", str(theirs.fileno())],
+                [sys.executable, "-m", "conformance.lab.sandbox.custody", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

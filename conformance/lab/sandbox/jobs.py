@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Self
 
-from conformance.lab.scratch import sweep
-from conformance.lab.zygote import MESSAGE
+from conformance.lab.sandbox.forkserver import MESSAGE
+from conformance.lab.sandbox.rundir import sweep
 
 PRELOAD = (
     "conformance.running.record",
@@ -60,7 +60,7 @@ class Pool:
         self._ended = False
         with theirs:
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "conformance.lab.zygote", str(theirs.fileno()), *PRELOAD],
+                [sys.executable, "-m", "conformance.lab.sandbox.forkserver", str(theirs.fileno()), *PRELOAD],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final, Self
 
-from conformance.lab import cgroups
+from conformance.lab.sandbox import cgroups
 
 PREFIX: Final = "plugfest-run-"
 LOCK: Final = "lock"

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
-from conformance.lab import cgroups
-from conformance.lab.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, mount
-from conformance.lab.namespace import CLONE_NEWNET, CLONE_NEWNS, unshare
+from conformance.lab.kernel.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, mount
+from conformance.lab.kernel.namespace import CLONE_NEWNET, CLONE_NEWNS, unshare
+from conformance.lab.sandbox import cgroups
 
 CLONE_NEWCGROUP: Final = 0x0200_0000
 CLONE_NEWUTS: Final = 0x0400_0000

@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.lab import netlink, nftables
-from conformance.lab.namespace import Namespace
+from conformance.lab import nftables
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.snapshot import links, routing
 from conformance.lab.snapshot.connections import connections
 from conformance.lab.snapshot.listening import listeners

@@ -7,9 +7,9 @@ from ipaddress import ip_address
 from socket import AF_UNSPEC
 from typing import Any, Final
 
-from conformance.lab import netlink
-from conformance.lab.namespace import Namespace
-from conformance.lab.netlink import DUMP, attributes, message
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import DUMP, attributes, message
 
 _CONNECTIONS: Final = message(1 << 8 | 1, DUMP, struct.pack(">BBH", AF_UNSPEC, 0, 0))
 """IPCTNL_MSG_CT_GET of the subsystem ctnetlink."""

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from socket import AF_UNSPEC
 from typing import Final
 
-from conformance.lab.netlink import DUMP, attributes, message, string
-from conformance.lab.rtnetlink import ADDRESS, GET_ADDRESS, GET_LINK, LINK, UP, u32
+from conformance.lab.kernel.netlink import DUMP, attributes, message, string
+from conformance.lab.kernel.rtnetlink import ADDRESS, GET_ADDRESS, GET_LINK, LINK, UP, u32
 from conformance.recording.model import AddressState, InterfaceState
 
 _NO_STATISTICS: Final = 8

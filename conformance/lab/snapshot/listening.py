@@ -7,9 +7,9 @@ from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP
 from typing import Any, Final
 
-from conformance.lab import netlink
-from conformance.lab.namespace import Namespace
-from conformance.lab.netlink import DUMP, message
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import DUMP, message
 
 SOCK_DIAG: Final = 4
 _BY_FAMILY: Final = 20

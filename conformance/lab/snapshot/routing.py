@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from socket import AF_BRIDGE, AF_INET, AF_INET6
 from typing import Any, Final
 
-from conformance.lab.netlink import DUMP, attributes, message, sequence
-from conformance.lab.rtnetlink import GET_NEIGHBOUR, GET_ROUTE, LINK, NEIGHBOUR, ROUTE
+from conformance.lab.kernel.netlink import DUMP, attributes, message, sequence
+from conformance.lab.kernel.rtnetlink import GET_NEIGHBOUR, GET_ROUTE, LINK, NEIGHBOUR, ROUTE
 from conformance.lab.snapshot.links import SCOPES, number
 
 Flat = dict[str, Any]

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from conformance.lab.kernel import here
-from conformance.lab.namespace import Namespace
-from conformance.lab.sysctls import PINNED
+from conformance.lab.kernel.access import here
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.sysctls import PINNED
 
 PER_INTERFACE: Final = {
     "ipv4": ("forwarding", "proxy_arp", "arp_ignore", "arp_announce", "arp_notify", "rp_filter", "route_localnet"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.lab.streams import SAMPLE, Plan, Receiver, Streams
+from conformance.lab.streams.streams import SAMPLE, Plan, Receiver, Streams
 from conformance.recording.model import Outage, Path, Stream
 
 LEAST = 2

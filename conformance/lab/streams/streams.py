@@ -21,9 +21,9 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.frames.marker import mark
 from conformance.lab.guest import GuestNamespace
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
+from conformance.protocols.marker import mark
 from conformance.recording.model import Family
 
 RATE: Final = 1000

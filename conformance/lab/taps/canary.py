@@ -11,8 +11,8 @@ from ipaddress import IPv4Address, IPv6Address
 from struct import pack
 from typing import Final, Literal, NamedTuple, get_args
 
-from conformance.frames.ndp import checksum
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
+from conformance.protocols.ndp import checksum
 
 Form = Literal["experimental", "rarp-untagged", "rarp-tagged", "ipv4-multicast", "ipv6-multicast"]
 FORMS: Final[tuple[Form, ...]] = get_args(Form)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from struct import Struct, error
 from typing import Final
 
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 
 _RTM_NEWLINK: Final = 16
 _RTM_GETLINK: Final = 18

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Any, Final, Self
 
-from conformance.lab.namespace import Namespace
-from conformance.lab.ring import ETH_P_ALL, VLAN_TYPE_VALID, VLAN_VALID
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.taps.ring import ETH_P_ALL, VLAN_TYPE_VALID, VLAN_VALID
 
 _SOL_PACKET: Final = 263
 _PACKET_AUXDATA: Final = 8

@@ -14,7 +14,7 @@ from struct import pack, unpack
 from typing import Final
 
 from conformance import __version__
-from conformance.lab.ring import ETH_P_ALL, VLAN_TYPE_VALID, VLAN_VALID, Instruction, attach
+from conformance.lab.taps.ring import ETH_P_ALL, VLAN_TYPE_VALID, VLAN_VALID, Instruction, attach
 from conformance.recording.capture import FLAG_INBOUND, FLAG_OUTBOUND
 from conformance.recording.pcapng import Writer
 

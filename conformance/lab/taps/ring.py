@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.lab.namespace import Namespace
+from conformance.lab.kernel.namespace import Namespace
 
 ETH_P_ALL: Final = 0x0003
 _SOL_PACKET: Final = 263

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
-from conformance.lab.linkwatch import Link, LinkWatch
-from conformance.lab.namespace import Namespace
-from conformance.lab.ring import DEFAULT_SIZE, RETIRE_MS, Instruction, Ring
-from conformance.lab.tapfile import Traffic, write
+from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.taps.linkwatch import Link, LinkWatch
+from conformance.lab.taps.ring import DEFAULT_SIZE, RETIRE_MS, Instruction, Ring
+from conformance.lab.taps.tapfile import Traffic, write
 from conformance.limits import TAP_FLUSH
 from conformance.recording.model import TapState
 

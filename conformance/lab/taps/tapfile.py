@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import __version__
-from conformance.lab.linkwatch import Link
-from conformance.lab.ring import (
+from conformance.lab.taps.linkwatch import Link
+from conformance.lab.taps.ring import (
     CHECKSUM_NOT_READY,
     CHECKSUM_VALID,
     FRAME,

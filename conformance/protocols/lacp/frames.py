@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Final
 
-from conformance.frames.ndp import mac_text
+from conformance.protocols.ndp import mac_text
 
 GROUP: Final = "01:80:c2:00:00:02"
 """The Slow Protocols group address, one of the reserved addresses that no bridge forwards."""

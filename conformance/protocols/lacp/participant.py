@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
-from conformance.frames.slow import MARKER_INFORMATION, NOTHING, Lacpdu, Participant, State, lacpdu, marker
+from conformance.protocols.lacp.frames import MARKER_INFORMATION, NOTHING, Lacpdu, Participant, State, lacpdu, marker
 
 FAST_PERIOD: Final = 1.0
 SLOW_PERIOD: Final = 30.0

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from conformance.frames import lldp
-from conformance.frames.lldp import Lldpdu
+from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.lldp.frames import Lldpdu
 
 NEVER: Final = math.inf
 TICK: Final = 1.0

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from conformance.frames.bpdu import (
+from conformance.protocols.stp.frames import (
     AGREEMENT,
     CONFIGURATION,
     DESIGNATED,

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from conformance.frames.ndp import mac_text
+from conformance.protocols.ndp import mac_text
 
 GROUP: Final = "01:80:c2:00:00:00"
 """The Bridge Group Address (IEEE 802.1D-2004 Table 7-10)."""

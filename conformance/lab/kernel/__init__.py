@@ -1,0 +1,1 @@
+"""The kernel of a namespace: programs, sockets, netlink, mounts, settings."""

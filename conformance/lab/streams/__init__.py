@@ -1,0 +1,1 @@
+"""Steady streams of datagrams, and the counters of their receivers."""

@@ -1,0 +1,1 @@
+"""LLDP (IEEE 802.1AB-2016): its frames, and an agent without I/O."""
