@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from conformance.scenarios.catalogue import SCENARIOS
+from conformance.provoking.catalogue import SCENARIOS
 
 RECORDED = ("reachability", "idle", "mtu", "discovery")
 """The scenarios of networks that nobody claims to move or to filter."""

@@ -15,10 +15,10 @@ from conformance.judging.plan import Selection
 from conformance.judging.shipped import checks
 from conformance.lab.sandbox.jobs import Pool
 from conformance.profile import Profile
+from conformance.provoking.catalogue import SCENARIOS
 from conformance.recording.model import Record
 from conformance.recording.store import load
 from conformance.running.record import BROUGHT_UP, Job
-from conformance.scenarios.catalogue import SCENARIOS
 
 BED = "links"
 RATIO = 1.3

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from conformance.limits import MOVE_WINDOW
-from conformance.scenarios.catalogue import SCENARIOS
+from conformance.provoking.catalogue import SCENARIOS
 
 MOVERS = ("linux-mover", "linux-mover-silent", "linux-overlay-mover")
 WANTED = 20.0

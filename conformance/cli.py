@@ -78,7 +78,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
 ) -> None:
     """Record the profiles in labs (the kernel-only set if none is named), judge, and print the matrix."""
     from conformance.commands.runs import Gate, run_profiles
-    from conformance.running.wish import Wish
+    from conformance.running.request import Wish
 
     wish = Wish(
         profiles=tuple(profiles or ()),

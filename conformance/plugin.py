@@ -17,7 +17,7 @@ from conformance.judging.plan import CONTROL, Instance
 from conformance.judging.register import check_of
 from conformance.running import run
 from conformance.running.driver import Driver
-from conformance.running.wish import Wish
+from conformance.running.request import Wish
 from conformance.verdict import Outcome, Verdict
 
 RUN = pytest.StashKey[run.Run]()

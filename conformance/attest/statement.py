@@ -14,8 +14,8 @@ from conformance.attest.manifest import sha256
 from conformance.errors import UsageError
 from conformance.report.atomic import write_atomically
 from conformance.report.gate import report_code
-from conformance.report.junit import case_name
 from conformance.report.model import Report, ReportedOutcome, as_json
+from conformance.report.render.junit import case_name
 from conformance.report.store import NAME as REPORT
 from conformance.verdict import Verdict
 

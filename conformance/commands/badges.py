@@ -8,8 +8,8 @@ from conformance.classes import UnknownClass, find_class
 from conformance.errors import UsageError
 from conformance.report import store
 from conformance.report.atomic import write_atomically
-from conformance.report.badge import badge, endpoint, svg
 from conformance.report.columns import labels
+from conformance.report.render.badge import badge, endpoint, svg
 
 
 def write_badges(folders: list[Path], out: Path, name: str | None) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance.report import difference_text as texts
 from conformance.report import store
 from conformance.report.difference import difference, exit_code
+from conformance.report.render import difference as texts
 
 _FORMS = {"text": texts.as_text, "markdown": texts.as_markdown, "json": texts.to_json}
 

@@ -18,9 +18,10 @@ from conformance.judging.field import FAMILIES, Found, Kept, Role, look_through,
 from conformance.judging.shipped import checks
 from conformance.profile import NAME, Profile
 from conformance.recording.capture import NotACapture
-from conformance.report import gate, junit, store
+from conformance.report import gate, store
 from conformance.report.assemble import from_outcomes
 from conformance.report.model import Header, Implementation, Report
+from conformance.report.render import junit
 from conformance.requirement import catalogue_hash
 
 _MAC: Final = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}")

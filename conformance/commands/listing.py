@@ -63,7 +63,7 @@ def adapters() -> Iterator[str]:
 
 def scenarios() -> Iterator[str]:
     """Every scenario."""
-    known: dict[str, Any] = importlib.import_module("conformance.scenarios.catalogue").SCENARIOS
+    known: dict[str, Any] = importlib.import_module("conformance.provoking.catalogue").SCENARIOS
     for scenario in known.values():
         yield f"{scenario.name:14} {scenario.title}"
 

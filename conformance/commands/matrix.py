@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.report import gate, matrix, pairs, store
+from conformance.report import gate, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
+from conformance.report.render import matrix, pairs
 
 
 def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | None, picture: Path | None) -> int:
@@ -18,7 +19,7 @@ def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | 
     if markdown is not None:
         write_atomically(markdown, as_markdown(reports))
     if picture is not None:
-        from conformance.report.overview import render_overview
+        from conformance.report.render.overview import render_overview
 
         write_atomically(picture, render_overview(matrix.build(reports)))
     if html is not None:
@@ -29,8 +30,8 @@ def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | 
 
 def write_page(reports: Sequence[tuple[Path, Report]], page: Path) -> None:
     """Write the page over these reports, each with its file; what lies beside them is linked and quoted."""
-    from conformance.report.page import render_page
-    from conformance.showing.exhibits import beside
+    from conformance.report.render.page import render_page
+    from conformance.showing.attachments import beside
 
     write_atomically(page, render_page([report for _, report in reports], beside(reports, page)))
 

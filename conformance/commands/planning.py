@@ -8,8 +8,8 @@ from conformance.adapters.interface import Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.judging.plan import CONTROL
 from conformance.judging.shipped import checks
+from conformance.provoking.catalogue import SCENARIOS
 from conformance.running.run import Run
-from conformance.scenarios.catalogue import SCENARIOS
 
 
 def lines(run: Run) -> Iterator[str]:

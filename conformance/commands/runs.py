@@ -13,13 +13,14 @@ from conformance.commands.matrix import as_markdown, print_matrix, write_page
 from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL
 from conformance.profile import available
-from conformance.report import gate, junit, store
+from conformance.report import gate, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
-from conformance.report.progress import Progress
+from conformance.report.render import junit
+from conformance.report.render.progress import Progress
 from conformance.running.driver import drive
+from conformance.running.request import Wish
 from conformance.running.run import Run
-from conformance.running.wish import Wish
 
 INTERRUPTED = 130
 
@@ -46,11 +47,11 @@ class Gate:
         """The exit code of a run; prints what changed since the baseline."""
         changed = 0
         if self.baseline is not None:
-            from conformance.report import difference_text
             from conformance.report.difference import difference, exit_code
+            from conformance.report.render.difference import as_text
 
             found = difference(_like(store.collect([self.baseline]), reports), reports)
-            print(f"\n{difference_text.as_text(found)}", end="")  # noqa: T201 - what was asked for
+            print(f"\n{as_text(found)}", end="")  # noqa: T201 - what was asked for
             changed = exit_code(found, allow_flaky=self.allow_flaky)
         if self.matrix_only:
             return gate.matrix_code(reports)

@@ -11,8 +11,8 @@ from pathlib import Path
 from conformance.errors import UsageError
 from conformance.recording.store import Recording, load
 from conformance.report.atomic import write_atomically
-from conformance.report.drawing import draw
-from conformance.showing import course
+from conformance.report.render.drawing import draw
+from conformance.showing import trace as course
 from conformance.verdict import Verdict
 
 

@@ -12,8 +12,8 @@ from conformance.profile import Profile
 from conformance.report import store
 from conformance.report.model import Report
 from conformance.running.driver import drive
+from conformance.running.request import Wish
 from conformance.running.run import Run
-from conformance.running.wish import Wish
 
 UNPROVED = "recordings: none is here, so nothing could be judged again"
 

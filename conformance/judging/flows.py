@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from conformance.judging.case import Case
 from conformance.protocols.ndp import ADVERTISEMENT, parse
 from conformance.recording.model import Flow, Socket
-from conformance.recording.sightings import Sighting
+from conformance.recording.observations import Sighting
 from conformance.recording.store import Recording
 
 ARP = 0x0806

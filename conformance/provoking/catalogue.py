@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from conformance.scenarios.stage import Stage
+    from conformance.provoking.context import Stage
     from conformance.testbed import Testbed
 
 
@@ -36,13 +36,13 @@ class Scenario:
 
     def shape(self, testbed: Testbed) -> Testbed:
         """The testbed as this scenario wants it."""
-        module = importlib.import_module(f"conformance.scenarios.{self.name}")
+        module = importlib.import_module(f"conformance.provoking.{self.name}")
         shape: Callable[[Testbed], Testbed] | None = getattr(module, "shape", None)
         return testbed if shape is None else shape(testbed)
 
     def act(self, stage: Stage) -> None:
         """Do it."""
-        importlib.import_module(f"conformance.scenarios.{self.name}").act(stage)
+        importlib.import_module(f"conformance.provoking.{self.name}").act(stage)
 
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {

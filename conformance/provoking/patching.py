@@ -16,9 +16,9 @@ from typing import Any, Final
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.pair import LinkPair
 from conformance.lab.partners.relay import Relay
-from conformance.scenarios.links import Link, aside, carrier, play
-from conformance.scenarios.stage import Stage
-from conformance.scenarios.views import show
+from conformance.provoking.context import Stage
+from conformance.provoking.ports import Link, aside, carrier, play
+from conformance.provoking.views import show
 
 LOOP_LIMIT: Final = 16
 """Copies of one frame on a cable at which it is cut."""

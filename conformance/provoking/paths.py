@@ -8,8 +8,8 @@ from itertools import permutations
 
 from conformance.adapters.interface import Address, Endpoint
 from conformance.lab.kernel.namespace import Namespace
+from conformance.provoking.context import Stage
 from conformance.recording.model import Family, Path
-from conformance.scenarios.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from conformance.adapters.interface import AdapterError, Linking, Port
 from conformance.lab import snapshot
 from conformance.lab.partners.wire import Wire, silence
 from conformance.lab.taps.canary import send_canary
+from conformance.provoking.context import Stage
 from conformance.recording.model import Canary, PortState, Window
-from conformance.scenarios.stage import Stage
 
 T = TypeVar("T")
 PULSE: Final = 0.1

@@ -16,7 +16,7 @@ from conformance import limits
 from conformance.lab.partners.wire import silence, within
 from conformance.protocols import numbered
 from conformance.protocols.numbered import Numbered
-from conformance.scenarios.links import Link
+from conformance.provoking.ports import Link
 
 INTERVAL: Final = 0.05
 """Between two frames of one conversation, in s."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from conformance.adapters.interface import AdapterError
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
 
 
 def show(stage: Stage, where: str, what: str, ask: Callable[[], Sequence[Any] | None]) -> None:

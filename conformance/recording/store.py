@@ -17,7 +17,7 @@ from conformance.recording.model import Flow, Record
 
 if TYPE_CHECKING:
     from conformance.recording.index import FrameIndex
-    from conformance.recording.sightings import Sighting
+    from conformance.recording.observations import Sighting
 
 RECORD: Final = "recording.json"
 FRAMES: Final = "frames.pcapng"
@@ -84,7 +84,7 @@ class Recording:
     @functools.cached_property
     def sightings(self) -> dict[int, list[Sighting]]:
         """Which pairs of sockets the packets of each flow carried, by flow id."""
-        from conformance.recording.sightings import sightings
+        from conformance.recording.observations import sightings
 
         return sightings(self.frames)
 

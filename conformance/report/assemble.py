@@ -24,7 +24,7 @@ from conformance.report.model import (
     counted,
     order,
 )
-from conformance.report.text import encodable
+from conformance.report.render.text import encodable
 from conformance.requirement import UnknownRequirement, find
 from conformance.verdict import GATING_LEVELS, Attempt, Judgement, Outcome, Verdict
 

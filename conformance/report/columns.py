@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from conformance.report.gate import Standing, standing
 from conformance.report.model import Report
-from conformance.report.text import one_line
+from conformance.report.render.text import one_line
 from conformance.verdict import Verdict
 
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from conformance.report.gate import excused
 from conformance.report.model import KnownDeviation, Report, ReportedEvidence, ReportedOutcome
-from conformance.report.parameters import summarise
-from conformance.report.text import one_line
+from conformance.report.render.parameters import summarise
+from conformance.report.render.text import one_line
 from conformance.verdict import Verdict
 
 

@@ -10,7 +10,7 @@ from conformance.report.columns import Column, State, column, labels, state
 from conformance.report.findings import Finding, Kind, Remark, findings, notes, stale, unsupported
 from conformance.report.gate import excused
 from conformance.report.model import Answer, ClassResult, Report, ReportedOutcome
-from conformance.report.text import number_text, one_line, plural
+from conformance.report.render.text import number_text, one_line, plural
 from conformance.requirement import Requirement, catalogue, catalogue_hash, clause_text, families
 from conformance.verdict import Verdict, worst
 

@@ -9,7 +9,7 @@ from statistics import median
 from conformance.report.columns import labels
 from conformance.report.figures import spread
 from conformance.report.model import Report, ReportedOutcome
-from conformance.report.text import number_text, one_line, plural
+from conformance.report.render.text import number_text, one_line, plural
 
 
 def table(reports: Sequence[Report]) -> str:

@@ -17,11 +17,11 @@ from conformance.judging.links import lateness
 from conformance.judging.plan import RecordingKey
 from conformance.lab.sandbox.jobs import JobError, Pool
 from conformance.profile import Profile
+from conformance.provoking.catalogue import SCENARIOS
 from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording, folder_name, load
 from conformance.running.record import Job
-from conformance.scenarios.catalogue import SCENARIOS
 from conformance.testbed import Testbed
 
 

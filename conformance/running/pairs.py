@@ -14,7 +14,7 @@ from conformance.profile import Profile
 from conformance.testbed import Testbed
 
 if TYPE_CHECKING:
-    from conformance.running.wish import Wish
+    from conformance.running.request import Wish
 
 
 def load_pairs(wish: Wish) -> dict[str, Profile]:

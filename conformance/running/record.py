@@ -22,10 +22,10 @@ from conformance.lab.plain import try_cables
 from conformance.lab.taps.ring import DEFAULT_SIZE, Instruction
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile
+from conformance.provoking.catalogue import SCENARIOS, Scenario
+from conformance.provoking.context import Stage, machine_load
 from conformance.recording.model import IdentityState, Record
 from conformance.recording.store import FRAMES, LOGS, finish
-from conformance.scenarios.catalogue import SCENARIOS, Scenario
-from conformance.scenarios.stage import Stage, machine_load
 
 GROUP_FRAMES: Final = (
     (0x30, 0, 0, 0),  # ldb [0]: the first byte of the destination

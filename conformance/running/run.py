@@ -16,16 +16,16 @@ from conformance.errors import UsageError
 from conformance.judging.plan import CONTROL, Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
 from conformance.profile import Profile
+from conformance.provoking.catalogue import SCENARIOS
 from conformance.recording.source import Missing, Source, Stored
 from conformance.recording.store import Recording
-from conformance.running.wish import Wish, check_decided, check_only, check_unused, remember, remembered
-from conformance.scenarios.catalogue import SCENARIOS
+from conformance.running.request import Wish, check_decided, check_only, check_unused, remember, remembered
 from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
     from conformance.adapters.interface import Adapter, Identity, Unavailable
     from conformance.lab.sandbox.jobs import Pool
-    from conformance.report.progress import Progress
+    from conformance.report.render.progress import Progress
     from conformance.running.live import Live
 
 KERNEL_ONLY = ("nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan")

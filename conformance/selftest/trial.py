@@ -19,12 +19,12 @@ from conformance.judging.session import Session
 from conformance.judging.shipped import checks
 from conformance.pairs.pairing import JOINT, pair_of
 from conformance.profile import Profile
+from conformance.provoking.catalogue import SCENARIOS
 from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
 from conformance.requirement import Level
 from conformance.running.live import Live, Order, crowded
-from conformance.scenarios.catalogue import SCENARIOS
 from conformance.selftest.fault import Fault
 from conformance.selftest.subject import profile_of
 from conformance.verdict import Outcome, Verdict

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from conformance.errors import UsageError
 from conformance.recording.store import FRAMES, LOGS, Recording, load
-from conformance.report.exhibit import Exhibit, Exhibits, LogExcerpt
+from conformance.report.attachments import Exhibit, Exhibits, LogExcerpt
 from conformance.report.model import Report, ReportedEvidence
-from conformance.report.text import one_line
+from conformance.report.render.text import one_line
 from conformance.showing import timeline
 
 AROUND_NS: Final = 250_000_000

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from conformance.recording.model import Event, Outage, Record, Stream
-from conformance.report.drawing import duration
+from conformance.report.render.drawing import duration
 from conformance.report.sequence import Mark, Span
 
 _FLOW: Final = re.compile(r"\bflow (\d+)")

@@ -11,7 +11,7 @@ from conformance.judging.case import Case, judge
 from conformance.judging.shipped import checks
 from conformance.protocols import ndp
 from conformance.recording.store import Recording
-from conformance.report.drawing import duration
+from conformance.report.render.drawing import duration
 from conformance.report.sequence import Packet, TimeSequence, sequence_of
 from conformance.requirement import Requirement
 from conformance.showing import timeline

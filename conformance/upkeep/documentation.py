@@ -34,8 +34,8 @@ def _published() -> Iterator[tuple[Path, str]]:
     """The matrix of the published reports, and its picture for the README."""
     from conformance.commands.matrix import as_markdown
     from conformance.report import store
-    from conformance.report.matrix import build
-    from conformance.report.overview import render_overview
+    from conformance.report.render.matrix import build
+    from conformance.report.render.overview import render_overview
 
     reports = store.collect([DOCS.parent / "reports"])
     yield DOCS.parent / "reports" / "MATRIX.md", as_markdown(reports)

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from conformance.report import store
 from conformance.report.columns import labels
-from conformance.report.drawing import draw
-from conformance.report.matrix import build, render_markdown
 from conformance.report.model import Report
-from conformance.report.overview import render_overview
-from conformance.report.page import render_page
+from conformance.report.render.drawing import draw
+from conformance.report.render.matrix import build, render_markdown
+from conformance.report.render.overview import render_overview
+from conformance.report.render.page import render_page
+from conformance.report.render.wording import result_text
 from conformance.report.sequence import sequence_of
-from conformance.report.wording import result_text
 
 ROOT: Final = Path(__file__).parents[2]
 REPORTS: Final = ROOT / "reports"

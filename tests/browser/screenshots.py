@@ -11,7 +11,7 @@ from typing import Final, Literal
 from playwright.sync_api import expect, sync_playwright
 
 import reports
-from conformance.report.page import render_page
+from conformance.report.render.page import render_page
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 WIDE: Final = (1360, 850)

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 import reports
-from conformance.report.page import render_page
+from conformance.report.render.page import render_page
 
 pytestmark = pytest.mark.browser
 

@@ -11,8 +11,8 @@ import pytest
 from command import plugfest
 
 from conformance.recording.store import find, load
-from conformance.report import pairs
 from conformance.report.model import Report, canonical_outcomes
+from conformance.report.render import pairs
 from conformance.report.store import collect, read
 from conformance.verdict import Verdict
 

@@ -23,9 +23,9 @@ from conformance.lab.taps.passive import hear
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile, load
 from conformance.protocols.lldp import frames as lldp
+from conformance.provoking.context import Stage
+from conformance.provoking.ports import Link, carrier, play, window
 from conformance.recording.index import FrameIndex
-from conformance.scenarios.links import Link, carrier, play, window
-from conformance.scenarios.stage import Stage
 from conformance.testbed import load as load_testbed
 
 EXPERIMENT = b"\x88\xb5"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from command import outcomes, plugfest
 
-from conformance.report import pairs
 from conformance.report.model import canonical_outcomes
+from conformance.report.render import pairs
 from conformance.report.store import collect, read
 from conformance.verdict import Verdict
 

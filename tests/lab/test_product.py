@@ -132,8 +132,8 @@ def test_judging_never_imports_the_lab(
     ended = plugfest(tmp_path, "judge", small_run[0], "--out", "again", PYTHONPATH=str(tmp_path / "hook"))
     assert ended.returncode == 1
     modules = (tmp_path / "modules").read_text().splitlines()
-    assert "conformance.checks.test_nat" in modules
-    rooms = ("conformance.lab", "conformance.scenarios.stage", "conformance.adapters.", "pyroute2", "docker")
+    assert "conformance.families.nat.checks" in modules
+    rooms = ("conformance.lab", "conformance.provoking.context", "conformance.adapters.", "pyroute2", "docker")
     assert [name for name in modules if name.startswith(rooms) and name != "conformance.adapters.interface"] == []
 
 

@@ -19,10 +19,10 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
 from conformance.lab.taps.listen import Listener
 from conformance.lab.taps.tap import Recorder
+from conformance.provoking.context import watch_outlet
 from conformance.recording.index import FrameIndex
 from conformance.recording.model import Family, Flow, FlowProtocol
 from conformance.recording.model import Path as Way
-from conformance.scenarios.stage import watch_outlet
 
 pytestmark = pytest.mark.peers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.checks.test_addr import _reserved
+from conformance.families.addr.checks import _reserved
 from conformance.recording.model import AddressState
 
 

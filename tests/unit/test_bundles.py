@@ -23,12 +23,12 @@ from conformance.adapters.switch.outside import Bundle, OutsideBundle
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
 from conformance.adapters.views import Member, ShowingMembers
-from conformance.checks.test_pair_views import test_state_of_a_group_is_what_the_cables_show as lacp_view
 from conformance.errors import UsageError
+from conformance.families.pair.checks_views import test_state_of_a_group_is_what_the_cables_show as lacp_view
 from conformance.judging.case import Case, judge
 from conformance.protocols.lacp.frames import State
+from conformance.provoking.views import show
 from conformance.recording.model import Event
-from conformance.scenarios.views import show
 from conformance.verdict import Judgement, Verdict
 
 PROFILES = {"arista_eos": "arista-eos-lag", "cisco_ios": "cisco-ios-lag", "juniper_junos": "juniper-junos-lag"}

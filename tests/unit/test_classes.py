@@ -14,8 +14,8 @@ from conformance.errors import UsageError
 from conformance.report import gate
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.grid import build
-from conformance.report.markdown import render_markdown
 from conformance.report.model import Answer, ClassResult, Header, Implementation, Report
+from conformance.report.render.markdown import render_markdown
 from conformance.requirement import CatalogueError
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict
 

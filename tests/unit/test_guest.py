@@ -10,10 +10,10 @@ from struct import Struct
 import pytest
 
 from conformance.adapters.qemu import image, settings
+from conformance.adapters.qemu.guest import calls
+from conformance.adapters.qemu.guest.addresses import packed, unpacked
+from conformance.adapters.qemu.guest.calls import Call, Memory, Request, given, room
 from conformance.adapters.qemu.settings import Settings
-from conformance.lab.guest import calls
-from conformance.lab.guest.addresses import packed, unpacked
-from conformance.lab.guest.calls import Call, Memory, Request, given, room
 
 BASE = 0x60_1000
 HEAD = Struct("=5q")

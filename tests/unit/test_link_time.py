@@ -12,7 +12,7 @@ import pytest
 from meeting import UP, Seen, at, event, every_second, lacpdus, recorded
 
 from conformance import limits
-from conformance.checks import test_pair_lacp as pair_lacp
+from conformance.families.pair import checks_lacp as pair_lacp
 from conformance.judging import cables
 from conformance.judging.case import Case, Undecided, judge
 from conformance.judging.links import tardiness, unhurried
@@ -20,9 +20,9 @@ from conformance.lab.plain import GROUPS, PLAIN
 from conformance.protocols import numbered
 from conformance.protocols.lacp.frames import State
 from conformance.protocols.numbered import Numbered
+from conformance.provoking.traffic import Dialogue
 from conformance.recording.model import Event
 from conformance.recording.store import Recording
-from conformance.scenarios.dialogue import Dialogue
 from conformance.verdict import Verdict
 
 JOINED = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.checks.test_lldp_management import _addresses
-from conformance.judging import tlvs
+from conformance.families.lldp import evidence_tlvs as tlvs
+from conformance.families.lldp.checks_management import _addresses
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp import management
 from conformance.recording.model import AddressState, InterfaceState

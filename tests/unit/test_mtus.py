@@ -7,8 +7,9 @@ from struct import pack
 import pytest
 
 from conformance import profile, testbed
+from conformance.families.mtu import scenario as mtu
+from conformance.families.mtu.evidence import by_way, path_mtu, told_truly, vxlan_overhead
 from conformance.judging.hops import reporters_of_path
-from conformance.judging.mtus import by_way, path_mtu, told_truly, vxlan_overhead
 from conformance.recording.model import (
     AddressState,
     Answer,
@@ -21,7 +22,6 @@ from conformance.recording.model import (
     Snapshot,
     Socket,
 )
-from conformance.scenarios import mtu
 
 OFFENDER = "203.0.113.1"
 ENDPOINT = EndpointState(

@@ -20,12 +20,12 @@ from conformance.lab.lab import Cable
 from conformance.pairs.pairing import add_host, couples, members, pair_of, sides_of
 from conformance.places import TESTBEDS
 from conformance.profile import load
-from conformance.report import pairs
 from conformance.report.assemble import from_outcomes
-from conformance.report.glyphs import UNICODE
 from conformance.report.model import Absence, Header, Implementation, Report
+from conformance.report.render import pairs
+from conformance.report.render.glyphs import UNICODE
+from conformance.running.request import Wish
 from conformance.running.run import Run
-from conformance.running.wish import Wish
 from conformance.testbed import Testbed
 from conformance.testbed import load as load_testbed
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict

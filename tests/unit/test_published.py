@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from conformance.cli import app
-from conformance.report.badge import badge, endpoint, svg
 from conformance.report.model import as_json
+from conformance.report.render.badge import badge, endpoint, svg
 from conformance.report.store import read
 from conformance.upkeep.published import main, problems, publish
 

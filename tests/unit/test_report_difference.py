@@ -17,9 +17,9 @@ from conformance.errors import UsageError
 from conformance.report import gate
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.difference import ChangeKind, Difference, difference, exit_code
-from conformance.report.difference_text import as_markdown, as_text, to_json
 from conformance.report.figures import compare, lower_is_better
 from conformance.report.model import Header, Implementation, Report
+from conformance.report.render.difference import as_markdown, as_text, to_json
 from conformance.report.stability import table
 from conformance.report.store import write
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict

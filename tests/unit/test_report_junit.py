@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.report import junit
 from conformance.report.assemble import from_outcomes
 from conformance.report.model import Absence, Header, Implementation, KnownDeviation, Report
+from conformance.report.render import junit
 from conformance.report.store import collect
 from conformance.verdict import Attempt, Evidence, Judgement, Outcome, Verdict
 

@@ -15,11 +15,11 @@ from rich.console import Console
 from conformance.report import grid
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.findings import Kind
-from conformance.report.matrix import Matrix, build, render_markdown, render_terminal
 from conformance.report.model import Absence, Header, Implementation, Report
-from conformance.report.parameters import summarise
-from conformance.report.terminal import fold
-from conformance.report.text import number_text, one_line
+from conformance.report.render.matrix import Matrix, build, render_markdown, render_terminal
+from conformance.report.render.parameters import summarise
+from conformance.report.render.terminal import fold
+from conformance.report.render.text import number_text, one_line
 from conformance.requirement import ClauseCheck, Level, Requirement, catalogue
 from conformance.verdict import Attempt, Evidence, Judgement, Outcome, Verdict
 

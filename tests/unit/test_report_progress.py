@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from conformance.report.progress import Progress
+from conformance.report.render.progress import Progress
 from conformance.verdict import Verdict
 
 
@@ -85,7 +85,7 @@ def test_many_threads(terminal: bool) -> None:
 
 def test_rich_is_not_imported_before_it_is_needed() -> None:
     program = (
-        "import sys, conformance.report.progress, conformance.report.matrix, conformance.report.gate;"
+        "import sys, conformance.report.render.progress, conformance.report.render.matrix, conformance.report.gate;"
         "sys.exit(bool({'rich', 'junit_xml', 'scapy', 'docker', 'pytest', 'pyroute2', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

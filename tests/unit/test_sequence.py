@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.report.drawing import draw, duration
+from conformance.report.render.drawing import draw, duration
 from conformance.report.sequence import Mark, Span, parse, sequence_of
 
 NEAR = "243 h1a:eth0 02:42:0a:01:00:02 > 02:42:1c:d8:87:ec"

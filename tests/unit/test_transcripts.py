@@ -31,12 +31,12 @@ from conformance.adapters.switch.outside import OutsideBridge
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
 from conformance.adapters.views import Counters, Station
-from conformance.judging import discovery
+from conformance.families.lldp import evidence as discovery
 from conformance.judging.case import Case, judge
 from conformance.judging.views import views
 from conformance.lab.sandbox import custody
+from conformance.provoking.views import show
 from conformance.recording.model import Event
-from conformance.scenarios.views import show
 from conformance.verdict import Verdict
 
 PORTS = {

@@ -12,10 +12,10 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, BundleWish, Port
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.qemu.cards import SLOTS, Carriers, cards_of, ports_of
+from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.adapters.qemu.image import booting
 from conformance.adapters.qemu.settings import TEAMD, GuestKernelFiles, Settings, find_program
 from conformance.lab import snapshot
-from conformance.lab.guest import GuestNamespace
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.sysctls import pin
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab

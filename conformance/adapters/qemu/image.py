@@ -19,9 +19,9 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError
+from conformance.adapters.qemu.guest import Channel, GuestLostError, Hello
 from conformance.adapters.qemu.machine import Machine
 from conformance.adapters.qemu.settings import GuestKernelFiles, Settings
-from conformance.lab.guest import Channel, GuestLostError, Hello
 from conformance.lab.lab import Lab, Node
 
 COMMAND_LINE: Final = "console=ttyS0 quiet panic=-1 no_timer_check mitigations=off nokaslr"
@@ -116,7 +116,7 @@ def booting(
 
 def build_agent(compiler: str, place: Path) -> bytes:
     """The agent as a program without any library. Raises AdapterError with the compiler's own words."""
-    source = resources.files("conformance.lab.guest").joinpath("agent.c").read_text()
+    source = resources.files("conformance.adapters.qemu.guest").joinpath("agent.c").read_text()
     command = [compiler, "-nostdlib", "-static", "-o", str(place), "-x", "c", "-"]
     done = subprocess.run(command, input=source, capture_output=True, text=True, timeout=limits.COMMAND, check=False)
     if done.returncode:

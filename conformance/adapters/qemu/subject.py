@@ -13,11 +13,11 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint, M
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Lease, refusals
+from conformance.adapters.qemu.guest import Channel, GuestNamespace
 from conformance.adapters.qemu.image import Frozen
 from conformance.adapters.qemu.machine import Machine, device
 from conformance.adapters.qemu.settings import Settings
 from conformance.adapters.qemu.tap import Tap, open_tap
-from conformance.lab.guest import Channel, GuestNamespace
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.sysctls import pin

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import conformance
-from conformance.adapters.aggregator.switch import Misconduct, RunningSwitch
 from conformance.adapters.interface import Identity
+from conformance.adapters.reference_lacp.switch import Misconduct, RunningSwitch
 from conformance.lab.lab import Lab
 from conformance.profile import Profile, Strict
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from conformance.families.acl.evidence import Bits, Tried, tried
+from conformance.families.acl.evidence_rejections import false_reports, false_resets
 from conformance.judging.case import Case
-from conformance.judging.isolation import Bits, Tried, tried
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
-from conformance.judging.rejections import false_reports, false_resets
 
 
 def _found(case: Case) -> Tried:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from conformance.families.acl.evidence import tried
+from conformance.families.acl.evidence_crafted import Rows, allowed, arrived, numbers, plain_control, quoting, sent
 from conformance.judging.case import Case
-from conformance.judging.crafted import Rows, allowed, arrived, numbers, plain_control, quoting, sent
-from conformance.judging.evidence import rows_of, taps_of
-from conformance.judging.isolation import tried
+from conformance.judging.flows import rows_of, taps_of
 from conformance.judging.register import FAMILIES, check
 from conformance.recording.model import Flow
 

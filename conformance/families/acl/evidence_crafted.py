@@ -9,9 +9,9 @@ from ipaddress import ip_address
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.families.acl.evidence import parties_of
 from conformance.judging.case import Case
-from conformance.judging.evidence import rows_of, taps_of
-from conformance.judging.isolation import parties_of
+from conformance.judging.flows import rows_of, taps_of
 from conformance.policy.truth import Opening, Party, fate
 from conformance.protocols.marker import MARKER, mark
 from conformance.recording.model import Flow

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from conformance.adapters.linux.filtered import TABLE, Filtered, FilteredInwards, FilteredV4Only
+from conformance.families.acl import faults_filters as leaky
 from conformance.recording.model import Record
-from conformance.selftest import leaky_filters as leaky
 from conformance.selftest.fault import Fault, Witness, rule_hit
 
 FEW: Final = 8

@@ -13,6 +13,8 @@ from functools import partial
 from typing import Final
 
 from conformance.adapters.interface import AdapterError, Attachment, Filtering
+from conformance.families.acl.scenario_change import again, change, late
+from conformance.families.acl.scenario_edges import OPERATORS, edges
 from conformance.lab.flow.loop import descriptors
 from conformance.lab.flow.mesh import Wanted, meshes
 from conformance.lab.flow.mesh_result import MeshResult
@@ -20,11 +22,9 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.limits import ANSWER
 from conformance.policy.document import Policy, load
+from conformance.provoking.context import Stage
 from conformance.recording.matrix import packed
 from conformance.recording.model import Family, Matrix
-from conformance.scenarios.policy_change import again, change, late
-from conformance.scenarios.policy_edges import OPERATORS, edges
-from conformance.scenarios.stage import Stage
 
 POLICY: Final = "three-tier"
 PORTS: Final = (53, 80, 5432)

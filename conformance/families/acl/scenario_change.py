@@ -20,15 +20,15 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Restarting
+from conformance.families.acl.scenario_edges import OPEN, raw_socket, tier
 from conformance.lab.flow import Probe
 from conformance.lab.lab import Host
 from conformance.policy.document import Policy, Rule
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
+from conformance.provoking.context import Stage
+from conformance.provoking.silence import keep_silent
 from conformance.recording.model import Family, Flow, Socket
-from conformance.scenarios.policy_edges import OPEN, raw_socket, tier
-from conformance.scenarios.silence import keep_silent
-from conformance.scenarios.stage import Stage
 
 PORT: Final = 8003
 """Of the streams: within the range that is open from the web to the applications."""

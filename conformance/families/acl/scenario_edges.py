@@ -22,8 +22,8 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.policy.document import Policy
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
+from conformance.provoking.context import Stage
 from conformance.recording.model import Family, Flow, FlowProtocol, Path, Socket
-from conformance.scenarios.stage import Stage
 
 FIRST, LAST = 8000, 8009
 """The range of ports that the policy opens to the web at the applications."""

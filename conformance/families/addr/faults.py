@@ -10,6 +10,7 @@ from conformance import limits
 from conformance.adapters.interface import Attachment, Endpoint, Interface
 from conformance.adapters.linux.network import INTERFACE, mac_of
 from conformance.adapters.linux.routed import Routed
+from conformance.families.addr.faults_tunnel import Tunnelled, is_tunnel
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.recording.model import Record
@@ -26,7 +27,6 @@ from conformance.selftest.alterations import (
     telling,
 )
 from conformance.selftest.fault import Fault, Witness
-from conformance.selftest.tunnel import Tunnelled, is_tunnel
 
 SHARED: Final = 70
 """Number within its host's prefix of the address that two endpoints get."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance import limits
+from conformance.families.nd.evidence import sent_by
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, slack
-from conformance.judging.neighbours import sent_by
 from conformance.judging.register import FAMILIES, check
 from conformance.judging.views import views
 from conformance.protocols import arp

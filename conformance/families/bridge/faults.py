@@ -9,11 +9,11 @@ from functools import partial
 from typing import Final
 
 from conformance.adapters.interface import BridgeWish
+from conformance.families.bridge.faults_interposer import Flaw
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import TC, TCA, TOPOLOGY_CHANGE_NOTIFICATION
 from conformance.selftest.fault import Fault, link_fault
-from conformance.selftest.interposer import Flaw
 
 KERNEL: Final = "linux-bridge"
 OPEN_VSWITCH: Final = "ovs-bridge"

@@ -31,9 +31,9 @@ from conformance.protocols.numbered import (
     Numbered,
 )  # fmt: skip
 from conformance.protocols.reserved import RESERVED, reserved_frame
-from conformance.scenarios.links import Link, aside, play
-from conformance.scenarios.stage import Stage
-from conformance.scenarios.views import show
+from conformance.provoking.context import Stage
+from conformance.provoking.ports import Link, aside, play
+from conformance.provoking.views import show
 from conformance.testbed import Testbed
 
 PORTS: Final = 4

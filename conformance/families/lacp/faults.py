@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from conformance.adapters.aggregator.switch import Misconduct
+from conformance.adapters.reference_lacp.switch import Misconduct
 from conformance.protocols.lacp.frames import State
 from conformance.protocols.lacp.participant import Conduct
 from conformance.protocols.stp import frames as stp

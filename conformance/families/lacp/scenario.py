@@ -24,8 +24,8 @@ from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import GRANTED, Marker, State, lacpdu
 from conformance.protocols.lacp.participant import Conduct, System
 from conformance.protocols.numbered import Numbered
-from conformance.scenarios.links import Link, aside, carrier, play, window
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
+from conformance.provoking.ports import Link, aside, carrier, play, window
 from conformance.testbed import Testbed
 
 CONVERSATIONS: Final = 4

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from conformance import limits
-from conformance.judging import discovery, tlvs
+from conformance.families.lldp import evidence as discovery
+from conformance.families.lldp import evidence_tlvs as tlvs
+from conformance.families.lldp.evidence import SECOND
 from conformance.judging.case import Case
-from conformance.judging.discovery import SECOND
 from conformance.judging.links import slack, unhurried
 from conformance.judging.register import check
 from conformance.protocols.lldp import frames as lldp

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from conformance.judging import discovery
+from conformance.families.lldp import evidence as discovery
+from conformance.families.lldp.evidence import Sent
 from conformance.judging.case import Case
-from conformance.judging.discovery import Sent
 from conformance.judging.register import check
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp import management

@@ -25,8 +25,8 @@ from conformance.adapters.discovery import (
 from conformance.adapters.interface import AdapterError
 from conformance.lab.partners.wire import silence
 from conformance.protocols.lldp import frames as lldp
-from conformance.scenarios.links import Link, aside, play, window
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
+from conformance.provoking.ports import Link, aside, play, window
 
 STEADY_INTERVALS = {"fast": 2, "thorough": 4}
 LONG_INTERVAL = 10.0

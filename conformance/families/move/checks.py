@@ -7,8 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from conformance import limits
-from conformance.judging.case import Case
-from conformance.judging.moves import (
+from conformance.families.move.evidence import (
     SECOND,
     Announcement,
     Move,
@@ -20,6 +19,7 @@ from conformance.judging.moves import (
     onlookers,
     with_family,
 )
+from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
 from conformance.protocols import arp, ndp
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from conformance import limits
-from conformance.judging.case import Case
-from conformance.judging.moves import (
+from conformance.families.move.evidence import (
     SECOND,
     Address,
     Move,
@@ -17,6 +16,7 @@ from conformance.judging.moves import (
     moves,
     with_family,
 )
+from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
 from conformance.protocols import arp, ndp
 from conformance.recording.model import Change, Stream

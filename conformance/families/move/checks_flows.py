@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from conformance.families.move.evidence import moves
 from conformance.judging.case import Case
-from conformance.judging.moves import moves
 from conformance.judging.register import FAMILIES, check
 from conformance.recording.index import FrameIndex
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from conformance import limits
+from conformance.families.move.evidence import SECOND, Address, Announcement, Move, milliseconds, moves
 from conformance.judging.case import Case
 from conformance.judging.links import slack
-from conformance.judging.moves import SECOND, Address, Announcement, Move, milliseconds, moves
 from conformance.judging.register import check
 from conformance.protocols import arp, ndp, vrrp
 from conformance.recording.model import TapState

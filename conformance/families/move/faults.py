@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from conformance.families.move import faults_movers as movers
+from conformance.families.move.faults_announcer import ONLY, mover_fault
 from conformance.recording.model import Record
-from conformance.selftest import movers
-from conformance.selftest.announcer import ONLY, mover_fault
 from conformance.selftest.fault import Fault, rule_hit
 
 EFFECT: Final = ("move.neighbours-follow", "move.traffic-follows")

@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
 from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.families.move.faults_announcer import Announcer, mover_fault, sound
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
 from conformance.protocols import arp
-from conformance.selftest.announcer import Announcer, mover_fault, sound
 from conformance.selftest.fault import Fault
 
 GAP: Final = 1.05

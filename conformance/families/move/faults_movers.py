@@ -8,12 +8,12 @@ from typing import Any, Final
 from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.network import INTERFACE, Lease, refusals
+from conformance.families.move.faults_announcer import Announcer, rarp, sound
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, link_local
 from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source, transport
 from conformance.protocols import arp, ndp
-from conformance.selftest.announcer import Announcer, rarp, sound
 from conformance.selftest.fault import planted
 
 RARP_GAPS: Final = (0.0, 0.05, 0.15, 0.25, 0.35)

@@ -15,13 +15,13 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
 from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.families.move.faults_announcer import mover_fault
+from conformance.families.move.faults_movers import Altered, Lingering
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.protocols import vrrp
-from conformance.selftest.announcer import mover_fault
 from conformance.selftest.fault import Fault
-from conformance.selftest.movers import Altered, Lingering
 
 INTERVAL: Final = 1.0
 MASTER, BACKUP = 150, 100

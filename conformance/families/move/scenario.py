@@ -19,18 +19,18 @@ from typing import Final, Literal
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Moving, Outside
-from conformance.lab.guest import GuestNamespace
+from conformance.adapters.qemu.guest import GuestNamespace
+from conformance.families.move.scenario_conflict import contest
+from conformance.families.move.scenario_connections import hold_flows, resume_flows
+from conformance.families.move.scenario_observers import ask, onlookers, prime
 from conformance.lab.kernel.monitor import NEIGHBOURS, PRESENCE, Monitor
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.lab.streams.counters import Ends, tally
 from conformance.lab.streams.streams import GUEST_RATE, RATE, Plan, Receiver, Streams
+from conformance.provoking.context import Stage, tap_name
+from conformance.provoking.silence import keep_silent
 from conformance.recording.model import Event, InterfaceState, MoveState, Path
-from conformance.scenarios.conflict import contest
-from conformance.scenarios.lasting import hold_flows, resume_flows
-from conformance.scenarios.onlookers import ask, onlookers, prime
-from conformance.scenarios.silence import keep_silent
-from conformance.scenarios.stage import Stage, tap_name
 from conformance.testbed import Segment, Station, Testbed
 
 Style = Literal["silent", "talking"]

@@ -8,11 +8,11 @@ from ipaddress import IPv4Interface
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment
+from conformance.families.move.scenario_observers import THIRD, Onlooker
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.protocols import arp
-from conformance.scenarios.onlookers import THIRD, Onlooker
-from conformance.scenarios.silence import keep_silent
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
+from conformance.provoking.silence import keep_silent
 
 CLAIMS = 2
 """The second claim comes within DEFEND_INTERVAL, 10 s, of the first one (RFC 5227 §1.1)."""

@@ -9,7 +9,7 @@ from conformance import limits
 from conformance.adapters.interface import Endpoint
 from conformance.lab.flow import Probe, Server
 from conformance.lab.flow.held import Held
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
 
 PURPOSE: Final = "survive"
 PORT: Final = 5610

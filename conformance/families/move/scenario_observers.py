@@ -17,8 +17,8 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import UPLINK, documentation_mac
 from conformance.protocols import arp
 from conformance.protocols.ndp import solicitation
+from conformance.provoking.context import Stage
 from conformance.recording.model import Family, Path
-from conformance.scenarios.stage import Stage
 
 THIRD: Final = "third"
 ROUTER: Final = "router"

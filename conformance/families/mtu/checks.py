@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from conformance import limits
+from conformance.families.mtu.evidence import by_way, path_mtu, sender_mtu, told_truly, vxlan_overhead
 from conformance.judging.case import Case
-from conformance.judging.evidence import rows_of
+from conformance.judging.flows import rows_of
 from conformance.judging.hops import reporters_of_path
-from conformance.judging.mtus import by_way, path_mtu, sender_mtu, told_truly, vxlan_overhead
 from conformance.judging.register import FAMILIES, check
 from conformance.recording.model import Flow
 

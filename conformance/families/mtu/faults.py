@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from conformance.adapters.interface import Endpoint
 from conformance.adapters.linux.network import INTERFACE
 from conformance.adapters.linux.vxlan import ROOM, TUNNEL
+from conformance.families.mtu.scenario import UNDERLAY
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
@@ -24,7 +25,6 @@ from conformance.lab.nftables import (
     transport,
 )
 from conformance.recording.model import Record
-from conformance.scenarios.mtu import UNDERLAY
 from conformance.selftest.alterations import interfaces, lease_of, telling
 from conformance.selftest.chains import Planted, Rules, forwarding, mangling, together
 from conformance.selftest.fault import Fault, rule_hit

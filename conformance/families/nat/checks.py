@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.judging.case import Case, socket_text
-from conformance.judging.evidence import foreign
+from conformance.judging.flows import foreign
 from conformance.judging.register import FAMILIES, check
 from conformance.recording.model import Flow
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 
 from conformance.adapters.linux.bridges import BRIDGE
+from conformance.families.route.scenario import PORT, SHARED_SOURCE_PORT
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
@@ -22,7 +23,6 @@ from conformance.lab.nftables import (
     state,
     transport,
 )
-from conformance.scenarios.reachability import PORT, SHARED_SOURCE_PORT
 from conformance.selftest.chains import (
     Planted,
     Rules,

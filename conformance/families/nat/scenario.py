@@ -14,14 +14,14 @@ from collections.abc import Iterator
 
 from conformance import limits
 from conformance.adapters.interface import Attachment
+from conformance.families.nat.scenario_late import AFTERWARDS, AT_ONCE, claim, come_late, talk
+from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
 from conformance.lab.flow.held import Held
 from conformance.lab.lab import Host
-from conformance.scenarios.latecomer import AFTERWARDS, AT_ONCE, claim, come_late, talk
-from conformance.scenarios.paths import ways
-from conformance.scenarios.reachability import PORT, probe
-from conformance.scenarios.silence import keep_silent
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
+from conformance.provoking.paths import ways
+from conformance.provoking.silence import keep_silent
 
 STATE_LIFETIMES = (
     "nf_conntrack_generic_timeout",

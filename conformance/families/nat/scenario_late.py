@@ -8,14 +8,14 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
+from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
 from conformance.lab.lab import documentation_mac
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
-from conformance.scenarios.paths import ways
-from conformance.scenarios.reachability import PORT, probe
-from conformance.scenarios.silence import keep_silent
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
+from conformance.provoking.paths import ways
+from conformance.provoking.silence import keep_silent
 
 AT_ONCE: Final = "at-once"
 AFTERWARDS: Final = "after-claims"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 
 from conformance import limits
+from conformance.families.nd.evidence import advertisements_for, mld_reports, neighbours, packets_from, seen_from_start
 from conformance.judging.case import Case
-from conformance.judging.neighbours import advertisements_for, mld_reports, neighbours, packets_from, seen_from_start
 from conformance.judging.register import check
 from conformance.protocols.ndp import ADVERTISEMENT, ALL_NODES, SOURCE_OPTION, TARGET_OPTION, Neighbor, solicited_node
 from conformance.recording.model import EndpointState, Event, Flow

@@ -12,16 +12,16 @@ from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
+from conformance.families.route.scenario import PORT, probe
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.lab.snapshot import interfaces
 from conformance.protocols.ndp import UNSPECIFIED, solicitation
+from conformance.provoking.context import Stage
+from conformance.provoking.paths import Way, ways
+from conformance.provoking.silence import keep_silent
 from conformance.recording.model import FlowProtocol
-from conformance.scenarios.paths import Way, ways
-from conformance.scenarios.reachability import PORT, probe
-from conformance.scenarios.silence import keep_silent
-from conformance.scenarios.stage import Stage
 
 
 def act(stage: Stage) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from conformance.judging import legs
+from conformance.families.pair import evidence as legs
 from conformance.judging.case import Case, describe, socket_text
-from conformance.judging.evidence import foreign
+from conformance.judging.flows import foreign
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
 from conformance.recording.model import Flow
 

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from conformance import limits
-from conformance.judging.case import Case
-from conformance.judging.links import SECOND, Pdu, arrivals, pdus, slack, tardiness, unhurried
-from conformance.judging.meetings import (
+from conformance.families.pair.evidence_ports import (
     DIRECTIONS,
     IN_FLIGHT,
     SIDES,
@@ -22,6 +20,8 @@ from conformance.judging.meetings import (
     numbered_frames,
     stations,
 )
+from conformance.judging.case import Case
+from conformance.judging.links import SECOND, Pdu, arrivals, pdus, slack, tardiness, unhurried
 from conformance.judging.register import check
 from conformance.protocols.lacp.frames import GRANTED, Participant, State
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from conformance import limits
-from conformance.judging.case import Case
-from conformance.judging.discovery import SECOND, Sent
-from conformance.judging.links import slack
-from conformance.judging.meetings import (
+from conformance.families.lldp.evidence import SECOND, Sent
+from conformance.families.pair.evidence_ports import (
     DIRECTIONS,
     SIDES,
     Cable,
@@ -21,6 +19,8 @@ from conformance.judging.meetings import (
     expect_findings,
     lldpdus,
 )
+from conformance.judging.case import Case
+from conformance.judging.links import slack
 from conformance.judging.register import check
 from conformance.protocols.lldp import frames as lldp
 from conformance.recording.model import Event, PortState

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.judging.case import Case
-from conformance.judging.links import BUSY, SECOND, arrivals, slack
-from conformance.judging.meetings import (
+from conformance.families.pair.evidence_ports import (
     DIRECTIONS,
     IN_FLIGHT,
     SIDES,
@@ -24,6 +22,8 @@ from conformance.judging.meetings import (
     rooms,
     side,
 )
+from conformance.judging.case import Case
+from conformance.judging.links import BUSY, SECOND, arrivals, slack
 from conformance.judging.register import check
 from conformance.protocols.stp import frames as stp
 from conformance.recording.model import Event, Window

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.judging.case import Case, socket_text
-from conformance.judging.evidence import rows_of, tap_of
+from conformance.judging.flows import rows_of, tap_of
 from conformance.pairs.pairing import Side, sides_of
 from conformance.recording.model import Flow, Socket
-from conformance.recording.sightings import ECHO
+from conformance.recording.observations import ECHO
 
 SENDS = "pair.sends"
 DELIVERS = "pair.delivers"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from conformance.families.lldp.evidence import Sent
 from conformance.judging.case import Case
-from conformance.judging.discovery import Sent
 from conformance.judging.links import SECOND, Arrival, arrivals
 from conformance.judging.views import views as shown
 from conformance.pairs.pairing import Side, sides_of

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from conformance.adapters.aggregator.switch import Misconduct
+from conformance.adapters.reference_lacp.switch import Misconduct
+from conformance.families.bridge.faults import drop_bpdus
+from conformance.families.bridge.faults_interposer import Flaw
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import destination, drop, in_interface, masquerade, out_interface, source, state
 from conformance.protocols.lacp.frames import State
@@ -15,8 +17,6 @@ from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp.agent import Conduct
 from conformance.selftest.chains import Planted, forwarding, source_translation
 from conformance.selftest.fault import Fault, link_fault, rule_hit
-from conformance.selftest.interposer import Flaw
-from conformance.selftest.switching import drop_bpdus
 
 
 def _leaving(host: Host, _: Lab) -> Planted:

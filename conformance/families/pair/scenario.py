@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from conformance import limits
 from conformance.adapters.interface import Attachment
+from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
+from conformance.provoking.context import Stage
+from conformance.provoking.paths import between_endpoints
 from conformance.recording.model import FlowProtocol
-from conformance.scenarios.paths import between_endpoints
-from conformance.scenarios.reachability import PORT, probe
-from conformance.scenarios.stage import Stage
 
 PROTOCOLS: tuple[FlowProtocol, ...] = ("tcp", "udp")
 PARALLEL = 8

@@ -21,10 +21,10 @@ from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import add_host
 from conformance.protocols import numbered
 from conformance.protocols.lacp.frames import GRANTED, State, lacpdu
-from conformance.scenarios.dialogue import Dialogue
-from conformance.scenarios.joints import Joint, both, cabled, joined, shown
-from conformance.scenarios.links import Link, window
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
+from conformance.provoking.patching import Joint, both, cabled, joined, shown
+from conformance.provoking.ports import Link, window
+from conformance.provoking.traffic import Dialogue
 from conformance.testbed import Testbed
 
 PORTS: Final = 3

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.discovery import Beginning, Neighbouring
+from conformance.families.lldp.scenario import ask
 from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import Side, add_host, sides_of
 from conformance.protocols.lldp import frames as lldp
-from conformance.scenarios.joints import Joint, both, cabled, joined
-from conformance.scenarios.links import Link
-from conformance.scenarios.lldp import ask
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
+from conformance.provoking.patching import Joint, both, cabled, joined
+from conformance.provoking.ports import Link
 from conformance.testbed import Testbed
 
 PORTS: Final = 2

@@ -18,15 +18,15 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
 from conformance.adapters.views import ShowingStations, Station
+from conformance.families.stp.scenario import DEFAULT, SHORTEST, Times
 from conformance.lab.partners.wire import silence, within
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
 from conformance.protocols import numbered
 from conformance.protocols.arp import BROADCAST
-from conformance.scenarios.dialogue import Dialogue
-from conformance.scenarios.joints import Joint, both, cabled, joined, shown
-from conformance.scenarios.links import Link, window
-from conformance.scenarios.stage import Stage
-from conformance.scenarios.stp import DEFAULT, SHORTEST, Times
+from conformance.provoking.context import Stage
+from conformance.provoking.patching import Joint, both, cabled, joined, shown
+from conformance.provoking.ports import Link, window
+from conformance.provoking.traffic import Dialogue
 from conformance.testbed import Testbed
 
 NANO: Final = 10**9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.judging.case import Case, socket_text
-from conformance.judging.evidence import claims_of, handshake, hop_limits_at_target, listeners
+from conformance.judging.flows import claims_of, handshake, hop_limits_at_target, listeners
 from conformance.judging.hops import expected_hops, reporters
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
 from conformance.recording.model import Flow

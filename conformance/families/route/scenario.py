@@ -15,10 +15,10 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint
 from conformance.adapters.views import ShowingBindings
 from conformance.lab.flow import Probe
+from conformance.provoking.context import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Stage
+from conformance.provoking.paths import Way, own_addresses, published, ways
+from conformance.provoking.views import show
 from conformance.recording.model import Family, Flow, FlowProtocol
-from conformance.scenarios.paths import Way, own_addresses, published, ways
-from conformance.scenarios.stage import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Stage
-from conformance.scenarios.views import show
 
 PORT = 8080
 EDGE_PORTS = (1, 32768, 65535)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.judging.case import Case
-from conformance.judging.evidence import taps_of
+from conformance.judging.flows import taps_of
 from conformance.judging.register import check
 from conformance.recording.model import Event
 

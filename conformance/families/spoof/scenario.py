@@ -19,8 +19,8 @@ from conformance.adapters.interface import Attachment
 from conformance.lab.lab import link_local
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
-from conformance.scenarios.silence import keep_silent
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
+from conformance.provoking.silence import keep_silent
 
 EVERYBODY: Final = b"\xff" * 6
 ALL_NODES: Final = IPv6Address("ff02::1")

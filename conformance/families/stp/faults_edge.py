@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.flat_bridge import FlatBridge
+from conformance.families.move.faults_announcer import wrote_down
 from conformance.lab import nftables as nft
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.protocols.stp import frames as stp
 from conformance.selftest.alterations import lease_of, letter
-from conformance.selftest.announcer import wrote_down
 from conformance.selftest.fault import Fault, Witness, planted, rule_hit
 
 LATE: Final = "e"

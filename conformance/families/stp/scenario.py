@@ -24,8 +24,8 @@ from conformance.protocols.numbered import CONTROL, FLUSHED, LEARNED, LOOPED, SP
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.bridge import Speaker
 from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
-from conformance.scenarios.links import Link, aside, play
-from conformance.scenarios.stage import Stage
+from conformance.provoking.context import Stage
+from conformance.provoking.ports import Link, aside, play
 from conformance.testbed import Testbed
 
 RESIDENT, ASKER = "02:00:5e:00:53:1a", "02:00:5e:00:53:1b"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.checks.test_acl import kept_back
+from conformance.families.acl.checks import kept_back
+from conformance.families.acl.evidence import Bits, Tried, tried
 from conformance.judging.case import Case
-from conformance.judging.evidence import taps_of
-from conformance.judging.isolation import Bits, Tried, tried
+from conformance.judging.flows import taps_of
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
 
 EXPECTED = "nothing of one tenant arrives at another, by whatever route"

@@ -11,15 +11,15 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
+from conformance.families.acl.scenario import cast, mesh_of
 from conformance.lab.flow import Probe, Server
 from conformance.lab.lab import Host
 from conformance.policy.document import load
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
 from conformance.protocols.ndp import solicitation
+from conformance.provoking.context import Stage
 from conformance.recording.model import Family
-from conformance.scenarios.policy import cast, mesh_of
-from conformance.scenarios.stage import Stage
 
 POLICY: Final = "tenants"
 ENDPOINTS: Final = 8

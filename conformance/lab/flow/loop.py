@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from conformance.lab.guest import Channel, FarSocket
+from conformance.adapters.qemu.guest import Channel, FarSocket
 
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT

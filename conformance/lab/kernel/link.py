@@ -19,7 +19,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IP
 from typing import Any, Final
 
 from conformance import limits
-from conformance.lab.guest.far import FarSocket
+from conformance.adapters.qemu.guest.far import FarSocket
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 

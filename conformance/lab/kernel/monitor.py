@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final, Self
 
-from conformance.lab.guest import GuestNamespace
+from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.lab.kernel import rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import HEADER, attributes, string

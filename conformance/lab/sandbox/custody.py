@@ -1,11 +1,11 @@
 """Custody of the machine's own NICs while a lab has them: a process outside every sandbox, which brings them back.
 
 Started by the recording server as ``python -m conformance.lab.sandbox.custody FD`` for a job whose testbed names NICs,
-in a session of its own and in the machine's network namespace. The lab sends the namespace into which they are to be moved
-over the socket FD; where it asks for a connection to a device's command line instead, it is sent one. When the other
-end is gone, by whatever signal, every NIC is moved back and has its name, MTU, MAC address, addresses and state again:
-the watcher keeps the lab's namespace alive until then. What a NIC had of routes besides those of its addresses is not
-kept. Where the watcher itself is killed the kernel alone brings a NIC back, under its own name, down and without
+in a session of its own and in the machine's network namespace. The lab sends the namespace into which they are to be
+moved over the socket FD; where it asks for a connection to a device's command line instead, it is sent one. When the
+other end is gone, by whatever signal, every NIC is moved back and has its name, MTU, MAC address, addresses and state
+again: the watcher keeps the lab's namespace alive until then. What a NIC had of routes besides those of its addresses
+is not kept. Where the watcher itself is killed the kernel alone brings a NIC back, under its own name, down and without
 addresses.
 """
 

@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.lab.guest import GuestNamespace
+from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.lab.kernel.namespace import Namespace
 from conformance.protocols.marker import mark
 from conformance.recording.model import Family
@@ -279,7 +279,7 @@ class Streams:
         """Take probes in a namespace from now on. Raises OSError."""
         made: Receiver
         if isinstance(namespace, GuestNamespace):
-            from conformance.lab.guest.receiver import FarReceiver
+            from conformance.adapters.qemu.guest.receiver import FarReceiver
 
             made = FarReceiver(namespace, place, self.stamps)
         else:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conformance.report.drawing import draw
-from conformance.report.exhibit import Exhibit, Exhibits
+from conformance.report.attachments import Exhibit, Exhibits
 from conformance.report.findings import pattern
 from conformance.report.gate import excused
 from conformance.report.model import KnownDeviation, Report, ReportedEvidence, ReportedOutcome
-from conformance.report.parameters import summarise
+from conformance.report.render.drawing import draw
+from conformance.report.render.parameters import summarise
+from conformance.report.render.text import one_line
 from conformance.report.sequence import sequence_of
-from conformance.report.text import one_line
 from conformance.verdict import SEVERITY, Verdict
 
 CASES = 64

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from conformance.report.difference import MEANING, Change, ChangeKind, Comparison, Difference
-from conformance.report.markdown import escaped
 from conformance.report.model import as_json
-from conformance.report.parameters import spelled_out
-from conformance.report.text import number_text, one_line, plural
+from conformance.report.render.markdown import escaped
+from conformance.report.render.parameters import spelled_out
+from conformance.report.render.text import number_text, one_line, plural
 
 
 def as_text(found: Difference) -> str:

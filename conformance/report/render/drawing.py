@@ -9,8 +9,8 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
+from conformance.report.render.text import one_line
 from conformance.report.sequence import Mark, Packet, Sighting, Span, TimeSequence
-from conformance.report.text import one_line
 
 LEFT: Final = 86
 """Room for the times."""

@@ -14,7 +14,7 @@ from conformance.report.atomic import write_atomically
 from conformance.report.columns import labels
 from conformance.report.gate import excused
 from conformance.report.model import Report, ReportedOutcome
-from conformance.report.text import one_line, printable
+from conformance.report.render.text import one_line, printable
 from conformance.requirement import catalogue, clause_text
 from conformance.verdict import Verdict
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.report.columns import Column, State
 from conformance.report.findings import Finding, Kind
-from conformance.report.glyphs import ORDER, UNICODE
 from conformance.report.grid import Matrix, Row
-from conformance.report.wording import (
+from conformance.report.render.glyphs import ORDER, UNICODE
+from conformance.report.render.wording import (
     EXPLAIN,
     by_expectation,
     deviation_text,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.report.grid import Cell, Matrix, Row, build
-from conformance.report.markdown import render_markdown
-from conformance.report.terminal import render_terminal
+from conformance.report.render.markdown import render_markdown
+from conformance.report.render.terminal import render_terminal
 
 __all__ = ["Cell", "Matrix", "Row", "build", "render_markdown", "render_terminal"]

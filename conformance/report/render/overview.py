@@ -11,8 +11,8 @@ from typing import Final
 from conformance.report.columns import Column
 from conformance.report.families import title_of
 from conformance.report.gate import Standing
-from conformance.report.glyphs import ORDER, UNICODE
 from conformance.report.grid import Matrix, Row
+from conformance.report.render.glyphs import ORDER, UNICODE
 from conformance.verdict import Verdict
 
 NAMES: Final = 158

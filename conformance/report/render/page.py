@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.report.cells import Data, groups
+from conformance.report.attachments import Exhibits, nowhere
 from conformance.report.columns import Column
-from conformance.report.exhibit import Exhibits, nowhere
 from conformance.report.families import title_of
-from conformance.report.glyphs import ORDER, UNICODE
 from conformance.report.grid import ByRequirement, Cell, Matrix, Row, build, by_requirement
 from conformance.report.model import Report, ReportedOutcome
-from conformance.report.text import one_line
-from conformance.report.wording import legend, result_text, unchecked_text
+from conformance.report.render.cells import Data, groups
+from conformance.report.render.glyphs import ORDER, UNICODE
+from conformance.report.render.text import one_line
+from conformance.report.render.wording import legend, result_text, unchecked_text
 from conformance.requirement import catalogue
 from conformance.verdict import Verdict
 

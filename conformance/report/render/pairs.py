@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from conformance.report.glyphs import ASCII, STYLES, UNICODE, Signs
-from conformance.report.markdown import cells, escaped
 from conformance.report.model import Report, ReportedOutcome
+from conformance.report.render.glyphs import ASCII, STYLES, UNICODE, Signs
+from conformance.report.render.markdown import cells, escaped
 from conformance.requirement import UnknownRequirement, find
 from conformance.verdict import Verdict, worst
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from conformance.report.text import one_line
+from conformance.report.render.text import one_line
 
 Parameters = Mapping[str, str]
 Box = dict[str, frozenset[str]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from conformance.report.text import one_line
+from conformance.report.render.text import one_line
 from conformance.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from conformance.report.columns import Column, State
 from conformance.report.findings import Finding, Kind
-from conformance.report.glyphs import ASCII, ORDER, STANDING_STYLES, STYLES, UNICODE, Signs
 from conformance.report.grid import Cell, Matrix, Row
-from conformance.report.wording import (
+from conformance.report.render.glyphs import ASCII, ORDER, STANDING_STYLES, STYLES, UNICODE, Signs
+from conformance.report.render.wording import (
     EXPLAIN,
     by_expectation,
     deviation_text,

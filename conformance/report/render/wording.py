@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.report.columns import Column, State
 from conformance.report.findings import Finding, Kind, Remark
-from conformance.report.glyphs import Signs
 from conformance.report.grid import Matrix, Row
-from conformance.report.text import plural
+from conformance.report.render.glyphs import Signs
+from conformance.report.render.text import plural
 
 RUNS = 6
 """Frame numbers, or ranges of them, that are spelled out; the rest is counted."""

@@ -5,8 +5,8 @@ The guest runs nothing but `agent.c`, which carries out system calls. Whatever w
 descriptor that an interface could be moved into.
 """
 
-from conformance.lab.guest.channel import Channel, GuestLostError, Hello
-from conformance.lab.guest.far import FarSocket
-from conformance.lab.guest.namespace import GuestNamespace
+from conformance.adapters.qemu.guest.channel import Channel, GuestLostError, Hello
+from conformance.adapters.qemu.guest.far import FarSocket
+from conformance.adapters.qemu.guest.namespace import GuestNamespace
 
 __all__ = ["Channel", "FarSocket", "GuestLostError", "GuestNamespace", "Hello"]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from struct import Struct
 from typing import Final, NamedTuple
 
-from conformance.lab.guest.calls import ARM, DISARM, EPOLL_CTL, EPOLL_WAIT, Call, Memory, Request, given, room
+from conformance.adapters.qemu.guest.calls import ARM, DISARM, EPOLL_CTL, EPOLL_WAIT, Call, Memory, Request, given, room
 from conformance.limits import GUEST, GUEST_START
 
 _FRAME: Final = Struct("=qq")

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import Any, Final, Self
 
-from conformance.lab.guest import calls
-from conformance.lab.guest.addresses import ROOM, packed, unpacked
-from conformance.lab.guest.calls import Call, Memory, given, room
-from conformance.lab.guest.channel import Channel
+from conformance.adapters.qemu.guest import calls
+from conformance.adapters.qemu.guest.addresses import ROOM, packed, unpacked
+from conformance.adapters.qemu.guest.calls import Call, Memory, given, room
+from conformance.adapters.qemu.guest.channel import Channel
 from conformance.limits import GUEST
 
 _NUMBERS: Final = itertools.count(1 << 24)

@@ -11,10 +11,10 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, Final, NoReturn, cast
 
-from conformance.lab.guest import calls
-from conformance.lab.guest.calls import Call, Memory, given, room
-from conformance.lab.guest.channel import Channel
-from conformance.lab.guest.far import FarSocket
+from conformance.adapters.qemu.guest import calls
+from conformance.adapters.qemu.guest.calls import Call, Memory, given, room
+from conformance.adapters.qemu.guest.channel import Channel
+from conformance.adapters.qemu.guest.far import FarSocket
 from conformance.lab.kernel.access import work_with
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.process import Daemon

@@ -11,11 +11,11 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.lab.guest import calls
-from conformance.lab.guest.addresses import unpacked
-from conformance.lab.guest.calls import Call, Memory, room
-from conformance.lab.guest.far import FarSocket
-from conformance.lab.guest.namespace import GuestNamespace
+from conformance.adapters.qemu.guest import calls
+from conformance.adapters.qemu.guest.addresses import unpacked
+from conformance.adapters.qemu.guest.calls import Call, Memory, room
+from conformance.adapters.qemu.guest.far import FarSocket
+from conformance.adapters.qemu.guest.namespace import GuestNamespace
 from conformance.lab.streams.streams import ARRIVAL, PORT, Receiver
 from conformance.protocols.marker import mark
 
