@@ -10,8 +10,8 @@ from pathlib import Path
 
 from conformance import profile, testbed
 from conformance.judging.case import Case, judge
+from conformance.judging.checks import checks
 from conformance.judging.register import Check
-from conformance.judging.shipped import checks
 from conformance.lab.sandbox.jobs import Pool
 from conformance.recording.store import Recording, load
 from conformance.running.record import Job

@@ -11,11 +11,11 @@ from pathlib import Path
 from conformance import profile, testbed
 from conformance.adapters.interface import Unavailable
 from conformance.adapters.registry import adapter_for
+from conformance.family import scenarios
+from conformance.judging.checks import checks
 from conformance.judging.plan import Selection
-from conformance.judging.shipped import checks
 from conformance.lab.sandbox.jobs import Pool
 from conformance.profile import Profile
-from conformance.provoking.catalogue import SCENARIOS
 from conformance.recording.model import Record
 from conformance.recording.store import load
 from conformance.running.record import BROUGHT_UP, Job
@@ -34,7 +34,7 @@ def scenarios_of(name: str) -> list[str]:
 
 def window_of(record: Record) -> float:
     """The longest chain of waits of one recording that protocols ask for, in s: its own figure, or its scenario's."""
-    return record.figures.get("protocol window s", SCENARIOS[record.scenario].waits)
+    return record.figures.get("protocol window s", scenarios()[record.scenario].waits)
 
 
 def start_of(record: Record) -> float:

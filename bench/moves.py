@@ -8,8 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from conformance.family import scenarios
 from conformance.limits import MOVE_WINDOW
-from conformance.provoking.catalogue import SCENARIOS
 
 MOVERS = ("linux-mover", "linux-mover-silent", "linux-overlay-mover")
 WANTED = 20.0
@@ -31,7 +31,7 @@ def wall(*profiles: str) -> float:
 
 def main() -> int:
     """Print both figures with what they are bounded by."""
-    waits = SCENARIOS["move"].waits
+    waits = scenarios()["move"].waits
     together = wall(*MOVERS)
     print(f"all kernel movers together: wall {together:.1f} s")
     print(f"longest required window {MOVE_WINDOW:.1f} s: {together / MOVE_WINDOW:.2f} times that")

@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from conformance.family import families
 from conformance.report import store
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.model import Header, Implementation, Report
-from conformance.requirement import catalogue, families
+from conformance.requirement import catalogue
 from conformance.verdict import Attempt, Evidence, Judgement, Outcome, Verdict
 
 IMPLEMENTATIONS = 30
@@ -56,7 +57,7 @@ def reports(seed: int = 1) -> Iterator[Report]:
     """As many reports as wanted, with a fifth of the cells failing; each failure with its deciding frames."""
     chance = random.Random(seed)
     names = list(catalogue())[:REQUIREMENTS]
-    names += [f"{families()[n % 20]}.further-{n:03}x" for n in range(REQUIREMENTS - len(names))]
+    names += [f"{list(families())[n % 20]}.further-{n:03}x" for n in range(REQUIREMENTS - len(names))]
     for number in range(IMPLEMENTATIONS):
         rate = chance.uniform(0, 0.4)
         yield _report(f"implementation-{number:02}", [o for name in names for o in _outcomes(name, rate, chance)])

@@ -15,4 +15,3 @@ PROFILES: Final = _find("profiles")
 FIXTURES: Final = _find("fixtures")
 TESTBEDS: Final = FIXTURES / "testbeds"
 POLICIES: Final = FIXTURES / "policies"
-CHECKS: Final = Path(__file__).parent / "checks"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pytest
 
 from conformance.errors import UsageError
+from conformance.judging.checks import check_files
 from conformance.judging.plan import CONTROL, Instance
 from conformance.judging.register import check_of
 from conformance.running import run
@@ -43,6 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take the run of the command that drives pytest, or make one of the options; bad input ends with one line."""
     drivers = [plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, Driver)]
     config.stash[RUN] = drivers[0].run if drivers else _run_of(config)
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(path) for path in check_files()]
     if not config.option.collectonly:
         config.stash[RUN].prepare()
 
@@ -90,11 +93,18 @@ class Owed(pytest.Item):
         return self.path, None, self.name
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """A file of checks of a family, wherever the family comes from."""
+    if file_path in check_files():
+        return pytest.Module.from_parent(parent, path=file_path)
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> list[Owed] | None:
     """One test for every outcome that a check owes."""
     check = check_of(obj)
-    if check is None:
+    if check is None or check.function.__module__ != collector.obj.__name__:
         return None
     return [
         Owed.from_parent(collector, name=f"{name}[{instance.id}]", instance=instance)

@@ -8,53 +8,17 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field
 
 from conformance.errors import UsageError
+from conformance.family import FeatureName, RoleName, roles
 from conformance.places import PROFILES
+from conformance.validation import Strict, checked, once, table
 
 Settings = TypeVar("Settings", bound=BaseModel)
 NAME = r"^[a-z0-9][a-z0-9.@_-]*$"
-
-Role = Literal[
-    "workload-network",
-    "ipam",
-    "bridge",
-    "overlay",
-    "migration",
-    "address-mover",
-    "switch",
-    "lldp-agent",
-    "lacp-partner",
-    "packet-filter",
-    "workload-pair",
-    "lldp-pair",
-    "lacp-pair",
-    "bridge-pair",
-]
-Feature = Literal[
-    "ipv4", "ipv6", "multi-host", "ipv6-prefix-per-host", "duplicate-detection", "publish", "encapsulation",
-    "conflict-detection", "multi-address", "policy", "restart", "tenants", "source-validation",
-    "overlapping-addresses",
-    "lldp", "lldp-receive", "lldp-admin", "lldp-changes", "lacp", "stp", "rstp", "own-view",
-    "move", "routed-move", "vrrp",
-]  # fmt: skip
-
-
-LINK_PAIR_ROLES = frozenset({"lldp-pair", "lacp-pair", "bridge-pair"})
-"""Roles of two implementations that are cabled port to port."""
-LINK_ROLES = frozenset({"bridge", "switch", "lldp-agent", "lacp-partner"}) | LINK_PAIR_ROLES
-"""A profile with none but these is judged on testbeds of links: it attaches no workload."""
-PAIR_ROLES = LINK_PAIR_ROLES | {"workload-pair"}
-"""Roles of two implementations in one lab, each against the other (see conformance.pairs)."""
-
-
-class Strict(BaseModel):
-    """A frozen model that refuses unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Deviation(Strict):
@@ -81,8 +45,8 @@ class Profile(Strict):
     title: Annotated[str, Field(min_length=5)]
     kind: str
     module: str | None = None
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
-    features: tuple[Feature, ...]
+    roles: Annotated[tuple[RoleName, ...], Field(min_length=1), AfterValidator(once)]
+    features: Annotated[tuple[FeatureName, ...], AfterValidator(once)]
     packages: tuple[str, ...] = ()
     hops: Literal[0, 1] = 0
     same_host_hops: Literal[0, 1] = 0
@@ -91,12 +55,12 @@ class Profile(Strict):
     description: str = ""
     adapter: Mapping[str, Any] = {}
     deviations: tuple[Deviation, ...] = ()
-    claims: tuple[str, ...] = ()
+    claims: Annotated[tuple[str, ...], AfterValidator(once)] = ()
 
     @property
     def links(self) -> bool:
         """Whether it is judged by its ports, on testbeds of links, and not by workloads that it attaches."""
-        return LINK_ROLES.issuperset(self.roles)
+        return all(roles()[name].links for name in self.roles)
 
     @property
     def crowd(self) -> int:
@@ -106,22 +70,12 @@ class Profile(Strict):
 
     def settings(self, model: type[Settings]) -> Settings:
         """The table `[adapter]`, checked. Raises UsageError: one line naming profile, key and fix."""
-        try:
-            return model.model_validate(self.adapter)
-        except ValidationError as problem:
-            raise UsageError(explain(problem, f"{self.name}: adapter", model)) from None
+        return checked(model, self.adapter, f"{self.name}: adapter")
 
     @property
     def paired(self) -> bool:
         """Whether it is two implementations, each against the other."""
-        return PAIR_ROLES.issuperset(self.roles)
-
-    @field_validator("features", "roles", "claims")
-    @classmethod
-    def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) != len(value):
-            raise ValueError("an entry is there twice; name each once")
-        return value
+        return all(roles()[name].pair for name in self.roles)
 
 
 def available() -> dict[str, Path]:
@@ -150,10 +104,7 @@ def load(reference: str, *, settings: Iterable[str] = (), rename: str | None = N
     Raises UsageError: one line naming the file, the key and the fix.
     """
     path = locate(reference)
-    try:
-        data = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{path.name}: not valid TOML: {problem}") from problem
+    data = table(path)
     for setting in settings:
         _override(data, setting)
     if rename is not None:
@@ -167,10 +118,7 @@ def load(reference: str, *, settings: Iterable[str] = (), rename: str | None = N
 
 def parse(data: Mapping[str, Any], source: str) -> Profile:
     """Validate a profile's data; `source` names it in the UsageError raised for the first wrong key."""
-    try:
-        profile = Profile.model_validate(data)
-    except ValidationError as problem:
-        raise UsageError(explain(problem, source, Profile)) from None
+    profile = checked(Profile, data, source)
     _known_requirements(profile, source)
     _known_classes(profile, source)
     return profile
@@ -215,34 +163,3 @@ def _override(data: dict[str, Any], setting: str) -> None:
         if not isinstance(place, dict):
             raise UsageError(f"--set {setting}: {parent} is not a table of the profile")
     place[last] = value
-
-
-def explain(problem: ValidationError, source: str, model: type[BaseModel]) -> str:
-    """The first error of a validation in one line: file, key, what is wrong and the nearest valid key.
-
-    An unknown key comes before a missing one, which it may have been meant to be.
-    """
-    error = min(problem.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = _keys_at(model, error["loc"][:-1])
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, 1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(sorted(known))}"
-        return f"{source}: {place}: unknown key; {hint}"
-    if error["type"] == "missing":
-        return f"{source}: {place}: this key is missing; add it"
-    return f"{source}: {place}: {error['msg']} (got {error['input']!r:.80})"
-
-
-def _keys_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    """The keys that are valid at a place: those of the table there, however deep it is."""
-    for part in place:
-        inner = [_models(field.annotation) for name, field in model.model_fields.items() if part in (name, field.alias)]
-        model = next((found for models in inner for found in models), model)
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for inner in get_args(annotation) for found in _models(inner)]

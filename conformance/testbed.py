@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from conformance.errors import UsageError
 from conformance.places import TESTBEDS
-from conformance.profile import NAME, Strict, explain
+from conformance.profile import NAME
+from conformance.validation import Strict, checked, table
 
 Mtu = Annotated[int, Field(ge=1280, le=9000)]
 """Bytes; not below 1280, which every IPv6 link must carry (RFC 8200 §5)."""
@@ -162,9 +162,4 @@ def load(reference: str) -> Testbed:
         near = difflib.get_close_matches(reference, shipped, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(shipped)}"
         raise UsageError(f"--testbed {reference}: no testbed of that name; {hint}")
-    try:
-        return Testbed.model_validate(tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{path.name}: not valid TOML: {problem}") from problem
-    except ValidationError as problem:
-        raise UsageError(explain(problem, path.name, Testbed)) from None
+    return checked(Testbed, table(path), path.name)

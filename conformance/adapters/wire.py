@@ -13,7 +13,8 @@ from conformance.adapters.interface import Identity
 from conformance.adapters.linux.network import INTERFACE, Lease, Network, refusals
 from conformance.adapters.linux.pool import Pool
 from conformance.lab.lab import Host, Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 
 class Settings(Strict):

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -17,6 +16,7 @@ import conformance
 from conformance.attest import blocks
 from conformance.classes import classes
 from conformance.errors import UsageError
+from conformance.family import families
 from conformance.profile import Profile
 from conformance.recording.store import FRAMES, RECORD, Recording
 from conformance.report.atomic import write_atomically
@@ -26,15 +26,15 @@ from conformance.requirement import catalogue, catalogue_hash
 
 NAME: Final = "manifest.json"
 PACKAGE: Final = Path(conformance.__file__).parent
-ROOMS: Final = ("checks", "judging", "frames", "recording", "policy")
-"""Rooms whose code decides verdicts; those that there are."""
+PACKAGES: Final = ("judging", "protocols", "recording", "policy")
+"""Packages whose code decides verdicts, besides the checks and the evidence of families."""
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Manifest(BaseModel):
     """What a report was made from; every hash is SHA-256 in hexadecimal.
 
-    `suite` has a hash for each room whose code decides, `requirements` and `classes` one for each entry of the
+    `suite` has a hash for each package and family whose code decides, `requirements` and `classes` one for each entry of the
     catalogue. `recordings` are files by their path below the run's folder; those of the plain wire are among them.
     """
 
@@ -59,27 +59,27 @@ def sha256(data: bytes) -> str:
 
 @functools.cache
 def suite_hashes() -> Mapping[str, str]:
-    """The hash of each room of this suite: names and contents of its Python files."""
-    found = {}
-    for room in ROOMS:
-        files = sorted((PACKAGE / room).rglob("*.py"))
-        if files:
-            found[room] = sha256(
-                b"".join(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes() for path in files)
-            )
-    return found
+    """The hash of each package and family whose code decides: names and contents of its Python files."""
+    found = {name: _code(PACKAGE / name, ("**/*.py",)) for name in PACKAGES}
+    decides = ("checks*.py", "evidence*.py")
+    return found | {f"family {name}": _code(family.folder, decides) for name, family in families().items()}
+
+
+def _code(folder: Path, patterns: Iterable[str]) -> str:
+    files = sorted({path for pattern in patterns for path in folder.glob(pattern)})
+    return sha256(b"".join(f"{path.relative_to(folder)}\n".encode() + path.read_bytes() for path in files))
 
 
 @functools.cache
 def requirement_hashes() -> Mapping[str, str]:
     """The hash of each requirement of this suite's catalogue."""
-    return {name: sha256(_canonical(asdict(row))) for name, row in catalogue().items()}
+    return {name: sha256(_canonical(row.model_dump(mode="json"))) for name, row in catalogue().items()}
 
 
 @functools.cache
 def class_hashes() -> Mapping[str, str]:
     """The hash of each conformance class of this suite."""
-    return {name: sha256(_canonical(asdict(each))) for name, each in classes().items()}
+    return {name: sha256(_canonical(each.model_dump(mode="json"))) for name, each in classes().items()}
 
 
 def profile_hash(profile: Profile) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from conformance.classes import classes
 from conformance.errors import UsageError
+from conformance.family import families
+from conformance.judging.checks import checks
 from conformance.judging.register import Check
-from conformance.judging.shipped import checks
-from conformance.requirement import Requirement, UnknownRequirement, catalogue, clause_text, families, find
+from conformance.requirement import Requirement, UnknownRequirement, catalogue, clause_text, find
 
 WIDTH = 100
 """Characters of a line."""
@@ -62,9 +63,9 @@ def _check(check: Check) -> str:
 
 
 def _faults(row: Requirement) -> Iterator[str]:
-    from conformance.selftest.faults import FAULTS
+    from conformance.selftest.faults import faults
 
-    caught = [fault for fault in FAULTS.values() if row.id in fault.fails | fault.notes]
+    caught = [fault for fault in faults().values() if row.id in fault.fails | fault.notes]
     for number, fault in enumerate(sorted(caught, key=lambda fault: len(fault.fails))):
         yield from _field("" if number else "faults", f"{fault.name}: {fault.title}")
     if not caught:

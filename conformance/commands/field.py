@@ -14,8 +14,8 @@ from typing import Final, get_args
 import conformance
 from conformance.commands.matrix import print_matrix
 from conformance.errors import UsageError
+from conformance.judging.checks import checks
 from conformance.judging.field import FAMILIES, Found, Kept, Role, look_through, outcomes, taken_at, write_frames
-from conformance.judging.shipped import checks
 from conformance.profile import NAME, Profile
 from conformance.recording.capture import NotACapture
 from conformance.report import gate, store

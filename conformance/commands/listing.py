@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from conformance.extension import modules
+from conformance.family import families as families_by_name
+from conformance.family import scenarios as scenarios_by_name
 from conformance.places import PROFILES, TESTBEDS
-from conformance.requirement import catalogue, clause_text, families
+from conformance.requirement import catalogue, clause_text
 
 _DECORATOR: Final = re.compile(r"^@check\(\s*\"([^\"]+)\"", re.MULTILINE)
 
@@ -27,7 +28,7 @@ def profiles() -> Iterator[str]:
 def requirements() -> Iterator[str]:
     """Every requirement: id, level, whether a check decides it, statement and source."""
     decided = checked()
-    for family in families():
+    for family in families_by_name():
         for row in catalogue().values():
             if row.family == family:
                 mark = "checked" if row.id in decided else "not yet checked"
@@ -37,11 +38,18 @@ def requirements() -> Iterator[str]:
                 yield f"    {clause_text(row)}"
 
 
+def families() -> Iterator[str]:
+    """Every family of requirements: title, how many requirements, and where it comes from."""
+    for family in families_by_name().values():
+        count = sum(row.family == family.name for row in catalogue().values())
+        yield f"{family.name:10} {family.title:24} {count:3} requirements  {family.package}"
+
+
 def checked() -> set[str]:
     """The ids of the requirements that a check decides, read from the checks' source without running any."""
-    from conformance.places import CHECKS
+    from conformance.judging.checks import check_files
 
-    return {name for path in CHECKS.glob("test_*.py") for name in _DECORATOR.findall(path.read_text())}
+    return {name for path in check_files() for name in _DECORATOR.findall(path.read_text())}
 
 
 def classes() -> Iterator[str]:
@@ -57,14 +65,13 @@ def classes() -> Iterator[str]:
 
 def adapters() -> Iterator[str]:
     """Every kind of implementation that can be driven, with its module."""
-    for entry in sorted(entry_points(group="conformance.adapters")):
-        yield f"{entry.name:12} {entry.value}"
+    for name, module in sorted(modules("conformance.adapters").items()):
+        yield f"{name:14} {module}"
 
 
 def scenarios() -> Iterator[str]:
     """Every scenario."""
-    known: dict[str, Any] = importlib.import_module("conformance.provoking.catalogue").SCENARIOS
-    for scenario in known.values():
+    for scenario in scenarios_by_name().values():
         yield f"{scenario.name:14} {scenario.title}"
 
 

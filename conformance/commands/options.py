@@ -81,7 +81,8 @@ def testbeds_that_begin(incomplete: str) -> list[str]:
 
 def requirements_that_begin(incomplete: str) -> list[str]:
     """Families and requirements whose names begin so."""
-    from conformance.requirement import catalogue, families
+    from conformance.family import families
+    from conformance.requirement import catalogue
 
     return [name for name in (*families(), *catalogue()) if name.startswith(incomplete)]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from conformance.adapters.interface import Unavailable
 from conformance.adapters.registry import adapter_for
+from conformance.family import scenarios
+from conformance.judging.checks import checks
 from conformance.judging.plan import CONTROL
-from conformance.judging.shipped import checks
-from conformance.provoking.catalogue import SCENARIOS
 from conformance.running.run import Run
 
 
@@ -26,7 +26,7 @@ def lines(run: Run) -> Iterator[str]:
         used = {check.scenario for check in wanted if any(i.recorded() for i in run.selection.instances(check))}
         for scenario in sorted(used):
             beds = ", ".join(run.selection.beds(profile))
-            yield f"  record  {scenario} on {beds}: {SCENARIOS[scenario].title}"
+            yield f"  record  {scenario} on {beds}: {scenarios()[scenario].title}"
         if name == CONTROL:
             yield "  judge   the same as below, as the control of everything else"
             continue

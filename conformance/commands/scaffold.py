@@ -9,11 +9,11 @@ from string import Template
 from typing import Final
 
 from conformance.errors import UsageError
+from conformance.family import families
 from conformance.profile import NAME
-from conformance.requirement import DIRECTORY, families
 
 STARTS: Final = Path(__file__).parent / "starts"
-PACKAGE: Final = DIRECTORY.parent
+PACKAGE: Final = Path(__file__).parents[1]
 _ID: Final = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 
 
@@ -46,7 +46,7 @@ def new_check(name: str) -> list[str]:
     function = what.replace("-", "_")
     test = tests / f"test_check_{family}_{function}.py"
     words = {"id": name, "family": family, "function": function, "test": f"tests/unit/{test.name}"}
-    catalogue, checks = DIRECTORY / f"{family}.toml", PACKAGE / "checks" / f"test_{family}.py"
+    catalogue, checks = (PACKAGE / "families" / family / name for name in ("requirements.toml", "checks.py"))
     if catalogue.exists() and f'"{name}"' in catalogue.read_text():
         raise UsageError(f"{name}: is in the catalogue already; write its check into {checks.name}")
     _refuse_existing(test)

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from conformance.errors import UsageError
-from conformance.judging.shipped import checks
+from conformance.judging.checks import checks
 from conformance.report.atomic import write_atomically
 from conformance.report.model import as_json
 from conformance.requirement import catalogue
 from conformance.selftest import grid
 from conformance.selftest.fault import Fault
-from conformance.selftest.faults import FAULTS
+from conformance.selftest.faults import faults
 from conformance.selftest.kill_table import lines, summary
 from conformance.selftest.trial import Trial, Trials, sound_networks, trials, undetectable
 
@@ -59,13 +59,13 @@ def _judged(running: Trials, chosen: Sequence[Fault], done: list[Trial]) -> Iter
 
 def _chosen(names: Sequence[str]) -> list[Fault]:
     """The faults of these names, and those that fail or note a requirement or a family of them; all without a name."""
-    known = {word for fault in FAULTS.values() for word in _words(fault)}
+    known = {word for fault in faults().values() for word in _words(fault)}
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else "`plugfest explain REQUIREMENT` names its faults"
             raise UsageError(f"{name}: no planted fault, and no requirement or family that one fails; {hint}")
-    return [fault for fault in FAULTS.values() if not names or _words(fault) & set(names)]
+    return [fault for fault in faults().values() if not names or _words(fault) & set(names)]
 
 
 def _words(fault: Fault) -> set[str]:

@@ -1,1 +1,1 @@
-"""The checks: one module per requirement family, each check a pure function of a recording."""
+"""Requirement families: each a package with what it demands, does, decides and plants (see `conformance.family`)."""

@@ -16,7 +16,6 @@ from typing import BinaryIO, Final, Literal, get_args
 
 import conformance
 from conformance import testbed
-from conformance.judging.captured import DECIDED
 from conformance.judging.case import Case, judge
 from conformance.judging.register import Check
 from conformance.profile import Profile
@@ -188,9 +187,8 @@ def outcomes(
 
 def _outcome(check: Check, recording: Recording, sender: str, found: Found, name: str) -> Outcome:
     row = check.requirement
-    decides = DECIDED.get(row.id, check.function if check.captures else None)
-    if decides is not None:
-        judgement = _renumbered(judge(decides, Case(recording, {})), found, name)
+    if check.captures is not None:
+        judgement = _renumbered(judge(check.captures, Case(recording, {})), found, name)
     else:
         judgement = Judgement(Verdict.INCONCLUSIVE, seen=NOT_PROVOKED)
     judgement = replace(judgement, notes=(*judgement.notes, *found.notes))

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Final
-
+from conformance.family import features, scenarios
 from conformance.recording.store import Recording
 
-LLDP: Final = 0x88CC
-"""EtherType of the Link Layer Discovery Protocol (IEEE 802.1AB-2016 §7.3)."""
-SLOW_PROTOCOLS: Final = 0x8809
-"""EtherType of the slow protocols, LACP and its markers among them (IEEE 802.3 annex 57A)."""
 
-PROBED_IN: Final = ("discovery", "bridge", "stp", "lldp", "lacp", "reachability")
-"""Scenarios whose recordings would show it, the best first; the first that was recorded is looked at."""
+def shown(recording: Recording, feature: str) -> str | None:
+    """Where a recording shows what a feature stands for, in words; None where it does not."""
+    known = features()[feature]
+    return None if known.ethertype is None else sender(recording, known.ethertype, known.protocol)
 
 
-def _speaks(ethertype: int, name: str) -> Callable[[Recording], str | None]:
-    def probe(recording: Recording) -> str | None:
-        return sender(recording, ethertype, name)
+def probed(feature: str) -> bool:
+    """Whether frames would show that an implementation has a feature."""
+    return features()[feature].ethertype is not None
 
-    return probe
+
+def probed_in() -> list[str]:
+    """The scenarios whose recordings would show it, the best first; the first that was recorded is looked at."""
+    ranked = [one for one in scenarios().values() if one.shows]
+    return [one.name for one in sorted(ranked, key=lambda one: one.shows)]
 
 
 def sender(recording: Recording, ethertype: int, name: str) -> str | None:
@@ -37,9 +36,3 @@ def sender(recording: Recording, ethertype: int, name: str) -> str | None:
         if sent and int(frames.source_mac[row]) not in ours:
             return f"{frames.taps[tap]} shows a frame of {name} that it sent (frame {row + 1})"
     return None
-
-
-PROBES: Final[Mapping[str, Callable[[Recording], str | None]]] = MappingProxyType(
-    {"lldp": _speaks(LLDP, "LLDP"), "lacp": _speaks(SLOW_PROTOCOLS, "LACP")}
-)
-"""By the feature that the profile does not claim."""

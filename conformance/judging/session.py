@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from conformance.judging import cables
 from conformance.judging.case import Case, judge
 from conformance.judging.plan import CONTROL, Instance, Selection
-from conformance.judging.probes import PROBED_IN, PROBES
+from conformance.judging.probes import probed, probed_in, shown
 from conformance.pairs.pairing import sides_of
 from conformance.profile import Profile
 from conformance.recording.source import Missing, Source
@@ -69,7 +69,7 @@ class Session:
     def _declared_out(self, instance: Instance, reason: str, number: int) -> Judgement:
         """Unsupported by declaration; where a recording shows that it is there after all, the profile is wrong."""
         for feature in instance.check.requirement.features:
-            if feature in PROBES and feature not in instance.profile.features:
+            if probed(feature) and feature not in instance.profile.features:
                 return self._probed(instance, feature, reason, number)
         if instance.parameters.get("family") != "ipv6" and "ipv6" not in instance.check.requirement.features:
             return Judgement(Verdict.UNSUPPORTED, seen=reason)
@@ -82,17 +82,17 @@ class Session:
             return Judgement(
                 Verdict.INCONCLUSIVE, seen=f"{reason}, yet an endpoint has {found[0]}: mend the profile's features"
             )
-        probed = "; no endpoint has a global IPv6 address" if "ipv6" not in instance.profile.features else ""
-        return Judgement(Verdict.UNSUPPORTED, seen=reason + probed)
+        looked = "; no endpoint has a global IPv6 address" if "ipv6" not in instance.profile.features else ""
+        return Judgement(Verdict.UNSUPPORTED, seen=reason + looked)
 
     def _probed(self, instance: Instance, feature: str, reason: str, number: int) -> Judgement:
         """Unsupported, unless a recording of the implementation shows that it does what it does not claim."""
-        for scenario in PROBED_IN:
+        for scenario in probed_in():
             try:
                 recording = self.source.get(instance.profile.name, instance.testbed, scenario, number)
             except Missing:
                 continue
-            found = PROBES[feature](recording)
+            found = shown(recording, feature)
             if found is not None:
                 seen = f"{reason}, yet {found}: mend the profile's features"
                 return Judgement(Verdict.INCONCLUSIVE, seen=seen)

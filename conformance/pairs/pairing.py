@@ -9,8 +9,10 @@ from itertools import combinations_with_replacement
 from typing import Any, Final, Literal
 
 from conformance.errors import UsageError
-from conformance.profile import Profile, Role, Strict
+from conformance.family import roles
+from conformance.profile import Profile
 from conformance.testbed import Testbed
+from conformance.validation import Strict
 
 KIND: Final = "pair"
 JOINT: Final = "_x_"
@@ -18,11 +20,8 @@ JOINT: Final = "_x_"
 SideName = Literal["left", "right"]
 SIDES: Final[tuple[SideName, SideName]] = ("left", "right")
 """The left one has the testbed's first host, the right one the second."""
-WORKLOAD: Final[Role] = "workload-pair"
-MEETINGS: Final[Mapping[Role, Role]] = {
-    "lldp-agent": "lldp-pair", "lacp-partner": "lacp-pair", "bridge": "bridge-pair",
-}  # fmt: skip
-"""As what two profiles of ports meet that have a role in common."""
+WORKLOAD: Final = "workload-pair"
+"""As what two profiles meet that attach workloads; as what those of ports do is told by their roles (`Role.meets`)."""
 CIRCLES: Final[Mapping[str, tuple[str, ...]]] = {
     "workload": ("plain-wire", "routed-64", "cni-bridge", "cni-ptp", "docker-bridge", "docker-bridge-ipv6"),
     "lldp": ("lldpd", "ladvd", "networkd", "ovs-lldp"),
@@ -72,10 +71,11 @@ def pair_of(left: Profile, right: Profile, *, name: str | None = None) -> Profil
     )
 
 
-def _roles(left: Profile, right: Profile) -> tuple[Role, ...]:
+def _roles(left: Profile, right: Profile) -> tuple[str, ...]:
     if left.links or right.links:
         both = left.links and right.links
-        return tuple(made for role, made in MEETINGS.items() if both and role in left.roles and role in right.roles)
+        common = (roles()[name].meets for name in roles() if name in left.roles and name in right.roles)
+        return tuple(made for made in common if both and made)
     return (WORKLOAD,)
 
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from conformance.errors import UsageError
 from conformance.places import POLICIES
-from conformance.profile import NAME, Strict, explain
+from conformance.profile import NAME
 from conformance.testbed import Testbed
+from conformance.validation import Strict, checked, table
 
 Action = Literal["allow", "deny"]
 Direction = Literal["ingress", "egress"]
@@ -161,9 +161,4 @@ def load(name: str) -> Policy:
 
 def parse(text: str, source: str) -> Policy:
     """A policy from the text of a file. Raises UsageError as `load` does; `source` names the file in it."""
-    try:
-        return Policy.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as problem:
-        raise UsageError(f"{source}: not valid TOML: {problem}") from problem
-    except ValidationError as problem:
-        raise UsageError(explain(problem, source, Policy)) from None
+    return checked(Policy, table(text, source), source)

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from conformance.policy.document import Policy
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
 from conformance.testbed import Testbed
+from conformance.validation import Strict
 
 Family = Literal["ipv4", "ipv6"]
 FlowProtocol = Literal["tcp", "udp", "icmp", "ip"]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from conformance.errors import UsageError
-from conformance.profile import explain
 from conformance.recording.model import Flow, Record
+from conformance.validation import explain
 
 if TYPE_CHECKING:
     from conformance.recording.index import FrameIndex

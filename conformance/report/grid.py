@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from conformance.family import position
 from conformance.report.columns import Column, State, column, labels, state
 from conformance.report.findings import Finding, Kind, Remark, findings, notes, stale, unsupported
 from conformance.report.gate import excused
 from conformance.report.model import Answer, ClassResult, Report, ReportedOutcome
 from conformance.report.render.text import number_text, one_line, plural
-from conformance.requirement import Requirement, catalogue, catalogue_hash, clause_text, families
+from conformance.requirement import Requirement, catalogue, catalogue_hash, clause_text
 from conformance.verdict import Verdict, worst
 
 UNJUDGED = frozenset({Verdict.UNSUPPORTED, Verdict.NOT_APPLICABLE})
@@ -134,12 +135,10 @@ def by_requirement(report: Report) -> dict[str, list[ReportedOutcome]]:
 
 def _order(ids: Iterable[str]) -> list[str]:
     """As in the catalogue; what it does not have comes last in its family."""
-    known = families()
     place = {name: number for number, name in enumerate(catalogue())}
 
     def rank(name: str) -> tuple[int, int, str]:
-        family = name.partition(".")[0]
-        return known.index(family) if family in known else len(known), place.get(name, len(place)), name
+        return position(name.partition(".")[0]), place.get(name, len(place)), name
 
     return sorted(ids, key=rank)
 

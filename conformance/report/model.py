@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from conformance.requirement import families
+from conformance.family import position
 from conformance.verdict import GATING_LEVELS, Verdict, worst
 
 Level = Literal["MUST", "SHOULD", "MAY", "SUITE", "MEASURE"]
@@ -270,8 +270,7 @@ def counted(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
 
 def order(outcome: ReportedOutcome) -> tuple[int, str, tuple[tuple[str, str], ...]]:
     """The key by which outcomes are sorted: order of families, requirement id, parameters."""
-    known = families()
-    return known.index(outcome.family) if outcome.family in known else len(known), *outcome.key
+    return position(outcome.family), *outcome.key
 
 
 def canonical_outcomes(report: Report) -> bytes:

@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-from conformance.places import CHECKS
+from conformance.judging.checks import check_files
 from conformance.running.run import Run
 
+HERE: Final = Path(__file__).parent
 NAME: Final = "plugfest-driver"
 _SCRUBBED: Final = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME", "CI")
 
@@ -29,11 +31,11 @@ def drive(run: Run) -> pytest.ExitCode:
 
     pytest sees no configuration, conftest, plugin or environment variable but the suite's own.
     """
-    arguments = [
-        "-c", str(CHECKS / "pytest.ini"), "--rootdir", str(CHECKS), "--noconftest", "--import-mode=importlib",
-        "--assert=plain", "--capture=no", "-p", "conformance.plugin", "-p", "no:cacheprovider", "-p", "no:terminal",
-        "-p", "no:faulthandler", "-p", "no:unraisableexception", str(CHECKS),
-    ]  # fmt: skip
+    options = ("--noconftest", "--import-mode=importlib", "--assert=plain", "--capture=no")
+    plugins = ("conformance.plugin", "no:cacheprovider", "no:terminal", "no:faulthandler", "no:unraisableexception")
+    arguments = ["-c", str(HERE / "pytest.ini"), "--rootdir", str(HERE), *options]
+    arguments += [word for name in plugins for word in ("-p", name)]
+    arguments += map(str, check_files())
     with _scrubbed():
         return pytest.ExitCode(pytest.main(arguments, plugins=[Driver(run)]))
 

@@ -13,14 +13,15 @@ from typing import Any, Literal
 
 from conformance import limits
 from conformance.errors import UsageError
+from conformance.family import scenarios
 from conformance.judging.links import lateness
 from conformance.judging.plan import RecordingKey
 from conformance.lab.sandbox.jobs import JobError, Pool
 from conformance.profile import Profile
-from conformance.provoking.catalogue import SCENARIOS
 from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording, folder_name, load
+from conformance.running.preload import preload
 from conformance.running.record import Job
 from conformance.testbed import Testbed
 
@@ -132,7 +133,7 @@ class Live:
         self._progress = progress
         self._futures: dict[RecordingKey, Future[Recording]] = {}
         self._closing = False
-        self._pool = pool or Pool()
+        self._pool = pool or Pool(preload())
         self._feeders: list[threading.Thread] = []
 
     def start(self, keys: list[RecordingKey]) -> None:
@@ -159,7 +160,7 @@ class Live:
         """How much room it takes: what is silent takes none beyond what its implementation needs."""
         if self._order.testbeds[key.testbed].physical:  # its NICs are there once
             return CAPACITY
-        weight, scenario = self._order.weights[key.profile], SCENARIOS[key.scenario]
+        weight, scenario = self._order.weights[key.profile], scenarios()[key.scenario]
         if scenario.crowded:
             return max(weight, self._order.profiles[key.profile].crowd)
         return weight - 1 if scenario.silent else weight

@@ -16,13 +16,13 @@ from conformance import testbed as testbeds
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.attest import blocks
+from conformance.family import Scenario, scenarios
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
 from conformance.lab.plain import try_cables
 from conformance.lab.taps.ring import DEFAULT_SIZE, Instruction
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile
-from conformance.provoking.catalogue import SCENARIOS, Scenario
 from conformance.provoking.context import Stage, machine_load
 from conformance.recording.model import IdentityState, Record
 from conformance.recording.store import FRAMES, LOGS, finish
@@ -83,7 +83,7 @@ def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> 
 
 def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None) -> Record:
     profile = Profile.model_validate(job.profile)
-    scenario = SCENARIOS[job.scenario]
+    scenario = scenarios()[job.scenario]
     testbed = scenario.shape(testbeds.Testbed.model_validate(job.testbed))
     adapter = adapter_for(profile)
     identity = adapter.identify()
@@ -105,7 +105,7 @@ def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None)
                 stage.events.extend(plain)
                 stage.figures[BROUGHT_UP] = round((time.time_ns() - started) / 1e9, 2)
                 try:
-                    scenario.act(stage)
+                    scenario.run(stage)
                 except AdapterError as refusal:
                     problem = f"the implementation could not be brought up: {refusal}"
                 taps = recorder.stop(partial / FRAMES)

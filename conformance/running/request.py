@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from conformance.errors import UsageError
-from conformance.requirement import UnknownRequirement, families, find
+from conformance.family import families
+from conformance.requirement import UnknownRequirement, find
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def check_decided(only: tuple[str, ...]) -> None:
     """Raises UsageError for a requirement or family that no check decides."""
     if not only:
         return
-    from conformance.judging.shipped import checks
+    from conformance.judging.checks import checks
 
     rows = [check.requirement for check in checks()]
     decided = {word for row in rows for word in (row.id, row.family, *row.alias)}

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.errors import UsageError
+from conformance.family import scenarios
 from conformance.judging.plan import CONTROL, Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
 from conformance.profile import Profile
-from conformance.provoking.catalogue import SCENARIOS
 from conformance.recording.source import Missing, Source, Stored
 from conformance.recording.store import Recording
 from conformance.running.request import Wish, check_decided, check_only, check_unused, remember, remembered
@@ -147,8 +147,9 @@ class Run:
         """Start the recording server, which imports the lab while the checks are collected."""
         if self._stored is None and self._pool is None:
             from conformance.lab.sandbox.jobs import Pool
+            from conformance.running.preload import preload
 
-            self._pool = Pool()
+            self._pool = Pool(preload())
 
     def start(self, planned: list[Instance]) -> None:
         """Begin to record what the planned outcomes need (or open what is stored)."""
@@ -179,7 +180,7 @@ class Run:
     def _turn(self, key: RecordingKey) -> tuple[int, bool]:
         """When a recording has its turn: wave by wave of implementations, silence first, which takes time and hardly
         any processor."""
-        return list(self.profiles).index(key.profile) // WAVE, not SCENARIOS[key.scenario].silent
+        return list(self.profiles).index(key.profile) // WAVE, not scenarios()[key.scenario].silent
 
     @property
     def out(self) -> Path:

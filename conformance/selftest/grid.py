@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
-from conformance.requirement import catalogue, families
+from conformance.family import families
+from conformance.requirement import catalogue
 from conformance.selftest.trial import Trial
 
 KILLED: Final = "✗"

@@ -28,7 +28,7 @@ from conformance.pairs.pairing import pair_of
 from conformance.policy.document import Policy
 from conformance.profile import Profile, load
 from conformance.selftest.fault import PLANTED, SAID, Fault
-from conformance.selftest.faults import FAULTS
+from conformance.selftest.faults import faults
 
 
 def profile_of(fault: Fault) -> Profile:
@@ -50,9 +50,9 @@ def profile_of(fault: Fault) -> Profile:
 def adapter(profile: Profile) -> Faulty:
     """The adapter of a faulty reference network. Raises UsageError for a fault that there is not."""
     name = profile.adapter.get("fault")
-    if name not in FAULTS:
-        raise UsageError(f"{profile.name}: adapter.fault: there is no fault {name!r}; there are: {', '.join(FAULTS)}")
-    fault = FAULTS[str(name)]
+    if name not in faults():
+        raise UsageError(f"{profile.name}: adapter.fault: there is no fault {name!r}; there are: {', '.join(faults())}")
+    fault = faults()[str(name)]
     settings = {key: value for key, value in profile.adapter.items() if key != "fault"}
     if fault.conduct is not None:
         settings.pop("network", None)

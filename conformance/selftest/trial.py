@@ -13,13 +13,13 @@ from typing import Final
 from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.adapters.registry import adapter_for
+from conformance.family import scenarios
+from conformance.judging.checks import checks
 from conformance.judging.links import TOLD, lateness
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
-from conformance.judging.shipped import checks
 from conformance.pairs.pairing import JOINT, pair_of
 from conformance.profile import Profile
-from conformance.provoking.catalogue import SCENARIOS
 from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
@@ -205,7 +205,7 @@ class Trials:
 
 def _longest(keys: Sequence[RecordingKey]) -> float:
     """The longest chain of waits in the scenarios of one network, in s."""
-    return max((SCENARIOS[key.scenario].waits for key in keys), default=0.0)
+    return max((scenarios()[key.scenario].waits for key in keys), default=0.0)
 
 
 def _scenarios(subjects: Iterable[Fault | Sound], *, narrow: bool) -> dict[Sound, frozenset[str]]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from conformance.errors import UsageError
 from conformance.judging.case import Case, judge
-from conformance.judging.shipped import checks
+from conformance.judging.checks import checks
 from conformance.protocols import ndp
 from conformance.recording.store import Recording
 from conformance.report.render.drawing import duration

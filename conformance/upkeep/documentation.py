@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from conformance.commands.listing import checked
+from conformance.family import families
 from conformance.places import PROFILES
-from conformance.requirement import ClauseCheck, Requirement, catalogue, clause_text, families
+from conformance.requirement import ClauseCheck, Requirement, catalogue, clause_text
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 HEAD: Final = "<!-- Made by `python -m conformance.upkeep.documentation`; do not edit. -->\n"
@@ -101,13 +102,13 @@ def _profiles() -> Iterator[str]:
 
 
 def _faults() -> Iterator[str]:
-    from conformance.selftest.faults import FAULTS
+    from conformance.selftest.faults import faults
 
     yield HEAD
     yield "# Planted faults\n"
     yield "Each is a reference network that really misbehaves, recorded on taps; exactly the named requirements fail.\n"
     yield "| fault | what misbehaves | network | fails |\n|---|---|---|---|"
-    for fault in sorted(FAULTS.values(), key=lambda fault: fault.name):
+    for fault in sorted(faults().values(), key=lambda fault: fault.name):
         yield f"| {fault.name} | {fault.title} | {fault.reference} | {', '.join(sorted(fault.fails))} |"
     yield ""
 

@@ -20,7 +20,7 @@ from conformance.attest.manifest import sha256
 from conformance.attest.statement import NAME as STATEMENT
 from conformance.commands.matrix import as_markdown
 from conformance.errors import UsageError
-from conformance.profile import LINK_ROLES
+from conformance.family import roles
 from conformance.report import store
 from conformance.report.atomic import write_atomically
 from conformance.report.claims import evaluate
@@ -80,7 +80,7 @@ def _complete(report: Report) -> Iterator[str]:
         yield f"complete: the run was narrowed to {', '.join(report.header.only)}"
     if not report.header.roles:
         yield "complete: its header names no roles"
-    links = bool(report.header.roles) and LINK_ROLES.issuperset(report.header.roles)
+    links = bool(report.header.roles) and all(roles()[name].links for name in report.header.roles)
     wanted = {name for name in available() if load(name).links is links}
     missing = sorted(wanted - set(report.header.testbeds))
     if missing:

@@ -13,12 +13,12 @@ import pytest
 from command import OVERNIGHT
 
 from conformance.selftest.fault import Fault
-from conformance.selftest.faults import FAULTS
+from conformance.selftest.faults import faults
 from conformance.selftest.trial import Sound, Trials, sound_networks, trials, undetectable
 
 pytestmark = [pytest.mark.outside, pytest.mark.lab, pytest.mark.timeout(1200)]
 
-SOUND = sound_networks(FAULTS.values())
+SOUND = sound_networks(faults().values())
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +29,19 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.path == request.path and hasattr(item, "callspec")
     ]
-    wanted: list[Fault | Sound] = [FAULTS[case["name"]] if "name" in case else case["cell"] for case in cases]
+    wanted: list[Fault | Sound] = [faults()[case["name"]] if "name" in case else case["cell"] for case in cases]
     with trials(wanted, tmp_path_factory.mktemp("faults"), narrow=not OVERNIGHT) as made:
         yield made
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", faults())
 def test_a_fault_fails_exactly_what_it_names(name: str, running: Trials) -> None:
-    trial = running.of_fault(FAULTS[name])
+    trial = running.of_fault(faults()[name])
     assert not trial.broken
     assert trial.witness is not None, "the fault was not there, or had no effect"
     assert not trial.missed, trial.undecided
     assert not trial.extra, trial.failed
-    assert FAULTS[name].notes <= trial.noted
+    assert faults()[name].notes <= trial.noted
 
 
 @pytest.mark.parametrize("cell", SOUND, ids=" on ".join)
@@ -50,14 +50,14 @@ def test_a_sound_network_fails_nothing_but_by_design(cell: tuple[str, str], runn
     assert not trial.broken
     assert not trial.extra, trial.failed
     assert not trial.missed, trial.undecided
-    planted = [fault for fault in FAULTS.values() if (fault.reference, fault.testbed) == cell]
+    planted = [fault for fault in faults().values() if (fault.reference, fault.testbed) == cell]
     assert not trial.noted & frozenset().union(*(fault.notes for fault in planted))
 
 
 def test_every_checked_requirement_has_a_fault() -> None:
-    missing = undetectable(FAULTS.values())
+    missing = undetectable(faults().values())
     assert not missing, f"no planted fault fails {', '.join(missing)}"
 
 
 def test_every_fault_has_a_witness() -> None:
-    assert not [fault.name for fault in FAULTS.values() if fault.witness is None]
+    assert not [fault.name for fault in faults().values() if fault.witness is None]

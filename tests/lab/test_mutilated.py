@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance.judging.case import Case, judge
+from conformance.judging.checks import checks
 from conformance.judging.plan import CONTROL, Instance, Selection
-from conformance.judging.shipped import checks
 from conformance.recording.index import FrameIndex
 from conformance.recording.store import Recording, find, load
 from conformance.verdict import Judgement, Verdict

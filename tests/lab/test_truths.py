@@ -18,9 +18,8 @@ from typing import Any
 import pytest
 from command import EMULATED, NIGHTLY, OUTSIDE, OVERNIGHT, outcomes, plugfest
 
+from conformance.judging.checks import checks
 from conformance.judging.plan import CONTROL
-from conformance.judging.register import LINK_SCENARIOS
-from conformance.judging.shipped import checks
 from conformance.profile import available
 from conformance.profile import load as load_profile
 from conformance.recording.model import Flow
@@ -109,7 +108,7 @@ def differences(table: list[Truth], report: Report) -> Iterator[str]:
     """Every outcome that is not what is true. What binds other roles than the profile's is not applicable, nor is what
     speaks of workloads to a profile of ports, or of ports to one of workloads."""
     profile = load_profile(report.header.profile)
-    of_ports = {check.requirement.id for check in checks() if check.scenario in LINK_SCENARIOS}
+    of_ports = {check.requirement.id for check in checks() if check.links}
     for outcome in report.outcomes:
         verdict, because = expected(table, outcome)
         row = requirement(outcome.requirement)

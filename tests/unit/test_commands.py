@@ -15,7 +15,7 @@ from conformance.commands.doctor import Finding, next_steps
 from conformance.commands.explain import explain
 from conformance.commands.scaffold import new_adapter, new_check, new_profile
 from conformance.errors import UsageError
-from conformance.judging import shipped
+from conformance.judging.checks import checks
 from conformance.profile import load
 from conformance.requirement import catalogue
 
@@ -113,4 +113,4 @@ def test_the_shell_completes(line: str, expected: str) -> None:
 
 
 def test_the_list_knows_every_check_without_importing_one() -> None:
-    assert listing.checked() == {check.requirement.id for check in shipped.checks()}
+    assert listing.checked() == {check.requirement.id for check in checks()}

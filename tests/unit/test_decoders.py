@@ -16,21 +16,22 @@ from hypothesis import strategies as st
 import conformance.protocols
 from conformance.protocols.lldp import frames as lldp
 
+PREFIX = "conformance.protocols."
 TAKEN = {"frame", "packet", "payload", "data"}
 """What the one parameter of a decoder is called."""
 
 
 def decoders() -> dict[str, Callable[[bytes], Any]]:
-    """Every public function of the frames' room that takes bytes as they came and nothing else."""
+    """Every public function of the protocols that takes bytes as they came and nothing else."""
     found: dict[str, Callable[[bytes], Any]] = {}
-    for module in pkgutil.iter_modules(conformance.protocols.__path__):
-        place = importlib.import_module(f"conformance.protocols.{module.name}")
+    for module in pkgutil.walk_packages(conformance.protocols.__path__, PREFIX):
+        place = importlib.import_module(module.name)
         for name, function in inspect.getmembers(place, inspect.isfunction):
             parameters = list(inspect.signature(function).parameters.values())
             needed = [one for one in parameters if one.default is one.empty]
             takes = len(needed) == 1 and needed[0].name in TAKEN and needed[0].annotation in {"bytes", bytes}
             if takes and not name.startswith("_") and function.__module__ == place.__name__:
-                found[f"{module.name}.{name}"] = function
+                found[f"{module.name.removeprefix(PREFIX)}.{name}"] = function
     return found
 
 
@@ -62,7 +63,7 @@ def frames(draw: st.DrawFn) -> bytes:
 
 
 def test_there_are_decoders() -> None:
-    assert {"lldp.parse", "ndp.parse", "summary.one_line"} <= set(DECODERS)
+    assert {"lldp.frames.parse", "ndp.parse", "summary.one_line"} <= set(DECODERS)
 
 
 @pytest.mark.parametrize("name", sorted(DECODERS))

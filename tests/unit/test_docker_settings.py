@@ -31,7 +31,7 @@ def test_plan_names_the_network(name: str) -> None:
     ("setting", "words"),
     [
         ("adapter.netwrok=overlay", "docker-macvlan: adapter: netwrok: unknown key; did you mean 'network'"),
-        ("adapter.network=ipvlan", "docker-macvlan: adapter: network: Input should be"),
+        ("adapter.network=ipvlan", "docker-macvlan: adapter: network: 'ipvlan' is not known"),
         ("adapter.mtu=60", "docker-macvlan: adapter: mtu: Input should be greater"),
     ],
 )

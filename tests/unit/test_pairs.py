@@ -15,7 +15,7 @@ from conformance.adapters.discovery import Told
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.switch.outside import OutsideDevice
 from conformance.errors import UsageError
-from conformance.judging.shipped import checks
+from conformance.judging.checks import checks
 from conformance.lab.lab import Cable
 from conformance.pairs.pairing import add_host, couples, members, pair_of, sides_of
 from conformance.places import TESTBEDS

@@ -44,7 +44,7 @@ def test_shipped_testbeds_are_valid(name: str) -> None:
     [
         (GOOD + "featurs = []", r"mine\.toml: featurs: unknown key; did you mean 'features'\?"),
         (GOOD.replace('kind = "linux"', ""), r"mine\.toml: kind: this key is missing; add it"),
-        (GOOD.replace('"ipv4"', '"ipv5"'), r"mine\.toml: features\.0: .*ipv4.*got 'ipv5'"),
+        (GOOD.replace('"ipv4"', '"ipv5"'), r"mine\.toml: features\.0: 'ipv5' is not known; did you mean 'ipv"),
         (GOOD.replace('["ipv4"]', '["ipv4", "ipv4"]'), r"mine\.toml: features: .*twice"),
         (GOOD.replace('name = "mine"', 'name = "other"'), r"mine\.toml: name: 'other' does not match the file's name"),
         (GOOD + "x = ", r"mine\.toml: not valid TOML"),

@@ -18,7 +18,8 @@ from conformance.adapters.linux.network import refusals
 from conformance.adapters.views import Counters, Station
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 HUNDREDTHS: Final = 100
 """The kernel counts the times of a bridge in 1/100 s (USER_HZ)."""

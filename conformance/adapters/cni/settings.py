@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from conformance.adapters.cni import placeholders
 from conformance.adapters.cni.versions import SPOKEN
-from conformance.errors import UsageError
-from conformance.profile import Profile, Strict, explain
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 IDENTIFIER: Final = r"^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$"
 """Network names and container IDs (CNI SPEC §1 Configuration format, §3 Attachment Parameters)."""
@@ -112,18 +112,10 @@ class Settings(Strict):
 def settings_of(profile: Profile) -> Settings:
     """The checked settings of a profile. Raises UsageError: one line naming profile, key and fix."""
     source = f"{profile.name}: adapter"
-    try:
-        settings = Settings.model_validate(profile.adapter)
-    except ValidationError as problem:
-        raise UsageError(_explain(problem, source)) from None
+    settings = profile.settings(Settings)
     known = placeholders.HOST | (placeholders.TENANT if settings.tenants else frozenset())
     for number, plugin in enumerate(settings.conflist.plugins):
         placeholders.check(plugin, f"{source}.conflist.plugins.{number}", known)
     for key in ("args", "runtime_config"):
         placeholders.check(getattr(settings, key), f"{source}.{key}", known | placeholders.ENDPOINT)
     return settings
-
-
-def _explain(problem: ValidationError, source: str) -> str:
-    place = problem.errors()[0]["loc"]
-    return explain(problem, source, Conflist if place[:1] == ("conflist",) and len(place) > 1 else Settings)

@@ -9,7 +9,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 SEARCH: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 """Where programs are looked for: root's PATH may lack the folders that Debian puts dockerd and iptables into."""

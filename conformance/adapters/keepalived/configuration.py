@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from conformance.adapters.interface import Address, Interface
-from conformance.profile import Strict
+from conformance.validation import Strict
 
 GROUP = "endpoint"
 """The instances of both families become master together."""

@@ -15,7 +15,8 @@ from conformance.adapters.interface import AdapterError, Identity, Port, Unavail
 from conformance.lab.kernel.appear import await_path
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 PACKAGES: Final = ("ladvd",)
 FOLDER: Final = "/run/ladvd"

@@ -23,7 +23,8 @@ from conformance.adapters.linux.routed import Routed
 from conformance.adapters.linux.tenants import TenantBridges
 from conformance.adapters.linux.vxlan import Vxlan
 from conformance.lab.lab import Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 Design = Literal[
     "nat-bridge",

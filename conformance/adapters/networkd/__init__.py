@@ -20,8 +20,9 @@ from conformance.adapters.networkd.daemon import PROGRAM, STATE, start_networkd
 from conformance.lab.kernel import link
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
 from conformance.protocols.lldp import frames as lldp
+from conformance.validation import Strict
 
 PACKAGES: Final = ("systemd",)
 WISHES: Final = """\

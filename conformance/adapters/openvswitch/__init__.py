@@ -18,7 +18,8 @@ from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish,
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.adapters.views import Counters, Member, Station
 from conformance.lab.lab import Host, Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 PACKAGES: Final = ("openvswitch-switch",)
 MEMBER: Final = re.compile(

@@ -13,7 +13,8 @@ from conformance import limits
 from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.openvswitch import PROGRAMS as SWITCH_PROGRAMS
 from conformance.lab.lab import Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 PACKAGES: Final = ("ovn-central", "ovn-host")
 PROGRAMS: Final = (*SWITCH_PROGRAMS, "ovn-northd", "ovn-controller", "ovn-nbctl", "ovn-sbctl")

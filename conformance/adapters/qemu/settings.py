@@ -11,7 +11,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 Nic = Literal["virtio-net-pci", "e1000", "vmxnet3"]
 Aggregation = Literal["none", "bonding", "team"]

@@ -12,8 +12,9 @@ import conformance
 from conformance.adapters.interface import Identity
 from conformance.adapters.reference.agent import RunningAgent
 from conformance.lab.lab import Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
 from conformance.protocols.lldp.agent import Conduct, Timers
+from conformance.validation import Strict
 
 
 class Settings(Strict):

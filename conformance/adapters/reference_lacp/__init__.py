@@ -13,7 +13,8 @@ import conformance
 from conformance.adapters.interface import Identity
 from conformance.adapters.reference_lacp.switch import Misconduct, RunningSwitch
 from conformance.lab.lab import Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 
 class Settings(Strict):

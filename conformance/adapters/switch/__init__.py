@@ -22,7 +22,8 @@ from conformance.adapters.switch.ports import SwitchPorts
 from conformance.adapters.switch.subject import FAMILIES, Switched, SwitchNetwork
 from conformance.errors import UsageError
 from conformance.lab.lab import Lab
-from conformance.profile import Profile, Strict
+from conformance.profile import Profile
+from conformance.validation import Strict
 
 UNDONE: Final = "at the end the same in reverse: what was changed is undone; nothing is saved"
 LIBRARIES: Final = ("netmiko", "textfsm", "ntc_templates")

@@ -9,17 +9,17 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from conformance.errors import UsageError
-from conformance.profile import NAME, Strict, explain
+from conformance.profile import NAME
+from conformance.validation import Strict, checked, table
 
 FOLDER: Final = Path(__file__).parent / "dialects"
 INTENTS: Final = (
@@ -252,12 +252,7 @@ def load(reference: str) -> Dialect:
         near = difflib.get_close_matches(reference, shipped, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(shipped)}"
         raise UsageError(f"dialect {reference}: no dialect of that name; {hint}")
-    try:
-        found = Dialect.model_validate(tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{path.name}: not valid TOML: {problem}") from problem
-    except ValidationError as problem:
-        raise UsageError(explain(problem, path.name, Dialect)) from None
+    found = checked(Dialect, table(path), path.name)
     _whole(found, path.name)
     return found
 

@@ -23,7 +23,7 @@ from conformance.adapters.switch.transcript import Transcript
 from conformance.adapters.views import Counters, Member, Station
 from conformance.errors import UsageError
 from conformance.lab.lab import PARTNERS, Host, Lab
-from conformance.profile import Strict
+from conformance.validation import Strict
 
 ADDRESS: Final = "PLUGFEST_SWITCH_ADDRESS"
 """The device's command line: an address, with ``:PORT`` behind it where that is not 22."""

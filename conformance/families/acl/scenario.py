@@ -32,7 +32,7 @@ PORTS: Final = (53, 80, 5432)
 TABLES: Final = ("answered", "delivered", "refused", "unreachable", "translated", "diverted")
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Apply, attach, and try everything."""
     policy = load(POLICY).placed(stage.lab.testbed)
     apply(stage, policy)

@@ -52,7 +52,7 @@ def shape(testbed: Testbed) -> Testbed:
     return testbed.with_ports(PORTS)
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """One bridge, one step after another; the ageing at the end."""
     subject: Any = stage.subject
     if not isinstance(subject, Bridging):

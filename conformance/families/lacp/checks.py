@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance import limits
+from conformance.judging.captured import sent_frames
 from conformance.judging.case import Case
 from conformance.judging.links import (
     SECOND,
@@ -42,7 +43,17 @@ def _margin(seconds: float) -> int:
     return int(seconds * SECOND)
 
 
-@check("lacp.pdu-format", scenario="lacp")
+def pdu_format_captured(case: Case) -> None:
+    """LACPDUs of one sender in a capture are as the standard draws them."""
+    for number, frame in sent_frames(case):
+        if lacp.subtype(frame) == lacp.LACP:
+            wrong = lacp.defects(frame)
+            case.expect(
+                not wrong, expected="every LACPDU is as drawn in the standard", seen=", ".join(wrong), frames=[number]
+            )
+
+
+@check("lacp.pdu-format", scenario="lacp", captures=pdu_format_captured)
 def test_pdu_format(case: Case) -> None:
     """LACPDUs go to the Slow Protocols address, with their TLVs of the right type and length, 110 octets of payload."""
     for port in _all_ports(case):

@@ -301,7 +301,7 @@ def shape(testbed: Testbed) -> Testbed:
     return testbed.with_ports(PORTS)
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """All groups at the same time."""
     subject: Any = stage.subject
     if not isinstance(subject, Aggregating):

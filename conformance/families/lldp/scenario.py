@@ -39,7 +39,7 @@ BEFORE_NEXT = 1.0
 """A port is disabled and enabled that many seconds before its next LLDPDU is due: who does not pause is seen to."""
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Everything that the agent can be asked to do."""
     if isinstance(stage.subject, Beginning):
         stage.subject.discover()

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from conformance import limits
+from conformance.families.move.checks_captured import no_rarp_captured
 from conformance.families.move.evidence import (
     SECOND,
     Announcement,
@@ -311,7 +312,7 @@ def _naming(case: Case, move: Move, address: object) -> list[int]:
     return found
 
 
-@check("move.no-rarp", scenario="move")
+@check("move.no-rarp", scenario="move", captures=no_rarp_captured)
 def test_no_rarp(case: Case) -> None:
     """No RARP is sent to make switches learn, on any tap, untagged, tagged or tunnelled."""
     made = moves(case)

@@ -94,7 +94,7 @@ class Attempt:
         return self.name if self.stays else f"{self.name}-new"
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Attach, look on from everywhere, prime, stream, move all at once, watch, and ask who has the addresses."""
     subject: object = stage.subject
     if not isinstance(subject, Moving):

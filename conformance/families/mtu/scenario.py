@@ -35,7 +35,7 @@ def shape(testbed: Testbed) -> Testbed:
     return testbed.model_copy(update={"segments": segments})
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """One endpoint on each host and a second one on the first; every size at once, on every way that carries anything.
 
     A small datagram goes each way first: it tells whether the path carries anything at all, and resolves neighbours.

@@ -34,7 +34,7 @@ STATE_LIFETIMES = (
 )
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Open flows of every path and protocol, be silent, and let the side that did not open them speak first.
 
     What nobody answers is waited for twice in all: when the flows are opened and when they are used again.

@@ -24,7 +24,7 @@ from conformance.provoking.silence import keep_silent
 from conformance.recording.model import FlowProtocol
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Attach, solicit, duplicate, and take IPv4 away."""
     first = stage.hosts[0]
     with stage.window("attach"):

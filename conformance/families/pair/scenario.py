@@ -23,7 +23,7 @@ SHARED_SOURCE_PORT = 40_002
 """Both endpoints of a host send from it at the same time: what shares one address between them has to change one."""
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Attach two endpoints on each host, and send everything at once."""
     stage.attach_all([(host, Attachment(f"{host.name}{letter}")) for host in stage.hosts for letter in "ab"])
     stage.snapshot("before")

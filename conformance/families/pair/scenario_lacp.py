@@ -38,7 +38,7 @@ def shape(testbed: Testbed) -> Testbed:
     return add_host(testbed, PORTS)
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Cable them, have both make a group, and lose a cable twice."""
 
     async def meet(sides: Sequence[Sequence[Link]]) -> None:

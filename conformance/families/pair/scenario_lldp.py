@@ -30,7 +30,7 @@ def shape(testbed: Testbed) -> Testbed:
     return add_host(testbed, PORTS)
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Cable them, look at both views, and let one cable fall silent."""
     sides = sides_of(stage.profile, stage.lab.testbed)
 

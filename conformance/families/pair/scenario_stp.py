@@ -77,7 +77,7 @@ class Room:
         return 2 * self.times.forward_delay + limits.STP_MARGIN
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Cable them, and lose the cable in use of either root."""
     times = SHORTEST if stage.variant == "fast" else DEFAULT
     whose = sides_of(stage.profile, stage.lab.testbed)

@@ -29,7 +29,7 @@ ODD_MSS = 1217
 SHARED_SOURCE_PORT = 40_001
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Attach two endpoints on each host and a third on the first, release that one again, and send everything."""
     first = stage.hosts[0]
     requests = [

@@ -38,7 +38,7 @@ Frame = tuple[str, str, str, bytes]
 """Which requirement it is about, its kind, what it is, and the frame."""
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Attach an attacker, two neighbours on its host and one on another, and send."""
     first, other = stage.hosts[0], stage.hosts[-1]
     places = {"attacker": first, "neighbour": first, "friend": first, "observer": other}

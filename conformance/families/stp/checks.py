@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from conformance import limits
+from conformance.judging.captured import sent_frames
 from conformance.judging.case import Case
 from conformance.judging.links import SECOND, arrivals, busiest, event, intervals, median, ports_of, slack, unhurried
 from conformance.judging.register import check
@@ -58,7 +59,17 @@ def _margin(seconds: float) -> int:
     return int(seconds * SECOND)
 
 
-@check("stp.bpdu-format", scenario="stp")
+def bpdu_format_captured(case: Case) -> None:
+    """BPDUs of one sender in a capture are as the standard draws them."""
+    for number, frame in sent_frames(case):
+        if stp.parse(frame) is not None:
+            wrong = stp.defects(frame)
+            case.expect(
+                not wrong, expected="every BPDU is as the standard draws it", seen=", ".join(wrong), frames=[number]
+            )
+
+
+@check("stp.bpdu-format", scenario="stp", captures=bpdu_format_captured)
 def test_bpdu_format(case: Case) -> None:
     """BPDUs go to the Bridge Group Address with the LLC of bridges, untagged, and as long as their type is."""
     version, *_ = _ready(case)

@@ -265,7 +265,7 @@ def shape(testbed: Testbed) -> Testbed:
     return testbed.with_ports(PORTS)
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """All bridges at the same time."""
     subject: Any = stage.subject
     if not isinstance(subject, Bridging):

@@ -34,7 +34,7 @@ SAME: Final = 240
 PORT: Final = 8080
 
 
-def act(stage: Stage) -> None:
+def run(stage: Stage) -> None:
     """Attach both tenants, flood, and try every pair; then those of the same addresses."""
     policy = load(POLICY)
     stage.policies.append(policy)

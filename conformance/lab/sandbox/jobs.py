@@ -10,35 +10,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Self
 
 from conformance.lab.sandbox.forkserver import MESSAGE
 from conformance.lab.sandbox.rundir import sweep
-
-PRELOAD = (
-    "conformance.running.record",
-    "conformance.adapters.linux",
-    "conformance.adapters.wire",
-    "conformance.adapters.cni",
-    "conformance.adapters.reference_lacp",
-    "conformance.adapters.bridge",
-    "conformance.families.bridge.scenario",
-    "conformance.families.nd.scenario",
-    "conformance.families.nat.scenario",
-    "conformance.families.lacp.scenario",
-    "conformance.families.move.scenario",
-    "conformance.families.mtu.scenario",
-    "conformance.families.pair.scenario",
-    "conformance.adapters.pair",
-    "conformance.families.route.scenario",
-    "conformance.families.stp.scenario",
-    "conformance.recording.bulk",
-    "conformance.requirement",
-    "pyroute2",
-)
-"""What the recording server imports once, so that no sandbox has to."""
 
 
 class JobError(Exception):
@@ -50,9 +27,12 @@ class JobError(Exception):
 
 
 class Pool:
-    """Runs jobs, each in a fresh sandbox, all at the same time; the caller bounds how many."""
+    """Runs jobs, each in a fresh sandbox, all at the same time; the caller bounds how many.
 
-    def __init__(self) -> None:
+    `preload` names modules that the recording server imports once, so that no sandbox has to.
+    """
+
+    def __init__(self, preload: Sequence[str] = ()) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._futures: dict[int, Future[Any]] = {}
         self._numbers = itertools.count(1)
@@ -60,7 +40,7 @@ class Pool:
         self._ended = False
         with theirs:
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "conformance.lab.sandbox.forkserver", str(theirs.fileno()), *PRELOAD],
+                [sys.executable, "-m", "conformance.lab.sandbox.forkserver", str(theirs.fileno()), *preload],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

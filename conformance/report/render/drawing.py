@@ -43,7 +43,7 @@ def draw(sequence: TimeSequence, title: str, *, standalone: bool = False) -> str
 
 @functools.cache
 def _style() -> str:
-    folder = files("conformance.report") / "templates"
+    folder = files("conformance.report.render") / "templates"
     return "".join((folder / name).read_text(encoding="utf-8") for name in ("colours.css", "sequence.css"))
 
 

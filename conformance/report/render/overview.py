@@ -8,8 +8,8 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
+from conformance.family import title_of
 from conformance.report.columns import Column
-from conformance.report.families import title_of
 from conformance.report.gate import Standing
 from conformance.report.grid import Matrix, Row
 from conformance.report.render.glyphs import ORDER, UNICODE
@@ -35,8 +35,8 @@ def render_overview(matrix: Matrix) -> str:
     for number, (name, rows) in enumerate(families.items(), 1):
         body += _family(name, rows, len(matrix.columns), HEAD + ROW * number)
     body += _legend(matrix, height - 12)
-    colours = (files("conformance.report") / "templates" / "colours.css").read_text(encoding="utf-8")
-    own = (files("conformance.report") / "templates" / "overview.css").read_text(encoding="utf-8")
+    colours = (files("conformance.report.render") / "templates" / "colours.css").read_text(encoding="utf-8")
+    own = (files("conformance.report.render") / "templates" / "overview.css").read_text(encoding="utf-8")
     title = f"{len(matrix.columns)} implementations judged by {len(matrix.rows)} requirements"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="overview" viewBox="0 0 {width} {height}" '

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from conformance.family import title_of
 from conformance.report.attachments import Exhibits, nowhere
 from conformance.report.columns import Column
-from conformance.report.families import title_of
 from conformance.report.grid import ByRequirement, Cell, Matrix, Row, build, by_requirement
 from conformance.report.model import Report, ReportedOutcome
 from conformance.report.render.cells import Data, groups
@@ -70,7 +70,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("conformance.report"),
+        loader=PackageLoader("conformance.report.render"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -79,7 +79,7 @@ def _environment() -> Environment:
 
 
 def _own(name: str) -> str:
-    return (files("conformance.report") / "templates" / name).read_text(encoding="utf-8")
+    return (files("conformance.report.render") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _json(data: Any) -> str:
