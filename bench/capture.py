@@ -27,15 +27,15 @@ RING = 32 << 20
 
 def send(namespace: Namespace, interface: str) -> tuple[int, float]:
     """Send RATE x SECONDS numbered frames in bursts; returns how many and for how many seconds."""
-    with namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as outlet:
-        outlet.bind((interface, 0))
+    with namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as host_side:
+        host_side.bind((interface, 0))
         head = b"\xff" * 6 + bytes.fromhex("00005e00530188b5")
         fill = bytes(SIZE - len(head) - 8)
         begin = time.perf_counter()
         count, total = 0, RATE * SECONDS
         while count < total:
             for number in range(count, count + BURST):
-                outlet.send(head + number.to_bytes(8, "big") + fill)
+                host_side.send(head + number.to_bytes(8, "big") + fill)
             count += BURST
             while time.perf_counter() - begin < count / RATE:
                 pass

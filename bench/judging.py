@@ -12,7 +12,7 @@ from conformance import profile, testbed
 from conformance.judging.case import Case, judge
 from conformance.judging.checks import checks
 from conformance.judging.register import Check
-from conformance.lab.sandbox.jobs import Pool
+from conformance.lab.sandbox.jobs import Jobs
 from conformance.recording.store import Recording, load
 from conformance.running.record import Job
 
@@ -22,7 +22,7 @@ FRAMES = 100_000
 def main() -> int:
     """Print frames, outcomes and seconds."""
     every = checks()
-    with tempfile.TemporaryDirectory() as folder, Pool() as pool:
+    with tempfile.TemporaryDirectory() as folder, Jobs() as pool:
         shape = testbed.load("routed").model_dump(mode="json", by_alias=True)
         mine = profile.load("nat-bridge").model_dump(mode="json", by_alias=True)
         jobs = [

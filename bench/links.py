@@ -14,7 +14,7 @@ from conformance.adapters.registry import adapter_for
 from conformance.family import scenarios
 from conformance.judging.checks import checks
 from conformance.judging.plan import Selection
-from conformance.lab.sandbox.jobs import Pool
+from conformance.lab.sandbox.jobs import Jobs
 from conformance.profile import Profile
 from conformance.recording.model import Record
 from conformance.recording.store import load
@@ -74,7 +74,7 @@ class Measured:
         return (self.wall - (0.0 if start else self.start)) / self.window
 
 
-def measure(mine: Profile, pool: Pool) -> Measured:
+def measure(mine: Profile, pool: Jobs) -> Measured:
     """Record them."""
     shape = testbed.load(BED).model_dump(mode="json", by_alias=True)
     data = mine.model_dump(mode="json", by_alias=True)
@@ -105,7 +105,7 @@ def main() -> int:
         if isinstance(adapter_for(mine).identify(), Unavailable):
             print(f"{name}: not on this machine")
             continue
-        with Pool() as pool:
+        with Jobs() as pool:
             made = measure(mine, pool)
         whole, rest = made.ratio(start=True), made.ratio(start=False)
         worst = max(worst, rest if mine.kind == GUEST else whole)

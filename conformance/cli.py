@@ -78,9 +78,9 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
 ) -> None:
     """Record the profiles in labs (the kernel-only set if none is named), judge, and print the matrix."""
     from conformance.commands.runs import Gate, run_profiles
-    from conformance.running.request import Wish
+    from conformance.running.request import Request
 
-    wish = Wish(
+    request = Request(
         profiles=tuple(profiles or ()),
         testbeds=tuple(testbed or ()),
         only=tuple(only or ()),
@@ -94,7 +94,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         circles=() if pairs in (None, Pairs.all) else (pairs.value,),
     )
     gate = Gate(fail_on.value if fail_on else None, baseline, allow_flaky=allow_flaky, matrix_only=matrix_only)
-    raise typer.Exit(run_profiles(wish, gate, everything=everything, plan=plan))
+    raise typer.Exit(run_profiles(request, gate, everything=everything, plan=plan))
 
 
 CaptureRole = Annotated[
@@ -124,7 +124,7 @@ def judge(
     if capture is not None:
         if folders:
             raise UsageError("--capture: name either a capture or folders")
-        from conformance.commands.field import judge_capture
+        from conformance.commands.capture import judge_capture
 
         raise typer.Exit(judge_capture(capture, role=role, mac=mac, out=out))
     if not folders or role is not None or mac is not None:
@@ -143,7 +143,7 @@ def listen(
     out: Out = None,
 ) -> None:
     """Record the link protocols on an interface of this machine, passively, and judge what was heard."""
-    from conformance.commands.field import listen as hear
+    from conformance.commands.capture import listen as hear
 
     raise typer.Exit(hear(interface, seconds=seconds, role=role, mac=mac, out=out))
 

@@ -2,9 +2,8 @@
 
 A family is a package with ``FAMILY`` in its ``__init__.py`` and these files beside it, each of them optional:
 ``requirements.toml``, ``classes/*.toml``, ``checks.py`` and ``checks_*.py``, ``evidence*.py``, ``scenario*.py``, and
-``faults.py`` and ``faults_*.py``, each with a tuple ``FAULTS``. This suite's own families lie in `conformance.families`;
-another distribution brings one by an entry point of the group ``conformance.families``.
-"""
+``faults.py`` and ``faults_*.py``, each with a tuple ``FAULTS``. This suite's own families lie in
+`conformance.families`; another distribution brings one by an entry point of the group ``conformance.families``."""
 
 from __future__ import annotations
 
@@ -77,7 +76,7 @@ class Scenario:
     `inside` records every interface of the hosts and every frame of the top-of-rack, not only the uplinks: for
     scenarios of few frames, in which what happens on an endpoint's link matters. `streams` leaves the bulk of streams
     off the taps, which keep a sample of them. `steady`: taps keep streams of a thousand datagrams a second, and bear a
-    reader that is kept waiting. `crowded`: among as many endpoints as the profile says. `silent`: hardly anything is
+    reader that is kept waiting. `many`: among as many endpoints as the profile says. `silent`: hardly anything is
     sent, and time passes. `links`: done to ports, with partners of the suite's on them, on testbeds of links.
     `shows` ranks the recordings in which a feature is looked for that a profile does not claim: the lowest that is
     there is looked at, 0 never.
@@ -91,7 +90,7 @@ class Scenario:
     streams: bool = False
     links: bool = False
     steady: bool = False
-    crowded: bool = False
+    many: bool = False
     silent: bool = False
     shows: int = 0
 
@@ -204,9 +203,9 @@ class _Words:
         return {**handler(schema), "enum": list(self.words())}
 
 
-RoleName = Annotated[str, AfterValidator(lambda word: known(word, roles())), _Words(lambda: roles())]
+RoleName = Annotated[str, AfterValidator(lambda word: known(word, roles())), _Words(roles)]
 """The name of a role that a family brings."""
-FeatureName = Annotated[str, AfterValidator(lambda word: known(word, features())), _Words(lambda: features())]
+FeatureName = Annotated[str, AfterValidator(lambda word: known(word, features())), _Words(features)]
 """The name of a feature that a family brings."""
 
 

@@ -18,7 +18,7 @@ from conformance.judging.plan import CONTROL, Instance
 from conformance.judging.register import check_of
 from conformance.running import run
 from conformance.running.driver import Driver
-from conformance.running.request import Wish
+from conformance.running.request import Request
 from conformance.verdict import Outcome, Verdict
 
 RUN = pytest.StashKey[run.Run]()
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _run_of(config: pytest.Config) -> run.Run:
     get = config.getoption
     try:
-        wish = Wish(
+        request = Request(
             profiles=tuple(get("--profile")),
             testbeds=tuple(get("--testbed")),
             only=tuple(get("--only")),
@@ -65,7 +65,7 @@ def _run_of(config: pytest.Config) -> run.Run:
             recordings=None if get("--recordings") is None else Path(get("--recordings")),
             command=("pytest", *map(str, config.invocation_params.args)),
         )
-        return run.Run(wish)
+        return run.Run(request)
     except UsageError as problem:
         raise pytest.UsageError(str(problem)) from None
 

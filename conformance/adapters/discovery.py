@@ -10,7 +10,7 @@ from conformance.adapters.interface import Port
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AgentTimers:
     """The times that the agent was told to keep, or that its maker states: interval in seconds, hold and counts.
 
     What nobody states has the standard's default (IEEE 802.1AB-2016 §9.2.5). `hold` is None where nobody said: then any
@@ -23,7 +23,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class LldpNeighbour:
     """A neighbour in the agent's own view: Chassis ID and Port ID as text."""
 
     chassis: str
@@ -34,7 +34,7 @@ class Known:
 class Discovering(Protocol):
     """An LLDP agent."""
 
-    def told(self) -> Told:
+    def timers(self) -> AgentTimers:
         """The times that it keeps."""
 
 
@@ -50,7 +50,7 @@ class Beginning(Protocol):
 class Neighbouring(Protocol):
     """It shows its neighbours."""
 
-    def neighbours(self, port: Port) -> Sequence[Known]:
+    def neighbours(self, port: Port) -> Sequence[LldpNeighbour]:
         """The neighbours on a port, asked of the implementation itself. Raises AdapterError."""
 
 

@@ -51,13 +51,13 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A wish for one endpoint.
+    """A request for one endpoint.
 
     `name` is unique in the lab. `publish` lists (protocol, port) to be published, for implementations that publish.
     `addresses` asks for exactly these addresses (of families the implementation supports; empty: its own choice).
     `extra_addresses` asks for that many further addresses per family on the same interface. `labels` are what a policy
     selects it by; `tenant` names the network that it belongs to, for implementations that keep tenants apart.
-    A `counterpart` is there for others to talk to and never moves: an implementation whose endpoints are costly, or
+    A `peer` is there for others to talk to and never moves: an implementation whose endpoints are costly, or
     speak up by themselves, may attach a plain station of the same network instead.
     """
 
@@ -67,7 +67,7 @@ class Attachment:
     extra_addresses: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""
-    counterpart: bool = False
+    peer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlet:
+class HostSideInterface:
     """The host's end of an endpoint's link: where its frames are watched if its own namespace cannot be (a guest's)."""
 
     namespace: Namespace
@@ -105,7 +105,7 @@ class Outlet:
 class Endpoint:
     """One attached endpoint: the namespace where it lives, its interface there, and what was reported of it.
 
-    `outlet` is given where its frames can only be watched from outside. `since_ns` is when it came up at this place,
+    `host_side` is given where its frames can only be watched from outside. `since_ns` is when it came up at this place,
     where the implementation itself says so more exactly than by returning (CLOCK_REALTIME; 0: it does not).
     """
 
@@ -115,7 +115,7 @@ class Endpoint:
     interface: str
     reported: Reported
     publications: tuple[Publication, ...] = ()
-    outlet: Outlet | None = None
+    host_side: HostSideInterface | None = None
     since_ns: int = 0
     handle: Any = None
 
@@ -154,8 +154,8 @@ SpanningTree = Literal["off", "stp", "rstp"]
 
 
 @dataclass(frozen=True, slots=True)
-class BridgeWish:
-    """A wish for one bridge between ports of a host, named by their interfaces. Times in seconds.
+class BridgeConfig:
+    """A request for one bridge between ports of a host, named by their interfaces. Times in seconds.
 
     The times of the spanning tree are the bridge's own, which hold while it is the root; it is the root where its
     `priority`, a multiple of 4096, is the lowest of all.
@@ -178,13 +178,13 @@ class Bridging(Protocol):
     shortest_ageing: float
     """The shortest ageing time that it can be told, in seconds."""
 
-    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+    def bridge(self, host: Host, wishes: Sequence[BridgeConfig]) -> None:
         """Make all these bridges; when it returns they are up. Raises AdapterError."""
 
 
 @dataclass(frozen=True, slots=True)
-class BundleWish:
-    """A wish for one link aggregation group of ports of a host, named by their interfaces.
+class LagConfig:
+    """A request for one link aggregation group of ports of a host, named by their interfaces.
 
     `active`: it speaks LACP unasked; else it is passive. `short`: it has the short timeout, and says so to its partner.
     """
@@ -199,7 +199,7 @@ class BundleWish:
 class Aggregating(Protocol):
     """Optional power of a subject: link aggregation groups that speak LACP."""
 
-    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+    def aggregate(self, host: Host, access: str, bundles: Sequence[LagConfig]) -> None:
         """Make all these groups, and one switch that forwards between them and the port `access`: what is broadcast
         there goes to each of them. When it returns they are up. Raises AdapterError."""
 
@@ -248,7 +248,7 @@ class Explaining(Protocol):
 class Outside(Protocol):
     """Optional power of a subject whose endpoints are watched from outside: it says where, before they are there."""
 
-    def outlet(self, host: Host, name: str) -> Outlet:
+    def host_side(self, host: Host, name: str) -> HostSideInterface:
         """Where the frames of the endpoint `name` will be seen when it is on `host`."""
 
 
@@ -259,7 +259,7 @@ class Moving(Protocol):
     moves: tuple[MoveKind, ...]
     """The kinds of move that the implementation can make, at least one."""
 
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
         """The namespace in which the endpoint will live after such a move, made beforehand so that taps and sockets
         are there from its first frame (its own one, where it stays there); None where it cannot be had before.
         Nothing of the endpoint may be heard from there yet. Raises AdapterError."""

@@ -14,7 +14,7 @@ from conformance.lab.lab import Host
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class LagMember:
     """One port of a group: whether it carries traffic, and the system that its partner said it is (empty: nobody)."""
 
     port: str
@@ -23,7 +23,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
+class FdbEntry:
     """One entry of a bridge's table: a MAC address and the port behind which it is."""
 
     mac: str
@@ -31,7 +31,7 @@ class Station:
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
+class NeighbourEntry:
     """One entry of a table of ARP or of IPv6 neighbours: an address, the MAC address there (empty: it is not known yet,
     or was not found), and the interface."""
 
@@ -53,7 +53,7 @@ class Counters:
 class ShowingMembers(Protocol):
     """It shows the state of its link aggregation groups."""
 
-    def members(self, host: Host, bundle: str) -> Sequence[Member]:
+    def members(self, host: Host, bundle: str) -> Sequence[LagMember]:
         """The ports of a group. Raises AdapterError."""
 
 
@@ -61,7 +61,7 @@ class ShowingMembers(Protocol):
 class ShowingStations(Protocol):
     """It shows the table of stations of its bridges."""
 
-    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+    def stations(self, host: Host, bridge: str) -> Sequence[FdbEntry]:
         """The learned entries of a bridge. Raises AdapterError."""
 
 
@@ -69,7 +69,7 @@ class ShowingStations(Protocol):
 class ShowingBindings(Protocol):
     """It shows which stations it has resolved."""
 
-    def bindings(self, host: Host) -> Sequence[Binding]:
+    def bindings(self, host: Host) -> Sequence[NeighbourEntry]:
         """Its table of ARP and of IPv6 neighbours. Raises AdapterError."""
 
 

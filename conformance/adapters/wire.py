@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from conformance.adapters.interface import Identity
-from conformance.adapters.linux.network import INTERFACE, Lease, Network, refusals
+from conformance.adapters.linux.network import INTERFACE, Allocation, Network, refusals
 from conformance.adapters.linux.pool import Pool
 from conformance.lab.lab import Host, Lab
 from conformance.profile import Profile
@@ -39,9 +39,11 @@ class Wire(Network):
     def start(self) -> None:
         """Nothing runs on the hosts."""
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """A cable to the top-of-rack."""
-        self.lab.plug(lease.namespace, INTERFACE, lease.host.station.segment, lease.port, mac=lease.mac)
+        self.lab.plug(
+            allocation.namespace, INTERFACE, allocation.host.station.segment, allocation.port, mac=allocation.mac
+        )
 
 
 class WireAdapter:

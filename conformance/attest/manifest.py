@@ -34,9 +34,9 @@ Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class Manifest(BaseModel):
     """What a report was made from; every hash is SHA-256 in hexadecimal.
 
-    `suite` has a hash for each package and family whose code decides, `requirements` and `classes` one for each entry of the
-    catalogue. `recordings` are files by their path below the run's folder; those of the plain wire are among them.
-    """
+    `suite` has a hash for each package and family whose code decides, `requirements` and `classes` one for each
+    entry of the catalogue. `recordings` are files by their path below the run's folder; those of the plain wire are
+    among them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -19,7 +19,7 @@ from conformance.report.model import Report
 from conformance.report.render import junit
 from conformance.report.render.progress import Progress
 from conformance.running.driver import drive
-from conformance.running.request import Wish
+from conformance.running.request import Request
 from conformance.running.run import Run
 
 INTERRUPTED = 130
@@ -67,21 +67,21 @@ def _like(baseline: Sequence[Report], reports: Sequence[Report]) -> list[Report]
     return [each for each in baseline if each.header.profile.partition("@")[0] in names] or list(baseline)
 
 
-def run_profiles(wish: Wish, gate: Gate, *, everything: bool, plan: bool) -> int:
+def run_profiles(request: Request, gate: Gate, *, everything: bool, plan: bool) -> int:
     """Record, judge and show the matrix; or only say what would be done."""
     gate.check()
     if everything:
-        if wish.profiles:
+        if request.profiles:
             raise UsageError("--all: name no profile with it")
-        wish = replace(wish, profiles=tuple(name for name in available() if name != CONTROL))
+        request = replace(request, profiles=tuple(name for name in available() if name != CONTROL))
     if plan:
         from conformance.commands.planning import lines
 
-        print("\n".join(lines(Run(wish))))  # noqa: T201 - what was asked for
+        print("\n".join(lines(Run(request))))  # noqa: T201 - what was asked for
         return 0
-    out = wish.out or Path(datetime.datetime.now(datetime.UTC).strftime("plugfest-%Y%m%d-%H%M%S"))
-    wish = replace(wish, out=out)
-    return _drive(wish, [out], out, gate)
+    out = request.out or Path(datetime.datetime.now(datetime.UTC).strftime("plugfest-%Y%m%d-%H%M%S"))
+    request = replace(request, out=out)
+    return _drive(request, [out], out, gate)
 
 
 def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
@@ -89,13 +89,13 @@ def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
     code = 0
     for folder in folders:
         place = (out / folder.name if len(folders) > 1 else out) if out is not None else folder
-        code = max(code, _drive(Wish(recordings=folder, out=place), [place], place, Gate()), key=_rank)
+        code = max(code, _drive(Request(recordings=folder, out=place), [place], place, Gate()), key=_rank)
     return code
 
 
-def _drive(wish: Wish, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
+def _drive(request: Request, folders: Sequence[Path], out: Path, wanted: Gate) -> int:
     with Progress() as progress:
-        run = Run(wish, progress)
+        run = Run(request, progress)
         ended = drive(run)
     if run.refused is not None:
         raise run.refused

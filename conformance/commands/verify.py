@@ -12,7 +12,7 @@ from conformance.profile import Profile
 from conformance.report import store
 from conformance.report.model import Report
 from conformance.running.driver import drive
-from conformance.running.request import Wish
+from conformance.running.request import Request
 from conformance.running.run import Run
 
 UNPROVED = "recordings: none is here, so nothing could be judged again"
@@ -100,7 +100,7 @@ class _Again:
         names = tuple(dict.fromkeys(name for place, name in self._wanted if place == run))
         with tempfile.TemporaryDirectory(prefix="plugfest-out-") as out:
             try:
-                again = Run(Wish(profiles=names, recordings=run, out=Path(out)))
+                again = Run(Request(profiles=names, recordings=run, out=Path(out)))
                 drive(again)
             except UsageError:
                 return {}

@@ -21,7 +21,7 @@ EXPECTED: Final = "what is sent into a plain cable comes out of its other end, o
 EXPERIMENT: Final = 0x88B5
 
 
-def amiss(recording: Recording) -> str | None:
+def control_failure(recording: Recording) -> str | None:
     """What was wrong with the plain cables of a recording, in one sentence: None where nothing was, or there are none.
 
     By the partners' taps where that is where a frame had to come in; else by what was heard at the port.
@@ -37,7 +37,7 @@ def outcome(recording: Recording) -> Outcome | None:
     record = recording.record
     if not _tried(record):
         return None
-    wrong = amiss(recording) if recording.damage is None else recording.damage
+    wrong = control_failure(recording) if recording.damage is None else recording.damage
     made = Judgement(Verdict.PASS if wrong is None else Verdict.INCONCLUSIVE, EXPECTED, wrong or "so on every cable")
     where = (("attempt", str(record.attempt)), ("scenario", record.scenario), ("testbed", record.testbed.name))
     return Outcome(CONTROL, "SUITE", where, (Attempt(1, made),))

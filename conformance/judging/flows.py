@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from conformance.judging.case import Case
 from conformance.protocols.ndp import ADVERTISEMENT, parse
 from conformance.recording.model import Flow, Socket
-from conformance.recording.observations import Sighting
+from conformance.recording.observations import Observation
 from conformance.recording.store import Recording
 
 ARP = 0x0806
@@ -27,13 +27,13 @@ def rows_of(recording: Recording, flow: int) -> NDArray[np.int64]:
     return rows
 
 
-def foreign(recording: Recording, flow: Flow) -> list[Sighting]:
-    """The sightings of a flow that are neither what its source sent nor the exact reverse: marks of translation."""
+def foreign(recording: Recording, flow: Flow) -> list[Observation]:
+    """The observations of a flow that are neither what its source sent nor the exact reverse: marks of translation."""
     if flow.local is None:
         return []
     local, dialled = ((end.address, end.port) for end in (flow.local, flow.dialled))
     allowed = ((local, dialled), (dialled, local))
-    return [seen for seen in recording.sightings.get(flow.id, ()) if (seen.source, seen.destination) not in allowed]
+    return [seen for seen in recording.observations.get(flow.id, ()) if (seen.source, seen.destination) not in allowed]
 
 
 def tap_of(case: Case, name: str) -> str:

@@ -61,7 +61,7 @@ class Session:
             recording = self.source.get(profile.name, instance.testbed, check.scenario, number)
         except Missing as reason:
             return Judgement(Verdict.ERROR, seen=str(reason))
-        unsound = self._unsound(instance) or _cables_amiss(recording)
+        unsound = self._unsound(instance) or _cables_failed(recording)
         if unsound is not None:
             return Judgement(Verdict.INCONCLUSIVE, seen=unsound)
         return judge(check.function, Case(recording, instance.parameters))
@@ -115,11 +115,11 @@ class Session:
         return list(self.outcomes.get(profile, {}).values())
 
 
-def _cables_amiss(recording: Recording) -> str | None:
+def _cables_failed(recording: Recording) -> str | None:
     """Why the plain cables of the lab were not in order; a recording that cannot be judged says so itself."""
     if recording.record.problem is not None or recording.damage is not None:
         return None
-    wrong = cables.amiss(recording)
+    wrong = cables.control_failure(recording)
     return None if wrong is None else f"the plain cables do not pass this: {wrong}"
 
 

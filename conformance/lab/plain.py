@@ -55,7 +55,7 @@ def try_cables(lab: Lab) -> list[Event]:
         return []
     with ExitStack() as opened:
         places = {end.place: end.namespace for way in ways for end in way}
-        ears = {
+        listeners = {
             place: opened.enter_context(_socket(namespace, LOCAL_EXPERIMENT)) for place, namespace in places.items()
         }
         moment = time.time_ns()
@@ -66,8 +66,8 @@ def try_cables(lab: Lab) -> list[Event]:
                 sent[nonce] = source, target, group
                 frame = mac_bytes(group) + mac_bytes(source.mac) + LOCAL_EXPERIMENT.to_bytes(2, "big") + nonce
                 with suppress(OSError):  # what could not even be sent has not arrived
-                    ears[source.place].sendto(frame.ljust(_SHORTEST, b"\0"), (source.interface, 0))
-        heard = _hear(ears, sent)
+                    listeners[source.place].sendto(frame.ljust(_SHORTEST, b"\0"), (source.interface, 0))
+        heard = _hear(listeners, sent)
     return [_event(moment, way, sent, heard) for way in ways]
 
 
@@ -83,16 +83,16 @@ def _socket(namespace: Namespace, ethertype: int) -> socket.socket:
     return namespace.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(ethertype))
 
 
-def _hear(ears: dict[str, socket.socket], sent: dict[bytes, tuple[_End, _End, str]]) -> Counter[tuple[bytes, str]]:
+def _hear(listeners: dict[str, socket.socket], sent: dict[bytes, tuple[_End, _End, str]]) -> Counter[tuple[bytes, str]]:
     """How often each nonce came in at each tap; ends when each has come in where it must, or at the deadline."""
     heard: Counter[tuple[bytes, str]] = Counter()
     awaited = {(nonce, target.name) for nonce, (_, target, _) in sent.items()}
     until = time.monotonic() + limits.CANARY
     while (left := until - time.monotonic()) > 0 and awaited:
-        ready = select.select(list(ears.values()), [], [], left)[0]
-        for place, ear in ears.items():
-            if ear in ready:
-                frame, origin = ear.recvfrom(1 << 11)
+        ready = select.select(list(listeners.values()), [], [], left)[0]
+        for place, listener in listeners.items():
+            if listener in ready:
+                frame, origin = listener.recvfrom(1 << 11)
                 came = frame[14 : 14 + NONCE], f"{place}:{origin[0]}"
                 heard[came] += 1
                 awaited.discard(came)

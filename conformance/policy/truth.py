@@ -21,7 +21,7 @@ DEFAULT = "default"
 
 
 @dataclass(frozen=True)
-class Party:
+class Peer:
     """One end of flows. `labels` are an endpoint's; None is a station that the policy does not govern."""
 
     name: str
@@ -48,7 +48,7 @@ class Decision(NamedTuple):
     rule: str
 
 
-class Fate(NamedTuple):
+class FlowDecision(NamedTuple):
     """What becomes of a flow: it passes where both directions allow it."""
 
     egress: Decision
@@ -60,17 +60,17 @@ class Fate(NamedTuple):
         return self.egress.allowed and self.ingress.allowed
 
 
-def fate(policy: Policy, source: Party, target: Party, opening: Opening) -> Fate:
+def decision_on(policy: Policy, source: Peer, target: Peer, opening: Opening) -> FlowDecision:
     """What a policy (with its stations placed) says of a flow that `source` opens to `target`.
 
-    The parties' first addresses of the version are compared with prefixes; a party without one is in none.
+    The peers' first addresses of the version are compared with prefixes; a peer without one is in none.
     """
-    return Fate(
+    return FlowDecision(
         _decide(policy, "egress", (source, target), opening), _decide(policy, "ingress", (target, source), opening)
     )
 
 
-def _decide(policy: Policy, direction: Direction, ends: tuple[Party, Party], opening: Opening) -> Decision:
+def _decide(policy: Policy, direction: Direction, ends: tuple[Peer, Peer], opening: Opening) -> Decision:
     """What the side of the first end says."""
     own, other = ends
     if own.labels is None:
@@ -88,7 +88,7 @@ def _fits(rule: Rule, opening: Opening) -> bool:
     return not rule.ports or any(low <= opening.port <= high for low, high in rule.ranges)
 
 
-def _is_peer(policy: Policy, rule: Rule, other: Party, version: int) -> bool:
+def _is_peer(policy: Policy, rule: Rule, other: Peer, version: int) -> bool:
     if rule.peer is not None:
         return other.labels is not None and policy.members(rule.peer, other.labels)
     if rule.cidr:
@@ -104,7 +104,7 @@ def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 class Table(NamedTuple):
-    """Every fate: arrays of bool, shape (ports, sources, targets), for each direction; the diagonal is False."""
+    """Every decision: arrays of bool, shape (ports, sources, targets), for each direction; the diagonal is False."""
 
     egress: NDArray[np.bool_]
     ingress: NDArray[np.bool_]
@@ -115,34 +115,34 @@ class Table(NamedTuple):
         return self.egress & self.ingress
 
 
-def table(policy: Policy, parties: Sequence[Party], version: int, protocol: Protocol, ports: Sequence[int]) -> Table:
-    """The fates of flows between all ordered pairs of `parties`, of one IP version and protocol, to each port.
+def table(policy: Policy, peers: Sequence[Peer], version: int, protocol: Protocol, ports: Sequence[int]) -> Table:
+    """The decisions of flows between all ordered pairs of `peers`, of one IP version and protocol, to each port.
 
     Parties that no rule can tell apart share one decision.
     """
     import numpy as np
 
-    kinds = [_kind(policy, party, version) for party in parties]
-    first = dict(reversed(list(zip(kinds, parties, strict=True))))
+    kinds = [_kind(policy, peer, version) for peer in peers]
+    first = dict(reversed(list(zip(kinds, peers, strict=True))))
     known = {
-        (port, one, other): fate(policy, first[one], first[other], Opening(version, protocol, port))
+        (port, one, other): decision_on(policy, first[one], first[other], Opening(version, protocol, port))
         for port in ports
         for one in first
         for other in first
     }
-    fates = [[[known[port, one, other] for other in kinds] for one in kinds] for port in ports]
-    apart = ~np.eye(len(parties), dtype=np.bool_)
+    decisions = [[[known[port, one, other] for other in kinds] for one in kinds] for port in ports]
+    apart = ~np.eye(len(peers), dtype=np.bool_)
 
     def side(direction: Direction) -> NDArray[np.bool_]:
-        allowed = [[[getattr(cell, direction).allowed for cell in row] for row in layer] for layer in fates]
-        return np.array(allowed, dtype=np.bool_).reshape(len(ports), len(parties), len(parties)) & apart
+        allowed = [[[getattr(cell, direction).allowed for cell in row] for row in layer] for layer in decisions]
+        return np.array(allowed, dtype=np.bool_).reshape(len(ports), len(peers), len(peers)) & apart
 
     return Table(side("egress"), side("ingress"))
 
 
-def _kind(policy: Policy, party: Party, version: int) -> tuple[object, ...]:
-    """What the rules can see of a party: its labels, and which of their prefixes its address is in."""
-    labels = None if party.labels is None else tuple(sorted(party.labels.items()))
-    address = party.address(version)
+def _kind(policy: Policy, peer: Peer, version: int) -> tuple[object, ...]:
+    """What the rules can see of a peer: its labels, and which of their prefixes its address is in."""
+    labels = None if peer.labels is None else tuple(sorted(peer.labels.items()))
+    address = peer.address(version)
     prefixes = (prefix for rule in policy.rules for prefix in _networks(rule.cidr))
     return labels, *(address is not None and address in prefix for prefix in prefixes)

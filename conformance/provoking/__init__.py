@@ -1,1 +1,1 @@
-"""Scenarios: what is done to an implementation, once; each module has `act(stage)`."""
+"""Scenarios: what is done to an implementation, once; each module has `act(context)`."""

@@ -1,4 +1,4 @@
-"""The stage on which a scenario acts: lab, implementation, taps and flows, and the record that grows meanwhile."""
+"""The context on which a scenario acts: lab, implementation, taps and flows, and the record that grows meanwhile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from conformance.adapters.interface import (
     Attachment,
     Endpoint,
     Explaining,
-    Outlet,
+    HostSideInterface,
     Outside,
     Subject,
 )
@@ -64,8 +64,8 @@ FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
 
 @dataclass
-class Stage:
-    """What a scenario works with. Everything that it does through the stage is recorded."""
+class Context:
+    """What a scenario works with. Everything that it does through the context is recorded."""
 
     lab: Lab
     subject: Subject
@@ -113,7 +113,7 @@ class Stage:
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Attach one endpoint, watched from its first frame where the implementation allows it."""
         from_start = False
-        if not request.counterpart:
+        if not request.peer:
             from_start = self.watch(host, request.name, self.subject.prepare(host, request.name))
         self.event("watched", request.name, from_start=from_start)
         self.event("attach", request.name, host=host.name)
@@ -129,14 +129,14 @@ class Stage:
 
     def watch(self, host: Host, name: str, namespace: Namespace | None) -> bool:
         """Watch the endpoint `name` on `host`, in `namespace` or from outside; whether there was anything to watch."""
-        outlet = self.subject.outlet(host, name) if isinstance(self.subject, Outside) else None
-        if outlet is None and namespace is None:
+        host_side = self.subject.host_side(host, name) if isinstance(self.subject, Outside) else None
+        if host_side is None and namespace is None:
             return False
-        key = (name, "" if outlet is None else outlet.interface)
+        key = (name, "" if host_side is None else host_side.interface)
         if key not in self._watched:
             self._watched.add(key)
-            if outlet is not None:
-                watch_outlet(self.recorder, outlet, name, self.program)
+            if host_side is not None:
+                watch_host_side(self.recorder, host_side, name, self.program)
             elif namespace is not None:
                 self.tap(namespace, name)
         return True
@@ -290,15 +290,17 @@ class Stage:
 
 def tap_name(endpoint: Endpoint, where: str) -> str:
     """How the tap of an endpoint is called that is watched under the name `where`."""
-    return f"{where}:{endpoint.outlet.interface if endpoint.outlet else endpoint.interface}"
+    return f"{where}:{endpoint.host_side.interface if endpoint.host_side else endpoint.interface}"
 
 
-def watch_outlet(recorder: Recorder, outlet: Outlet, name: str, program: Sequence[Instruction] = ()) -> None:
+def watch_host_side(
+    recorder: Recorder, host_side: HostSideInterface, name: str, program: Sequence[Instruction] = ()
+) -> None:
     """Watch an endpoint by the host's end of its link: what leaves the host there is what comes in at the endpoint."""
-    index = link.index(outlet.namespace, outlet.interface)
+    index = link.index(host_side.namespace, host_side.interface)
     own = ((0x20, 0, 0, INTERFACE_INDEX), (0x15, 1, 0, index), (0x06, 0, 0, 0), *(program or ((0x06, 0, 0, 0xFFFF),)))
-    only = frozenset({outlet.interface})
-    watch = Watch(outlet.namespace, name, "endpoint", only=only, program=own, size=ENDPOINT_RING, swapped=True)
+    only = frozenset({host_side.interface})
+    watch = Watch(host_side.namespace, name, "endpoint", only=only, program=own, size=ENDPOINT_RING, swapped=True)
     recorder.watch_all([watch])
 
 

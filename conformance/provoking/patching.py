@@ -16,8 +16,8 @@ from typing import Any, Final
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.pair import LinkPair
 from conformance.lab.partners.relay import Relay
-from conformance.provoking.context import Stage
-from conformance.provoking.ports import Link, aside, carrier, play
+from conformance.provoking.context import Context
+from conformance.provoking.ports import Link, aside, carrier, run_together
 from conformance.provoking.views import show
 
 LOOP_LIMIT: Final = 16
@@ -25,7 +25,7 @@ LOOP_LIMIT: Final = 16
 
 
 @dataclass(frozen=True)
-class Joint:
+class PatchedLink:
     """A cable between the two: its name, its ends (the left one's first), and what carries the frames."""
 
     name: str
@@ -34,16 +34,16 @@ class Joint:
 
     def event(self, kind: str, **detail: Any) -> None:
         """Write down that something happened to this cable now."""
-        self.ends[0].stage.event(kind, self.name, **detail)
+        self.ends[0].context.event(kind, self.name, **detail)
 
     @contextmanager
-    def severed(self) -> Iterator[None]:
+    def carrier_down(self) -> Iterator[None]:
         """Both ends without carrier."""
         with carrier(self.ends[0], up=False), carrier(self.ends[1], up=False):
             yield
 
     @contextmanager
-    def deaf(self) -> Iterator[None]:
+    def black_hole(self) -> Iterator[None]:
         """Nothing passes, and both ends keep their carrier."""
         self.relay.muted = True
         self.event("deaf")
@@ -54,13 +54,13 @@ class Joint:
             self.event("hearing")
 
 
-Meeting = Callable[[Sequence[Sequence[Link]]], Coroutine[Any, Any, None]]
+Steps = Callable[[Sequence[Sequence[Link]]], Coroutine[Any, Any, None]]
 """What is done on the ports of both: those of the left one, and those of the right one."""
 
 
-def cabled(stage: Stage, per_side: int, script: Meeting) -> None:
+def cabled(context: Context, per_side: int, script: Steps) -> None:
     """Run a script on the ports of both, so many each. Raises AdapterError where one has fewer."""
-    subject = stage.subject
+    subject = context.subject
     assert isinstance(subject, LinkPair)
 
     async def split(links: Sequence[Link]) -> None:
@@ -70,18 +70,18 @@ def cabled(stage: Stage, per_side: int, script: Meeting) -> None:
             raise AdapterError(f"{per_side} ports are needed on each side")
         await script(sides)
 
-    play(stage, split)
+    run_together(context, split)
 
 
 @asynccontextmanager
-async def joined(stage: Stage, lefts: Sequence[Link], rights: Sequence[Link]) -> AsyncIterator[list[Joint]]:
+async def patch(context: Context, lefts: Sequence[Link], rights: Sequence[Link]) -> AsyncIterator[list[PatchedLink]]:
     """These ports cabled to each other, one to one, for as long as it is open."""
     with ExitStack() as cables:
         made = []
         for left, right in zip(lefts, rights, strict=True):
             relay = cables.enter_context(Relay([left.wire, right.wire], LOOP_LIMIT))
-            made.append(Joint(f"{left.name}--{right.name}", (left, right), relay))
-            stage.event("joined", made[-1].name, left=left.name, right=right.name)
+            made.append(PatchedLink(f"{left.name}--{right.name}", (left, right), relay))
+            context.event("joined", made[-1].name, left=left.name, right=right.name)
         yield made
 
 
@@ -90,14 +90,14 @@ async def shown(link: Link, side: int, what: str, ask: Callable[[Any], Sequence[
 
     `ask` is given the side's subject, and returns None where that shows no such thing.
     """
-    subjects = link.stage.subject
+    subjects = link.context.subject
     assert isinstance(subjects, LinkPair)
-    await aside(show, link.stage, link.port.host, what, partial(ask, subjects.sides[side]))
+    await aside(show, link.context, link.port.host, what, partial(ask, subjects.sides[side]))
 
 
-async def both(stage: Stage, do: Callable[[int, Any], None]) -> None:
+async def both(context: Context, do: Callable[[int, Any], None]) -> None:
     """Call something that blocks for both subjects at the same time: with 0 and the left one, 1 and the right one."""
-    assert isinstance(stage.subject, LinkPair)
+    assert isinstance(context.subject, LinkPair)
     async with asyncio.TaskGroup() as group:
-        for number, subject in enumerate(stage.subject.sides):
+        for number, subject in enumerate(context.subject.sides):
             group.create_task(aside(do, number, subject))

@@ -13,7 +13,7 @@ from conformance.adapters.interface import AdapterError, Linking, Port
 from conformance.lab import snapshot
 from conformance.lab.partners.wire import Wire, silence
 from conformance.lab.taps.canary import send_canary
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.recording.model import Canary, PortState, Window
 
 T = TypeVar("T")
@@ -30,14 +30,14 @@ class Link:
     about it.
     """
 
-    stage: Stage
+    context: Context
     port: Port
     wire: Wire
     name: str
 
     def event(self, kind: str, **detail: Any) -> None:
         """Write down that something happened on this port now."""
-        self.stage.event(kind, self.name, **detail)
+        self.context.event(kind, self.name, **detail)
 
     def send(self, frame: bytes, kind: str = "sent", **detail: Any) -> int:
         """Send one frame towards the implementation and write it down; returns the time in ns."""
@@ -49,25 +49,25 @@ Script = Callable[[Sequence[Link]], Coroutine[Any, Any, None]]
 """What our partners do on the links, as a coroutine: several run at the same time."""
 
 
-def play(stage: Stage, *scripts: Script) -> None:
+def run_together(context: Context, *scripts: Script) -> None:
     """Run all scripts at the same time on one event loop; ends when all have. The first that raises ends them all.
 
     The ports are written into the record first. Raises AdapterError where the subject offers none.
     """
-    subject: object = stage.subject
+    subject: object = context.subject
     if not isinstance(subject, Linking):
         raise AdapterError("it offers no ports (see adapters/interface.py, Linking)")
     ports = tuple(subject.ports())
-    stage.ports.extend(port_states(stage, ports))
-    paired = stage.profile.paired
+    context.ports.extend(port_states(context, ports))
+    paired = context.profile.paired
 
     async def together() -> None:
         with ExitStack() as wires:
             links = [
-                Link(stage, port, wires.enter_context(Wire(port.namespace, port.partner, tags=paired)), state.name)
-                for port, state in zip(ports, stage.ports, strict=True)
+                Link(context, port, wires.enter_context(Wire(port.namespace, port.partner, tags=paired)), state.name)
+                for port, state in zip(ports, context.ports, strict=True)
             ]
-            pulse = asyncio.create_task(_pulse(stage))
+            pulse = asyncio.create_task(_pulse(context))
             try:
                 async with asyncio.TaskGroup() as group:
                     for script in scripts:
@@ -81,7 +81,7 @@ def play(stage: Stage, *scripts: Script) -> None:
         raise _first(refusals) from None
 
 
-async def _pulse(stage: Stage) -> None:
+async def _pulse(context: Context) -> None:
     """Write down when our own timers were late: those of an implementation on the same machine are as late."""
     loop = asyncio.get_running_loop()
     while True:
@@ -89,7 +89,7 @@ async def _pulse(stage: Stage) -> None:
         await silence(PULSE)
         late = loop.time() - due
         if late > NOTICEABLE:
-            stage.event("late", seconds=round(late, 3))
+            context.event("late", seconds=round(late, 3))
 
 
 def _first(problem: BaseException) -> BaseException:
@@ -99,13 +99,13 @@ def _first(problem: BaseException) -> BaseException:
     return problem
 
 
-def port_states(stage: Stage, ports: Sequence[Port]) -> Iterator[PortState]:
+def port_states(context: Context, ports: Sequence[Port]) -> Iterator[PortState]:
     """The ports as the kernel shows them on both ends."""
-    places = {*(stage.lab.hosts[port.host].namespace for port in ports), *(port.namespace for port in ports)}
+    places = {*(context.lab.hosts[port.host].namespace for port in ports), *(port.namespace for port in ports)}
     known = {place: {one.name: one for one in snapshot.interfaces(place)} for place in places}
     several = len({port.host for port in ports}) > 1
     for port in ports:
-        here, there = known[stage.lab.hosts[port.host].namespace], known[port.namespace]
+        here, there = known[context.lab.hosts[port.host].namespace], known[port.namespace]
         yield PortState(
             name=f"{port.host}:{port.name}" if several else port.name,
             host=port.host,
@@ -123,23 +123,23 @@ async def aside(function: Callable[..., T], *arguments: Any) -> T:
 
 
 @asynccontextmanager
-async def window(stage: Stage, name: str, links: Sequence[Link]) -> AsyncIterator[None]:
+async def window(context: Context, name: str, links: Sequence[Link]) -> AsyncIterator[None]:
     """A time that is watched on these links: canaries from the port to our end before and after it, where the port is
     in the kernel's sight, else from our end to the port."""
-    canaries = await aside(_canaries, stage, links)
+    canaries = await aside(_canaries, context, links)
     start = time.time_ns()
     yield
     end = time.time_ns()
-    canaries += await aside(_canaries, stage, links)
-    stage.windows.append(Window(name=name, start_ns=start, end_ns=end, canaries=tuple(canaries)))
+    canaries += await aside(_canaries, context, links)
+    context.windows.append(Window(name=name, start_ns=start, end_ns=end, canaries=tuple(canaries)))
 
 
-def _canaries(stage: Stage, links: Sequence[Link]) -> list[Canary]:
+def _canaries(context: Context, links: Sequence[Link]) -> list[Canary]:
     sent = []
     for link in links:
         port = link.port
         if port.interface:
-            nonce, moment = send_canary(stage.lab.hosts[port.host].namespace, port.interface)
+            nonce, moment = send_canary(context.lab.hosts[port.host].namespace, port.interface)
         else:
             nonce, moment = send_canary(port.namespace, port.partner)
         sent.append(

@@ -22,7 +22,7 @@ INTERVAL: Final = 0.05
 """Between two frames of one conversation, in s."""
 
 
-class Dialogue:
+class Traffic:
     """The stations with so many conversations each, numbered on from one station to the next; frames go to
     `destination`. What is sent stops with `stop`."""
 

@@ -13,7 +13,7 @@ ECHO = (0, 8, 128, 129)
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Observation:
     """One pair of (address, port) that packets of a flow carried, with the first frame and the tap that shows it."""
 
     source: tuple[str, int]
@@ -22,7 +22,7 @@ class Sighting:
     tap: str
 
 
-def sightings(index: FrameIndex) -> dict[int, list[Sighting]]:
+def observations(index: FrameIndex) -> dict[int, list[Observation]]:
     """By flow id: every distinct pair of sockets that its packets carried on any tap, in the order of first frames.
 
     Later fragments, which have no ports, are left out.
@@ -42,12 +42,12 @@ def sightings(index: FrameIndex) -> dict[int, list[Sighting]]:
         changed[1:] |= ordered[1:] != ordered[:-1]
     first = np.sort(order[changed])
     known: dict[tuple[int, int, int], str] = {}
-    found: dict[int, list[Sighting]] = {}
+    found: dict[int, list[Observation]] = {}
     for place in first.tolist():
         row = int(rows[place])
         source = _text(index, row, "source", known), int(ports[0][place])
         target = _text(index, row, "destination", known), int(ports[1][place])
-        seen = Sighting(source, target, row + 1, index.taps[index.tap[row]])
+        seen = Observation(source, target, row + 1, index.taps[index.tap[row]])
         found.setdefault(int(index.flow[row]), []).append(seen)
     return found
 

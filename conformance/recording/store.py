@@ -17,7 +17,7 @@ from conformance.validation import explain
 
 if TYPE_CHECKING:
     from conformance.recording.index import FrameIndex
-    from conformance.recording.observations import Sighting
+    from conformance.recording.observations import Observation
 
 RECORD: Final = "recording.json"
 FRAMES: Final = "frames.pcapng"
@@ -82,11 +82,11 @@ class Recording:
         return self._canaries[nonce]
 
     @functools.cached_property
-    def sightings(self) -> dict[int, list[Sighting]]:
+    def observations(self) -> dict[int, list[Observation]]:
         """Which pairs of sockets the packets of each flow carried, by flow id."""
-        from conformance.recording.observations import sightings
+        from conformance.recording.observations import observations
 
-        return sightings(self.frames)
+        return observations(self.frames)
 
     @functools.cached_property
     def flow_groups(self) -> dict[FlowGroup, list[Flow]]:

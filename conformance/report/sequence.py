@@ -23,7 +23,7 @@ _SENT_AGAIN_NS: Final = 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Observation:
     """One frame on one tap: `lane` is the place of the tap, `text` what the frame says without its MAC addresses.
 
     `ends` are the addresses of the (innermost) packet, empty where it has none. `tunnel` names an encapsulation.
@@ -56,19 +56,19 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """The sightings of one packet, in the order in which it passed the taps."""
+    """The observations of one packet, in the order in which it passed the taps."""
 
-    sightings: tuple[Sighting, ...]
+    observations: tuple[Observation, ...]
 
     @property
-    def first(self) -> Sighting:
+    def first(self) -> Observation:
         """Where it was seen first."""
-        return self.sightings[0]
+        return self.observations[0]
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """The frame numbers."""
-        return tuple(each.number for each in self.sightings)
+        return tuple(each.number for each in self.observations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ class TimeSequence:
     spans: tuple[Span, ...] = ()
 
 
-def parse(line: str, time_ns: int | None = None) -> Sighting | None:
-    """A sighting from a line of evidence (``number tap text``); None where it is not such a line."""
+def parse(line: str, time_ns: int | None = None) -> Observation | None:
+    """A observation from a line of evidence (``number tap text``); None where it is not such a line."""
     found = _LINE.fullmatch(line.strip())
     if found is None:
         return None
@@ -111,7 +111,7 @@ def parse(line: str, time_ns: int | None = None) -> Sighting | None:
     if wrapped:
         inner, tunnel = wrapped["text"], f"VXLAN {wrapped['vni']}"
     parts = _ENDS.fullmatch(inner)
-    return Sighting(
+    return Observation(
         number=int(found["number"]),
         tap=found["tap"],
         text=text,
@@ -142,7 +142,7 @@ def sequence_of(
     parsed = [parse(line, time) for line, time in zip(lines, known, strict=True)]
     seen = sorted(filter(None, parsed), key=lambda each: (each.time_ns or 0, each.number))
     packets = tuple(Packet(tuple(group)) for group in _packets(seen))
-    used = dict.fromkeys(each.lane for packet in packets for each in packet.sightings)
+    used = dict.fromkeys(each.lane for packet in packets for each in packet.observations)
     about = [mark for mark in marks if not mark.lane or mark.lane in used]
     told = tuple(sorted(about, key=lambda mark: mark.time_ns))
     ordered = [lane for lane in lanes if lane in used]
@@ -150,10 +150,10 @@ def sequence_of(
     return TimeSequence(tuple(ordered), packets, told, tuple(spans))
 
 
-def _packets(seen: Iterable[Sighting]) -> list[list[Sighting]]:
-    """The sightings by packet; a packet passes a tap once, or twice where a station on the way turns it round."""
-    found: list[list[Sighting]] = []
-    open_: dict[str, list[Sighting]] = {}
+def _packets(seen: Iterable[Observation]) -> list[list[Observation]]:
+    """The observations by packet; a packet passes a tap once, or twice where a station on the way turns it round."""
+    found: list[list[Observation]] = []
+    open_: dict[str, list[Observation]] = {}
     for each in seen:
         group = open_.get(each.content)
         if group is None or not _goes_on(group, each):
@@ -163,7 +163,7 @@ def _packets(seen: Iterable[Sighting]) -> list[list[Sighting]]:
     return found
 
 
-def _goes_on(group: Sequence[Sighting], each: Sighting) -> bool:
+def _goes_on(group: Sequence[Observation], each: Observation) -> bool:
     last = group[-1]
     if each.time_ns is not None and last.time_ns is not None and each.time_ns - last.time_ns > _SENT_AGAIN_NS:
         return False

@@ -1,1 +1,1 @@
-"""The run: what was wished for, the recordings it needs, pytest that judges them, and the reports it leaves."""
+"""The run: what was asked for, the recordings it needs, pytest that judges them, and the reports it leaves."""

@@ -16,7 +16,7 @@ from conformance.errors import UsageError
 from conformance.family import scenarios
 from conformance.judging.links import lateness
 from conformance.judging.plan import RecordingKey
-from conformance.lab.sandbox.jobs import JobError, Pool
+from conformance.lab.sandbox.jobs import JobError, Jobs
 from conformance.profile import Profile
 from conformance.recording.model import Record
 from conformance.recording.source import Missing
@@ -37,11 +37,11 @@ CAPACITY = _capacity()
 """Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting. Who shares the
 machine with other runs asks for less by the environment variable PLUGFEST_LABS: the neighbour tables are shared, too.
 """
-SPOILED_BORNE = 2
+DISTURBANCES_BORNE = 2
 """How often a recording is made again because the machine's neighbour tables were full meanwhile, or its processors so
 busy that our own timers were late by `LATE`, or that taps lost frames."""
 LATE = limits.LACP_LOSS / 2
-CROWDED = 2.0
+OVERLOADED = 2.0
 """Load for each processor beyond which frames that a tap lost are the machine's doing; below, they are a storm."""
 
 
@@ -93,15 +93,15 @@ def neighbour_overflows() -> int:
     return total
 
 
-def _spoiled(record: Record) -> bool:
+def _disturbed(record: Record) -> bool:
     """Whether the machine was too busy: our own timers were late, then those of others may have been, or taps lost
     frames while many waited for a processor."""
-    return lateness(record) >= LATE or (crowded(record) and any(tap.dropped for tap in record.taps))
+    return lateness(record) >= LATE or (overloaded(record) and any(tap.dropped for tap in record.taps))
 
 
-def crowded(record: Record) -> bool:
+def overloaded(record: Record) -> bool:
     """Whether so many waited for a processor that an implementation had not the time that it needs."""
-    return record.load[0] > CROWDED * record.processors
+    return record.load[0] > OVERLOADED * record.processors
 
 
 def _found(folder: Path) -> Recording | UsageError:
@@ -127,13 +127,13 @@ class Live:
     """Records what is asked for in `start`, and hands it out as it comes in."""
 
     def __init__(
-        self, order: Order, progress: Callable[[str, RecordingKey, str | None], None], pool: Pool | None = None
+        self, order: Order, progress: Callable[[str, RecordingKey, str | None], None], pool: Jobs | None = None
     ) -> None:
         self._order = order
         self._progress = progress
         self._futures: dict[RecordingKey, Future[Recording]] = {}
         self._closing = False
-        self._pool = pool or Pool(preload())
+        self._pool = pool or Jobs(preload())
         self._feeders: list[threading.Thread] = []
 
     def start(self, keys: list[RecordingKey]) -> None:
@@ -161,11 +161,11 @@ class Live:
         if self._order.testbeds[key.testbed].physical:  # its NICs are there once
             return CAPACITY
         weight, scenario = self._order.weights[key.profile], scenarios()[key.scenario]
-        if scenario.crowded:
+        if scenario.many:
             return max(weight, self._order.profiles[key.profile].crowd)
         return weight - 1 if scenario.silent else weight
 
-    def _submit(self, key: RecordingKey, weight: int, again: int = SPOILED_BORNE) -> None:
+    def _submit(self, key: RecordingKey, weight: int, again: int = DISTURBANCES_BORNE) -> None:
         self._progress("started", key, None)
         overflows = neighbour_overflows()
         destination = self._order.out / key.profile / folder_name(key.testbed, key.scenario, key.attempt)
@@ -184,8 +184,8 @@ class Live:
             result = self._futures[key]
             try:
                 found = _found(destination)
-                spoiled = isinstance(found, Recording) and _spoiled(found.record)
-                if again and not self._closing and (neighbour_overflows() > overflows or spoiled):
+                disturbed = isinstance(found, Recording) and _disturbed(found.record)
+                if again and not self._closing and (neighbour_overflows() > overflows or disturbed):
                     shutil.rmtree(destination, ignore_errors=True)
                     self._submit(key, weight, again - 1)
                     return

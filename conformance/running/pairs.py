@@ -1,4 +1,4 @@
-"""The profiles of a run of pairs: every pair that was wished for, and two plain wires as their control."""
+"""The profiles of a run of pairs: every pair that was asked for, and two plain wires as their control."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from conformance.profile import Profile
 from conformance.testbed import Testbed
 
 if TYPE_CHECKING:
-    from conformance.running.request import Wish
+    from conformance.running.request import Request
 
 
-def load_pairs(wish: Wish) -> dict[str, Profile]:
-    """The pairs of the wish by name, the control first, which meetings of ports have none of. Raises UsageError."""
-    if len(wish.profiles) == 1:
-        raise UsageError(f"--pair {wish.profiles[0]}: name at least two profiles")
-    if wish.rename or wish.settings:
+def load_pairs(request: Request) -> dict[str, Profile]:
+    """The pairs of the request by name, the control first, which meetings of ports have none of. Raises UsageError."""
+    if len(request.profiles) == 1:
+        raise UsageError(f"--pair {request.profiles[0]}: name at least two profiles")
+    if request.rename or request.settings:
         raise UsageError("--set and --as: not with --pair; copy the profile and name the copy by its path")
-    circles = [wish.profiles] if wish.profiles else [CIRCLES[name] for name in wish.circles or CIRCLES]
+    circles = [request.profiles] if request.profiles else [CIRCLES[name] for name in request.circles or CIRCLES]
     found: dict[str, Profile] = {}
     for names in circles:
         members = [profiles.load(reference) for reference in names]
-        made = [pair_of(*both) for both in couples(members, itself=not wish.profiles)]
+        made = [pair_of(*both) for both in couples(members, itself=not request.profiles)]
         found |= {one.name: one for one in made}
     if all(one.links for one in found.values()):
         return found
@@ -35,15 +35,15 @@ def load_pairs(wish: Wish) -> dict[str, Profile]:
     return {CONTROL: pair_of(wire, wire, name=CONTROL), **found}
 
 
-def pair_testbeds(wish: Wish, known: Mapping[str, Profile]) -> list[Testbed]:
+def pair_testbeds(request: Request, known: Mapping[str, Profile]) -> list[Testbed]:
     """The testbeds on which pairs meet: those that were named, or every one with ports for pairs that are cabled port
     to port, and every one with two hosts and a router between for the others.
 
     Raises UsageError for one on which they cannot.
     """
     kinds = {one.links: one for one in known.values()}
-    if wish.testbeds:
-        loaded = [testbeds.load(reference) for reference in wish.testbeds]
+    if request.testbeds:
+        loaded = [testbeds.load(reference) for reference in request.testbeds]
         for one in loaded:
             if one.links and True in kinds:
                 continue  # a scenario of ports adds the second host itself

@@ -22,6 +22,7 @@ MODULES: Final = (
 
 
 def preload() -> tuple[str, ...]:
-    """The modules, those of this suite's own scenarios among them: a broken one of others spoils its recording only."""
+    """The modules, those of this suite's own scenarios among them: a broken one of others disturbs its recording
+    only."""
     own = (one for one in families().values() if one.package.startswith("conformance."))
     return (*MODULES, *(scenario.module for family in own for scenario in family.scenarios))

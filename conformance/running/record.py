@@ -23,7 +23,7 @@ from conformance.lab.plain import try_cables
 from conformance.lab.taps.ring import DEFAULT_SIZE, Instruction
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile
-from conformance.provoking.context import Stage, machine_load
+from conformance.provoking.context import Context, machine_load
 from conformance.recording.model import IdentityState, Record
 from conformance.recording.store import FRAMES, LOGS, finish
 
@@ -100,20 +100,20 @@ def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None)
         plain = try_cables(lab)
         try:
             with adapter.deploy(lab) as subject:
-                stage = Stage(lab, subject, recorder, engine, job.variant, profile)
-                stage.program = _program(scenario)
-                stage.events.extend(plain)
-                stage.figures[BROUGHT_UP] = round((time.time_ns() - started) / 1e9, 2)
+                context = Context(lab, subject, recorder, engine, job.variant, profile)
+                context.program = _program(scenario)
+                context.events.extend(plain)
+                context.figures[BROUGHT_UP] = round((time.time_ns() - started) / 1e9, 2)
                 try:
-                    scenario.run(stage)
+                    scenario.run(context)
                 except AdapterError as refusal:
                     problem = f"the implementation could not be brought up: {refusal}"
                 taps = recorder.stop(partial / FRAMES)
         except AdapterError as refusal:
             problem = f"the implementation could not be deployed: {refusal}"
-            stage = None
+            context = None
             taps = recorder.stop(partial / FRAMES)
-    seen = {} if stage is None else _seen(stage)
+    seen = {} if context is None else _seen(context)
     return Record(
         suite=conformance.__version__,
         scenario=job.scenario,
@@ -169,20 +169,20 @@ def _watch(lab: Lab, recorder: Recorder, scenario: Scenario) -> None:
     recorder.watch_all(stations)
 
 
-def _seen(stage: Stage) -> dict[str, Any]:
+def _seen(context: Context) -> dict[str, Any]:
     return {
-        "endpoints": tuple(stage.states.values()),
-        "ports": tuple(stage.ports),
-        "flows": tuple(sorted(stage.flows, key=lambda flow: flow.id)),
-        "matrices": tuple(stage.matrices),
-        "policies": tuple(stage.policies),
-        "events": tuple(stage.events),
-        "windows": tuple(stage.windows),
-        "snapshots": tuple(stage.snapshots),
-        "moves": tuple(stage.moves),
-        "streams": tuple(stage.streams),
-        "changes": tuple(stage.changes),
-        "figures": stage.figures,
+        "endpoints": tuple(context.states.values()),
+        "ports": tuple(context.ports),
+        "flows": tuple(sorted(context.flows, key=lambda flow: flow.id)),
+        "matrices": tuple(context.matrices),
+        "policies": tuple(context.policies),
+        "events": tuple(context.events),
+        "windows": tuple(context.windows),
+        "snapshots": tuple(context.snapshots),
+        "moves": tuple(context.moves),
+        "streams": tuple(context.streams),
+        "changes": tuple(context.changes),
+        "figures": context.figures,
     }
 
 

@@ -27,7 +27,7 @@ def write_report(run: Run, name: str, planned: Sequence[Instance], *, complete: 
     if report.partial:
         write_partial(report, folder)
         return report
-    base = run.wish.recordings or run.out
+    base = run.request.recordings or run.out
     behind = [] if name in run.unavailable else run.recorded(name)
     write(report, folder)
     manifest.write(
@@ -83,7 +83,7 @@ def header(run: Run, name: str) -> Header:
         kernel=first.kernel if first else about.kernel,
         testbeds=about.testbeds,
         scenarios=about.scenarios,
-        only=run.wish.only,
+        only=run.request.only,
         date=datetime.datetime.fromtimestamp(int(started), datetime.UTC),
         command=about.command,
         variant=first.variant if first else about.variant,

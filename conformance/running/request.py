@@ -12,7 +12,7 @@ from conformance.requirement import UnknownRequirement, find
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What a command or pytest was asked for; everything as the user wrote it."""
 
     profiles: tuple[str, ...] = ()
@@ -32,13 +32,13 @@ class Wish:
 
 
 MEMORY = "run.json"
-"""What a run's folder remembers of the wish: what it covered, so that judging it again covers the same."""
+"""What a run's folder remembers of the request: what it covered, so that judging it again covers the same."""
 
 
-def remember(wish: Wish, folder: Path) -> None:
+def remember(request: Request, folder: Path) -> None:
     """Write down what the run covers. Raises UsageError where the folder holds an earlier run: nothing is mixed."""
     check_unused(folder)
-    text = json.dumps({"schema": 1, "only": wish.only, "command": wish.command}, indent=1)
+    text = json.dumps({"schema": 1, "only": request.only, "command": request.command}, indent=1)
     try:
         (folder / MEMORY).write_text(text + "\n")
     except OSError as problem:
@@ -51,13 +51,15 @@ def check_unused(folder: Path) -> None:
         raise UsageError(f"--out {folder}: holds an earlier run; name a new folder (`plugfest matrix` joins several)")
 
 
-def remembered(wish: Wish, folder: Path) -> Wish:
-    """The wish with what the run of that folder covered; unchanged where it says nothing."""
+def remembered(request: Request, folder: Path) -> Request:
+    """The request with what the run of that folder covered; unchanged where it says nothing."""
     try:
         memory = json.loads((folder / MEMORY).read_text())
-        return replace(wish, only=wish.only or tuple(memory["only"]), command=wish.command or tuple(memory["command"]))
+        return replace(
+            request, only=request.only or tuple(memory["only"]), command=request.command or tuple(memory["command"])
+        )
     except FileNotFoundError:
-        return wish
+        return request
     except (ValueError, KeyError, TypeError):
         raise UsageError(f"{MEMORY}: not what `plugfest run` writes; remove it to judge everything") from None
 

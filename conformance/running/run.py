@@ -1,4 +1,4 @@
-"""A run: what was wished for, the implementations that are there, the recordings, the outcomes, and the reports."""
+"""A run: what was asked for, the implementations that are there, the recordings, the outcomes, and the reports."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from conformance.judging.session import Session
 from conformance.profile import Profile
 from conformance.recording.source import Missing, Source, Stored
 from conformance.recording.store import Recording
-from conformance.running.request import Wish, check_decided, check_only, check_unused, remember, remembered
+from conformance.running.request import Request, check_decided, check_only, check_unused, remember, remembered
 from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
     from conformance.adapters.interface import Adapter, Identity, Unavailable
-    from conformance.lab.sandbox.jobs import Pool
+    from conformance.lab.sandbox.jobs import Jobs
     from conformance.report.render.progress import Progress
     from conformance.running.live import Live
 
@@ -48,44 +48,44 @@ class About:
 
 @dataclass
 class Run:
-    """One run of several implementations. Raises UsageError when made from a wish that cannot be understood."""
+    """One run of several implementations. Raises UsageError when made from a request that cannot be understood."""
 
-    wish: Wish
+    request: Request
     progress: Progress | None = None
     unavailable: dict[str, Unavailable] = field(default_factory=dict)
     identities: dict[str, Identity] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_only(self.wish.only)
-        if self.wish.attempts < 1:
-            raise UsageError(f"--repeat {self.wish.attempts}: at least 1")
+        check_only(self.request.only)
+        if self.request.attempts < 1:
+            raise UsageError(f"--repeat {self.request.attempts}: at least 1")
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._live: Live | None = None
-        self._pool: Pool | None = None
+        self._pool: Jobs | None = None
         self._adapters: dict[str, Adapter] = {}
         self.refused: UsageError | None = None
         self._place = ("", "", "")
         self._planned: list[Instance] = []
         self._written: set[str] = set()
-        self._stored = None if self.wish.recordings is None else Stored(self.wish.recordings)
-        if self.wish.recordings is not None:
-            self.wish = remembered(self.wish, self.wish.recordings)
+        self._stored = None if self.request.recordings is None else Stored(self.request.recordings)
+        if self.request.recordings is not None:
+            self.request = remembered(self.request, self.request.recordings)
         self.profiles = (
-            self._load_stored(self._stored, self.wish.profiles) if self._stored is not None else self._load()
+            self._load_stored(self._stored, self.request.profiles) if self._stored is not None else self._load()
         )
         self._testbeds = self._load_testbeds()
-        attempts = self.wish.attempts
+        attempts = self.request.attempts
         if self._stored is not None:
             attempts = max(recording.record.attempt for recording in self._stored.all)
         links = frozenset(name for name, bed in self._testbeds.items() if bed.links)
         self.selection = Selection(
-            tuple(self.profiles.values()), tuple(self._testbeds), self.wish.only, attempts, links=links
+            tuple(self.profiles.values()), tuple(self._testbeds), self.request.only, attempts, links=links
         )
         self.session: Session | None = None
         if self._stored is None:
-            self._check_wish()
+            self._check_request()
 
-    # --- what is wished for -------------------------------------------------------------------------------------
+    # --- what is asked for -------------------------------------------------------------------------------------
     @property
     def names(self) -> list[str]:
         """The implementations that were asked for, in that order, without the control."""
@@ -94,30 +94,30 @@ class Run:
     @property
     def variant(self) -> Literal["fast", "thorough"]:
         """Which windows are used."""
-        return "thorough" if self.wish.thorough else "fast"
+        return "thorough" if self.request.thorough else "fast"
 
-    def _check_wish(self) -> None:
-        """Find what is wrong with the wish before anything is started or written. Raises UsageError."""
+    def _check_request(self) -> None:
+        """Find what is wrong with the request before anything is started or written. Raises UsageError."""
         from conformance.adapters.registry import adapter_for
 
-        check_decided(self.wish.only)
+        check_decided(self.request.only)
         self._adapters = {name: adapter_for(profile) for name, profile in self.profiles.items()}
-        if self.wish.out is not None:
-            check_unused(self.wish.out)
+        if self.request.out is not None:
+            check_unused(self.request.out)
 
     def _load(self) -> dict[str, Profile]:
-        if self.wish.pairs:
+        if self.request.pairs:
             from conformance.running.pairs import load_pairs
 
-            return load_pairs(self.wish)
-        references = self.wish.profiles or KERNEL_ONLY
+            return load_pairs(self.request)
+        references = self.request.profiles or KERNEL_ONLY
         if set(references) == {CONTROL}:
             raise UsageError(f"{CONTROL}: it is the control of every run; name a profile that is to be judged")
-        if (self.wish.rename or self.wish.settings) and len(references) != 1:
+        if (self.request.rename or self.request.settings) and len(references) != 1:
             raise UsageError("--set and --as: name exactly one profile with them")
         loaded = {CONTROL: profiles.load(CONTROL)}
         for reference in references:
-            made = profiles.load(reference, settings=self.wish.settings, rename=self.wish.rename)
+            made = profiles.load(reference, settings=self.request.settings, rename=self.request.rename)
             if made.name in loaded and made.name != CONTROL:
                 raise UsageError(f"{reference}: the profile {made.name} is named twice; use --as in a run of its own")
             loaded[made.name] = made
@@ -135,21 +135,21 @@ class Run:
     def _load_testbeds(self) -> dict[str, testbeds.Testbed]:
         if self._stored is not None:
             return {recording.record.testbed.name: recording.record.testbed for recording in self._stored.all}
-        if self.wish.pairs:
+        if self.request.pairs:
             from conformance.running.pairs import pair_testbeds
 
-            return {testbed.name: testbed for testbed in pair_testbeds(self.wish, self.profiles)}
-        loaded = [testbeds.load(reference) for reference in self.wish.testbeds or testbeds.available()]
+            return {testbed.name: testbed for testbed in pair_testbeds(self.request, self.profiles)}
+        loaded = [testbeds.load(reference) for reference in self.request.testbeds or testbeds.available()]
         return {testbed.name: testbed for testbed in loaded}
 
     # --- recording and judging ----------------------------------------------------------------------------------
     def prepare(self) -> None:
         """Start the recording server, which imports the lab while the checks are collected."""
         if self._stored is None and self._pool is None:
-            from conformance.lab.sandbox.jobs import Pool
+            from conformance.lab.sandbox.jobs import Jobs
             from conformance.running.preload import preload
 
-            self._pool = Pool(preload())
+            self._pool = Jobs(preload())
 
     def start(self, planned: list[Instance]) -> None:
         """Begin to record what the planned outcomes need (or open what is stored)."""
@@ -170,7 +170,7 @@ class Run:
                 self.unavailable[name] = identity
             else:
                 self.identities[name] = identity
-        remember(self.wish, self.out)
+        remember(self.request, self.out)
         order = Order(self.profiles, weights, self._testbeds, self.out, self.variant)
         keys = recordings((i for i in planned if i.profile.name not in self.unavailable), self.selection.attempts)
         self._live = Live(order, self._tell, self._pool)
@@ -188,12 +188,12 @@ class Run:
 
         Raises UsageError where it cannot be made.
         """
-        if self.wish.out is not None:
+        if self.request.out is not None:
             try:
-                self.wish.out.mkdir(parents=True, exist_ok=True)
+                self.request.out.mkdir(parents=True, exist_ok=True)
             except OSError as problem:
-                raise UsageError(f"--out {self.wish.out}: cannot be made: {problem.strerror}") from None
-            return self.wish.out
+                raise UsageError(f"--out {self.request.out}: cannot be made: {problem.strerror}") from None
+            return self.request.out
         if self._temporary is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="plugfest-out-")
         return Path(self._temporary.name)
@@ -238,7 +238,7 @@ class Run:
             self._write(profile, complete=True)
 
     def _write(self, profile: str, *, complete: bool) -> None:
-        if self.wish.out is not None and profile not in self._written:
+        if self.request.out is not None and profile not in self._written:
             from conformance.running.reporting import write_report
 
             write_report(self, profile, self._planned, complete=complete)
@@ -263,7 +263,7 @@ class Run:
             scenarios=tuple(sorted({instance.check.scenario for instance in mine})),
             variant=self.variant,
             attempts=self.selection.attempts,
-            command=" ".join(self.wish.command),
+            command=" ".join(self.request.command),
             kernel=os.uname().release,
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance import limits
 from conformance.adapters.interface import Endpoint, Interface
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
@@ -20,9 +20,9 @@ from conformance.recording.model import InterfaceState, Record
 Alteration = Callable[[Host, Endpoint], Endpoint]
 
 
-def lease_of(endpoint: Endpoint) -> Lease:
+def lease_of(endpoint: Endpoint) -> Allocation:
     """What the reference network wrote down of the endpoint."""
-    assert isinstance(endpoint.handle, Lease)
+    assert isinstance(endpoint.handle, Allocation)
     return endpoint.handle
 
 

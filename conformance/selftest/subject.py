@@ -158,9 +158,9 @@ class FaultyMover(FaultySubject):
         """As the network says, of its attempts."""
         return tuple(self._sound.styles)
 
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
         """As the network does."""
-        found: Namespace | None = self._sound.landing(endpoint, to, kind)
+        found: Namespace | None = self._sound.target_namespace(endpoint, to, kind)
         return found
 
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:

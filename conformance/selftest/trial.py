@@ -24,7 +24,7 @@ from conformance.recording.model import Record
 from conformance.recording.source import Missing
 from conformance.recording.store import Recording
 from conformance.requirement import Level
-from conformance.running.live import Live, Order, crowded
+from conformance.running.live import Live, Order, overloaded
 from conformance.selftest.fault import Fault
 from conformance.selftest.subject import profile_of
 from conformance.verdict import Outcome, Verdict
@@ -58,7 +58,7 @@ class Trial:
     that failed to what was seen first, `undecided` those that were inconclusive; `noted` are requirements with a note.
     `broken` is what went wrong with the suite itself, `witness` is None where the fault was not there (or none is due).
     `late` is how late the lab's own timers were at most, in s, where that is written down (links); `busy` tells that
-    many waited for a processor. `again` tells that it is a second trial, after one that was spoiled by that.
+    many waited for a processor. `again` tells that it is a second trial, after one that was disturbed by that.
     """
 
     place: Sound
@@ -74,7 +74,7 @@ class Trial:
     again: bool = False
 
     @property
-    def spoiled(self) -> bool:
+    def disturbed(self) -> bool:
         """Not what it should be, on a machine that was too busy to keep time: that proves nothing either way."""
         return self.verdict not in ("killed", "sound") and (self.late > TOLD or self.busy)
 
@@ -151,9 +151,9 @@ class Trials:
         return self._trial(network, sound, BY_DESIGN.get(network, frozenset()), None)
 
     def _trial(self, name: str, place: Sound, expected: frozenset[str], fault: Fault | None) -> Trial:
-        """The trial; one that is spoiled is recorded once more, and the second one counts, whatever it is."""
+        """The trial; one that is disturbed is recorded once more, and the second one counts, whatever it is."""
         made = self._judged(name, place, expected, fault)
-        if made.spoiled:
+        if made.disturbed:
             self._live.start([key for key in self._keys if (key.profile, key.testbed) == (name, place[1])])
             made = replace(self._judged(name, place, expected, fault), again=True)
         self._forget(name, place[1])
@@ -173,7 +173,7 @@ class Trials:
         problems = [f"{one.scenario}: {one.problem}" for one in records if one.problem]
         broken = (*problems, *(f"{requirement}: {seen}" for requirement, seen in errors.items()))
         late = max(map(lateness, records), default=0.0)
-        busy = any(map(crowded, records))
+        busy = any(map(overloaded, records))
         return Trial(place, expected, failed, undecided, noted, broken, witness, fault, late, busy)
 
     def _forget(self, name: str, testbed: str) -> None:

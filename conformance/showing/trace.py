@@ -127,12 +127,12 @@ def lines(found: TimeSequence) -> Iterator[str]:
 
 
 def _packet(packet: Packet) -> str:
-    way = " > ".join(dict.fromkeys(each.lane for each in packet.sightings))
+    way = " > ".join(dict.fromkeys(each.lane for each in packet.observations))
     numbers = ",".join(map(str, packet.numbers))
     told = replace(packet.first).text
     changes = [
         f"{far.lane}: {far.ends[0]} > {far.ends[1]}"
-        for near, far in zip(packet.sightings, packet.sightings[1:], strict=False)
+        for near, far in zip(packet.observations, packet.observations[1:], strict=False)
         if far.ends != near.ends
     ]
     return f"{way}  [{numbers}] {told}" + "".join(f"; at {change}" for change in changes)

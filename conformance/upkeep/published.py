@@ -129,10 +129,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="conformance.upkeep.published", description=__doc__)
     parser.add_argument("root", nargs="?", type=Path, default=ROOT, metavar="DIR", help="the published reports")
     parser.add_argument("--from", dest="run", type=Path, metavar="DIR", help="publish the reports of this run first")
-    wish = parser.parse_args(arguments)
-    if wish.run is not None:
-        publish(wish.run, wish.root)
-    found = list(problems(wish.root))
+    request = parser.parse_args(arguments)
+    if request.run is not None:
+        publish(request.run, request.root)
+    found = list(problems(request.root))
     print("\n".join(found) or "every published report keeps the rules")  # noqa: T201
     return int(bool(found))
 

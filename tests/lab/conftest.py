@@ -17,7 +17,7 @@ from machine import unchanged
 
 from conformance.judging.plan import CONTROL
 from conformance.lab.sandbox import sandbox
-from conformance.lab.sandbox.rundir import Scratch
+from conformance.lab.sandbox.rundir import RunDir
 from conformance.profile import available
 
 HERE = Path(__file__).parent
@@ -37,7 +37,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if pyfuncitem.get_closest_marker("peers") and os.geteuid() != 0:
         pytest.skip("real peers need root")
     if SCRATCH not in pyfuncitem.config.stash:
-        pyfuncitem.config.stash[SCRATCH] = Scratch()
+        pyfuncitem.config.stash[SCRATCH] = RunDir()
     run = pyfuncitem.config.stash[SCRATCH]
     place = run.folder / f"{abs(hash(pyfuncitem.nodeid)):x}"
     group = f"{run.group}/{place.name}"
@@ -61,7 +61,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-SCRATCH = pytest.StashKey[Scratch]()
+SCRATCH = pytest.StashKey[RunDir]()
 """The folder and cgroup of this test run; what a killed run left is swept up by the next one."""
 
 

@@ -209,11 +209,11 @@ def test_identity() -> None:
     assert missing == Unavailable("/nowhere/dockerd is not installed", ("docker.io", "busybox-static"))
 
 
-def run_until_killed(folder: Path, told: int) -> int:
+def run_until_killed(folder: Path, timers: int) -> int:
     """In a sandbox: a container on each host, then nothing any more until the sandbox is killed."""
     with deployed("docker-bridge", "same-subnet", folder) as (lab, subject):
         attach_all(subject, [(host, Attachment(f"{host.name}a")) for host in lab.hosts.values()])
-        os.write(told, b"attached")
+        os.write(timers, b"attached")
         signal.pause()
     return 0
 
@@ -223,9 +223,9 @@ def test_nothing_is_left_of_a_killed_run(tmp_path: Path) -> None:
     run = f"plugfest-test-{os.getpid()}"
     group = f"{run}/1"
     mounts, before = Path("/proc/self/mounts").read_text(), engine_traces()
-    hears, told = os.pipe()
-    pid = sandbox.spawn(partial(run_until_killed, tmp_path, told), scratch=tmp_path, group=group)
-    os.close(told)
+    hears, timers = os.pipe()
+    pid = sandbox.spawn(partial(run_until_killed, tmp_path, timers), scratch=tmp_path, group=group)
+    os.close(timers)
     try:
         assert os.read(hears, 100) == b"attached"
         made = {root: [*(root / group).glob("docker/*/")] for root in cgroups.hierarchies()}

@@ -1,8 +1,8 @@
 """Every planted fault fails exactly what its entry names; sound networks fail nothing but what their design does.
 
-A trial that a busy machine spoiled, as the lab's own timers say, has been recorded once more (conformance.selftest). At
-night a fault is recorded in every scenario, as `plugfest selftest` does; by day in those that tell of it.
-"""
+A trial that a busy machine disturbed, as the lab's own timers say, has been recorded once more
+(conformance.selftest). At night a fault is recorded in every scenario, as `plugfest selftest` does; by day in those
+that tell of it."""
 
 from __future__ import annotations
 

@@ -46,22 +46,22 @@ class Bench:
     def __post_init__(self) -> None:
         self._ids = count(1)
 
-    def probe(self, **wishes: Any) -> Probe:
-        family = wishes.setdefault("family", "ipv4")
-        wishes.setdefault("destination", RIGHT[family])
+    def probe(self, **wanted: Any) -> Probe:
+        family = wanted.setdefault("family", "ipv4")
+        wanted.setdefault("destination", RIGHT[family])
         defaults: dict[str, Any] = {
             "id": next(self._ids), "purpose": "test", "path": "outbound", "protocol": "udp", "source": "left",
             "namespace": self.left, "target": "right",
-            "port": 0 if wishes.get("protocol") in {"icmp", "ip"} else 80,
+            "port": 0 if wanted.get("protocol") in {"icmp", "ip"} else 80,
         }  # fmt: skip
-        return Probe(**(defaults | wishes))
+        return Probe(**(defaults | wanted))
 
     def run(self, *probes: Probe, deadline: float = SHORT) -> list[Flow]:
         return self.engine.run(probes, deadline)
 
-    def serve(self, **wishes: Any) -> None:
+    def serve(self, **wanted: Any) -> None:
         named: dict[str, Any] = {"name": "right", "namespace": self.right, "tcp_ports": (80,), "udp_ports": (80,)}
-        self.engine.serve(Server(**(named | wishes)))
+        self.engine.serve(Server(**(named | wanted)))
 
 
 @contextmanager
@@ -197,9 +197,9 @@ def test_expiry_is_reported_by_the_router(protocol: str) -> None:
 def test_too_big_names_the_mtu(protocol: str) -> None:
     with bench(mtu=1400) as lab:
         lab.serve(numbers=(253,))
-        wishes = {"protocol": protocol, "number": 253 if protocol == "ip" else 0, "dont_fragment": True}
+        wanted = {"protocol": protocol, "number": 253 if protocol == "ip" else 0, "dont_fragment": True}
         for _ in range(2):  # the path's MTU, learnt the first time, is not heeded the second time
-            probes = [lab.probe(family=family, size=size, **wishes) for size in (1401, 1400) for family in FAMILIES]
+            probes = [lab.probe(family=family, size=size, **wanted) for size in (1401, 1400) for family in FAMILIES]
             old, new, *fitting = lab.run(*probes)
             assert (old.status, old.report) == (
                 "too-big", IcmpReport(offender=NEAR_HOP["ipv4"], type=3, code=4, mtu=1400),
@@ -208,7 +208,7 @@ def test_too_big_names_the_mtu(protocol: str) -> None:
                 "too-big", IcmpReport(offender=NEAR_HOP["ipv6"], type=2, code=0, mtu=1400),
             )  # fmt: skip
             assert [(flow.status, flow.intact) for flow in fitting] == [("answered", True)] * 2
-        for flow in lab.run(*[lab.probe(family=family, size=1501, **wishes) for family in FAMILIES]):
+        for flow in lab.run(*[lab.probe(family=family, size=1501, **wanted) for family in FAMILIES]):
             assert (flow.status, flow.detail) == ("error", "larger than the interface's MTU")
 
 
@@ -415,15 +415,15 @@ def test_announced_segment_size() -> None:
 def test_bulk_gives_the_same_records() -> None:
     with bench() as lab:
         lab.serve()
-        wishes = [
+        wanted = [
             {"protocol": protocol, "family": family, "port": port}
             for protocol in ("tcp", "udp")
             for family in FAMILIES
             for port in (80, 81)
             for _ in range(10)
         ]
-        single = lab.run(*[lab.probe(**wish) for wish in wishes])
-        bulk = lab.engine.run([lab.probe(**wish) for wish in wishes], SHORT, bulk=True)
+        single = lab.run(*[lab.probe(**wanted) for wanted in wanted])
+        bulk = lab.engine.run([lab.probe(**wanted) for wanted in wanted], SHORT, bulk=True)
         for one, other in zip(single, bulk, strict=True):
             assert other.local is not None
             assert other.answer == other.arrival

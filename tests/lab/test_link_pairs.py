@@ -53,9 +53,11 @@ def met(meetings: Path, *names: str) -> tuple[pairs.Meeting, Report]:
     (report,) = collect([place])
     if report.header.unavailable is not None:
         pytest.skip(report.header.unavailable.reason)
-    spoiled = [one.seen for one in report.outcomes if one.verdict is Verdict.INCONCLUSIVE and "the machine" in one.seen]
-    if spoiled:
-        pytest.skip(spoiled[0])
+    disturbed = [
+        one.seen for one in report.outcomes if one.verdict is Verdict.INCONCLUSIVE and "the machine" in one.seen
+    ]
+    if disturbed:
+        pytest.skip(disturbed[0])
     ((meeting,),) = pairs.tables([report]).values()
     assert meeting.names == names
     return meeting, report

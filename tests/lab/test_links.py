@@ -23,8 +23,8 @@ from conformance.lab.taps.passive import hear
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile, load
 from conformance.protocols.lldp import frames as lldp
-from conformance.provoking.context import Stage
-from conformance.provoking.ports import Link, carrier, play, window
+from conformance.provoking.context import Context
+from conformance.provoking.ports import Link, carrier, run_together, window
 from conformance.recording.index import FrameIndex
 from conformance.testbed import load as load_testbed
 
@@ -47,9 +47,9 @@ class Cables:
         ]
 
 
-def stage_of(lab: Lab, recorder: Recorder, engine: Engine, subject: object) -> Stage:
+def stage_of(lab: Lab, recorder: Recorder, engine: Engine, subject: object) -> Context:
     profile = Profile.model_validate(load("plain-wire").model_dump(by_alias=True))
-    return Stage(lab, subject, recorder, engine, "fast", profile)  # type: ignore[arg-type]
+    return Context(lab, subject, recorder, engine, "fast", profile)  # type: ignore[arg-type]
 
 
 def folder() -> Path:
@@ -97,9 +97,9 @@ def test_a_cable_that_drops_a_group_and_one_that_leads_elsewhere_are_found() -> 
         assert partners is not None
         dropped = Rule(drop(), (ether_destination(GROUPS[2]),), "a wrong lab")
         install(host.namespace, Table("netdev", "wrong", (Chain("out", (dropped,), hook="egress", device="port1"),)))
-        joined = [rtnetlink.up(name, master="crossed") for name in ("h1p2", "h1p3")]
+        patch = [rtnetlink.up(name, master="crossed") for name in ("h1p2", "h1p3")]
         netlink.transact(partners, [rtnetlink.link("crossed", "bridge", up=True)])
-        netlink.transact(partners, joined)
+        netlink.transact(partners, patch)
         link.await_link(partners, "crossed")
         heard = heard_of(lab)
     assert heard["h1:port1", GROUPS[2]] == {}
@@ -112,27 +112,27 @@ def test_scripts_run_at_the_same_time_on_all_ports() -> None:
     heard: dict[str, bytes | None] = {}
 
     async def greet(links: Sequence[Link]) -> None:
-        async with window(stage, "greeting", links[:2]):
+        async with window(context, "greeting", links[:2]):
             for link in links:
                 link.send(b"\xff" * 6 + link.wire.mac + EXPERIMENT + link.name.encode(), "greeted")
             await silence(0.05)
 
     async def hear(links: Sequence[Link]) -> None:
-        with Wire(stage.lab.hosts["h1"].namespace, "port3") as far:
+        with Wire(context.lab.hosts["h1"].namespace, "port3") as far:
             heard["port3"] = await far.first(lambda frame: frame.endswith(b"port3"), 5.0)
 
     place = folder()
     with Lab(load_testbed("links"), place) as lab, Recorder() as recorder, Engine() as engine:
         assert lab.partners is not None
         recorder.watch_all([Watch(lab.partners, PARTNERS, "partner")])
-        stage = stage_of(lab, recorder, engine, Cables(lab))
-        play(stage, greet, hear)
+        context = stage_of(lab, recorder, engine, Cables(lab))
+        run_together(context, greet, hear)
         taps = recorder.stop(place / "frames.pcapng")
     assert heard["port3"] is not None
-    assert [event.where for event in stage.events if event.kind == "greeted"] == ["port1", "port2", "port3", "port4"]
-    assert {port.partner for port in stage.ports} <= {tap.name for tap in taps if tap.role == "partner"}
+    assert [event.where for event in context.events if event.kind == "greeted"] == ["port1", "port2", "port3", "port4"]
+    assert {port.partner for port in context.ports} <= {tap.name for tap in taps if tap.role == "partner"}
     frames = FrameIndex((place / "frames.pcapng").read_bytes())
-    for canary in stage.windows[0].canaries:
+    for canary in context.windows[0].canaries:
         row = int(frames.find(bytes.fromhex(canary.nonce))[0])
         assert frames.taps[frames.tap[row]] == canary.tap
         assert not frames.outbound[row], "the canary came from the port"
@@ -144,9 +144,9 @@ def test_carrier_is_lost_and_found() -> None:
             links[0].wire.send(b"\xff" * 6 + links[0].wire.mac + EXPERIMENT + bytes(46))
 
     with Lab(load_testbed("links"), folder()) as lab, Recorder() as recorder, Engine() as engine:
-        stage = stage_of(lab, recorder, engine, Cables(lab))
-        play(stage, toggle)
-        assert [event.detail["up"] for event in stage.events if event.kind == "carrier"] == [False, True]
+        context = stage_of(lab, recorder, engine, Cables(lab))
+        run_together(context, toggle)
+        assert [event.detail["up"] for event in context.events if event.kind == "carrier"] == [False, True]
 
 
 def test_listening_sends_nothing_and_hears_link_protocols_alone() -> None:
@@ -181,7 +181,7 @@ def test_a_subject_without_ports_is_refused() -> None:
         Engine() as engine,
         pytest.raises(AdapterError, match="offers no ports"),
     ):
-        play(stage_of(lab, recorder, engine, object()))
+        run_together(stage_of(lab, recorder, engine, object()))
 
 
 def test_a_script_that_fails_ends_the_others() -> None:
@@ -197,4 +197,4 @@ def test_a_script_that_fails_ends_the_others() -> None:
         Engine() as engine,
         pytest.raises(AdapterError, match="no"),
     ):
-        play(stage_of(lab, recorder, engine, Cables(lab)), refuse, forever)
+        run_together(stage_of(lab, recorder, engine, Cables(lab)), refuse, forever)

@@ -71,9 +71,9 @@ def network(name: str, bed: str, folder: Path, *, shim: bool = False) -> Iterato
 def attach_all(lab: Lab, deployed: Network, *, extra: int = 0) -> list[Endpoint]:
     """Two endpoints on each host, all at the same time."""
     names = [(host, f"{host.name}{letter}") for host in lab.hosts.values() for letter in "ab"]
-    wishes = [(host, Attachment(name, extra_addresses=extra)) for host, name in names]
-    with ThreadPoolExecutor(len(wishes)) as threads:
-        return list(threads.map(lambda wish: deployed.attach(*wish), wishes))
+    wanted = [(host, Attachment(name, extra_addresses=extra)) for host, name in names]
+    with ThreadPoolExecutor(len(wanted)) as threads:
+        return list(threads.map(lambda wanted: deployed.attach(*wanted), wanted))
 
 
 def places(lab: Lab, endpoints: list[Endpoint]) -> list[Place]:
@@ -221,11 +221,11 @@ def keeps_books(name: str, folder: Path) -> None:
     with network(name, "same-subnet", folder) as (lab, deployed):
         first, second = lab.hosts.values()
         holder = deployed.attach(first, Attachment("holder"))
-        for wish in holder.reported.addresses:
+        for wanted in holder.reported.addresses:
             with pytest.raises(AdapterError, match=r"late: .* is given to another endpoint"):
-                deployed.attach(first, Attachment("late", addresses=(wish,)))
+                deployed.attach(first, Attachment("late", addresses=(wanted,)))
             with pytest.raises(AdapterError, match=r"late: .* is not in"):
-                deployed.attach(second, Attachment("late", addresses=(wish,)))
+                deployed.attach(second, Attachment("late", addresses=(wanted,)))
         deployed.detach(holder)
         again = deployed.attach(first, Attachment("late", addresses=holder.reported.addresses))
         assert again.reported.addresses == holder.reported.addresses
@@ -234,9 +234,9 @@ def keeps_books(name: str, folder: Path) -> None:
 def test_many_endpoints_wait_for_their_detection_at_the_same_time(tmp_path: Path) -> None:
     with network("routed-64", "same-subnet", tmp_path) as (lab, deployed):
         start = time.monotonic()
-        wishes = [(host, Attachment(f"{host.name}-{number}")) for host in lab.hosts.values() for number in range(10)]
-        with ThreadPoolExecutor(len(wishes)) as threads:
-            endpoints = list(threads.map(lambda wish: deployed.attach(*wish), wishes))
+        wanted = [(host, Attachment(f"{host.name}-{number}")) for host in lab.hosts.values() for number in range(10)]
+        with ThreadPoolExecutor(len(wanted)) as threads:
+            endpoints = list(threads.map(lambda wanted: deployed.attach(*wanted), wanted))
         assert time.monotonic() - start < limits.DAD_SETTLED
         addresses = [address for endpoint in endpoints for address in endpoint.reported.addresses]
         assert len(set(addresses)) == len(addresses) == 40

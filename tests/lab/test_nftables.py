@@ -296,9 +296,9 @@ def test_an_underlay_without_multicast_carries_what_resolution_needs(tmp_path: P
     with Lab(testbed.load("same-subnet"), tmp_path) as lab:
         nft.block_underlay_multicast(lab.rack)
         here, there = lab.hosts["h1"].namespace, lab.hosts["h2"].namespace
-        with Listener(there, "eth0") as ears, here.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as outlet:
+        with Listener(there, "eth0") as ears, here.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
             for mac in (*blocked, *passing):
-                outlet.sendto(
+                sender.sendto(
                     bytes.fromhex(mac.replace(":", "")) + bytes.fromhex("00005e005301") + b"\x88\xb5" + bytes(46),
                     ("eth0", 0),
                 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance import limits
-from conformance.adapters.interface import BundleWish, Unavailable
+from conformance.adapters.interface import LagConfig, Unavailable
 from conformance.adapters.openvswitch import OpenVSwitch, adapter
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Lab
@@ -37,8 +37,8 @@ def _cabled(lab: Lab) -> None:
 
 
 def _carries(frame: bytes) -> bool:
-    told = lacpdu(frame)
-    return told is not None and all(CARRYING in who.state for who in (told.actor, told.partner))
+    timers = lacpdu(frame)
+    return timers is not None and all(CARRYING in who.state for who in (timers.actor, timers.partner))
 
 
 def test_two_bonds_negotiate() -> None:
@@ -53,7 +53,7 @@ def test_two_bonds_negotiate() -> None:
             resources.enter_context(Listener(host.namespace, name)) for host in lab.hosts.values() for name in LINKS
         ]  # fmt: skip
         for host in lab.hosts.values():
-            subject.aggregate(host, "access", [BundleWish("lag", LINKS)])
+            subject.aggregate(host, "access", [LagConfig("lag", LINKS)])
         for one in heard:
             one.wait(_carries, limits.LACP_UP)
         for host in lab.hosts.values():
@@ -69,6 +69,6 @@ def test_each_host_has_a_switch_of_its_own() -> None:
     with Lab(load_testbed("same-subnet"), Path(tempfile.mkdtemp())) as lab, made.deploy(lab) as subject:
         _cabled(lab)
         first, second = lab.hosts.values()
-        subject.aggregate(first, "access", [BundleWish("lag", LINKS)])
+        subject.aggregate(first, "access", [LagConfig("lag", LINKS)])
         assert "lag" in subject.explain(first)["bonds"]
         assert "lag" not in subject.explain(second)["bonds"]

@@ -29,9 +29,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_failing_pair_says_whose_side_it_is(run: Path) -> None:
     (meetings,) = pairs.tables(collect([run])).values()
-    told = {meeting.names: (meeting.verdict, meeting.sides, meeting.broken) for meeting in meetings}
+    timers = {meeting.names: (meeting.verdict, meeting.sides, meeting.broken) for meeting in meetings}
     good, bad = Verdict.PASS, Verdict.FAIL
-    assert told == {
+    assert timers == {
         ("routed-64", "flat-bridge"): (good, (good, good), ((), ())),
         ("routed-64", "nat-bridge"): (bad, (good, bad), ((), BROKEN)),
         ("nat-bridge", "flat-bridge"): (bad, (bad, good), (BROKEN, ())),

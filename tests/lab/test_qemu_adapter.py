@@ -19,7 +19,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
 from conformance.lab.taps.listen import Listener
 from conformance.lab.taps.tap import Recorder
-from conformance.provoking.context import watch_outlet
+from conformance.provoking.context import watch_host_side
 from conformance.recording.index import FrameIndex
 from conformance.recording.model import Family, Flow, FlowProtocol
 from conformance.recording.model import Path as Way
@@ -107,12 +107,12 @@ def test_a_guest_migrates_with_its_connections(tmp_path: Path) -> None:
     with machines("virtio", tmp_path) as (lab, deployed), Recorder() as taps, Engine() as engine:
         one, other = lab.hosts.values()
         taps.watch(lab.rack, "rack", "rack")
-        watch_outlet(taps, deployed.outlet(one, "h1a"), "h1a")
+        watch_host_side(taps, deployed.host_side(one, "h1a"), "h1a")
         guest = deployed.attach(one, Attachment("h1a"))
         for name, place in ((guest.name, guest.namespace), ("client", lab.client.namespace)):
             engine.serve(Server(name=name, namespace=place, tcp_ports=(PORT,), udp_ports=(PORT,)))
         held = engine.hold([probe for probe in probes(lab, guest, 1) if probe.protocol != "icmp"], limits.ANSWER)
-        watch_outlet(taps, deployed.outlet(other, "h1a"), "h1a")
+        watch_host_side(taps, deployed.host_side(other, "h1a"), "h1a")
         with Listener(lab.rack, "h2.lan") as port:
             moved = deployed.move(guest, other, "migrate")
             for _ in range(5):
@@ -121,12 +121,12 @@ def test_a_guest_migrates_with_its_connections(tmp_path: Path) -> None:
         all_answered(engine.run(probes(lab, moved, 101), limits.ANSWER))
         all_answered(engine.resume({201 + place: flow for place, flow in enumerate(held)}, limits.ANSWER))
         assert (moved.host, moved.name, moved.namespace) == ("h2", "h1a", guest.namespace)
-        assert moved.outlet is not None
+        assert moved.host_side is not None
         assert deployed.explain(one) == {"qemu": {}}
         assert deployed.explain(other) == {"qemu": {"h1a": "running"}}
         taps.stop(tmp_path / "frames.pcapng")
         index = FrameIndex((tmp_path / "frames.pcapng").read_bytes())
-        for tap in (f"h1a:{moved.outlet.interface}", "rack:h2.lan", "rack:client.lan"):
+        for tap in (f"h1a:{moved.host_side.interface}", "rack:h2.lan", "rack:client.lan"):
             found = [index.frame(int(row)) for row in index.select(tap=tap, source_mac=guest.reported.mac)]
             rarp = [frame for frame in found if frame[12:14] == RARP]
             assert len(rarp) == 5, f"{tap}: {len(rarp)}"

@@ -13,7 +13,7 @@ import pytest
 from machine import children, gone, unchanged
 
 from conformance.lab.sandbox import rundir
-from conformance.lab.sandbox.jobs import JobError, Pool
+from conformance.lab.sandbox.jobs import JobError, Jobs
 
 pytestmark = pytest.mark.outside
 
@@ -21,14 +21,14 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     monkeypatch.setenv("PYTHONPATH", f"{HERE}:{HERE.parents[1]}")
     monkeypatch.setattr("conformance.lab.sandbox.jobs.PRELOAD", ())
-    with Pool() as made:
+    with Jobs() as made:
         yield made
 
 
-def test_a_job_sees_only_its_own_sandbox(pool: Pool) -> None:
+def test_a_job_sees_only_its_own_sandbox(pool: Jobs) -> None:
     seen = pool.submit("jobs:look", {}).result(60)
     assert seen["pid"] == 2
     assert seen["uid"] == 0
@@ -38,7 +38,7 @@ def test_a_job_sees_only_its_own_sandbox(pool: Pool) -> None:
     assert seen["processes"] <= 3
 
 
-def test_an_exception_comes_back_with_its_trace(pool: Pool) -> None:
+def test_an_exception_comes_back_with_its_trace(pool: Jobs) -> None:
     with pytest.raises(JobError, match="ValueError: no") as caught:
         pool.submit("jobs:refuse", {}).result(60)
     assert "refuse" in caught.value.trace

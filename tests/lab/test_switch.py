@@ -113,9 +113,9 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
         with over, pytest.raises(AdapterError, match="cannot open the session"):
             Session(dialect, replace(login, known_hosts=stranger), transcript, over=over)
         switch.stop()
-    told = transcript.path.read_text()
-    assert "> ip address 192.0.2.129/25" in told.replace(">  ", "> ")
-    assert "undoing what a killed run has left" in told
+    timers = transcript.path.read_text()
+    assert "> ip address 192.0.2.129/25" in timers.replace(">  ", "> ")
+    assert "undoing what a killed run has left" in timers
 
 
 POLICY: dict[str, Any] = {

@@ -44,9 +44,9 @@ class Cable:
             link.await_link(namespace, name, LINK_UP)
 
     def send(self, namespace: Namespace, interface: str, frames: list[bytes]) -> None:
-        with namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as outlet:
+        with namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
             for frame in frames:
-                outlet.sendto(frame, (interface, 0))
+                sender.sendto(frame, (interface, 0))
 
     def __enter__(self) -> Cable:
         return self

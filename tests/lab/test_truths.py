@@ -28,7 +28,7 @@ from conformance.report.gate import report_code
 from conformance.report.model import Report, ReportedOutcome, canonical_outcomes
 from conformance.report.store import read
 from conformance.requirement import find as requirement
-from conformance.running.live import crowded
+from conformance.running.live import overloaded
 from conformance.testbed import available as shapes
 from conformance.testbed import load as load_testbed
 
@@ -125,7 +125,7 @@ def untrue(wrong: list[str], run: Path, report: Report, again: Path) -> list[str
     """What is not true in a report. Where the machine was crowded, as its recordings say, that alone is recorded and
     judged once more, into `again`: it is untrue if it is so twice."""
     profile = report.header.profile
-    if not wrong or not any(crowded(load(folder).record) for folder in find(run / profile)):
+    if not wrong or not any(overloaded(load(folder).record) for folder in find(run / profile)):
         return wrong
     only = [word for name in sorted({line.partition(" ")[0] for line in wrong}) for word in ("--only", name)]
     testbeds = [word for name in report.header.testbeds for word in ("--testbed", name)]

@@ -23,11 +23,11 @@ from replay import PASSWORD, USER, playing
 
 from conformance import limits
 from conformance.adapters.bridge import KernelBridges
-from conformance.adapters.interface import BridgeWish
+from conformance.adapters.interface import BridgeConfig
 from conformance.adapters.openvswitch import OpenVSwitch, Settings
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.adapters.switch import outside
-from conformance.adapters.views import Counters, Member, Station
+from conformance.adapters.views import Counters, FdbEntry, LagMember
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.process import Daemon
@@ -50,12 +50,12 @@ class Bridge:
         self._name = name
         self._first = first
         ports = tuple(f"dev{number}" for number in range(first, first + 4))
-        self._bridges.bridge(self._host, [BridgeWish(name, ports, ageing=AGEING)])
+        self._bridges.bridge(self._host, [BridgeConfig(name, ports, ageing=AGEING)])
 
     def _called(self, port: str) -> str:
         return f"1/0/{int(port.removeprefix('dev')) - self._first + 1}"
 
-    def mac_table(self, where: Callable[[Station], str] = lambda one: one.port) -> str:
+    def mac_table(self, where: Callable[[FdbEntry], str] = lambda one: one.port) -> str:
         """``show mac address-table``, each station behind the port that `where` says."""
         rows = [
             f"   1    {dotted(one.mac)}    DYNAMIC     Gi{self._called(where(one))}"
@@ -107,7 +107,7 @@ class Bond:
             ["add-bond", bridge, self._name, *members, *active],
         )
 
-    def _members(self) -> list[tuple[str, Member]]:
+    def _members(self) -> list[tuple[str, LagMember]]:
         shown = self._switch.members(self._host, self._name)
         return [(f"Gi1/0/{int(one.port.removeprefix('dev')) - self._first + 1}", one) for one in shown]
 
@@ -152,7 +152,7 @@ def run(folder: Path, name: str, first: int, tables: Tables, *words: str) -> sub
         return plugfest(folder, "run", *words, "--testbed", place, "--out", name, **environment)
 
 
-def told(folder: Path, name: str, ended: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
+def timers(folder: Path, name: str, ended: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
     """The verdicts of a run and what was seen, by requirement (and side). Wherever it is told of such a device it is
     said that it was never tried on one; what was said to it is in the recording, without its password."""
     assert ended.returncode in (0, 1, 3), ended.stdout + ended.stderr
@@ -176,7 +176,7 @@ def together(
     """What is told of several such devices, all run at the same time."""
     with ThreadPoolExecutor() as threads:
         runs = {name: threads.submit(run, folder, name, *what, *words) for name, what in shown.items()}
-    return {name: told(folder, name, one.result()) for name, one in runs.items()}
+    return {name: timers(folder, name, one.result()) for name, one in runs.items()}
 
 
 def test_what_a_device_shows_over_ssh_is_held_against_its_wires(tmp_path: Path) -> None:

@@ -14,15 +14,15 @@ from meeting import UP, at, event, every_second, lacpdus, recorded
 from replay import PASSWORD, USER, Replay
 
 from conformance import profile as profiles
-from conformance.adapters.discovery import Told
-from conformance.adapters.interface import AdapterError, BundleWish
+from conformance.adapters.discovery import AgentTimers
+from conformance.adapters.interface import AdapterError, LagConfig
 from conformance.adapters.registry import adapter_for
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import load
 from conformance.adapters.switch.outside import Bundle, OutsideBundle
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.adapters.views import Member, ShowingMembers
+from conformance.adapters.views import LagMember, ShowingMembers
 from conformance.errors import UsageError
 from conformance.families.pair.checks_views import test_state_of_a_group_is_what_the_cables_show as lacp_view
 from conformance.judging.case import Case, judge
@@ -65,7 +65,7 @@ def subject(device: Replay, tmp_path: Path) -> Iterator[OutsideBundle]:
     console = Console(session, tmp_path / "journal.json")
     names = dict(zip(BUNDLED, NAMES[device.name], strict=True))
     lab: Any = SimpleNamespace()
-    yield OutsideBundle(lab, Told(), lambda: console, names, Bundle(**profile.adapter["bundle"]))
+    yield OutsideBundle(lab, AgentTimers(), lambda: console, names, Bundle(**profile.adapter["bundle"]))
     console.leave()
 
 
@@ -73,7 +73,7 @@ def subject(device: Replay, tmp_path: Path) -> Iterator[OutsideBundle]:
 def test_the_state_of_its_bundle_is_data(device: Replay, subject: OutsideBundle) -> None:
     assert isinstance(subject, ShowingMembers)
     shown = list(subject.members(host(), "whatever it is called here"))
-    assert shown[0] == Member("h1.2", in_use=True, partner=PARTNER)
+    assert shown[0] == LagMember("h1.2", in_use=True, partner=PARTNER)
     assert (shown[1].port, shown[1].in_use, shown[1].partner.strip("0:")) == ("h1.3", False, "")
     assert len(shown) == 2
     assert not device.strange
@@ -102,16 +102,16 @@ def test_a_bundle_that_is_not_understood_is_no_verdict(device: Replay, subject: 
 
 def test_a_bundle_that_is_configured_by_hand_is_that_one_alone() -> None:
     known: Any = None
-    subject = OutsideBundle(known, Told(), known, {}, Bundle(name="Po1", ports=BUNDLED))
-    subject.aggregate(host(), "h1.1", [BundleWish("lag-pair", ("h1.2", "h1.3"))])
-    for access, wish in (
-        ("h1.2", BundleWish("lag-pair", ("h1.2", "h1.3"))),
-        ("h1.1", BundleWish("lag-pair", ("h1.3", "h1.4"))),
-        ("h1.1", BundleWish("lag-pair", ("h1.2", "h1.3"), active=False)),
-        ("h1.1", BundleWish("lag-pair", ("h1.2", "h1.3"), short=False)),
+    subject = OutsideBundle(known, AgentTimers(), known, {}, Bundle(name="Po1", ports=BUNDLED))
+    subject.aggregate(host(), "h1.1", [LagConfig("lag-pair", ("h1.2", "h1.3"))])
+    for access, config in (
+        ("h1.2", LagConfig("lag-pair", ("h1.2", "h1.3"))),
+        ("h1.1", LagConfig("lag-pair", ("h1.3", "h1.4"))),
+        ("h1.1", LagConfig("lag-pair", ("h1.2", "h1.3"), active=False)),
+        ("h1.1", LagConfig("lag-pair", ("h1.2", "h1.3"), short=False)),
     ):
         with pytest.raises(AdapterError, match="configured by hand"):
-            subject.aggregate(host(), access, [wish])
+            subject.aggregate(host(), access, [config])
 
 
 @pytest.mark.parametrize(
@@ -126,10 +126,10 @@ def test_a_bundle_that_is_configured_by_hand_is_that_one_alone() -> None:
     ],
 )
 def test_a_wrong_bundle_is_refused_in_one_line(setting: str, said: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(said)) as told:
+    with pytest.raises(UsageError, match=re.escape(said)) as timers:
         adapter_for(profiles.load("cisco-ios-lag", settings=[setting]))
-    assert str(told.value).startswith("cisco-ios-lag: ")
-    assert "\n" not in str(told.value)
+    assert str(timers.value).startswith("cisco-ios-lag: ")
+    assert "\n" not in str(timers.value)
 
 
 def test_what_a_bundle_would_be_asked_is_planned() -> None:
@@ -179,15 +179,15 @@ def asked(device: Replay, subject: OutsideBundle, moments: Sequence[tuple[float,
     tables = device.tables
     events: list[Event] = []
     for moment, what, change in moments:
-        stage: Any = SimpleNamespace(event=partial(note, events, moment))
+        context: Any = SimpleNamespace(event=partial(note, events, moment))
         device.tables = {send: change(output) for send, output in tables.items()}
-        show(stage, "h1", what, lambda: subject.members(host(), "lag-pair"))
+        show(context, "h1", what, lambda: subject.members(host(), "lag-pair"))
     return events
 
 
 def note(events: list[Event], moment: float, kind: str, where: str, **detail: Any) -> None:
-    told = {key: value for key, value in detail.items() if not key.endswith("_ns")}
-    events.append(event(moment, kind, where, **told, asked_ns=at(moment), answered_ns=at(moment + 0.5)))
+    timers = {key: value for key, value in detail.items() if not key.endswith("_ns")}
+    events.append(event(moment, kind, where, **timers, asked_ns=at(moment), answered_ns=at(moment + 0.5)))
 
 
 def judged(folder: Path, shown: Sequence[Event]) -> Judgement:

@@ -58,11 +58,11 @@ def test_a_sound_network_that_fails_is_a_false_alarm() -> None:
     )
 
 
-def test_a_wrong_trial_is_spoiled_where_our_own_timers_were_late() -> None:
+def test_a_wrong_trial_is_disturbed_where_our_own_timers_were_late() -> None:
     missed = dataclasses.replace(KILLED, failed={})
-    assert not missed.spoiled
-    assert dataclasses.replace(missed, late=0.5).spoiled
-    assert not dataclasses.replace(KILLED, late=0.5).spoiled
+    assert not missed.disturbed
+    assert dataclasses.replace(missed, late=0.5).disturbed
+    assert not dataclasses.replace(KILLED, late=0.5).disturbed
     assert row(dataclasses.replace(KILLED, again=True))[HEADINGS.index("verdict")] == "killed (second trial)"
 
 

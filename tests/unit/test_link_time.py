@@ -20,7 +20,7 @@ from conformance.lab.plain import GROUPS, PLAIN
 from conformance.protocols import numbered
 from conformance.protocols.lacp.frames import State
 from conformance.protocols.numbered import Numbered
-from conformance.provoking.traffic import Dialogue
+from conformance.provoking.traffic import Traffic
 from conformance.recording.model import Event
 from conformance.recording.store import Recording
 from conformance.verdict import Verdict
@@ -119,7 +119,7 @@ def test_a_failure_on_time_needs_a_machine_that_keeps_time(tmp_path: Path) -> No
 
 
 # --- the plain cables -----------------------------------------------------------------------------------------------
-def tried(*, heard: str = "h1:port1") -> tuple[list[Event], dict[str, bytes]]:
+def result(*, heard: str = "h1:port1") -> tuple[list[Event], dict[str, bytes]]:
     """A cable that was tried from both ends."""
     nonces = {f"{group}{way}": f"CANARY{number:010}".encode() for number, (group, way) in enumerate(
         (group, way) for group in GROUPS for way in "><"
@@ -146,9 +146,9 @@ def canaries(nonces: dict[str, bytes], *, lost: str = "", copied: str = "") -> l
 
 
 def test_cables_that_carry_everything_once_are_in_order(tmp_path: Path) -> None:
-    events, nonces = tried()
+    events, nonces = result()
     recording = recorded(tmp_path, events, canaries(nonces))
-    assert cables.amiss(recording) is None
+    assert cables.control_failure(recording) is None
     made = cables.outcome(recording)
     assert made is not None
     assert made.verdict is Verdict.PASS
@@ -160,21 +160,21 @@ def test_cables_that_carry_everything_once_are_in_order(tmp_path: Path) -> None:
     ("", f"{GROUPS[2]}<", "a frame to 01:80:c2:00:00:0e from partners:h1p1 went to partners:h1p2 as well"),
 ])  # fmt: skip
 def test_cables_that_lose_or_multiply_are_said_to(tmp_path: Path, lost: str, copied: str, said: str) -> None:
-    events, nonces = tried()
-    wrong = cables.amiss(recorded(tmp_path, events, canaries(nonces, lost=lost, copied=copied)))
+    events, nonces = result()
+    wrong = cables.control_failure(recorded(tmp_path, events, canaries(nonces, lost=lost, copied=copied)))
     assert wrong is not None
     assert said in wrong
 
 
 def test_cables_that_lead_elsewhere_are_said_to(tmp_path: Path) -> None:
-    events, nonces = tried(heard="h1:port2")
-    wrong = cables.amiss(recorded(tmp_path, events, canaries(nonces)))
+    events, nonces = result(heard="h1:port2")
+    wrong = cables.control_failure(recorded(tmp_path, events, canaries(nonces)))
     assert wrong == "a frame to 01:80:c2:00:00:00 from partners:h1p1 to h1:port1 came out at h1:port2 (1 times)"
 
 
 def test_where_no_cable_was_tried_nothing_is_said(tmp_path: Path) -> None:
     recording = recorded(tmp_path, JOINED, [])
-    assert cables.amiss(recording) is None
+    assert cables.control_failure(recording) is None
     assert cables.outcome(recording) is None
 
 
@@ -201,16 +201,16 @@ class SlowWire:
             receiver(0, frame)
 
 
-def talked(wires: tuple[SlowWire, SlowWire], meanwhile: Callable[[Dialogue], Coroutine[None, None, None]]) -> None:
+def talked(wires: tuple[SlowWire, SlowWire], meanwhile: Callable[[Traffic], Coroutine[None, None, None]]) -> None:
     wires[0].other, wires[1].other = wires[1], wires[0]
     stations: Any = [SimpleNamespace(wire=wire) for wire in wires]
 
     async def whole() -> None:
-        dialogue = Dialogue(stations, conversations=2)
+        traffic = Traffic(stations, conversations=2)
         async with asyncio.TaskGroup() as group:
-            group.create_task(dialogue.talk())
-            await meanwhile(dialogue)
-            dialogue.stop()
+            group.create_task(traffic.talk())
+            await meanwhile(traffic)
+            traffic.stop()
 
     asyncio.run(whole())
 
@@ -218,14 +218,14 @@ def talked(wires: tuple[SlowWire, SlowWire], meanwhile: Callable[[Dialogue], Cor
 def test_what_a_slow_switch_still_has_is_waited_for() -> None:
     wires = SlowWire(), SlowWire()
 
-    async def meanwhile(dialogue: Dialogue) -> None:
+    async def meanwhile(traffic: Traffic) -> None:
         await asyncio.sleep(0.1)
-        assert await dialogue.arrived()
+        assert await traffic.arrived()
         wires[0].late, came = 0.2, []
         await asyncio.sleep(0.1)
         wires[1].listen(lambda _, frame: came.append(frame))
         before = asyncio.get_running_loop().time()
-        assert await dialogue.arrived()
+        assert await traffic.arrived()
         assert asyncio.get_running_loop().time() - before > 0.1
         assert came
 
@@ -236,12 +236,12 @@ def test_what_never_came_through_is_not_waited_for(monkeypatch: pytest.MonkeyPat
     wires = SlowWire(), SlowWire()
     monkeypatch.setattr(limits, "PAIR_ARRIVED", 0.1)
 
-    async def meanwhile(dialogue: Dialogue) -> None:
+    async def meanwhile(traffic: Traffic) -> None:
         wires[0].other = None
         await asyncio.sleep(0.1)
-        assert await dialogue.arrived(), "one way there is nothing to wait for, the other way it came"
+        assert await traffic.arrived(), "one way there is nothing to wait for, the other way it came"
         wires[1].other = None
         await asyncio.sleep(0.1)
-        assert not await dialogue.arrived()
+        assert not await traffic.arrived()
 
     talked(wires, meanwhile)

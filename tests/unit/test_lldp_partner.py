@@ -84,7 +84,7 @@ def test_neighbours_age_and_say_goodbye() -> None:
     made.advance(10.9)
     assert len(made.ports[0].neighbours) == 2
     made.advance(11.0)
-    assert [known.told.chassis for known in made.ports[0].neighbours.values()] == ["b"]
+    assert [known.ids.chassis for known in made.ports[0].neighbours.values()] == ["b"]
     made.hear(0, advert("b", 0), 12.0)
     assert not made.ports[0].neighbours
 

@@ -20,10 +20,10 @@ def test_every_rule_is_in_force_in_its_order_before_the_defaults() -> None:
     assert {group for group, *_ in made} <= groups.keys()
     assert groups[EVERYBODY] == ["web01", "q"]
     assert groups["three_tier_quarantined"] == ["q"]
-    for stage in ("to-lport", "from-lport"):
-        priorities = [priority for _, side, priority, _, _ in made if side == stage]
+    for context in ("to-lport", "from-lport"):
+        priorities = [priority for _, side, priority, _, _ in made if side == context]
         assert all(one >= other for one, other in pairwise(priorities))
-    receiving, sending = (next(one for one in made if one[1] == stage) for stage in ("to-lport", "from-lport"))
+    receiving, sending = (next(one for one in made if one[1] == context) for context in ("to-lport", "from-lport"))
     assert receiving[3].startswith("outport == @three_tier_app && ip4.src == $three_tier_quarantined_ip4 && ip")
     assert receiving[4] == "drop"
     assert sending[3].startswith("inport == @")
@@ -34,8 +34,8 @@ def test_ports_prefixes_and_protocols() -> None:
         name="r", direction="egress", cidr=("192.0.2.0/29", "198.51.100.0/24", "2001:db8::/64"), protocol="udp",
         ports=("53", "8000-8009"), action="allow",
     )  # fmt: skip
-    found = [match for _, stage, _, match, _ in acls(Policy(name="p", title="a policy", rules=(rule,)))
-             if stage == "from-lport"]  # fmt: skip
+    found = [match for _, context, _, match, _ in acls(Policy(name="p", title="a policy", rules=(rule,)))
+             if context == "from-lport"]  # fmt: skip
     opened = "(udp.dst == 53 || (8000 <= udp.dst <= 8009))"
     assert found == [
         f"inport == @everybody && ip4.dst == {{192.0.2.0/29, 198.51.100.0/24}} && {opened}",

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import Told
+from conformance.adapters.discovery import AgentTimers
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.switch.outside import OutsideDevice
 from conformance.errors import UsageError
@@ -24,7 +24,7 @@ from conformance.report.assemble import from_outcomes
 from conformance.report.model import Absence, Header, Implementation, Report
 from conformance.report.render import pairs
 from conformance.report.render.glyphs import UNICODE
-from conformance.running.request import Wish
+from conformance.running.request import Request
 from conformance.running.run import Run
 from conformance.testbed import Testbed
 from conformance.testbed import load as load_testbed
@@ -92,19 +92,19 @@ def test_everyone_meets_everyone_once() -> None:
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        (Wish(profiles=("routed-64",), pairs=True), "at least two"),
-        (Wish(profiles=("routed-64", "cni-ptp"), pairs=True, rename="x"), "not with --pair"),
-        (Wish(profiles=("routed-64", "cni-ptp"), pairs=True, testbeds=("same-subnet",)), "a router between"),
-        (Wish(profiles=("routed-64", "routed-65"), pairs=True), "did you mean 'routed-64'"),
+        (Request(profiles=("routed-64",), pairs=True), "at least two"),
+        (Request(profiles=("routed-64", "cni-ptp"), pairs=True, rename="x"), "not with --pair"),
+        (Request(profiles=("routed-64", "cni-ptp"), pairs=True, testbeds=("same-subnet",)), "a router between"),
+        (Request(profiles=("routed-64", "routed-65"), pairs=True), "did you mean 'routed-64'"),
     ],
 )
-def test_a_wish_for_pairs_that_cannot_be(wish: Wish, said: str) -> None:
+def test_a_wish_for_pairs_that_cannot_be(request: Request, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        Run(wish)
+        Run(request)
 
 
 def test_a_run_of_pairs_has_two_plain_wires_as_its_control() -> None:
-    run = Run(Wish(profiles=("routed-64", "cni-ptp"), pairs=True))
+    run = Run(Request(profiles=("routed-64", "cni-ptp"), pairs=True))
     assert list(run.profiles) == ["plain-wire", "routed-64_x_cni-ptp"]
     assert members(run.profiles["plain-wire"]) == ("plain-wire", "plain-wire")
     assert run.selection.testbeds == ("routed",)
@@ -173,10 +173,14 @@ def test_a_device_outside_has_the_nics_of_the_first_host() -> None:
         for name, ends in cables.items()
     }
     nobody: Any = None
-    assert [port.name for port in OutsideDevice(labs["h1"], Told(), nobody, {}).ports()] == ["h1.1", "h1.2", "h1.3"]
+    assert [port.name for port in OutsideDevice(labs["h1"], AgentTimers(), nobody, {}).ports()] == [
+        "h1.1",
+        "h1.2",
+        "h1.3",
+    ]
     assert [port.name for port in cabled_ports(labs["h2"])] == ["port1", "port2", "port3"]
     with pytest.raises(AdapterError, match="no NIC leads to it from h2: of a pair, name it first"):
-        OutsideDevice(labs["h2"], Told(), nobody, {}).ports()
+        OutsideDevice(labs["h2"], AgentTimers(), nobody, {}).ports()
     with pytest.raises(AdapterError, match="nothing on this machine is behind them"):
         cabled_ports(labs["h1"])
 
@@ -188,7 +192,7 @@ def test_who_is_named_twice_meets_another_of_its_kind() -> None:
 
 
 def test_a_run_of_ports_has_no_control_and_asks_the_side_that_it_is_about() -> None:
-    run = Run(Wish(pairs=True, circles=("lldp",)))
+    run = Run(Request(pairs=True, circles=("lldp",)))
     assert "plain-wire" not in run.profiles
     assert "ladvd_x_ladvd" in run.profiles
     assert run.selection.testbeds == ("links",)
@@ -197,7 +201,7 @@ def test_a_run_of_ports_has_no_control_and_asks_the_side_that_it_is_about() -> N
     assert shown.undeclared(pair, {"direction": "right-to-left"}) is None
     assert shown.undeclared(pair, {"direction": "left-to-right"}) == "the profile ladvd does not claim lldp-receive"
     with pytest.raises(UsageError, match="meets on a testbed of links"):
-        Run(Wish(profiles=("lldpd", "networkd"), pairs=True, testbeds=("routed",)))
+        Run(Request(profiles=("lldpd", "networkd"), pairs=True, testbeds=("routed",)))
 
 
 def test_one_kind_against_itself_is_one_cell_of_both_ways() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conformance import testbed
 from conformance.errors import UsageError
 from conformance.policy.document import Defaults, Policy, Protocol, Rule, load, parse
-from conformance.policy.truth import DEFAULT, Fate, Opening, Party, fate, table
+from conformance.policy.truth import DEFAULT, FlowDecision, Opening, Peer, decision_on, table
 
 PORTS = (53, 80, 5432)
 PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp", "icmp")
@@ -57,16 +57,16 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 @st.composite
-def parties(draw: st.DrawFn) -> list[Party]:
+def peers(draw: st.DrawFn) -> list[Peer]:
     found = []
     for number in range(draw(st.integers(2, 6))):
         labels = draw(st.sampled_from(LABELS))
         addresses = (IPv4Address("10.0.0.2") + number, IPv6Address("2001:db8::2") + number)
-        found.append(Party(f"e{number}", labels, addresses))
+        found.append(Peer(f"e{number}", labels, addresses))
     return found
 
 
-def by_hand(policy: Policy, source: Party, target: Party, opening: Opening) -> bool:
+def by_hand(policy: Policy, source: Peer, target: Peer, opening: Opening) -> bool:
     """Another way to the same answer: strike out rules until the first that fits is left, for each direction."""
     version, protocol, port = opening
     for direction, own, other in (("egress", source, target), ("ingress", target, source)):
@@ -93,9 +93,9 @@ def by_hand(policy: Policy, source: Party, target: Party, opening: Opening) -> b
     return True
 
 
-@given(policies(), parties(), st.sampled_from((4, 6)), st.sampled_from(PROTOCOLS))
+@given(policies(), peers(), st.sampled_from((4, 6)), st.sampled_from(PROTOCOLS))
 def test_the_table_is_what_another_reading_of_the_rules_says(
-    policy: Policy, everybody: list[Party], version: int, protocol: Protocol
+    policy: Policy, everybody: list[Peer], version: int, protocol: Protocol
 ) -> None:
     ports = (0,) if protocol == "icmp" else PORTS
     found = table(policy, everybody, version, protocol, ports).allowed
@@ -107,8 +107,8 @@ def test_the_table_is_what_another_reading_of_the_rules_says(
                 assert found[number, row, column] == wanted
 
 
-@given(policies(), parties(), st.randoms(use_true_random=False))
-def test_the_order_of_the_parties_means_nothing(policy: Policy, everybody: list[Party], random: Any) -> None:
+@given(policies(), peers(), st.randoms(use_true_random=False))
+def test_the_order_of_the_parties_means_nothing(policy: Policy, everybody: list[Peer], random: Any) -> None:
     order = list(range(len(everybody)))
     random.shuffle(order)
     straight = table(policy, everybody, 4, "tcp", PORTS)
@@ -117,31 +117,31 @@ def test_the_order_of_the_parties_means_nothing(policy: Policy, everybody: list[
         assert np.array_equal(one[:, order][:, :, order], other)
 
 
-@given(policies(), parties(), rules("last"))
+@given(policies(), peers(), rules("last"))
 def test_a_rule_at_the_end_changes_only_what_the_default_decided(
-    policy: Policy, everybody: list[Party], last: Rule
+    policy: Policy, everybody: list[Peer], last: Rule
 ) -> None:
     more = policy.model_copy(update={"rules": (*policy.rules, last)})
     for source in everybody:
         for target in everybody:
-            before, after = (fate(one, source, target, Opening(4, "tcp", 80)) for one in (policy, more))
-            for direction in Fate._fields:
+            before, after = (decision_on(one, source, target, Opening(4, "tcp", 80)) for one in (policy, more))
+            for direction in FlowDecision._fields:
                 if getattr(before, direction).rule != DEFAULT:
                     assert getattr(after, direction) == getattr(before, direction)
 
 
-@given(policies(), parties())
+@given(policies(), peers())
 @settings(max_examples=50)
-def test_without_prefixes_both_families_are_the_same(policy: Policy, everybody: list[Party]) -> None:
+def test_without_prefixes_both_families_are_the_same(policy: Policy, everybody: list[Peer]) -> None:
     plain = policy.model_copy(update={"rules": tuple(rule for rule in policy.rules if not rule.cidr)})
     assert np.array_equal(table(plain, everybody, 4, "udp", PORTS), table(plain, everybody, 6, "udp", PORTS))
 
 
-@given(parties())
-def test_who_is_governed_by_nothing_is_never_refused(everybody: list[Party]) -> None:
+@given(peers())
+def test_who_is_governed_by_nothing_is_never_refused(everybody: list[Peer]) -> None:
     closed = Policy(name="closed", title="nothing passes", default=Defaults(ingress="deny", egress="deny"))
     found = table(closed, everybody, 4, "tcp", (80,)).allowed[0]
-    free = [party.labels is None for party in everybody]
+    free = [peer.labels is None for peer in everybody]
     assert np.array_equal(found, np.outer(free, free) & ~np.eye(len(everybody), dtype=bool))
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from conformance.lab.streams.counters import Ends, tally
+from conformance.lab.streams.counters import Ends, count_stream
 from conformance.lab.streams.streams import BULK_PORT, SAMPLE, SAMPLE_PORT, Plan, keep_samples
 from conformance.protocols import arp, ndp
 
@@ -29,7 +29,7 @@ def counted(old: Any, new: Any, *, ticks: int = 100, retired: int | None = None,
         returns=[],
     )
     plan = Plan(1, cast("Any", None), "peer", "ipv4", "192.0.2.1")
-    return tally(cast("Any", streams), plan, Ends("e", "cross-host", old, new, moved))
+    return count_stream(cast("Any", streams), plan, Ends("e", "cross-host", old, new, moved))
 
 
 def test_an_outage_lasts_from_the_first_lost_probe_to_the_next_that_arrived() -> None:

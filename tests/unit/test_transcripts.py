@@ -20,7 +20,7 @@ from replay import FOLDER, PASSWORD, USER, Replay
 
 from conformance import limits
 from conformance import profile as profiles
-from conformance.adapters.discovery import Known, Told
+from conformance.adapters.discovery import AgentTimers, LldpNeighbour
 from conformance.adapters.interface import AdapterError, Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.adapters.switch import outside
@@ -30,7 +30,7 @@ from conformance.adapters.switch.dialect import available, load
 from conformance.adapters.switch.outside import OutsideBridge
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.adapters.views import Counters, Station
+from conformance.adapters.views import Counters, FdbEntry
 from conformance.families.lldp import evidence as discovery
 from conformance.judging.case import Case, judge
 from conformance.judging.views import views
@@ -68,7 +68,7 @@ def asked(device: Replay, folder: Path) -> OutsideBridge:
     console = Console(Session(dialect, login(device, folder), transcript, over=device.there), folder / "journal.json")
     names = {"h1.1": PORTS[device.name]}
     lab: Any = SimpleNamespace()
-    return OutsideBridge(lab, Told(), lambda: console, names, float(profile.adapter["ageing"]))
+    return OutsideBridge(lab, AgentTimers(), lambda: console, names, float(profile.adapter["ageing"]))
 
 
 def login(device: Replay, folder: Path) -> Login:
@@ -78,9 +78,9 @@ def login(device: Replay, folder: Path) -> Login:
 
 
 def test_what_is_not_tried_on_a_device_says_so_and_has_a_transcript() -> None:
-    told = {name: load(name).tried for name in available()}
-    assert {path.stem for path in FOLDER.glob("*.toml")} == {name for name, how in told.items() if how != "real"}
-    assert set(PORTS) == {name for name, how in told.items() if how == "transcript only"}
+    timers = {name: load(name).tried for name in available()}
+    assert {path.stem for path in FOLDER.glob("*.toml")} == {name for name, how in timers.items() if how != "real"}
+    assert set(PORTS) == {name for name, how in timers.items() if how == "transcript only"}
 
 
 @pytest.mark.parametrize("device", PORTS, indirect=True)
@@ -158,9 +158,9 @@ def test_its_own_view_is_data(device: Replay, tmp_path: Path) -> None:
     """What its profile is asked for, on the server that plays the device."""
     port = PORTS[device.name]
     subject = asked(device, tmp_path)
-    assert list(subject.neighbours(at("h1.1"))) == [Known("02:00:5e:00:53:88", "swp1")]
+    assert list(subject.neighbours(at("h1.1"))) == [LldpNeighbour("02:00:5e:00:53:88", "swp1")]
     assert list(subject.neighbours(at("h1.2"))) == []
-    assert list(subject.stations(at("h1.1"), "plain")) == [Station("02:00:5e:00:53:0a", "h1.1")]
+    assert list(subject.stations(at("h1.1"), "plain")) == [FdbEntry("02:00:5e:00:53:0a", "h1.1")]
     assert list(subject.counters(at("h1.1"), "plain")) == [Counters("h1.1", 123, 456)]
     desk = subject._ask()
     known = [(one.address, one.mac) for one in desk.bindings() if one.mac]
@@ -190,8 +190,8 @@ def test_a_view_that_is_not_understood_is_no_verdict(
     device.tables = {send: change(output) for send, output in device.tables.items()}
     subject = asked(device, tmp_path)
     recorded = SimpleNamespace(events=[])
-    stage: Any = SimpleNamespace(event=lambda kind, where, **detail: recorded.events.append((kind, where, detail)))
-    show(stage, "h1", "stations", lambda: subject.stations(at("h1.1"), "plain"))
+    context: Any = SimpleNamespace(event=lambda kind, where, **detail: recorded.events.append((kind, where, detail)))
+    show(context, "h1", "stations", lambda: subject.stations(at("h1.1"), "plain"))
     subject._ask().leave()
     ((kind, _, detail),) = recorded.events
     assert kind == "not-shown"
@@ -226,10 +226,10 @@ def test_ports_that_the_profile_calls_otherwise_are_no_verdict(device: Replay, t
 
 def test_neighbours_that_are_not_understood_are_no_verdict_on_them_alone() -> None:
     """What an agent sends is judged all the same."""
-    told = {"what": "neighbours", "moment": "learned", "problem": "it is no such table; see logs/ssh.log"}
+    timers = {"what": "neighbours", "moment": "learned", "problem": "it is no such table; see logs/ssh.log"}
     events = [
         Event(time_ns=1, kind="neighbours", where="h1.2", detail={"moment": "alone", "chassis": []}),
-        Event(time_ns=2, kind="not-shown", where="h1.2", detail=told),
+        Event(time_ns=2, kind="not-shown", where="h1.2", detail=timers),
     ]
     case: Any = Case(SimpleNamespace(record=SimpleNamespace(events=events, problem=None), damage=None), {})  # type: ignore[arg-type]
     assert discovery.view(case, "alone").time_ns == 1

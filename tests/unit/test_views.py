@@ -9,7 +9,7 @@ import pytest
 
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.openvswitch import OpenVSwitch, Settings
-from conformance.adapters.views import Member, ShowingMembers, ShowingStations, Station
+from conformance.adapters.views import FdbEntry, LagMember, ShowingMembers, ShowingStations
 
 GROUP = """\
 ---- lag-pair ----
@@ -52,12 +52,12 @@ def test_answers_are_data() -> None:
     assert isinstance(asked, ShowingMembers)
     assert isinstance(asked, ShowingStations)
     assert asked.members(host(), "lag-pair") == [
-        Member("port2", True, "02:00:5e:00:61:b0"),
-        Member("port3", False, "00:00:00:00:00:00"),
+        LagMember("port2", True, "02:00:5e:00:61:b0"),
+        LagMember("port3", False, "00:00:00:00:00:00"),
     ]
     assert switch(TABLE).stations(host(), "br0") == [
-        Station("02:00:5e:00:54:00", "port4"),
-        Station("02:00:5e:00:54:01", "7"),
+        FdbEntry("02:00:5e:00:54:00", "port4"),
+        FdbEntry("02:00:5e:00:54:01", "7"),
     ]
 
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from conformance.adapters.cables import cabled_ports
 from conformance.adapters.flaws import Flawing, flawed
-from conformance.adapters.interface import AdapterError, BridgeWish, Identity, Port
+from conformance.adapters.interface import AdapterError, BridgeConfig, Identity, Port
 from conformance.adapters.linux.network import refusals
-from conformance.adapters.views import Counters, Station
+from conformance.adapters.views import Counters, FdbEntry
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
 from conformance.profile import Profile
@@ -53,39 +53,42 @@ class KernelBridges:
         """The hosts' cables."""
         return cabled_ports(self.lab)
 
-    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+    def bridge(self, host: Host, configs: Sequence[BridgeConfig]) -> None:
         """Make the bridges. Raises AdapterError."""
         with refusals("bridge"):
-            for number, wish in enumerate(wishes):
-                self._make(host, wish, list(self.lab.testbed.hosts).index(host.name), number)
-            for wish in wishes:
-                for port in wish.ports:
+            for number, config in enumerate(configs):
+                self._make(host, config, list(self.lab.testbed.hosts).index(host.name), number)
+            for config in configs:
+                for port in config.ports:
                     link.await_link(host.namespace, port)
 
-    def _make(self, host: Host, wish: BridgeWish, place: int, number: int) -> None:
-        if wish.spanning == "rstp":
+    def _make(self, host: Host, config: BridgeConfig, place: int, number: int) -> None:
+        if config.spanning == "rstp":
             raise AdapterError("the kernel has no RSTP")
         times = {
-            FORWARD_DELAY: wish.forward_delay, HELLO_TIME: wish.hello, MAX_AGE: wish.max_age, AGEING_TIME: wish.ageing
-        }  # fmt: skip
+            FORWARD_DELAY: config.forward_delay,
+            HELLO_TIME: config.hello,
+            MAX_AGE: config.max_age,
+            AGEING_TIME: config.ageing,
+        }
         data = {kind: pack("=I", round(seconds * HUNDREDTHS)) for kind, seconds in times.items()}
-        data |= {BRIDGE_SNOOPING: b"\0", PRIORITY: pack("=H", wish.priority)}
+        data |= {BRIDGE_SNOOPING: b"\0", PRIORITY: pack("=H", config.priority)}
         mac = f"02:00:5e:00:{0x60 + place:02x}:{0xA0 + number:02x}"
-        made = rtnetlink.link(wish.name, "bridge", data=data, mac=mac, up=False)
-        netlink.transact(host.namespace, [made, rtnetlink.quiet(wish.name)])
-        if wish.spanning == "stp":
-            index = link.index(host.namespace, wish.name)
+        made = rtnetlink.link(config.name, "bridge", data=data, mac=mac, up=False)
+        netlink.transact(host.namespace, [made, rtnetlink.quiet(config.name)])
+        if config.spanning == "stp":
+            index = link.index(host.namespace, config.name)
             host.netlink("link", "set", index=index, kind="bridge", br_stp_state=1)
-        ports = [rtnetlink.up(port, master=wish.name) for port in wish.ports]
-        netlink.transact(host.namespace, [*ports, rtnetlink.up(wish.name)])
+        ports = [rtnetlink.up(port, master=config.name) for port in config.ports]
+        netlink.transact(host.namespace, [*ports, rtnetlink.up(config.name)])
 
-    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+    def stations(self, host: Host, bridge: str) -> Sequence[FdbEntry]:
         """The kernel's forwarding database: what it has learned on ports of that bridge."""
         index = link.index(host.namespace, bridge)
         names = {one["index"]: one.get_attr("IFLA_IFNAME") for one in host.netlink("get_links", master=index)}
         learned = host.netlink("fdb", "dump")
         return [
-            Station(one.get_attr("NDA_LLADDR"), names[one["ifindex"]])
+            FdbEntry(one.get_attr("NDA_LLADDR"), names[one["ifindex"]])
             for one in learned
             if one["ifindex"] in names and not one["state"] & PERMANENT and one.get_attr("NDA_MASTER") == index
         ]

@@ -81,7 +81,7 @@ class CniSubject:
     moves: tuple[MoveKind, ...] = ("restart",)
     """A runtime moves nothing between hosts: it deletes an attachment and adds one with the same addresses."""
 
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:  # noqa: ARG002 - the interface's
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:  # noqa: ARG002 - the interface's
         """The namespace of the container that is to have the addresses, empty."""
         with self._lock:
             if endpoint.name not in self._landings:
@@ -93,7 +93,7 @@ class CniSubject:
         tenant = self._networks[endpoint.name]
         request = Attachment(f"{endpoint.name}-again", addresses=endpoint.reported.addresses, tenant=tenant)
         self._possible(request)
-        namespace = self.landing(endpoint, to, kind)
+        namespace = self.target_namespace(endpoint, to, kind)
         self._runtime_of(endpoint).delete(endpoint.handle)
         container = self._container(to, request, namespace, {})
         found = reported(self._runtimes[to.name, tenant].add(container), container.interface)
@@ -137,8 +137,8 @@ class CniSubject:
     def _possible(self, request: Attachment) -> None:
         if request.extra_addresses:
             raise AdapterError(f"{request.name}: a CNI attachment has the addresses of its list, no further ones")
-        for wish, capability in ((request.publish, "portMappings"), (request.addresses, "ips")):
-            if wish and not self._settings.declares(capability):
+        for wanted, capability in ((request.publish, "portMappings"), (request.addresses, "ips")):
+            if wanted and not self._settings.declares(capability):
                 raise AdapterError(f"{request.name}: no plugin of the list declares the capability {capability!r}")
         if self._settings.tenants and request.tenant not in self._settings.tenants:
             raise AdapterError(

@@ -128,12 +128,12 @@ def rules_of(policy: Policy, members: Members, bridge: str, version: Version) ->
     yield f"-A {CHAIN} -i {bridge} -j {SIDES['egress']}"
     yield f"-A {CHAIN} -o {bridge} -j {SIDES['ingress']}"
     for direction, chain in SIDES.items():
-        fate = {"allow": "RETURN" if direction == "egress" else "ACCEPT", "deny": "DROP"}
+        target = {"allow": "RETURN" if direction == "egress" else "ACCEPT", "deny": "DROP"}
         for rule in policy.rules:
             if rule.direction == direction:
                 for ends in _ends(policy, rule, members, version):
-                    yield from (f"-A {chain} {ends} {flow} -j {fate[rule.action]}" for flow in _flows(rule, version))
-        yield f"-A {chain} -j {fate[getattr(policy.default, direction)]}"
+                    yield from (f"-A {chain} {ends} {flow} -j {target[rule.action]}" for flow in _flows(rule, version))
+        yield f"-A {chain} -j {target[getattr(policy.default, direction)]}"
     yield "COMMIT"
 
 

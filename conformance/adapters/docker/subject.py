@@ -109,7 +109,7 @@ class DockerSubject:
         with engine.asked(f"detach {endpoint.name}") as client:
             client.remove_container(endpoint.handle.id, force=True)
 
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
         """Where the addresses go: the same container, or a running one on the other host that is on no network yet."""
         if kind == "restart":
             return endpoint.namespace
@@ -128,7 +128,7 @@ class DockerSubject:
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """Disconnect the container from the network, and connect one with the same addresses. Raises AdapterError."""
         if kind != "restart" and endpoint.name not in self._landings:
-            self.landing(endpoint, to, kind)
+            self.target_namespace(endpoint, to, kind)
         container, namespace = self._landings.get(endpoint.name, (endpoint.handle, endpoint.namespace))
         wanted: dict[str, Any] = {
             f"ipv{address.version}_address": str(address.ip) for address in endpoint.reported.addresses

@@ -11,7 +11,7 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint, I
 from conformance.adapters.keepalived.configuration import Role, Settings, configuration
 from conformance.adapters.keepalived.node import Node
 from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.adapters.linux.network import INTERFACE, Lease, mac_of, refusals
+from conformance.adapters.linux.network import INTERFACE, Allocation, mac_of, refusals
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
@@ -28,7 +28,7 @@ class Router:
     master: str
     addresses: tuple[Interface, ...]
     own: dict[str, Interface]
-    cables: dict[str, Lease]
+    cables: dict[str, Allocation]
 
 
 class Keepalived(FlatBridge):
@@ -56,7 +56,7 @@ class Keepalived(FlatBridge):
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Start the node on `host`, then, when it is the master, those on the other hosts. Raises AdapterError."""
-        if request.counterpart:
+        if request.peer:
             return super().attach(host, request)
         if request.publish:
             raise AdapterError(f"{request.name}: keepalived publishes no ports")
@@ -86,11 +86,11 @@ class Keepalived(FlatBridge):
         for key in ("net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding"):
             namespace.sysctl(key, 1)
         own = router.own[host.name] = self.pools[host.name, 4].take()
-        lease = Lease(name, host, namespace, f"vr{number}", _mac(name, host), (own,), host.mtu)
-        router.cables[host.name] = lease
-        self.connect(lease)
+        allocation = Allocation(name, host, namespace, f"vr{number}", _mac(name, host), (own,), host.mtu)
+        router.cables[host.name] = allocation
+        self.connect(allocation)
         netlink.transact(namespace, [rtnetlink.up(INTERFACE)])
-        self.await_connection(lease)
+        self.await_connection(allocation)
         single = rtnetlink.single(own.ip)
         netlink.transact(namespace, [rtnetlink.address(INTERFACE, single, scope=rtnetlink.LINK_SCOPE)])
         node = Node(host, name, namespace, host.folder, self.lab.logs / f"{host.name}-{name}-keepalived.log")
@@ -119,7 +119,7 @@ class Keepalived(FlatBridge):
                     self.disconnect(router.cables[name])
             self._give_back(self.lab.hosts[name], [router.own[name]])
 
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
         """The node that waits there as a backup; None where there is none."""
         del kind
         node = self._routers[endpoint.name].nodes.get(to.name)

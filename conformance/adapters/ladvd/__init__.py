@@ -10,7 +10,7 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import Told
+from conformance.adapters.discovery import AgentTimers
 from conformance.adapters.interface import AdapterError, Identity, Port, Unavailable
 from conformance.lab.kernel.appear import await_path
 from conformance.lab.kernel.process import Daemon
@@ -88,9 +88,9 @@ class Ladvd:
         """Every cable of the host."""
         return self._ports
 
-    def told(self) -> Told:
+    def timers(self) -> AgentTimers:
         """The standard's defaults: nothing can be configured."""
-        return Told()
+        return AgentTimers()
 
     def leave(self) -> None:
         """SIGTERM, as its service would be stopped, and the end of the process."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain as joined
 from typing import ClassVar, Final, Literal
 
-from conformance.adapters.linux.network import Lease, refusals
+from conformance.adapters.linux.network import Allocation, refusals
 from conformance.adapters.linux.routed import Routed
 from conformance.lab import nftables as nft
 from conformance.lab.lab import Host, Lab
@@ -42,7 +42,7 @@ class Filtered(Routed):
 
     def __init__(self, lab: Lab) -> None:
         self.policy: Policy | None = None
-        self.members: dict[str, tuple[Labels, Lease]] = {}
+        self.members: dict[str, tuple[Labels, Allocation]] = {}
         self._changes = threading.Lock()
         super().__init__(lab)
 
@@ -60,28 +60,31 @@ class Filtered(Routed):
             if self.policy is not None:
                 nft.replace(host.namespace, self.compiled(host, self.policy))
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """Make the endpoint known to every host's policy, then cable it."""
         with self._changes:
-            self.members[lease.name] = lease.labels, lease
-            self.learn(lease)
-        super().connect(lease)
+            self.members[allocation.name] = allocation.labels, allocation
+            self.learn(allocation)
+        super().connect(allocation)
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """Take the endpoint away, then forget it."""
-        super().disconnect(lease)
+        super().disconnect(allocation)
         with self._changes:
-            self.members.pop(lease.name, None)
+            self.members.pop(allocation.name, None)
             if self.policy is not None:
                 for host in self.lab.hosts.values():
                     nft.replace(host.namespace, self.compiled(host, self.policy))
 
-    def learn(self, lease: Lease) -> None:
+    def learn(self, allocation: Allocation) -> None:
         """Add the addresses of a new endpoint to the sets of its groups."""
         if self.policy is None:
             return
         for host in self.lab.hosts.values():
-            sets = [self.set_of(group, version, [lease]) for group, version in self._sets(self.policy, lease.labels)]
+            sets = [
+                self.set_of(group, version, [allocation])
+                for group, version in self._sets(self.policy, allocation.labels)
+            ]
             nft.add_elements(host.namespace, nft.Table(self.family, TABLE), *sets)
 
     # --- how a policy is said in nftables ---------------------------------------------------------------------
@@ -120,8 +123,8 @@ class Filtered(Routed):
     def sets(self, policy: Policy) -> Iterator[nft.AddressSet]:
         """Every group of a policy in each family."""
         for group, version in self._sets(policy):
-            leases = [lease for labels, lease in self.members.values() if policy.members(group, labels)]
-            yield self.set_of(group, version, leases)
+            allocations = [allocation for labels, allocation in self.members.values() if policy.members(group, labels)]
+            yield self.set_of(group, version, allocations)
 
     def _sets(self, policy: Policy, labels: Labels | None = None) -> Iterator[tuple[str, Version]]:
         for group in policy.groups:
@@ -130,9 +133,11 @@ class Filtered(Routed):
                     yield group, version
 
     @staticmethod
-    def set_of(group: str, version: Version, leases: Sequence[Lease]) -> nft.AddressSet:
+    def set_of(group: str, version: Version, allocations: Sequence[Allocation]) -> nft.AddressSet:
         """The addresses of some endpoints as (a part of) a group's set."""
-        addresses = tuple(one.ip for lease in leases for one in lease.addresses if one.version == version)
+        addresses = tuple(
+            one.ip for allocation in allocations for one in allocation.addresses if one.version == version
+        )
         return nft.AddressSet(f"{group}-{version}", version, addresses)
 
     def translated(self, rule: Rule) -> Iterator[nft.Rule]:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import ClassVar, Final
 
 from conformance.adapters.linux.flat_bridge import BEFORE_FORWARDING, FlatBridge
-from conformance.adapters.linux.network import Lease
+from conformance.adapters.linux.network import Allocation
 from conformance.lab import nftables as nft
 from conformance.lab.lab import link_local
 from conformance.protocols.ndp import ADVERTISEMENT, REDIRECT, ROUTER_ADVERTISEMENT
@@ -26,34 +26,35 @@ class GuardedBridge(FlatBridge):
     )
     guards: ClassVar[tuple[str, ...]] = EVERY
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """The guard is there before the link."""
         rules = tuple(
-            nft.Rule(nft.drop(), (nft.in_interface(lease.port), *match), name) for name, match in self.against(lease)
+            nft.Rule(nft.drop(), (nft.in_interface(allocation.port), *match), name)
+            for name, match in self.against(allocation)
         )
         chain = nft.Chain("prerouting", rules, hook="prerouting", priority=BEFORE_FORWARDING)
-        nft.install(lease.host.namespace, nft.Table("bridge", f"guard-{lease.port}", (chain,)))
-        super().connect(lease)
+        nft.install(allocation.host.namespace, nft.Table("bridge", f"guard-{allocation.port}", (chain,)))
+        super().connect(allocation)
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """The guard goes after the link."""
-        super().disconnect(lease)
-        nft.remove(lease.host.namespace, nft.Table("bridge", f"guard-{lease.port}"))
+        super().disconnect(allocation)
+        nft.remove(allocation.host.namespace, nft.Table("bridge", f"guard-{allocation.port}"))
 
-    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
         """What is dropped, each with the guard's name."""
-        for name, match in _against(lease):
+        for name, match in _against(allocation):
             if name in self.guards:
                 yield name, match
 
 
-def _against(lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
-    mac = bytes.fromhex(lease.mac.replace(":", ""))
-    yield "mac", (nft.ether_source(lease.mac, negate=True),)
+def _against(allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+    mac = bytes.fromhex(allocation.mac.replace(":", ""))
+    yield "mac", (nft.ether_source(allocation.mac, negate=True),)
     arp = nft.ether_type("arp")
     yield "arp", (arp, nft.payload("network", 8, mac, negate=True))
-    four = [ip_network(one.ip) for one in lease.addresses if one.version == 4]
-    six = [ip_network(one.ip) for one in (*lease.addresses, link_local(lease.mac)) if one.version == 6]
+    four = [ip_network(one.ip) for one in allocation.addresses if one.version == 4]
+    six = [ip_network(one.ip) for one in (*allocation.addresses, link_local(allocation.mac)) if one.version == 6]
     senders = [nft.payload("network", 14, one.network_address.packed, negate=True) for one in (*four, UNSPECIFIED_V4)]
     yield "arp", (arp, *senders)
     foreign = [nft.source(one, negate=True) for one in four]

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.adapters.linux.network import Lease
+from conformance.adapters.linux.network import Allocation
 from conformance.lab.kernel import netlink, rtnetlink
 
 
@@ -19,7 +19,9 @@ class IsolatedPorts(FlatBridge):
         f"per endpoint: its port of {BRIDGE} is isolated (IFLA_BRPORT_ISOLATED); the uplink is not",
     )
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """And isolate the port, before anything can come from the endpoint, whose end is still down."""
-        super().connect(lease)
-        netlink.transact(lease.host.namespace, [rtnetlink.bridge_port(lease.port, rtnetlink.PORT_ISOLATED, 1)])
+        super().connect(allocation)
+        netlink.transact(
+            allocation.host.namespace, [rtnetlink.bridge_port(allocation.port, rtnetlink.PORT_ISOLATED, 1)]
+        )

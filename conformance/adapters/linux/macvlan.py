@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from conformance.adapters.linux.network import INTERFACE, Lease, Network
+from conformance.adapters.linux.network import INTERFACE, Allocation, Network
 from conformance.adapters.linux.pool import Pool
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
@@ -32,13 +32,18 @@ class Macvlan(Network):
         """Addresses of the segment that are set aside for this host."""
         return Pool.on_segment(host, version)
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """The interface is made straight in the endpoint's namespace; it keeps its parent in the host's."""
         made = rtnetlink.link(
-            INTERFACE, "macvlan", data=BRIDGE_MODE, mtu=lease.mtu, mac=lease.mac, parent=lease.host.uplink,
-            descriptor=lease.namespace.descriptor,
-        )  # fmt: skip
-        netlink.transact(lease.host.namespace, [made])
+            INTERFACE,
+            "macvlan",
+            data=BRIDGE_MODE,
+            mtu=allocation.mtu,
+            mac=allocation.mac,
+            parent=allocation.host.uplink,
+            descriptor=allocation.namespace.descriptor,
+        )
+        netlink.transact(allocation.host.namespace, [made])
 
     def start(self) -> None:
         """Make the host's own macvlan interface, where asked for."""

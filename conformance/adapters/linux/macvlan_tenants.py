@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
 from conformance.adapters.linux.macvlan import BRIDGE_MODE
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.adapters.linux.pool import Pool
 from conformance.adapters.linux.tenants import TENANTS
 from conformance.adapters.linux.vxlan import Overlay, replication, room_for, tunnel
@@ -29,7 +29,7 @@ class TenantBooks:
             self._pools[tenant, 4] = Pool.part_of(overlay.ipv4, list(overlay.ipv4.subnets())[place])
             self._pools[tenant, 6] = Pool.part_of(overlay.ipv6, list(overlay.ipv6.subnets())[place])
 
-    def book(self, tenant: str, version: int) -> Pool:
+    def allocations_of(self, tenant: str, version: int) -> Pool:
         """The addresses of one tenant."""
         return self._pools[tenant, version]
 
@@ -65,17 +65,17 @@ class MacvlanTenants(Overlay):
     )
 
     def __init__(self, lab: Lab) -> None:
-        self._books = TenantBooks(lab)
+        self._tenant_pools = TenantBooks(lab)
         super().__init__(lab)
 
     def pool(self, host: Host, version: int) -> Pool:
         """None is of the host's own."""
         return Pool.on_segment(host, version)
 
-    def book(self, host: Host, tenant: str, version: int) -> Pool:
+    def allocations_of(self, host: Host, tenant: str, version: int) -> Pool:
         """The tenant's own."""
         del host
-        return self._books.book(tenant, version)
+        return self._tenant_pools.allocations_of(tenant, version)
 
     def vni(self, host: Host, tenant: str) -> int:
         """The segment of a tenant: the same on every host."""
@@ -86,9 +86,9 @@ class MacvlanTenants(Overlay):
         """The interface that a tenant's endpoints on a host share."""
         return interface(self.vni(host, tenant))
 
-    def tunnel_of(self, lease: Lease) -> str:
+    def tunnel_of(self, allocation: Allocation) -> str:
         """That of its tenant."""
-        return self.parent(lease.host, lease.tenant)
+        return self.parent(allocation.host, allocation.tenant)
 
     def start(self) -> None:
         """The tenants' tunnels and their replication lists, on every host."""
@@ -99,11 +99,11 @@ class MacvlanTenants(Overlay):
         known_tenant(request)
         return super().attach(host, request)
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """The interface is made straight in the endpoint's namespace; the other hosts are told where it is."""
         made = rtnetlink.link(
-            INTERFACE, "macvlan", data=BRIDGE_MODE, mtu=lease.mtu, mac=lease.mac,
-            parent=self.parent(lease.host, lease.tenant), descriptor=lease.namespace.descriptor,
+            INTERFACE, "macvlan", data=BRIDGE_MODE, mtu=allocation.mtu, mac=allocation.mac,
+            parent=self.parent(allocation.host, allocation.tenant), descriptor=allocation.namespace.descriptor,
         )  # fmt: skip
-        netlink.transact(lease.host.namespace, [made])
-        self.tell(lease)
+        netlink.transact(allocation.host.namespace, [made])
+        self.tell(allocation)

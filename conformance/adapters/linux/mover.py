@@ -15,7 +15,7 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Endpoint, MoveKind, Reported
 from conformance.adapters.linux.bridges import BridgeNetwork
 from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.adapters.linux.network import INTERFACE, Lease, mac_of, refusals
+from conformance.adapters.linux.network import INTERFACE, Allocation, mac_of, refusals
 from conformance.adapters.linux.vxlan import Vxlan
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
@@ -38,33 +38,33 @@ class Moves(BridgeNetwork):
 
     def __init__(self, lab: Lab, *, notify: bool = False) -> None:
         self.notify = notify
-        self._landings: dict[str, Lease] = {}
+        self._landings: dict[str, Allocation] = {}
         self._ports = itertools.count(1)
         super().__init__(lab)
 
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
         """The new place, cabled up to the host's bridge, without addresses: nothing is sent from there."""
-        old: Lease = endpoint.handle
+        old: Allocation = endpoint.handle
         namespace = self.station(endpoint.name)
         mac = old.mac if kind == "migrate" else mac_of(f"{endpoint.name} after {kind}")
-        lease = replace(old, host=to, namespace=namespace, port=f"new{next(self._ports)}", mac=mac)
+        allocation = replace(old, host=to, namespace=namespace, port=f"new{next(self._ports)}", mac=mac)
         with refusals(endpoint.name):
             namespace.sysctl("net.ipv4.conf.default.arp_notify", int(self.notify))
             namespace.sysctl("net.ipv6.conf.default.ndisc_notify", int(self.notify))
             if kind == "migrate" or not self.detects_again:
                 namespace.sysctl("net.ipv6.conf.default.accept_dad", 0)
-            self.connect(lease)
+            self.connect(allocation)
             netlink.transact(namespace, [rtnetlink.quiet(INTERFACE), rtnetlink.up(INTERFACE)])
-            self.await_connection(lease)
+            self.await_connection(allocation)
             link.await_link(namespace, INTERFACE)
-        self._landings[endpoint.name] = lease
+        self._landings[endpoint.name] = allocation
         return namespace
 
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """Take the old place away, give the new one the addresses. Raises AdapterError."""
         if endpoint.name not in self._landings:
-            self.landing(endpoint, to, kind)
-        old: Lease = endpoint.handle
+            self.target_namespace(endpoint, to, kind)
+        old: Allocation = endpoint.handle
         new = self._landings.pop(endpoint.name)
         with refusals(endpoint.name):
             self.leave(old)
@@ -78,11 +78,11 @@ class Moves(BridgeNetwork):
         reported = Reported(new.addresses, new.mac, new.mtu, endpoint.reported.gateways)
         return Endpoint(endpoint.name, to.name, new.namespace, INTERFACE, reported, handle=new)
 
-    def leave(self, old: Lease) -> None:
+    def leave(self, old: Allocation) -> None:
         """The old place goes, with its interface."""
         self.disconnect(old)
 
-    def take_up(self, new: Lease) -> None:
+    def take_up(self, new: Allocation) -> None:
         """Addresses and routes at the new place. IPv4 ones are announced with the MAC address, which comes after them,
         IPv6 ones when they are usable: no address twice."""
         four = [address for address in new.addresses if address.version == 4]
@@ -92,7 +92,7 @@ class Moves(BridgeNetwork):
         steps += [rtnetlink.address(INTERFACE, address) for address in (*six, link_local(new.mac))]
         netlink.transact(new.namespace, [*steps, *self.routes(new)])
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """What the mover itself announces of one family, when its addresses are usable: nothing, it is the kernel's."""
 
 

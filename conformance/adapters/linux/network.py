@@ -22,7 +22,7 @@ INTERFACE = "eth0"
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class Allocation:
     """What one endpoint gets: `port` names the host's end of its link, `mtu` is in bytes, `labels` are as asked for."""
 
     name: str
@@ -66,7 +66,7 @@ class Network(ABC):
     def pool(self, host: Host, version: int) -> Pool:
         """Where the addresses of `host`'s endpoints come from."""
 
-    def book(self, host: Host, tenant: str, version: int) -> Pool:
+    def allocations_of(self, host: Host, tenant: str, version: int) -> Pool:
         """Who has which address: tenants whose addresses are their own affair have a pool each."""
         del tenant
         return self.pools[host.name, version]
@@ -93,25 +93,25 @@ class Network(ABC):
         return host.mtu
 
     @abstractmethod
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """Cable the endpoint: its namespace has the interface afterwards."""
 
-    def await_connection(self, lease: Lease) -> None:
+    def await_connection(self, allocation: Allocation) -> None:
         """Wait until what the network sends reaches the endpoint, whose interface has just been set up."""
-        del lease  # its link is up already, or nobody else is on it
+        del allocation  # its link is up already, or nobody else is on it
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """Take the endpoint's interface away; the other end of a cable goes with it."""
-        netlink.transact(lease.namespace, [rtnetlink.delete_link(INTERFACE)])
+        netlink.transact(allocation.namespace, [rtnetlink.delete_link(INTERFACE)])
 
     def gateways(self, host: Host) -> tuple[Address, ...]:
         """Where the endpoints of `host` send what is not on their link; none of a family without a default route."""
         return tuple(address for address in (host.gateway_ipv4, host.gateway_ipv6) if address is not None)
 
-    def routes(self, lease: Lease) -> list[netlink.Request]:
+    def routes(self, allocation: Allocation) -> list[netlink.Request]:
         """The endpoint's own routes: by default the default routes, through the gateways."""
-        versions = {address.version for address in lease.addresses}
-        gateways = [str(one) for one in self.gateways(lease.host) if one.version in versions]
+        versions = {address.version for address in allocation.addresses}
+        gateways = [str(one) for one in self.gateways(allocation.host) if one.version in versions]
         return [rtnetlink.route(link.everything(one), via=one, link=INTERFACE) for one in gateways]
 
     # --- what a scenario asks ---------------------------------------------------------------------------------
@@ -130,14 +130,13 @@ class Network(ABC):
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Cable the endpoint, give it its addresses and wait until none is tentative.
 
-        Raises AdapterError where an address is taken, by the pool's books or by duplicate address detection; the
-        endpoint is then not attached.
-        """
+        Raises AdapterError where an address is taken, by the pool's pools of addresses or by duplicate address
+        detection; the endpoint is then not attached."""
         namespace = self.prepare(host, request.name)
         if request.publish:
             raise AdapterError(f"{request.name}: this network publishes no ports; dial the endpoint's own address")
         addresses = self._take(host, request)
-        lease = Lease(
+        allocation = Allocation(
             name=request.name,
             host=host,
             namespace=namespace,
@@ -149,31 +148,34 @@ class Network(ABC):
             tenant=request.tenant,
         )
         try:
-            self._configure(lease)
+            self._configure(allocation)
         except BaseException:
-            self._release(lease)
+            self._release(allocation)
             raise
         used = {address.version for address in addresses}
         gateways = tuple(one for one in self.gateways(host) if one.version in used)
-        reported = Reported(addresses=addresses, mac=lease.mac, mtu=lease.mtu, gateways=gateways)
-        return Endpoint(request.name, host.name, namespace, INTERFACE, reported, handle=lease)
+        reported = Reported(addresses=addresses, mac=allocation.mac, mtu=allocation.mtu, gateways=gateways)
+        return Endpoint(request.name, host.name, namespace, INTERFACE, reported, handle=allocation)
 
     def detach(self, endpoint: Endpoint) -> None:
         """Take the endpoint's interface away and give its addresses back. Raises AdapterError."""
         with refusals(endpoint.name):
             self.disconnect(endpoint.handle)
-        lease: Lease = endpoint.handle
-        self._give_back(lease.host, lease.addresses, lease.tenant)
+        allocation: Allocation = endpoint.handle
+        self._give_back(allocation.host, allocation.addresses, allocation.tenant)
 
     # --- how it is done ---------------------------------------------------------------------------------------
     def _take(self, host: Host, request: Attachment) -> tuple[Interface, ...]:
         taken: list[Interface] = []
         try:
-            taken.extend(self.book(host, request.tenant, wish.version).take(wish.ip) for wish in request.addresses)
-            versions = {wish.version for wish in request.addresses} or {4, 6}
+            taken.extend(
+                self.allocations_of(host, request.tenant, wanted.version).take(wanted.ip)
+                for wanted in request.addresses
+            )
+            versions = {wanted.version for wanted in request.addresses} or {4, 6}
             own = 0 if request.addresses else 1
             for version in sorted(versions):
-                pool = self.book(host, request.tenant, version)
+                pool = self.allocations_of(host, request.tenant, version)
                 taken.extend(pool.take() for _ in range(own + request.extra_addresses))
         except AdapterError as problem:
             self._give_back(host, taken, request.tenant)
@@ -182,24 +184,24 @@ class Network(ABC):
 
     def _give_back(self, host: Host, addresses: Sequence[Interface], tenant: str = "") -> None:
         for address in addresses:
-            self.book(host, tenant, address.version).give_back(address.ip)
+            self.allocations_of(host, tenant, address.version).give_back(address.ip)
 
-    def _configure(self, lease: Lease) -> None:
-        with refusals(lease.name):
-            self.connect(lease)
-            netlink.transact(lease.namespace, [rtnetlink.up(INTERFACE)])
-            self.await_connection(lease)
-            addresses = [rtnetlink.address(INTERFACE, address, dad=self.detects) for address in lease.addresses]
-            netlink.transact(lease.namespace, [*addresses, *self.routes(lease)])
-            failed = link.await_dad(lease.namespace, INTERFACE, limits.DAD_SETTLED) if self.awaits else []
+    def _configure(self, allocation: Allocation) -> None:
+        with refusals(allocation.name):
+            self.connect(allocation)
+            netlink.transact(allocation.namespace, [rtnetlink.up(INTERFACE)])
+            self.await_connection(allocation)
+            addresses = [rtnetlink.address(INTERFACE, address, dad=self.detects) for address in allocation.addresses]
+            netlink.transact(allocation.namespace, [*addresses, *self.routes(allocation)])
+            failed = link.await_dad(allocation.namespace, INTERFACE, limits.DAD_SETTLED) if self.awaits else []
         if failed and self.refuses:
             taken = ", ".join(str(address) for address in failed)
-            raise AdapterError(f"{lease.name}: duplicate address detection failed: {taken} is in use")
+            raise AdapterError(f"{allocation.name}: duplicate address detection failed: {taken} is in use")
 
-    def _release(self, lease: Lease) -> None:
+    def _release(self, allocation: Allocation) -> None:
         with suppress(Exception):
-            self.disconnect(lease)
-        self._give_back(lease.host, lease.addresses, lease.tenant)
+            self.disconnect(allocation)
+        self._give_back(allocation.host, allocation.addresses, allocation.tenant)
 
 
 def mac_of(name: str) -> str:

@@ -53,19 +53,19 @@ class Pool:
 
         return cls(network, network.prefixlen, fresh)
 
-    def take(self, wish: Address | None = None) -> Interface:
-        """An address, exactly `wish` if given. Raises AdapterError where there is none or it is taken."""
+    def take(self, wanted: Address | None = None) -> Interface:
+        """An address, exactly `wanted` if given. Raises AdapterError where there is none or it is taken."""
         with self._lock:
-            found = self._next() if wish is None else self._wished(wish)
+            found = self._next() if wanted is None else self._exactly(wanted)
             self._used.add(found)
         return _interface(found, self.length)
 
-    def _wished(self, wish: Address) -> Address:
-        if wish not in self.allowed:
-            raise AdapterError(f"{wish} is not in {self.allowed}")
-        if wish in self._used:
-            raise AdapterError(f"{wish} is given to another endpoint")
-        return wish
+    def _exactly(self, wanted: Address) -> Address:
+        if wanted not in self.allowed:
+            raise AdapterError(f"{wanted} is not in {self.allowed}")
+        if wanted in self._used:
+            raise AdapterError(f"{wanted} is given to another endpoint")
+        return wanted
 
     def _next(self) -> Address:
         while (found := self._fresh()) is not None:

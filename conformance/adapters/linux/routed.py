@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, IPv6Interface
 from typing import ClassVar, Final
 
 from conformance.adapters.interface import Address
-from conformance.adapters.linux.network import INTERFACE, Lease, Network
+from conformance.adapters.linux.network import INTERFACE, Allocation, Network
 from conformance.adapters.linux.pool import Pool
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host
@@ -43,26 +43,28 @@ class Routed(Network):
             host.namespace.sysctl("net.ipv4.ip_forward", 1)
             host.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """A veth cable, and a host route to each address through it."""
-        host = lease.host
-        cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
+        host = allocation.host
+        cable = rtnetlink.veth(
+            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
+        )
         netlink.transact(host.namespace, [cable])
         routes = [
             rtnetlink.route(
-                address.network, link=lease.port, source=str((host.ipv4, host.ipv6)[address.version == 6].ip)
+                address.network, link=allocation.port, source=str((host.ipv4, host.ipv6)[address.version == 6].ip)
             )
-            for address in lease.addresses
+            for address in allocation.addresses
         ]
         steps = [
-            rtnetlink.quiet(lease.port),
-            rtnetlink.up(lease.port),
-            rtnetlink.address(lease.port, GATEWAY, dad=False),
+            rtnetlink.quiet(allocation.port),
+            rtnetlink.up(allocation.port),
+            rtnetlink.address(allocation.port, GATEWAY, dad=False),
         ]
         netlink.transact(host.namespace, [*steps, *routes])
 
-    def routes(self, lease: Lease) -> list[netlink.Request]:
+    def routes(self, allocation: Allocation) -> list[netlink.Request]:
         """The IPv4 gateway is on the link, although no prefix says so."""
-        on_link = [rtnetlink.route(rtnetlink.single(lease.host.ipv4.ip).network, link=INTERFACE)]
-        has_ipv4 = any(address.version == 4 for address in lease.addresses)
-        return [*(on_link if has_ipv4 else []), *super().routes(lease)]
+        on_link = [rtnetlink.route(rtnetlink.single(allocation.host.ipv4.ip).network, link=INTERFACE)]
+        has_ipv4 = any(address.version == 4 for address in allocation.addresses)
+        return [*(on_link if has_ipv4 else []), *super().routes(allocation)]

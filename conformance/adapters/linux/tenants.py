@@ -8,7 +8,7 @@ from itertools import product
 from typing import ClassVar, Final
 
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface
-from conformance.adapters.linux.network import INTERFACE, Lease, Network, mac_of
+from conformance.adapters.linux.network import INTERFACE, Allocation, Network, mac_of
 from conformance.adapters.linux.pool import Pool
 from conformance.lab import nftables as nft
 from conformance.lab.kernel import link, netlink, rtnetlink
@@ -76,20 +76,25 @@ class TenantBridges(Network):
         labels = {**request.labels, "tenant": request.tenant}
         return super().attach(host, replace(request, addresses=wishes, labels=labels))
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """A veth cable into the tenant's bridge."""
-        cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
-        netlink.transact(lease.host.namespace, [cable])
-        port = [rtnetlink.quiet(lease.port), rtnetlink.up(lease.port, master=bridge(lease.labels["tenant"]))]
-        netlink.transact(lease.host.namespace, port)
+        cable = rtnetlink.veth(
+            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
+        )
+        netlink.transact(allocation.host.namespace, [cable])
+        port = [
+            rtnetlink.quiet(allocation.port),
+            rtnetlink.up(allocation.port, master=bridge(allocation.labels["tenant"])),
+        ]
+        netlink.transact(allocation.host.namespace, port)
 
-    def await_connection(self, lease: Lease) -> None:
+    def await_connection(self, allocation: Allocation) -> None:
         """Until the kernel has noticed the carrier of the bridge's port."""
-        link.await_link(lease.host.namespace, lease.port)
+        link.await_link(allocation.host.namespace, allocation.port)
 
-    def routes(self, lease: Lease) -> list[netlink.Request]:
+    def routes(self, allocation: Allocation) -> list[netlink.Request]:
         """Default routes to the tenant's bridge."""
-        gates = (str(one.ip) for one in gate(lease.host, lease.labels["tenant"]))
+        gates = (str(one.ip) for one in gate(allocation.host, allocation.labels["tenant"]))
         return [rtnetlink.route(link.everything(one), via=one, link=INTERFACE) for one in gates]
 
     def gateways(self, host: Host) -> tuple[Address, ...]:

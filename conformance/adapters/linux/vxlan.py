@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from conformance.adapters.interface import Address
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
-from conformance.adapters.linux.network import Lease, Network
+from conformance.adapters.linux.network import Allocation, Network
 from conformance.adapters.linux.pool import Pool
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab
@@ -58,19 +58,21 @@ class Overlay(Network):
         return ()
 
     @abstractmethod
-    def tunnel_of(self, lease: Lease) -> str:
+    def tunnel_of(self, allocation: Allocation) -> str:
         """The tunnel through which other hosts reach an endpoint; it has the same name on every host."""
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """Take the endpoint away, and its entries from the other hosts."""
-        super().disconnect(lease)
-        self.tell(lease, remove=True)
+        super().disconnect(allocation)
+        self.tell(allocation, remove=True)
 
-    def tell(self, lease: Lease, *, remove: bool = False) -> None:
+    def tell(self, allocation: Allocation, *, remove: bool = False) -> None:
         """Write down at every other host where the endpoint is, or take that away."""
-        entry = rtnetlink.forwarding_entry(self.tunnel_of(lease), lease.mac, str(lease.host.ipv4.ip), remove=remove)
+        entry = rtnetlink.forwarding_entry(
+            self.tunnel_of(allocation), allocation.mac, str(allocation.host.ipv4.ip), remove=remove
+        )
         for other in self.lab.hosts.values():
-            if other is not lease.host:
+            if other is not allocation.host:
                 netlink.transact(other.namespace, [entry])
 
 
@@ -107,12 +109,12 @@ class Vxlan(Overlay, BridgeNetwork):
             steps = [rtnetlink.up(TUNNEL, master=BRIDGE), rtnetlink.up(BRIDGE), *copies]
             netlink.transact(host.namespace, steps)
 
-    def tunnel_of(self, lease: Lease) -> str:
+    def tunnel_of(self, allocation: Allocation) -> str:
         """The only one."""
-        del lease
+        del allocation
         return TUNNEL
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """Cable the endpoint, and tell the other hosts where it is."""
-        super().connect(lease)
-        self.tell(lease)
+        super().connect(allocation)
+        self.tell(allocation)

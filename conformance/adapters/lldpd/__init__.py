@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import Known, Told
+from conformance.adapters.discovery import AgentTimers, LldpNeighbour
 from conformance.adapters.interface import AdapterError, Identity, Port, Unavailable
 from conformance.lab.kernel.appear import await_path
 from conformance.lab.kernel.process import Daemon
@@ -103,18 +103,18 @@ class Lldpd:
         """Every cable of the host."""
         return self._ports
 
-    def told(self) -> Told:
+    def timers(self) -> AgentTimers:
         """What it was configured with."""
-        return Told(float(self._settings.interval), self._settings.hold)
+        return AgentTimers(float(self._settings.interval), self._settings.hold)
 
-    def neighbours(self, port: Port) -> Sequence[Known]:
+    def neighbours(self, port: Port) -> Sequence[LldpNeighbour]:
         """What ``lldpcli show neighbors`` shows."""
         shown = self._ask("show", "neighbors", "ports", port.interface, "details")
         found = []
         for table in shown.get("lldp", []):
             for interface in table.get("interface", []):
                 chassis, identity = interface["chassis"][0]["id"][0], interface["port"][0]["id"][0]
-                found.append(Known(chassis["value"], identity["value"]))
+                found.append(LldpNeighbour(chassis["value"], identity["value"]))
         return found
 
     def administer(self, port: Port, *, on: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import Known, Told
+from conformance.adapters.discovery import AgentTimers, LldpNeighbour
 from conformance.adapters.interface import Identity, Port, Unavailable
 from conformance.adapters.networkd.daemon import PROGRAM, STATE, start_networkd
 from conformance.lab.kernel import link
@@ -122,11 +122,11 @@ class Networkd:
         """Every cable of the host."""
         return self._ports
 
-    def told(self) -> Told:
+    def timers(self) -> AgentTimers:
         """The standard's defaults: nothing can be configured."""
-        return Told()
+        return AgentTimers()
 
-    def neighbours(self, port: Port) -> Sequence[Known]:
+    def neighbours(self, port: Port) -> Sequence[LldpNeighbour]:
         """The LLDPDUs that networkd holds for a port, each behind its length in eight bytes."""
         place = Path(STATE, "lldp", str(link.index(self._host.namespace, port.interface)))
 
@@ -138,7 +138,7 @@ class Networkd:
             (size,) = unpack_from("<Q", data, at)
             pdu = lldp.parse(data[at + 8 : at + 8 + size])
             if pdu is not None:
-                found.append(Known(pdu.chassis, pdu.port))
+                found.append(LldpNeighbour(pdu.chassis, pdu.port))
             at += 8 + size
         return found
 

@@ -15,7 +15,7 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface, MoveKind
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.mover import Mover
-from conformance.adapters.linux.network import INTERFACE, Lease, refusals
+from conformance.adapters.linux.network import INTERFACE, Allocation, refusals
 from conformance.adapters.networkd.daemon import start_networkd
 from conformance.lab import snapshot
 from conformance.lab.kernel import link, netlink, rtnetlink
@@ -29,7 +29,7 @@ UNUSABLE: Final = frozenset({"tentative", "dadfailed"})
 
 
 class NetworkdMover(Mover):
-    """Stations on the underlay's own segment; a counterpart is one whose addresses the kernel was given directly."""
+    """Stations on the underlay's own segment; a peer is one whose addresses the kernel was given directly."""
 
     moves: tuple[MoveKind, ...] = ("failover",)
     steps: ClassVar[tuple[str, ...]] = (
@@ -49,49 +49,49 @@ class NetworkdMover(Mover):
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Attach a station with a networkd, which tries its addresses first. Raises AdapterError."""
-        if not request.counterpart:
+        if not request.peer:
             self._managed.add(request.name)
         return super().attach(host, request)
 
-    def _configure(self, lease: Lease) -> None:
-        if lease.name not in self._managed:
-            super()._configure(lease)
+    def _configure(self, allocation: Allocation) -> None:
+        if allocation.name not in self._managed:
+            super()._configure(allocation)
             return
-        with refusals(lease.name):
-            self.connect(lease)
-            netlink.transact(lease.namespace, [rtnetlink.up(INTERFACE)])
-            self.await_connection(lease)
-            self._run(lease)
+        with refusals(allocation.name):
+            self.connect(allocation)
+            netlink.transact(allocation.namespace, [rtnetlink.up(INTERFACE)])
+            self.await_connection(allocation)
+            self._run(allocation)
 
-    def take_up(self, new: Lease) -> None:
+    def take_up(self, new: Allocation) -> None:
         """Tell a networkd at the new place the same addresses. Raises AdapterError."""
         self._run(new)
 
-    def leave(self, old: Lease) -> None:
+    def leave(self, old: Allocation) -> None:
         """The old networkd ends, and its interface goes."""
         self._end(old.namespace)
         super().leave(old)
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """End its networkd, and take its interface away."""
-        self._end(lease.namespace)
-        super().disconnect(lease)
+        self._end(allocation.namespace)
+        super().disconnect(allocation)
 
     def _end(self, namespace: Namespace) -> None:
         daemon = self._daemons.pop(namespace, None)
         if daemon is not None:
             daemon.stop()
 
-    def _run(self, lease: Lease) -> None:
-        log = self.lab.logs / f"{lease.host.name}-{lease.name}-networkd.log"
-        versions = {address.version for address in lease.addresses}
-        gateways = [str(one) for one in self.gateways(lease.host) if one.version in versions]
-        daemon = start_networkd(lease.namespace, _wishes(lease.addresses, gateways), log)
-        self._daemons[lease.namespace] = daemon
-        missing = _await_usable(lease.namespace, lease.addresses)
+    def _run(self, allocation: Allocation) -> None:
+        log = self.lab.logs / f"{allocation.host.name}-{allocation.name}-networkd.log"
+        versions = {address.version for address in allocation.addresses}
+        gateways = [str(one) for one in self.gateways(allocation.host) if one.version in versions]
+        daemon = start_networkd(allocation.namespace, _wishes(allocation.addresses, gateways), log)
+        self._daemons[allocation.namespace] = daemon
+        missing = _await_usable(allocation.namespace, allocation.addresses)
         if missing:
             absent = ", ".join(str(address) for address in missing)
-            raise AdapterError(f"{lease.name}: networkd does not assign {absent}: {daemon.tail(4)}")
+            raise AdapterError(f"{allocation.name}: networkd does not assign {absent}: {daemon.tail(4)}")
 
     def close(self) -> None:
         """End every networkd."""

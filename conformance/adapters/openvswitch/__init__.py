@@ -12,11 +12,11 @@ from typing import Any, Final, Literal
 
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import Told
+from conformance.adapters.discovery import AgentTimers
 from conformance.adapters.flaws import Flawing, flawed
-from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish, Identity, Port, Unavailable
+from conformance.adapters.interface import AdapterError, BridgeConfig, Identity, LagConfig, Port, Unavailable
 from conformance.adapters.openvswitch.daemons import Switch, start
-from conformance.adapters.views import Counters, Member, Station
+from conformance.adapters.views import Counters, FdbEntry, LagMember
 from conformance.lab.lab import Host, Lab
 from conformance.profile import Profile
 from conformance.validation import Strict
@@ -68,44 +68,44 @@ class OpenVSwitch:
         """The hosts' cables."""
         return cabled_ports(self._lab)
 
-    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+    def bridge(self, host: Host, configs: Sequence[BridgeConfig]) -> None:
         """Make the bridges in one transaction. Raises AdapterError."""
         commands: list[Sequence[str]] = []
-        for number, wish in enumerate(wishes):
-            commands += self._made(host, wish.name, number)
-            commands.append(["set", "bridge", wish.name, f"other-config:mac-aging-time={wish.ageing:.0f}"])
-            if wish.spanning != "off":
-                kind = wish.spanning
-                times = {"hello-time": wish.hello, "max-age": wish.max_age, "forward-delay": wish.forward_delay}
-                times["priority"] = wish.priority
+        for number, config in enumerate(configs):
+            commands += self._made(host, config.name, number)
+            commands.append(["set", "bridge", config.name, f"other-config:mac-aging-time={config.ageing:.0f}"])
+            if config.spanning != "off":
+                kind = config.spanning
+                times = {"hello-time": config.hello, "max-age": config.max_age, "forward-delay": config.forward_delay}
+                times["priority"] = config.priority
                 options = [f"other-config:{kind}-{name}={seconds:.0f}" for name, seconds in times.items()]
-                commands.append(["set", "bridge", wish.name, f"{kind}_enable=true", *options])
-            commands += [["add-port", wish.name, port] for port in wish.ports]
+                commands.append(["set", "bridge", config.name, f"{kind}_enable=true", *options])
+            commands += [["add-port", config.name, port] for port in config.ports]
         self._switches[host.name].configure(*commands)
 
-    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+    def aggregate(self, host: Host, access: str, bundles: Sequence[LagConfig]) -> None:
         """One bridge with the access port and a bond for each bundle. Raises AdapterError."""
         commands = [*self._made(host, "br0", 0), ["add-port", "br0", access]]
-        for wish in bundles:
+        for config in bundles:
             options = [
-                f"bond_mode={self._settings.bond_mode}", f"lacp={'active' if wish.active else 'passive'}",
-                f"other-config:lacp-time={'fast' if wish.short else 'slow'}",
+                f"bond_mode={self._settings.bond_mode}", f"lacp={'active' if config.active else 'passive'}",
+                f"other-config:lacp-time={'fast' if config.short else 'slow'}",
             ]  # fmt: skip
-            commands.append(["add-bond", "br0", wish.name, *wish.ports, *options])
+            commands.append(["add-bond", "br0", config.name, *config.ports, *options])
         self._switches[host.name].configure(*commands)
 
-    def members(self, host: Host, bundle: str) -> Sequence[Member]:
+    def members(self, host: Host, bundle: str) -> Sequence[LagMember]:
         """What ``lacp/show`` shows of a bond. Raises AdapterError."""
         said = self._switches[host.name].ask("lacp/show", bundle)
         found = [
-            Member(block["port"], block["enabled"] == "true", block["partner"])
+            LagMember(block["port"], block["enabled"] == "true", block["partner"])
             for block in (match.groupdict() for match in MEMBER.finditer(said))
         ]
         if not found:
             raise AdapterError(f"{host.name}: lacp/show {bundle} is not understood: {said[:200]!r}")
         return found
 
-    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+    def stations(self, host: Host, bridge: str) -> Sequence[FdbEntry]:
         """What ``fdb/show`` shows of a bridge, its port numbers by their names. Raises AdapterError."""
         switch = self._switches[host.name]
         said = switch.ask("fdb/show", bridge)
@@ -113,7 +113,7 @@ class OpenVSwitch:
             raise AdapterError(f"{host.name}: fdb/show {bridge} is not understood: {said[:200]!r}")
         names = switch.port_names(bridge)
         rows = [line.split() for line in said.splitlines()[1:]]
-        return [Station(mac, names.get(number, number)) for number, _, mac, *_ in rows]
+        return [FdbEntry(mac, names.get(number, number)) for number, _, mac, *_ in rows]
 
     def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
         """What ``dump-ports`` shows of a bridge. Raises AdapterError."""
@@ -123,9 +123,9 @@ class OpenVSwitch:
             raise AdapterError(f"{host.name}: dump-ports {bridge} is not understood: {said[:200]!r}")
         return found
 
-    def told(self) -> Told:
+    def timers(self) -> AgentTimers:
         """What is compiled into it: an LLDPDU every five seconds."""
-        return Told(interval=5.0)
+        return AgentTimers(interval=5.0)
 
     def discover(self) -> None:
         """On every host one bridge with all its ports, LLDP enabled on each. Raises AdapterError."""

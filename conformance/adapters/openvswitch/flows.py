@@ -102,21 +102,21 @@ def _side(policy: Policy, direction: Direction, members: Sequence[Member]) -> It
     """One direction's rules in their order, then its default, then who is not governed."""
     outwards = direction == "egress"
     table = SENDERS if outwards else RECEIVERS
-    fate = {"allow": f"resubmit(,{RECEIVERS})" if outwards else COMMIT, "deny": "drop"}
+    target = {"allow": f"resubmit(,{RECEIVERS})" if outwards else COMMIT, "deny": "drop"}
     rules = [rule for rule in policy.rules if rule.direction == direction]
     for number, rule in enumerate(rules):
         for version in VERSIONS:
             for ends in _ends(policy, rule, members, version):
                 for flow in _openings(rule, version):
                     matched = ",".join(filter(None, ["ct_state=+trk+new", flow, *ends]))
-                    yield f"table={table},priority={1000 - number},{matched},actions={fate[rule.action]}"
+                    yield f"table={table},priority={1000 - number},{matched},actions={target[rule.action]}"
     own = SOURCE if outwards else DESTINATION
-    default = fate[getattr(policy.default, direction)]
+    default = target[getattr(policy.default, direction)]
     for member in members:
         for version in VERSIONS:
             for address in member.of(version):
                 yield f"table={table},priority=10,{IP[version]},{own[version]}={address},actions={default}"
-    yield from (f"table={table},priority=0,{IP[version]},actions={fate['allow']}" for version in VERSIONS)
+    yield from (f"table={table},priority=0,{IP[version]},actions={target['allow']}" for version in VERSIONS)
 
 
 def _ends(policy: Policy, rule: Rule, members: Sequence[Member], version: Version) -> Iterator[tuple[str, ...]]:

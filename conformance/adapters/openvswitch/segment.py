@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge, hand_over, uplink_mac
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.adapters.openvswitch.daemons import Switch
 from conformance.adapters.openvswitch.flows import Member, flows
 from conformance.lab.kernel import link, netlink, rtnetlink
@@ -94,29 +94,34 @@ class Segment(FlatBridge):
         return {"rules": [{"kind": "rule", "flow": line} for line in dumped], "fragments": fragments}
 
     # --- how an endpoint is cabled ----------------------------------------------------------------------------
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """Every host knows the endpoint before its port is in the bridge."""
         number = next(self._ports)
-        own = (*(one.ip for one in lease.addresses), link_local(lease.mac).ip)
+        own = (*(one.ip for one in allocation.addresses), link_local(allocation.mac).ip)
         with self._changes:
-            self._members[lease.name] = lease.host.name, Member(number, lease.mac, own, lease.labels)
+            self._members[allocation.name] = (
+                allocation.host.name,
+                Member(number, allocation.mac, own, allocation.labels),
+            )
             self._enforce()
-        cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
-        netlink.transact(lease.host.namespace, [cable])
-        netlink.transact(lease.host.namespace, [rtnetlink.quiet(lease.port), rtnetlink.up(lease.port)])
-        link.compute_checksums(lease.namespace, INTERFACE)
-        tag = TAGS.get(lease.labels.get("tenant", ""))
-        self._switches[lease.host.name].configure(
-            ["add-port", BRIDGE, lease.port, *([f"tag={tag}"] if tag else [])],
-            ["set", "interface", lease.port, f"ofport_request={number}"],
+        cable = rtnetlink.veth(
+            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
+        )
+        netlink.transact(allocation.host.namespace, [cable])
+        netlink.transact(allocation.host.namespace, [rtnetlink.quiet(allocation.port), rtnetlink.up(allocation.port)])
+        link.compute_checksums(allocation.namespace, INTERFACE)
+        tag = TAGS.get(allocation.labels.get("tenant", ""))
+        self._switches[allocation.host.name].configure(
+            ["add-port", BRIDGE, allocation.port, *([f"tag={tag}"] if tag else [])],
+            ["set", "interface", allocation.port, f"ofport_request={number}"],
         )
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """Its port first, then what was known of it."""
-        self._switches[lease.host.name].configure(["del-port", BRIDGE, lease.port])
-        super().disconnect(lease)
+        self._switches[allocation.host.name].configure(["del-port", BRIDGE, allocation.port])
+        super().disconnect(allocation)
         with self._changes:
-            self._members.pop(lease.name, None)
+            self._members.pop(allocation.name, None)
             self._enforce()
 
     def _enforce(self) -> None:

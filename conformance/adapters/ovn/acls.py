@@ -38,14 +38,14 @@ def members(policy: Policy, ports: Mapping[str, Labels]) -> dict[str, list[str]]
 
 def acls(policy: Policy) -> Iterator[Acl]:
     """Every rule in its order, then the defaults."""
-    for direction, (stage, port) in DIRECTIONS.items():
+    for direction, (context, port) in DIRECTIONS.items():
         rules = [rule for rule in policy.rules if rule.direction == direction]
         for number, rule in enumerate(rules):
             group = port_group(policy, rule.of)
             for match in _matches(policy, rule):
-                yield group, stage, FIRST - number, f"{port} == @{group} && {match}", ACTIONS[rule.action]
+                yield group, context, FIRST - number, f"{port} == @{group} && {match}", ACTIONS[rule.action]
         default = ACTIONS[getattr(policy.default, direction)]
-        yield EVERYBODY, stage, DEFAULT, f"{port} == @{EVERYBODY} && ip", default
+        yield EVERYBODY, context, DEFAULT, f"{port} == @{EVERYBODY} && ip", default
 
 
 def commands(policy: Policy, ports: Mapping[str, Labels]) -> Iterator[Sequence[str]]:
@@ -53,8 +53,8 @@ def commands(policy: Policy, ports: Mapping[str, Labels]) -> Iterator[Sequence[s
     yield ["--all", "destroy", "Port_Group"]
     for group, names in members(policy, ports).items():
         yield ["pg-add", group, *names]
-    for group, stage, priority, match, action in acls(policy):
-        yield ["--type=port-group", "acl-add", group, stage, str(priority), match, action]
+    for group, context, priority, match, action in acls(policy):
+        yield ["--type=port-group", "acl-add", group, context, str(priority), match, action]
 
 
 def _matches(policy: Policy, rule: Rule) -> Iterator[str]:

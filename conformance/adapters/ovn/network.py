@@ -11,7 +11,7 @@ from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import hand_over
 from conformance.adapters.linux.macvlan_tenants import TenantBooks, known_tenant
-from conformance.adapters.linux.network import INTERFACE, Lease, Network
+from conformance.adapters.linux.network import INTERFACE, Allocation, Network
 from conformance.adapters.linux.pool import Pool
 from conformance.adapters.linux.tenants import TENANTS
 from conformance.adapters.openvswitch.daemons import Switch
@@ -46,16 +46,20 @@ class OvnNetwork(Network):
         self._ports: dict[str, Labels] = {}
         self._policy: Policy | None = None
         self._changes = threading.Lock()
-        self._books = TenantBooks(lab)
+        self._tenant_pools = TenantBooks(lab)
         super().__init__(lab)
 
     def pool(self, host: Host, version: int) -> Pool:
         """Addresses of the segment that are set aside for this host."""
         return Pool.on_segment(host, version)
 
-    def book(self, host: Host, tenant: str, version: int) -> Pool:
+    def allocations_of(self, host: Host, tenant: str, version: int) -> Pool:
         """A tenant's own addresses, the same prefix for each, or the segment's."""
-        return self._books.book(tenant, version) if tenant else super().book(host, tenant, version)
+        return (
+            self._tenant_pools.allocations_of(tenant, version)
+            if tenant
+            else super().allocations_of(host, tenant, version)
+        )
 
     # --- the hosts ----------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -79,7 +83,7 @@ class OvnNetwork(Network):
     def _switch(self, host: Host, central: Host) -> Switch:
         switch = start_switch(host, self._resources)
         mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
-        told = {
+        timers = {
             "system-id": host.name, "ovn-remote": f"tcp:{central.ipv4.ip}:{SOUTHBOUND}", "ovn-encap-type": "geneve",
             "ovn-encap-ip": str(host.ipv4.ip), "ovn-bridge-mappings": f"{PHYSICAL}:{BRIDGE}",
             "ovn-bridge-datapath-type": "netdev", "ovn-monitor-all": "true",
@@ -90,7 +94,7 @@ class OvnNetwork(Network):
             ["add-port", BRIDGE, host.uplink],
             ["add-br", INTEGRATION],
             ["set", "bridge", INTEGRATION, "datapath_type=netdev", "fail_mode=secure"],
-            ["set", "Open_vSwitch", ".", *(f'external-ids:{key}="{value}"' for key, value in told.items())],
+            ["set", "Open_vSwitch", ".", *(f'external-ids:{key}="{value}"' for key, value in timers.items())],
         )
         hand_over(self.lab, host, mac)
         return switch
@@ -130,41 +134,43 @@ class OvnNetwork(Network):
         """What both kinds of networks bear."""
         return host.mtu - ROOM
 
-    def routes(self, lease: Lease) -> list[netlink.Request]:
+    def routes(self, allocation: Allocation) -> list[netlink.Request]:
         """Default routes on the segment alone."""
-        return [] if lease.tenant else super().routes(lease)
+        return [] if allocation.tenant else super().routes(allocation)
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """The logical port is known before there is anything to bind to it."""
-        own = (*(str(one.ip) for one in lease.addresses), str(link_local(lease.mac).ip))
-        told = " ".join((lease.mac, *own))
+        own = (*(str(one.ip) for one in allocation.addresses), str(link_local(allocation.mac).ip))
+        timers = " ".join((allocation.mac, *own))
         with self._changes:
-            self._ports[lease.name] = lease.labels
+            self._ports[allocation.name] = allocation.labels
             self._central.configure(
-                ["lsp-add", lease.tenant or lease.host.station.segment, lease.name],
-                ["lsp-set-addresses", lease.name, told],
-                ["lsp-set-port-security", lease.name, told],
+                ["lsp-add", allocation.tenant or allocation.host.station.segment, allocation.name],
+                ["lsp-set-addresses", allocation.name, timers],
+                ["lsp-set-port-security", allocation.name, timers],
             )
             self._group()
-        cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
-        netlink.transact(lease.host.namespace, [cable])
-        netlink.transact(lease.host.namespace, [rtnetlink.quiet(lease.port), rtnetlink.up(lease.port)])
-        link.compute_checksums(lease.namespace, INTERFACE)
-        self._switches[lease.host.name].configure(
-            ["add-port", INTEGRATION, lease.port],
-            ["set", "interface", lease.port, f"external-ids:iface-id={lease.name}"],
+        cable = rtnetlink.veth(
+            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
         )
-        self._central.await_port(lease.name)
+        netlink.transact(allocation.host.namespace, [cable])
+        netlink.transact(allocation.host.namespace, [rtnetlink.quiet(allocation.port), rtnetlink.up(allocation.port)])
+        link.compute_checksums(allocation.namespace, INTERFACE)
+        self._switches[allocation.host.name].configure(
+            ["add-port", INTEGRATION, allocation.port],
+            ["set", "interface", allocation.port, f"external-ids:iface-id={allocation.name}"],
+        )
+        self._central.await_port(allocation.name)
         self._central.configure(["sync"])
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """Its port first, then what was known of it."""
-        self._switches[lease.host.name].configure(["--if-exists", "del-port", INTEGRATION, lease.port])
-        super().disconnect(lease)
+        self._switches[allocation.host.name].configure(["--if-exists", "del-port", INTEGRATION, allocation.port])
+        super().disconnect(allocation)
         with self._changes:
-            self._ports.pop(lease.name, None)
+            self._ports.pop(allocation.name, None)
             self._group()
-            self._central.configure(["--if-exists", "lsp-del", lease.name])
+            self._central.configure(["--if-exists", "lsp-del", allocation.name])
 
     def _group(self) -> None:
         """Put every port into its groups, once the database has it: ovn-nbctl finds none that is of the same

@@ -9,7 +9,7 @@ from struct import pack
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, BundleWish, Port
+from conformance.adapters.interface import AdapterError, LagConfig, Port
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.qemu.cards import SLOTS, Carriers, cards_of, ports_of
 from conformance.adapters.qemu.guest import GuestNamespace
@@ -42,19 +42,19 @@ class GuestLinks:
         """The cards, with our ends of their cables."""
         return self._ports
 
-    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+    def aggregate(self, host: Host, access: str, bundles: Sequence[LagConfig]) -> None:
         """A group of each bundle, all of them and the access port on one bridge. Raises AdapterError."""
         with refusals(host.name):
             netlink.transact(self.namespace, [rtnetlink.link(BRIDGE, "bridge", data={BRIDGE_SNOOPING: b"\0"})])
-            names = [BRIDGE, access, *(port for wish in bundles for port in wish.ports)]
+            names = [BRIDGE, access, *(port for config in bundles for port in config.ports)]
             netlink.transact(self.namespace, [rtnetlink.quiet(name) for name in names])
             self.make(bundles)
-            self.bundles = [wish.name for wish in bundles]
+            self.bundles = [config.name for config in bundles]
             netlink.transact(self.namespace, [rtnetlink.quiet(name) for name in self.bundles])
             ports = [rtnetlink.up(name, master=BRIDGE) for name in (access, *self.bundles)]
             netlink.transact(self.namespace, [rtnetlink.up(BRIDGE), *ports])
 
-    def make(self, bundles: Sequence[BundleWish]) -> None:
+    def make(self, bundles: Sequence[LagConfig]) -> None:
         """The groups, with their ports."""
         raise NotImplementedError
 
@@ -62,10 +62,10 @@ class GuestLinks:
 class Bonds(GuestLinks):
     """The kernel's bonding driver, which speaks LACP itself."""
 
-    def make(self, bundles: Sequence[BundleWish]) -> None:
+    def make(self, bundles: Sequence[LagConfig]) -> None:
         """A bond of mode 802.3ad for each bundle."""
-        netlink.transact(self.namespace, [_bond(wish) for wish in bundles])
-        members = [rtnetlink.enslave(port, wish.name) for wish in bundles for port in wish.ports]
+        netlink.transact(self.namespace, [_bond(config) for config in bundles])
+        members = [rtnetlink.enslave(port, config.name) for config in bundles for port in config.ports]
         netlink.transact(self.namespace, members)
 
     def explain(self, host: Host) -> Mapping[str, Any]:
@@ -82,34 +82,39 @@ class Teams(GuestLinks):
         super().__init__(namespace, ports)
         self._program = program
 
-    def make(self, bundles: Sequence[BundleWish]) -> None:
+    def make(self, bundles: Sequence[LagConfig]) -> None:
         """A teamd with the runner lacp for each bundle, one after another: each hears of everything that the others do,
         and a slow guest loses what comes at once."""
-        for wish in bundles:
-            runner = {"name": "lacp", "active": wish.active, "fast_rate": wish.short, "tx_hash": ["eth", "ipv4", "udp"]}
+        for config in bundles:
+            runner = {
+                "name": "lacp",
+                "active": config.active,
+                "fast_rate": config.short,
+                "tx_hash": ["eth", "ipv4", "udp"],
+            }
             team = {
-                "device": wish.name, "runner": runner, "link_watch": {"name": "ethtool"},
-                "ports": {port: {} for port in wish.ports},
+                "device": config.name, "runner": runner, "link_watch": {"name": "ethtool"},
+                "ports": {port: {} for port in config.ports},
             }  # fmt: skip
             self.namespace.kernel.spawn(self._program, "-c", json.dumps(team))
-            _await_members(self.namespace, wish)
+            _await_members(self.namespace, config)
 
 
-def _await_members(namespace: GuestNamespace, wish: BundleWish) -> None:
+def _await_members(namespace: GuestNamespace, config: LagConfig) -> None:
     """Wait until all ports of a team are in it. Raises TimeoutError."""
     with link.announcements(namespace, link.RTMGRP_LINK) as wait:
-        while [one.master for one in snapshot.interfaces(namespace) if one.name in wish.ports] != [
-            wish.name for _ in wish.ports
+        while [one.master for one in snapshot.interfaces(namespace) if one.name in config.ports] != [
+            config.name for _ in config.ports
         ]:
             if not wait(limits.GUEST):
-                raise TimeoutError(f"{wish.name}: its ports are not in it after {limits.GUEST:g} s")
+                raise TimeoutError(f"{config.name}: its ports are not in it after {limits.GUEST:g} s")
 
 
-def _bond(wish: BundleWish) -> netlink.Request:
+def _bond(config: LagConfig) -> netlink.Request:
     data = {
-        MODE: LACP, MONITORING: pack("=I", MONITOR_MS), RATE: bytes((wish.short,)), ACTIVE: bytes((wish.active,))
+        MODE: LACP, MONITORING: pack("=I", MONITOR_MS), RATE: bytes((config.short,)), ACTIVE: bytes((config.active,))
     }  # fmt: skip
-    return rtnetlink.link(wish.name, "bond", data=data)
+    return rtnetlink.link(config.name, "bond", data=data)
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Outlet
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, HostSideInterface, MoveKind
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.adapters.linux.network import INTERFACE, Lease, refusals
+from conformance.adapters.linux.network import INTERFACE, Allocation, refusals
 from conformance.adapters.qemu.guest import Channel, GuestNamespace
 from conformance.adapters.qemu.image import Frozen
 from conformance.adapters.qemu.machine import Machine, device
@@ -51,9 +51,9 @@ class VirtualMachines(FlatBridge):
         self._guard = threading.Lock()
 
     # --- endpoints --------------------------------------------------------------------------------------------
-    def outlet(self, host: Host, name: str) -> Outlet:
+    def host_side(self, host: Host, name: str) -> HostSideInterface:
         """The tap of the endpoint `name` on `host`, made now where there is none. Raises AdapterError."""
-        return Outlet(host.namespace, self._tap(host, name).interface)
+        return HostSideInterface(host.namespace, self._tap(host, name).interface)
 
     def _tap(self, host: Host, name: str) -> Tap:
         offloads = self._settings.nic == "virtio-net-pci"
@@ -84,30 +84,30 @@ class VirtualMachines(FlatBridge):
         return namespace
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """Plug in the guest's card and give it its addresses; a counterpart is no guest. Raises AdapterError."""
-        if request.counterpart:
+        """Plug in the guest's card and give it its addresses; a peer is no guest. Raises AdapterError."""
+        if request.peer:
             return self._stations.attach(host, request)
         endpoint = super().attach(host, request)
-        return replace(endpoint, outlet=self.outlet(host, request.name))
+        return replace(endpoint, host_side=self.host_side(host, request.name))
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """A tap into the host's bridge, and a card on it, which the guest finds while it runs."""
-        guest = self._guests[lease.name]
-        card = device(self._settings, lease.mac)
-        with self._tap(lease.host, lease.name).handed_over() as tap:
+        guest = self._guests[allocation.name]
+        card = device(self._settings, allocation.mac)
+        with self._tap(allocation.host, allocation.name).handed_over() as tap:
             guest.machine.plug(card, tap)
-        await_interface(lease.namespace, INTERFACE)
-        if lease.mtu != USUAL_MTU:
-            netlink.transact(lease.namespace, [rtnetlink.mtu(INTERFACE, lease.mtu)])
+        await_interface(allocation.namespace, INTERFACE)
+        if allocation.mtu != USUAL_MTU:
+            netlink.transact(allocation.namespace, [rtnetlink.mtu(INTERFACE, allocation.mtu)])
 
-    def await_connection(self, lease: Lease) -> None:
+    def await_connection(self, allocation: Allocation) -> None:
         """A card whose link comes up late drops what is sent before."""
-        link.await_link(lease.namespace, INTERFACE)
+        link.await_link(allocation.namespace, INTERFACE)
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """The machine is switched off, and its tap goes with it."""
         with self._guard:
-            guest = self._guests.pop(lease.name, None)
+            guest = self._guests.pop(allocation.name, None)
         if guest is not None:
             self._end(guest.machine)
 
@@ -119,7 +119,7 @@ class VirtualMachines(FlatBridge):
             tap.close()
 
     # --- moves ------------------------------------------------------------------------------------------------
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
         """The guest's own kernel, which moves with it; the new place is watched by its tap."""
         del to, kind
         return endpoint.namespace
@@ -128,24 +128,24 @@ class VirtualMachines(FlatBridge):
         """Live migration to a second QEMU on `to`. Raises AdapterError."""
         if kind not in self.moves:
             raise AdapterError(f"{endpoint.name}: QEMU does not move a guest by {kind}")
-        guest, lease = self._guests[endpoint.name], endpoint.handle
+        guest, allocation = self._guests[endpoint.name], endpoint.handle
         with refusals(endpoint.name):
             with self._tap(to, endpoint.name).handed_over() as tap:
-                target = self._target(to, lease, tap)
+                target = self._target(to, allocation, tap)
             with guest.channel.at_rest() as reach:
                 resumed = guest.machine.migrate_to(target)
                 reach(target.agent)
             self._end(guest.machine)
         guest.machine = target
-        moved = replace(lease, host=to)
-        outlet = self.outlet(to, endpoint.name)
-        return replace(endpoint, host=to.name, outlet=outlet, since_ns=resumed, handle=moved)
+        moved = replace(allocation, host=to)
+        host_side = self.host_side(to, endpoint.name)
+        return replace(endpoint, host=to.name, host_side=host_side, since_ns=resumed, handle=moved)
 
-    def _target(self, to: Host, lease: Lease, tap: int) -> Machine:
+    def _target(self, to: Host, allocation: Allocation, tap: int) -> Machine:
         """A QEMU that waits for the guest, with the same network card in the same place."""
-        card = ",".join(f"{key}={value}" for key, value in device(self._settings, lease.mac).items())
+        card = ",".join(f"{key}={value}" for key, value in device(self._settings, allocation.mac).items())
         return Machine.started(
-            to, lease.name, self._settings,
+            to, allocation.name, self._settings,
             ("-netdev", f"tap,id=net0,fd={tap}", "-device", card, "-incoming", "defer"), descriptors=(tap,),
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import Known, Told
+from conformance.adapters.discovery import AgentTimers, LldpNeighbour
 from conformance.adapters.interface import Port
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
@@ -53,9 +53,9 @@ class RunningAgent:
     def _seat(self) -> None:
         hosts = self._lab.hosts
         wires = [self._resources.enter_context(Wire(hosts[p.host].namespace, p.interface)) for p in self._ports]
-        told = {name: _managed(host) for name, host in hosts.items()}
+        timers = {name: _managed(host) for name, host in hosts.items()}
         ports = [
-            machine.Port(wire.mac, port.name, told[port.host]) for port, wire in zip(self._ports, wires, strict=True)
+            machine.Port(wire.mac, port.name, timers[port.host]) for port, wire in zip(self._ports, wires, strict=True)
         ]
         chassis, _ = lldp.local_ids("-".join((CHASSIS, *hosts)), "")
         agent = machine.Agent(chassis, ports, self._timers, self._conduct)
@@ -92,15 +92,15 @@ class RunningAgent:
         """Every cable."""
         return self._ports
 
-    def told(self) -> Told:
+    def timers(self) -> AgentTimers:
         """What it was configured with."""
-        return Told(self._timers.interval, self._timers.hold, self._timers.fast_count)
+        return AgentTimers(self._timers.interval, self._timers.hold, self._timers.fast_count)
 
-    def neighbours(self, port: Port) -> Sequence[Known]:
+    def neighbours(self, port: Port) -> Sequence[LldpNeighbour]:
         """What the agent holds of a port."""
         number = self._ports.index(port)
         return self._do(
-            lambda: [Known(n.told.chassis, n.told.port) for n in self._agent.ports[number].neighbours.values()]
+            lambda: [LldpNeighbour(n.ids.chassis, n.ids.port) for n in self._agent.ports[number].neighbours.values()]
         )
 
     def administer(self, port: Port, *, on: bool) -> None:

@@ -13,8 +13,8 @@ from typing import Any, Literal, Self, TypeVar
 
 from conformance import limits
 from conformance.adapters.cables import cabled_ports
-from conformance.adapters.interface import BundleWish, Port
-from conformance.adapters.views import Member
+from conformance.adapters.interface import LagConfig, Port
+from conformance.adapters.views import LagMember
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.partners.driver import Driver
@@ -53,7 +53,7 @@ class Misconduct:
 class Group:
     """A group at work."""
 
-    wish: BundleWish
+    config: LagConfig
     system: System
     wires: Sequence[Wire]
     turn: int = 0
@@ -143,18 +143,18 @@ class RunningSwitch:
         """Every cable."""
         return self._ports
 
-    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+    def aggregate(self, host: Host, access: str, bundles: Sequence[LagConfig]) -> None:
         """Make the groups; they speak from now on."""
         self._do(partial(self._seat, host, access, bundles))
 
-    def _seat(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
-        for number, wish in enumerate(bundles, 1):
-            wires = [self._wire(host, port) for port in wish.ports]
-            active = wish.active if self._conduct.activity is None else self._conduct.activity
-            system = System(self._system(host), key=number, active=active, short=wish.short)
+    def _seat(self, host: Host, access: str, bundles: Sequence[LagConfig]) -> None:
+        for number, config in enumerate(bundles, 1):
+            wires = [self._wire(host, port) for port in config.ports]
+            active = config.active if self._conduct.activity is None else self._conduct.activity
+            system = System(self._system(host), key=number, active=active, short=config.short)
             for wire in wires:
                 system.port(wire.mac.hex(":"), conduct=self._conduct.lacp(), number=0x100 * number + len(system.ports))
-            group = Group(wish, system, wires)
+            group = Group(config, system, wires)
             self._groups.append(group)
             speaker = _Dying(group) if self._conduct.dies else system
             driver = self._resources.enter_context(Driver(speaker, wires))
@@ -192,16 +192,16 @@ class RunningSwitch:
         for group in self._groups:
             group.leave(frame, self._conduct.distribution)
 
-    def members(self, host: Host, bundle: str) -> Sequence[Member]:
+    def members(self, host: Host, bundle: str) -> Sequence[LagMember]:
         """What it knows of a group's ports."""
         del host
 
-        def look() -> list[Member]:
+        def look() -> list[LagMember]:
             return [
-                Member(name, port.distributing or self._conduct.flatters, port.partner.system)
+                LagMember(name, port.distributing or self._conduct.flatters, port.partner.system)
                 for group in self._groups
-                if group.wish.name == bundle
-                for name, port in zip(group.wish.ports, group.system.ports, strict=True)
+                if group.config.name == bundle
+                for name, port in zip(group.config.ports, group.system.ports, strict=True)
             ]
 
         shown = self._do(look)
@@ -214,7 +214,7 @@ class RunningSwitch:
         lapses = self._do(
             lambda: sum(
                 group.lapses
-                + (self._conduct.activity not in (None, group.wish.active))
+                + (self._conduct.activity not in (None, group.config.active))
                 + sum(port.lapses for port in group.system.ports)
                 for group in self._groups
             )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from conformance.adapters.discovery import Told
+from conformance.adapters.discovery import AgentTimers
 from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.linux.bridges import BRIDGE
@@ -62,17 +62,17 @@ def adapter(profile: Profile, conduct: Flawing | None = None) -> SwitchAdapter |
         if not settings.product:
             raise UsageError(f"{profile.name}: adapter.product: this key is missing; say what the device is")
         identity = Identity(settings.product, settings.version or "unknown")
-        told = Told(settings.interval, settings.hold)
+        timers = AgentTimers(settings.interval, settings.hold)
         dialect = load(settings.dialect) if settings.dialect else None
         if settings.bundle is not None:
             settings.bundle.check(profile.name, settings.ports, settings.ageing)
         return OutsideAdapter(
-            identity, told, dialect=dialect, names=settings.ports, ageing=settings.ageing, bundle=settings.bundle
+            identity, timers, dialect=dialect, names=settings.ports, ageing=settings.ageing, bundle=settings.bundle
         )
     if not settings.dialect:
         raise UsageError(f"{profile.name}: adapter.dialect: this key is missing; `plugfest list dialects` names them")
     if profile.links:
-        return PortsAdapter(load(settings.dialect), Told(settings.interval, settings.hold or 4), conduct)
+        return PortsAdapter(load(settings.dialect), AgentTimers(settings.interval, settings.hold or 4), conduct)
     made = FilterAdapter if settings.filters else SwitchAdapter
     return made(load(settings.dialect), load(settings.tables), conduct)
 
@@ -177,9 +177,9 @@ class PortsAdapter(SwitchAdapter):
     programs = (device.AGENT, "/usr/sbin/lldpcli")
     packages = (*device.PACKAGES, "lldpd")
 
-    def __init__(self, dialect: Dialect, told: Told, conduct: Flawing | None = None) -> None:
+    def __init__(self, dialect: Dialect, timers: AgentTimers, conduct: Flawing | None = None) -> None:
         super().__init__(dialect, dialect, conduct)
-        self._told = told
+        self._told = timers
 
     def plan(self) -> tuple[str, ...]:
         """What would be sent for one bridge, and for the agent on one port."""

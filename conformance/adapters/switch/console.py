@@ -9,14 +9,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from conformance.adapters.discovery import Known
+from conformance.adapters.discovery import LldpNeighbour
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.switch.changes import Changes
 from conformance.adapters.switch.device import Device
 from conformance.adapters.switch.dialect import Dialect, mac
 from conformance.adapters.switch.session import Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.adapters.views import Binding, Counters, Member, Station
+from conformance.adapters.views import Counters, FdbEntry, LagMember, NeighbourEntry
 
 T = TypeVar("T")
 
@@ -75,26 +75,28 @@ class Console:
         with self.lock:
             return list(self.session.show(name, values))
 
-    def stations(self, bridge: str) -> Sequence[Station]:
+    def stations(self, bridge: str) -> Sequence[FdbEntry]:
         """Its MAC address table. Raises AdapterError."""
-        return self._view("stations", lambda row: Station(_mac(row["mac"]), row["port"]), bridge=bridge)
+        return self._view("stations", lambda row: FdbEntry(_mac(row["mac"]), row["port"]), bridge=bridge)
 
-    def bindings(self) -> Sequence[Binding]:
+    def bindings(self) -> Sequence[NeighbourEntry]:
         """Its ARP table and its IPv6 neighbours. Raises AdapterError."""
         return self._view(
-            "bindings", lambda row: Binding(str(ip_address(row["address"])), _mac(row["mac"]), row["port"])
+            "bindings", lambda row: NeighbourEntry(str(ip_address(row["address"])), _mac(row["mac"]), row["port"])
         )  # fmt: skip
 
     def counters(self) -> Sequence[Counters]:
         """The frames that it counted on each interface. Raises AdapterError."""
         return self._view("counters", lambda row: Counters(row["port"], int(row["received"]), int(row["sent"])))
 
-    def neighbours(self, port: str) -> Sequence[Known]:
+    def neighbours(self, port: str) -> Sequence[LldpNeighbour]:
         """The LLDP neighbours that it shows on a port. Raises AdapterError."""
-        rows = self._view("neighbours", lambda row: (row["port"], Known(row["chassis"], row["identity"])), port=port)
+        rows = self._view(
+            "neighbours", lambda row: (row["port"], LldpNeighbour(row["chassis"], row["identity"])), port=port
+        )
         return [known for where, known in rows if where == self.session.dialect.port(port)]
 
-    def members(self, bundle: str) -> Sequence[Member]:
+    def members(self, bundle: str) -> Sequence[LagMember]:
         """The ports of a bundle. Raises AdapterError, also where it shows no such bundle."""
         found = self._view("members", _member, bundle=bundle)
         if not found:
@@ -129,7 +131,7 @@ def _mac(text: str) -> str:
     return found
 
 
-def _member(row: dict[str, str]) -> Member:
+def _member(row: dict[str, str]) -> LagMember:
     """A port of a bundle. Raises ValueError where the dialect left open whether it is in use, and where nobody is shown
     as the partner of one that is."""
     port, used, partner = row["port"], row["in_use"], _mac(row["partner"])
@@ -137,4 +139,4 @@ def _member(row: dict[str, str]) -> Member:
         raise ValueError(f"whether {port} is in use where {used!r} is said is not known")
     if used == "yes" and not partner:
         raise ValueError(f"{port} is in use, and its partner is not shown")
-    return Member(port, used == "yes", partner)
+    return LagMember(port, used == "yes", partner)

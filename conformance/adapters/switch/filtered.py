@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from conformance.adapters.interface import Interface
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.adapters.linux.routed import GATEWAY, Routed
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import Dialect
@@ -33,7 +33,7 @@ class FilteredSwitch(Switched, Routed):
         super().__init__(lab, dialect, tables)
         self._operators: dict[str, Console] = {}
         self._policy: Policy | None = None
-        self._members: dict[str, Lease] = {}
+        self._members: dict[str, Allocation] = {}
         self._numbers_of_policies = itertools.count(1)
         self._changes = threading.Lock()
 
@@ -56,7 +56,7 @@ class FilteredSwitch(Switched, Routed):
             {
                 "name": set_of(group, version),
                 "version": version,
-                "members": [str(one.ip) for lease in self._of(policy, group) for one in of(lease, version)],
+                "members": [str(one.ip) for allocation in self._of(policy, group) for one in of(allocation, version)],
             }
             for group in policy.groups
             for version in VERSIONS
@@ -70,53 +70,55 @@ class FilteredSwitch(Switched, Routed):
         with ThreadPoolExecutor(len(self._operators)) as threads:
             list(threads.map(tell, *zip(*self._operators.items(), strict=True)))
 
-    def _of(self, policy: Policy, group: str) -> list[Lease]:
-        return [lease for lease in self._members.values() if policy.members(group, lease.labels)]
+    def _of(self, policy: Policy, group: str) -> list[Allocation]:
+        return [allocation for allocation in self._members.values() if policy.members(group, allocation.labels)]
 
     # --- endpoints --------------------------------------------------------------------------------------------
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """Add the endpoint to its groups on every switch, plug a cable into a port that is down, and have the port
         routed. Raises AdapterError."""
         with self._changes:
-            self._members[lease.name] = lease
-            entries = self._entries(lease)
+            self._members[allocation.name] = allocation
+            entries = self._entries(allocation)
             if entries:
                 self._at_all(lambda _, operator: operator.apply("member", entries=entries))
-        cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
-        netlink.transact(lease.host.namespace, [cable])
-        self._operators[lease.host.name].apply("routed", **self._port(lease))
+        cable = rtnetlink.veth(
+            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
+        )
+        netlink.transact(allocation.host.namespace, [cable])
+        self._operators[allocation.host.name].apply("routed", **self._port(allocation))
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """Have the port taken down and unplug the cable, then take the endpoint out of its groups. Raises
         AdapterError."""
-        self._operators[lease.host.name].revert("routed", **self._port(lease))
-        super().disconnect(lease)
+        self._operators[allocation.host.name].revert("routed", **self._port(allocation))
+        super().disconnect(allocation)
         with self._changes:
-            self._members.pop(lease.name, None)
+            self._members.pop(allocation.name, None)
             if self._policy is None:
                 return
             try:
-                self._at_all(lambda _, operator: operator.revert("member", entries=self._entries(lease)))
+                self._at_all(lambda _, operator: operator.revert("member", entries=self._entries(allocation)))
             except LookupError:  # it was there before the policy was
                 self._enforce(self._policy)
 
-    def _entries(self, lease: Lease) -> list[Words]:
+    def _entries(self, allocation: Allocation) -> list[Words]:
         """The sets of the policy that has its addresses."""
         if self._policy is None:
             return []
         return [
             {"group": set_of(group, one.version), "address": str(one.ip)}
             for group in self._policy.groups
-            if self._policy.members(group, lease.labels)
-            for one in lease.addresses
+            if self._policy.members(group, allocation.labels)
+            for one in allocation.addresses
         ]
 
     @staticmethod
-    def _port(lease: Lease) -> Words:
-        host = lease.host
+    def _port(allocation: Allocation) -> Words:
+        host = allocation.host
         source = {4: str(host.ipv4.ip), 6: str(host.ipv6.ip)}
-        routes = [{"address": str(one.ip), "source": source[one.version]} for one in lease.addresses]
-        return {"port": lease.port, "gateway": str(GATEWAY), "routes": routes}
+        routes = [{"address": str(one.ip), "source": source[one.version]} for one in allocation.addresses]
+        return {"port": allocation.port, "gateway": str(GATEWAY), "routes": routes}
 
     # --- its own view, and its end ----------------------------------------------------------------------------
     def explain(self, host: Host) -> Mapping[str, Any]:
@@ -135,9 +137,9 @@ def set_of(group: str, version: int) -> str:
     return f"{group}-{version}"
 
 
-def of(lease: Lease, version: int) -> tuple[Interface, ...]:
+def of(allocation: Allocation, version: int) -> tuple[Interface, ...]:
     """The addresses of one family."""
-    return tuple(one for one in lease.addresses if one.version == version)
+    return tuple(one for one in allocation.addresses if one.version == version)
 
 
 def said(policy: Policy) -> Iterator[Words]:

@@ -14,13 +14,13 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from conformance.adapters.discovery import Known, Told
-from conformance.adapters.interface import AdapterError, BridgeWish, BundleWish, Identity, Port, Unavailable
+from conformance.adapters.discovery import AgentTimers, LldpNeighbour
+from conformance.adapters.interface import AdapterError, BridgeConfig, Identity, LagConfig, Port, Unavailable
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import VIEWS, Dialect
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.adapters.views import Counters, Member, Station
+from conformance.adapters.views import Counters, FdbEntry, LagMember
 from conformance.errors import UsageError
 from conformance.lab.lab import PARTNERS, Host, Lab
 from conformance.validation import Strict
@@ -68,16 +68,16 @@ class Bundle(Strict):
             raise UsageError(f"{key}.ports: a port is there twice; name each once")
         unknown = [port for port in self.ports if port not in names]
         if unknown:
-            told = f"there are {', '.join(names)}" if names else "that table is empty"
-            raise UsageError(f"{key}.ports: adapter.ports does not say what {unknown[0]!r} is called; {told}")
+            timers = f"there are {', '.join(names)}" if names else "that table is empty"
+            raise UsageError(f"{key}.ports: adapter.ports does not say what {unknown[0]!r} is called; {timers}")
 
 
 class OutsideDevice:
     """Its ports, which are called as the testbed calls them; `names` says what it calls them itself."""
 
-    def __init__(self, lab: Lab, told: Told, ask: Callable[[], Console], names: Mapping[str, str]) -> None:
+    def __init__(self, lab: Lab, timers: AgentTimers, ask: Callable[[], Console], names: Mapping[str, str]) -> None:
         self._lab = lab
-        self._told = told
+        self._told = timers
         self._ask = ask
         self._names = names
 
@@ -96,16 +96,16 @@ class OutsideDevice:
             raise AdapterError(f"no NIC leads to it from {', '.join(self._lab.hosts)}: of a pair, name it first")
         return found
 
-    def told(self) -> Told:
+    def timers(self) -> AgentTimers:
         """What the profile says of its times."""
         return self._told
 
     # --- its own view -----------------------------------------------------------------------------------------
-    def neighbours(self, port: Port) -> Sequence[Known]:
+    def neighbours(self, port: Port) -> Sequence[LldpNeighbour]:
         """The LLDP neighbours that it shows on a port. Raises AdapterError."""
         return self._ask().neighbours(self._names.get(port.name, port.name))
 
-    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+    def stations(self, host: Host, bridge: str) -> Sequence[FdbEntry]:
         """Its MAC address table, its ports called as the testbed calls them. Raises AdapterError, also where none of
         the ports that it shows is one of them."""
         del host
@@ -114,7 +114,7 @@ class OutsideDevice:
             raise AdapterError(
                 f"it shows stations behind {shown[0].port}, which is not in adapter.ports of its profile"
             )
-        return [Station(one.mac, self._ours(one.port)) for one in shown]
+        return [FdbEntry(one.mac, self._ours(one.port)) for one in shown]
 
     def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
         """What it counted on its interfaces. Raises AdapterError, also where one of ours is not among them."""
@@ -133,12 +133,12 @@ class OutsideBridge(OutsideDevice):
     """The same whose ports somebody has put into one bridge, with a known ageing time."""
 
     def __init__(
-        self, lab: Lab, told: Told, ask: Callable[[], Console], names: Mapping[str, str], ageing: float
+        self, lab: Lab, timers: AgentTimers, ask: Callable[[], Console], names: Mapping[str, str], ageing: float
     ) -> None:  # fmt: skip
-        super().__init__(lab, told, ask, names)
+        super().__init__(lab, timers, ask, names)
         self.shortest_ageing = ageing
 
-    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+    def bridge(self, host: Host, wishes: Sequence[BridgeConfig]) -> None:
         """It is one already. Raises AdapterError for anything else."""
         del host
         if len(wishes) != 1 or wishes[0].spanning != "off":
@@ -149,12 +149,12 @@ class OutsideBundle(OutsideDevice):
     """The same, some of whose ports somebody has put into one bundle that speaks LACP, and all into one bridge."""
 
     def __init__(
-        self, lab: Lab, told: Told, ask: Callable[[], Console], names: Mapping[str, str], bundle: Bundle
+        self, lab: Lab, timers: AgentTimers, ask: Callable[[], Console], names: Mapping[str, str], bundle: Bundle
     ) -> None:  # fmt: skip
-        super().__init__(lab, told, ask, names)
+        super().__init__(lab, timers, ask, names)
         self._bundle = bundle
 
-    def aggregate(self, host: Host, access: str, bundles: Sequence[BundleWish]) -> None:
+    def aggregate(self, host: Host, access: str, bundles: Sequence[LagConfig]) -> None:
         """It is one already. Raises AdapterError for anything else."""
         del host
         ports = ", ".join(self._bundle.ports)
@@ -163,12 +163,12 @@ class OutsideBundle(OutsideDevice):
         if not all(one.active and one.short for one in bundles):
             raise AdapterError("it is configured by hand, with a bundle that is active and has the short timeout")
 
-    def members(self, host: Host, bundle: str) -> Sequence[Member]:
+    def members(self, host: Host, bundle: str) -> Sequence[LagMember]:
         """What it shows of its bundle, whatever that is called here. Raises AdapterError, also where it shows a port in
         it that the profile has elsewhere: one of the two is not as the other says."""
         del host, bundle
         shown = [
-            Member(self._ours(one.port), one.in_use, one.partner) for one in self._ask().members(self._bundle.name)
+            LagMember(self._ours(one.port), one.in_use, one.partner) for one in self._ask().members(self._bundle.name)
         ]
         strange = [one.port for one in shown if one.port not in self._bundle.ports]
         if strange:
@@ -184,11 +184,17 @@ class OutsideAdapter:
     needs_root = True
 
     def __init__(
-        self, identity: Identity, told: Told, *, dialect: Dialect | None = None, names: Mapping[str, str] | None = None,
-        ageing: float | None = None, bundle: Bundle | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        identity: Identity,
+        timers: AgentTimers,
+        *,
+        dialect: Dialect | None = None,
+        names: Mapping[str, str] | None = None,
+        ageing: float | None = None,
+        bundle: Bundle | None = None,
+    ) -> None:
         self._identity = identity
-        self._told = told
+        self._told = timers
         self._dialect = dialect
         self._names = names or {}
         self._ageing = ageing

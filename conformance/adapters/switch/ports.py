@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import Known, Told
-from conformance.adapters.interface import AdapterError, BridgeWish, Port
+from conformance.adapters.discovery import AgentTimers, LldpNeighbour
+from conformance.adapters.interface import AdapterError, BridgeConfig, Port
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, Device
 from conformance.adapters.switch.dialect import Dialect
-from conformance.adapters.views import Counters, Station
+from conformance.adapters.views import Counters, FdbEntry
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 
@@ -27,10 +27,10 @@ class SwitchPorts:
     shortest_ageing = 10.0
     """The lower end of the standard's range (IEEE 802.1Q-2018 Table 8-6); the device itself takes any."""
 
-    def __init__(self, lab: Lab, dialect: Dialect, told: Told) -> None:
+    def __init__(self, lab: Lab, dialect: Dialect, timers: AgentTimers) -> None:
         self.lab = lab
         self._dialect = dialect
-        self._told = told
+        self._told = timers
         self._devices: dict[str, Device] = {}
         self._consoles: dict[str, Console] = {}
         self._name = ""
@@ -47,22 +47,29 @@ class SwitchPorts:
         return cabled_ports(self.lab)
 
     # --- bridges ----------------------------------------------------------------------------------------------
-    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+    def bridge(self, host: Host, configs: Sequence[BridgeConfig]) -> None:
         """Tell the switch to make them, each read back. Raises AdapterError."""
         place = list(self.lab.hosts).index(host.name)
-        for number, wish in enumerate(wishes):
-            if wish.spanning == "rstp":
+        for number, config in enumerate(configs):
+            if config.spanning == "rstp":
                 raise AdapterError("it has no RSTP")
             self._consoles[host.name].apply(
-                "bridge", name=wish.name, ports=list(wish.ports), mac=_mac(place, number), ageing=wish.ageing,
-                spanning=wish.spanning, hello=wish.hello, max_age=wish.max_age, forward_delay=wish.forward_delay,
-                priority=wish.priority,
-            )  # fmt: skip
-        for wish in wishes:
-            for port in wish.ports:
+                "bridge",
+                name=config.name,
+                ports=list(config.ports),
+                mac=_mac(place, number),
+                ageing=config.ageing,
+                spanning=config.spanning,
+                hello=config.hello,
+                max_age=config.max_age,
+                forward_delay=config.forward_delay,
+                priority=config.priority,
+            )
+        for config in configs:
+            for port in config.ports:
                 link.await_link(host.namespace, port)
 
-    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+    def stations(self, host: Host, bridge: str) -> Sequence[FdbEntry]:
         """Its MAC address table."""
         return self._consoles[host.name].stations(bridge)
 
@@ -72,7 +79,7 @@ class SwitchPorts:
         return self._consoles[host.name].counters()
 
     # --- LLDP -------------------------------------------------------------------------------------------------
-    def told(self) -> Told:
+    def timers(self) -> AgentTimers:
         """What its agent is told."""
         return self._told
 
@@ -84,7 +91,7 @@ class SwitchPorts:
         for port in self.ports():
             self.administer(port, on=True)
 
-    def neighbours(self, port: Port) -> Sequence[Known]:
+    def neighbours(self, port: Port) -> Sequence[LldpNeighbour]:
         """What it shows on a port."""
         return self._consoles[port.host].neighbours(port.name)
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from conformance.adapters.interface import Address, Interface
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
-from conformance.adapters.linux.network import INTERFACE, Lease, Network, mac_of
+from conformance.adapters.linux.network import INTERFACE, Allocation, Network, mac_of
 from conformance.adapters.linux.pool import Pool
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, USER, Device
 from conformance.adapters.switch.dialect import Dialect
-from conformance.adapters.views import Binding
+from conformance.adapters.views import NeighbourEntry
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 
@@ -43,7 +43,7 @@ class Switched(Network):
         """A session in the account of the operator. Raises AdapterError."""
         return Console.to(self._devices[host.name], self._tables, OPERATOR)
 
-    def bindings(self, host: Host) -> Sequence[Binding]:
+    def bindings(self, host: Host) -> Sequence[NeighbourEntry]:
         """What the switch shows of the stations that it has resolved, in the account of its operator."""
         tables = self.operator(host)
         try:
@@ -82,18 +82,20 @@ class SwitchNetwork(Switched, BridgeNetwork):
             for (protocol, _), address in zip(FAMILIES, gateway_addresses(host), strict=True):
                 router.apply("gateway", port=BRIDGE, protocol=protocol, address=str(address))
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """Plug a cable into a port that is down, and have the switch bring the port up. Raises AdapterError."""
-        host = lease.host
-        cable = rtnetlink.veth(lease.port, INTERFACE, lease.namespace.descriptor, mtu=lease.mtu, far_mac=lease.mac)
+        host = allocation.host
+        cable = rtnetlink.veth(
+            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
+        )
         netlink.transact(host.namespace, [cable])
-        netlink.transact(host.namespace, [rtnetlink.quiet(lease.port), rtnetlink.enslave(lease.port, BRIDGE)])
-        self._routers[host.name].apply("port", port=lease.port, description=lease.name)
+        netlink.transact(host.namespace, [rtnetlink.quiet(allocation.port), rtnetlink.enslave(allocation.port, BRIDGE)])
+        self._routers[host.name].apply("port", port=allocation.port, description=allocation.name)
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """Have the switch take the port down, then unplug the cable. Raises AdapterError."""
-        self._routers[lease.host.name].revert("port", port=lease.port, description=lease.name)
-        super().disconnect(lease)
+        self._routers[allocation.host.name].revert("port", port=allocation.port, description=allocation.name)
+        super().disconnect(allocation)
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """The switch's own view of its bridge, as rows."""

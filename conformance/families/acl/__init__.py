@@ -21,7 +21,7 @@ FAMILY = Family(
             module=f"{__name__}.scenario",
             waits=12.0,
             steady=True,
-            crowded=True,
+            many=True,
         ),
     ),
 )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.families.acl.evidence import Bits, Tried, tried
+from conformance.families.acl.evidence import Bits, Result, result
 from conformance.families.acl.evidence_rejections import false_reports, false_resets
 from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
 
 
-def _found(case: Case) -> Tried:
-    return tried(case, case.parameters["family"], case.parameters["protocol"])  # type: ignore[arg-type]
+def _found(case: Case) -> Result:
+    return result(case, case.parameters["family"], case.parameters["protocol"])  # type: ignore[arg-type]
 
 
-def kept_back(case: Case, found: Tried, denied: Bits, expected: str) -> None:
+def kept_back(case: Case, found: Result, denied: Bits, expected: str) -> None:
     """Nothing of the cells `denied` got through; what did is shown with its frame, and all of it as a grid."""
     case.window("policy")
     case.require(denied.any(), "the policy denies no such cell")
@@ -33,7 +33,7 @@ def kept_back(case: Case, found: Tried, denied: Bits, expected: str) -> None:
     _faces(case, found, denied & ~leaks)
 
 
-def _faces(case: Case, found: Tried, denied: Bits) -> None:
+def _faces(case: Case, found: Result, denied: Bits) -> None:
     """How denials end, each face apart, as figures."""
     for name, word in (
         ("refused", "rejected"),
@@ -89,7 +89,7 @@ def test_allowed(case: Case) -> None:
 @check("acl.ipv6-parity", scenario="policy", protocol=PROTOCOLS)
 def test_ipv6_parity(case: Case) -> None:
     """The same policy means the same over IPv6 as over IPv4."""
-    four, six = (tried(case, family, case.parameters["protocol"]) for family in FAMILIES)  # type: ignore[arg-type]
+    four, six = (result(case, family, case.parameters["protocol"]) for family in FAMILIES)  # type: ignore[arg-type]
     same = (four.expected.allowed == six.expected.allowed) & six.apart
     differs = same & (four.passed != six.passed)
     expected = "what passes over IPv6 is what passes over IPv4"
@@ -99,7 +99,7 @@ def test_ipv6_parity(case: Case) -> None:
     case.show(six.grid(differs))
 
 
-def _difference(four: Tried, six: Tried, differs: Bits) -> str:
+def _difference(four: Result, six: Result, differs: Bits) -> str:
     cells = np.argwhere(differs).tolist()
     if not cells:
         return "the same"
@@ -111,7 +111,7 @@ def _difference(four: Tried, six: Tried, differs: Bits) -> str:
     )
 
 
-def _frames(found: Tried, differs: Bits) -> list[int]:
+def _frames(found: Result, differs: Bits) -> list[int]:
     return [int(row) + 1 for row in found.first[differs] if row >= 0]
 
 
@@ -128,7 +128,7 @@ def test_reject_honest(case: Case) -> None:
         for row, words in (*wrong_reports, *wrong_resets):
             case.expect(False, expected=expected, seen=f"{endpoint.name}: {words}", frames=[row + 1])
     for protocol in PROTOCOLS:
-        found = tried(case, case.family, protocol)  # type: ignore[arg-type]
+        found = result(case, case.family, protocol)  # type: ignore[arg-type]
         for cell in np.argwhere(~found.expected.allowed & found.table("answered") & ~found.passed).tolist():
             words = f"{found.name(cell)} did not arrive, and was answered"
             case.expect(False, expected="what is denied is answered by nobody", seen=words)

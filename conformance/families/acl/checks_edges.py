@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.families.acl.evidence import tried
+from conformance.families.acl.evidence import result
 from conformance.families.acl.evidence_crafted import Rows, allowed, arrived, numbers, plain_control, quoting, sent
 from conformance.judging.case import Case
 from conformance.judging.flows import rows_of, taps_of
@@ -14,7 +14,7 @@ from conformance.recording.model import Flow
 
 def _in_force(case: Case, protocol: str) -> None:
     """Precondition: the policy denies this protocol at all; whether it must is another requirement's question."""
-    found = tried(case, case.family, protocol)  # type: ignore[arg-type]
+    found = result(case, case.family, protocol)  # type: ignore[arg-type]
     denied = ~found.expected.allowed & found.apart
     case.require((denied & found.passed).sum() * 2 < denied.sum(), "the policy is not in force for this at all")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from conformance.judging.case import Case
 from conformance.policy.document import Policy, Protocol
-from conformance.policy.truth import Opening, Party, Table, fate, table
+from conformance.policy.truth import Opening, Peer, Table, decision_on, table
 from conformance.recording import matrix as matrices
 from conformance.recording.model import Matrix
 from conformance.recording.store import Recording
@@ -28,7 +28,7 @@ GRID_ROWS: Final = 12
 
 
 @dataclass(frozen=True)
-class Tried:
+class Result:
     """One family and protocol of a mesh, judged against the policy that was in force.
 
     Every table has the shape (ports, sources, targets). `first` holds, for each cell, the row of the first frame that
@@ -38,7 +38,7 @@ class Tried:
     matrix: Matrix
     protocol: Protocol
     policy: Policy
-    parties: tuple[Party, ...]
+    peers: tuple[Peer, ...]
     expected: Table
     first: NDArray[np.int64]
 
@@ -60,20 +60,20 @@ class Tried:
     @cached_property
     def apart(self) -> Bits:
         """The cells that were probed."""
-        size = len(self.parties)
+        size = len(self.peers)
         return np.broadcast_to(~np.eye(size, dtype=np.bool_), (len(self.ports), size, size))
 
     def name(self, cell: Sequence[int]) -> str:
         """A cell in words: protocol, port, source, target."""
         port, source, target = cell
         wire = self.protocol if self.protocol == "icmp" else f"{self.protocol}/{self.ports[port]}"
-        return f"{wire} {self.parties[source].name} -> {self.parties[target].name}"
+        return f"{wire} {self.peers[source].name} -> {self.peers[target].name}"
 
     def rule(self, cell: Sequence[int]) -> str:
         """Which rules decide a cell, in words."""
         port, source, target = cell
         opening = Opening(4 if self.matrix.family == "ipv4" else 6, self.protocol, self.ports[port])
-        found = fate(self.policy, self.parties[source], self.parties[target], opening)
+        found = decision_on(self.policy, self.peers[source], self.peers[target], opening)
         return ", ".join(f"{side} {one.rule or 'ungoverned'}" for side, one in zip(found._fields, found, strict=True))
 
     def end(self, cell: Sequence[int]) -> str:
@@ -88,7 +88,7 @@ class Tried:
         """The differing cells as a grid for each port: L leaks, x is kept back, . is as the policy says, a space was
         not asked for. Rows are sources, columns targets in the same order; rows without a difference are left out."""
         lines = []
-        size = len(self.parties)
+        size = len(self.peers)
         for port, layer in enumerate(differs):
             if not layer.any():
                 continue
@@ -99,7 +99,7 @@ class Tried:
             lines.append(f"{'':>12} {''.join(str((number + 1) % 10) for number in range(size))}")
             for row in rows[:GRID_ROWS]:
                 cells = "".join(self._letter(layer, port, row, column) for column in range(size))
-                lines.append(f"{row + 1:>3} {self.parties[row].name:>8} {cells}")
+                lines.append(f"{row + 1:>3} {self.peers[row].name:>8} {cells}")
             if len(rows) > GRID_ROWS:
                 lines.append(f"... and {len(rows) - GRID_ROWS} rows more")
         return lines
@@ -112,7 +112,7 @@ class Tried:
         return "x" if self.expected.allowed[port, row, column] else "L"
 
 
-def tried(case: Case, family: str, protocol: Protocol) -> Tried:
+def result(case: Case, family: str, protocol: Protocol) -> Result:
     """The mesh of the scenario's first policy in one family and protocol. Requires that every endpoint was seen.
 
     Requires as well that no tap lost frames, that what a server had was seen on its tap, and that every endpoint's tap
@@ -124,46 +124,46 @@ def tried(case: Case, family: str, protocol: Protocol) -> Tried:
     delivered = found.table("delivered")
     unseen = delivered & (found.first < 0)
     case.require(not unseen.any(), f"{int(unseen.sum())} probes were delivered and not seen on the target's own tap")
-    seen = np.zeros(len(found.parties), dtype=np.bool_)
+    seen = np.zeros(len(found.peers), dtype=np.bool_)
     for other in ("tcp", "udp", "icmp"):
         one = _remembered(case, family, other)
         seen |= ((one.first >= 0) & one.expected.allowed).any(axis=(0, 1))
-    silent = [party.name for party, heard in zip(found.parties, seen, strict=True) if not heard]
+    silent = [peer.name for peer, heard in zip(found.peers, seen, strict=True) if not heard]
     case.require(
         not silent, f"nothing that is allowed over {family} was seen at {', '.join(silent)}: no absence is proved"
     )
     return found
 
 
-def _remembered(case: Case, family: str, protocol: Protocol) -> Tried:
+def _remembered(case: Case, family: str, protocol: Protocol) -> Result:
     key = "tried", family, protocol
     memory = case.recording.memory
     if key not in memory:
         memory[key] = _tried(case, family, protocol)
-    found: Tried = memory[key]
+    found: Result = memory[key]
     return found
 
 
-def _tried(case: Case, family: str, protocol: Protocol) -> Tried:
+def _tried(case: Case, family: str, protocol: Protocol) -> Result:
     record = case.recording.record
     meshes = [one for one in record.matrices if one.purpose == "policy" and one.family == family]
     wanted = [one for one in meshes if protocol in one.protocols]
     case.require(wanted and record.policies, f"the scenario tried no mesh of {protocol} over {family}")
     matrix, policy = wanted[0], record.policies[0]
-    parties = parties_of(case.recording)
-    ends = tuple(parties[name] for name in matrix.names)
+    peers = parties_of(case.recording)
+    ends = tuple(peers[name] for name in matrix.names)
     version = 4 if family == "ipv4" else 6
-    return Tried(
+    return Result(
         matrix, protocol, policy, ends,
         table(policy, ends, version, protocol, matrix.ports),
         _first_frames(case, matrix, protocol),
     )  # fmt: skip
 
 
-def parties_of(recording: Recording) -> dict[str, Party]:
+def parties_of(recording: Recording) -> dict[str, Peer]:
     """Every endpoint, and the external client, as the policy sees them, by name."""
     found = {
-        endpoint.name: Party(
+        endpoint.name: Peer(
             endpoint.name,
             endpoint.labels,
             tuple(ip_address(one.address) for one in endpoint.kernel.addresses if one.scope == "global"),
@@ -171,7 +171,7 @@ def parties_of(recording: Recording) -> dict[str, Party]:
         for endpoint in recording.record.endpoints
     }
     client = recording.record.testbed.client
-    return {**found, "client": Party("client", None, (client.ipv4, client.ipv6))}
+    return {**found, "client": Peer("client", None, (client.ipv4, client.ipv6))}
 
 
 def _first_frames(case: Case, matrix: Matrix, protocol: Protocol) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from conformance.families.acl.evidence import parties_of
 from conformance.judging.case import Case
 from conformance.judging.flows import rows_of, taps_of
-from conformance.policy.truth import Opening, Party, fate
+from conformance.policy.truth import Opening, Peer, decision_on
 from conformance.protocols.marker import MARKER, mark
 from conformance.recording.model import Flow
 
@@ -21,12 +21,12 @@ Rows = NDArray[np.int64]
 
 def allowed(case: Case, flow: Flow) -> bool:
     """What the first policy of the recording says of a flow, from the address that it was sent from."""
-    parties = parties_of(case.recording)
-    source, target = parties[flow.source], parties[flow.target]
+    peers = parties_of(case.recording)
+    source, target = peers[flow.source], peers[flow.target]
     if source.labels is None and flow.local is not None:
-        source = Party(source.name, None, (ip_address(flow.local.address),))
+        source = Peer(source.name, None, (ip_address(flow.local.address),))
     opening = Opening(4 if flow.family == "ipv4" else 6, flow.protocol, flow.dialled.port)  # type: ignore[arg-type]
-    return fate(case.recording.record.policies[0], source, target, opening).allowed
+    return decision_on(case.recording.record.policies[0], source, target, opening).allowed
 
 
 def arrived(case: Case, flow: Flow) -> Rows:

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from conformance import limits
 from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.filtered import TABLE, Filtered, Version
-from conformance.adapters.linux.network import Lease
+from conformance.adapters.linux.network import Allocation
 from conformance.lab import nftables as nft
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables.expression import extension_header
@@ -131,7 +131,7 @@ class AttachedUnfiltered(Filtered):
     def compiled(self, host: Host, policy: Policy) -> nft.Table:
         """With a set of those that are known."""
         made = super().compiled(host, policy)
-        known = [lease for _, lease in self.members.values()]
+        known = [allocation for _, allocation in self.members.values()]
         sets = tuple(self.set_of("known", version, known) for version in self.versions)
         here = nft.out_interface(host.uplink, negate=True)
         strangers = (
@@ -154,9 +154,9 @@ class AttachedUnfiltered(Filtered):
             self._tell(endpoint.handle)
         return endpoint
 
-    def _tell(self, lease: Lease) -> None:
+    def _tell(self, allocation: Allocation) -> None:
         for one in self.lab.hosts.values():
-            sets = (self.set_of("known", version, [lease]) for version in self.versions)
+            sets = (self.set_of("known", version, [allocation]) for version in self.versions)
             nft.add_elements(one.namespace, nft.Table(self.family, TABLE), *sets)
 
 
@@ -177,18 +177,20 @@ class PublishedPass(Filtered):
         """With a rule for what was translated, before all others."""
         return first_of_all(super().compiled(host, policy), nft.Rule(nft.accept(), (nft.translated(),), PLANTED))
 
-    def learn(self, lease: Lease) -> None:
+    def learn(self, allocation: Allocation) -> None:
         """And publish its port, where it is the first database of its host."""
-        super().learn(lease)
-        if lease.labels.get("tier") != "db" or lease.host.name in self._publishing:
+        super().learn(allocation)
+        if allocation.labels.get("tier") != "db" or allocation.host.name in self._publishing:
             return
-        self._publishing.add(lease.host.name)
-        for address in lease.addresses:
-            own = (lease.host.ipv4, lease.host.ipv6)[address.version == 6]
+        self._publishing.add(allocation.host.name)
+        for address in allocation.addresses:
+            own = (allocation.host.ipv4, allocation.host.ipv6)[address.version == 6]
             dialled = (nft.destination(ip_network(own.ip)), nft.transport("udp"), nft.destination_port(OPERATORS))
             rule = nft.Rule(nft.destination_nat(address.ip), dialled, f"{PLANTED} publication")
             chain = nft.Chain("prerouting", (rule,), type="nat", hook="prerouting", priority=-100)
-            nft.install(lease.host.namespace, nft.Table("ip" if address.version == 4 else "ip6", "published", (chain,)))
+            nft.install(
+                allocation.host.namespace, nft.Table("ip" if address.version == 4 else "ip6", "published", (chain,))
+            )
 
     def __init__(self, lab: Lab) -> None:
         self._publishing: set[str] = set()
@@ -228,10 +230,10 @@ class OneCellLeaks(Filtered):
         empty = tuple(nft.AddressSet(f"{name}-{version}", version) for name in LEAK for version in self.versions)
         return first_of_all(replace(made, sets=(*made.sets, *empty)), *leaks)
 
-    def learn(self, lease: Lease) -> None:
+    def learn(self, allocation: Allocation) -> None:
         """And tell the rule who the two are."""
-        super().learn(lease)
-        if lease.name in LEAK:
+        super().learn(allocation)
+        if allocation.name in LEAK:
             for host in self.lab.hosts.values():
-                sets = (self.set_of(lease.name, version, [lease]) for version in self.versions)
+                sets = (self.set_of(allocation.name, version, [allocation]) for version in self.versions)
                 nft.add_elements(host.namespace, nft.Table(self.family, TABLE), *sets)

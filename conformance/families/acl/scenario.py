@@ -22,7 +22,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.limits import ANSWER
 from conformance.policy.document import Policy, load
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.recording.matrix import packed
 from conformance.recording.model import Family, Matrix
 
@@ -32,64 +32,64 @@ PORTS: Final = (53, 80, 5432)
 TABLES: Final = ("answered", "delivered", "refused", "unreachable", "translated", "diverted")
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Apply, attach, and try everything."""
-    policy = load(POLICY).placed(stage.lab.testbed)
-    apply(stage, policy)
-    stage.attach_all(list(cast(stage, policy, stage.profile.endpoints)))
-    with stage.window("policy"):
+    policy = load(POLICY).placed(context.lab.testbed)
+    apply(context, policy)
+    context.attach_all(list(population(context, policy, context.profile.endpoints)))
+    with context.window("policy"):
         with descriptors(), ThreadPoolExecutor(2) as threads:
-            tasks = threads.submit(mesh_of, stage, "policy"), threads.submit(edges, stage, policy)
+            tasks = threads.submit(mesh_of, context, "policy"), threads.submit(edges, context, policy)
         for task in tasks:
             task.result()
-        late(stage)
-        stage.snapshot_hosts("after", tracked=False)
-        if again(stage):
-            stage.snapshot_hosts("restarted", tracked=False)
-    change(stage, policy, partial(apply, stage))
-    stage.snapshot_hosts("changed", tracked=False)
+        late(context)
+        context.snapshot_hosts("after", tracked=False)
+        if again(context):
+            context.snapshot_hosts("restarted", tracked=False)
+    change(context, policy, partial(apply, context))
+    context.snapshot_hosts("changed", tracked=False)
 
 
-def apply(stage: Stage, policy: Policy) -> None:
+def apply(context: Context, policy: Policy) -> None:
     """Put a policy in force, and write down when that was asked for and when it was said to be done."""
-    if not isinstance(stage.subject, Filtering):
+    if not isinstance(context.subject, Filtering):
         raise AdapterError("the profile claims policy, but its adapter cannot apply one")
-    stage.policies.append(policy)
-    stage.event("policy", policy.name)
-    stage.subject.apply(policy)
-    stage.event("policy-applied", policy.name)
+    context.policies.append(policy)
+    context.event("policy", policy.name)
+    context.subject.apply(policy)
+    context.event("policy-applied", policy.name)
 
 
-def cast(stage: Stage, policy: Policy, count: int) -> Iterator[tuple[Host, Attachment]]:
+def population(context: Context, policy: Policy, count: int) -> Iterator[tuple[Host, Attachment]]:
     """So many endpoints, labelled as the policy has it, every kind on every host."""
-    hosts = stage.hosts
+    hosts = context.hosts
     for number in range(count):
         turn, place = divmod(number, len(policy.population))
         labels = policy.population[place]
         kind = next(iter(labels.values()), "e")
-        offered = (("tcp", OPERATORS), ("udp", OPERATORS)) if kind == "db" and "publish" in stage.claims else ()
+        offered = (("tcp", OPERATORS), ("udp", OPERATORS)) if kind == "db" and "publish" in context.claims else ()
         made = Attachment(f"{kind}{number + 1:02}", offered, labels=labels, tenant=labels.get("tenant", ""))
         yield hosts[(place + turn) % len(hosts)], made
 
 
-def mesh_of(stage: Stage, purpose: str) -> None:
+def mesh_of(context: Context, purpose: str) -> None:
     """Every ordered pair of endpoints, over every family, protocol and port."""
     wanted = []
-    for family in stage.families:
-        ends = ends_of(stage, family)
+    for family in context.families:
+        ends = ends_of(context, family)
         wanted += [Wanted(ends, PORTS, ("tcp", "udp"), family), Wanted(ends, (0,), ("icmp",), family)]
     began = time.time_ns()
     found = meshes(wanted, ANSWER)
     ended = time.time_ns()
     for one, result in zip(wanted, found, strict=True):
-        stage.matrices.append(matrix(purpose, [address for _, _, address in one.endpoints], result, (began, ended)))
+        context.matrices.append(matrix(purpose, [address for _, _, address in one.endpoints], result, (began, ended)))
 
 
-def ends_of(stage: Stage, family: Family) -> list[tuple[str, Namespace, str]]:
+def ends_of(context: Context, family: Family) -> list[tuple[str, Namespace, str]]:
     """Name, namespace and first address of every endpoint. Raises AdapterError where one has none."""
     found = []
-    for endpoint in stage.endpoints.values():
-        addresses = stage.addresses(endpoint, family)
+    for endpoint in context.endpoints.values():
+        addresses = context.addresses(endpoint, family)
         if not addresses:
             raise AdapterError(f"{endpoint.name} has no {family} address")
         found.append((endpoint.name, endpoint.namespace, str(addresses[0])))

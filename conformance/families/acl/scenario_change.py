@@ -26,7 +26,7 @@ from conformance.lab.lab import Host
 from conformance.policy.document import Policy, Rule
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.provoking.silence import keep_silent
 from conformance.recording.model import Family, Flow, Socket
 
@@ -49,13 +49,13 @@ class Stream:
     port: int
 
 
-def stream(stage: Stage, purpose: str, source: Endpoint, target: tuple[str, Address], port: int = PORT) -> Stream:
+def stream(context: Context, purpose: str, source: Endpoint, target: tuple[str, Address], port: int = PORT) -> Stream:
     """A stream from the first own address of `source` to `target` (name and address)."""
     name, far = target
     family: Family = "ipv4" if far.version == 4 else "ipv6"
-    near = stage.addresses(source, family)[0]
+    near = context.addresses(source, family)[0]
     flow = Flow(
-        id=stage.number(), purpose=purpose, path="same-host", protocol="udp", family=family, source=source.name,
+        id=context.number(), purpose=purpose, path="same-host", protocol="udp", family=family, source=source.name,
         target=name, dialled=Socket(address=str(far), port=port), local=Socket(address=str(near), port=0),
         status="timeout",
     )  # fmt: skip
@@ -69,7 +69,7 @@ class Progress:
 
 
 @contextmanager
-def running(stage: Stage, streams: Sequence[Stream]) -> Iterator[Progress]:
+def running(context: Context, streams: Sequence[Stream]) -> Iterator[Progress]:
     """All streams, in a thread of their own, until the context ends; then they are in the record."""
     progress = Progress()
     end = threading.Event()
@@ -83,7 +83,7 @@ def running(stage: Stage, streams: Sequence[Stream]) -> Iterator[Progress]:
         finally:
             end.set()
             thread.join()
-    stage.flows.extend(one.flow.model_copy(update={"sent_ns": began, "done_ns": time.time_ns()}) for one in streams)
+    context.flows.extend(one.flow.model_copy(update={"sent_ns": began, "done_ns": time.time_ns()}) for one in streams)
 
 
 def _send(
@@ -102,54 +102,56 @@ def _send(
 
 
 # --- while an endpoint attaches -----------------------------------------------------------------------------------
-def late(stage: Stage) -> None:
+def late(context: Context) -> None:
     """One more application attaches, at addresses that are known before: its neighbours already send to it."""
-    host = stage.hosts[0]
-    wishes = tuple(_free(stage, host, family) for family in stage.families)
+    host = context.hosts[0]
+    wanted = tuple(_free(context, host, family) for family in context.families)
     streams = []
-    for wish in wishes:
+    for one_wanted in wanted:
         for purpose, name in (("late-denied", "db"), ("late-allowed", "web")):
-            streams += [stream(stage, purpose, one, ("late", wish.ip)) for one in tier(stage, name, host.name)[:1]]
-    with running(stage, streams):
+            streams += [
+                stream(context, purpose, one, ("late", one_wanted.ip)) for one in tier(context, name, host.name)[:1]
+            ]
+    with running(context, streams):
         try:
-            endpoint = stage.attach(host, Attachment("late", addresses=wishes, labels={"tier": "app"}))
+            endpoint = context.attach(host, Attachment("late", addresses=wanted, labels={"tier": "app"}))
         except AdapterError as refusal:
-            stage.event("late-impossible", "late", problem=str(refusal))
+            context.event("late-impossible", "late", problem=str(refusal))
             return
-        for wish in wishes:
-            with _receiver(endpoint, wish.ip) as receiver:
+        for one_wanted in wanted:
+            with _receiver(endpoint, one_wanted.ip) as receiver:
                 _await(receiver, limits.RESOLUTION)
         keep_silent(limits.STREAM_AFTER)
 
 
-def _free(stage: Stage, host: Host, family: Family) -> Interface:
+def _free(context: Context, host: Host, family: Family) -> Interface:
     """An address that nobody has, of the prefix that the host's other endpoints are in: on the segment, or behind the
     host."""
     pool, workload = (host.pool_ipv4, host.workload_ipv4) if family == "ipv4" else (host.pool_ipv6, host.workload_ipv6)
-    known = next(one for one in stage.endpoints.values() if one.host == host.name)
-    prefix = pool if stage.addresses(known, family)[0] in pool else workload
+    known = next(one for one in context.endpoints.values() if one.host == host.name)
+    prefix = pool if context.addresses(known, family)[0] in pool else workload
     return ip_interface(f"{prefix[min(200, prefix.num_addresses - 3)]}/{prefix.max_prefixlen}")
 
 
 # --- while it is restarted ----------------------------------------------------------------------------------------
-def again(stage: Stage) -> bool:
+def again(context: Context) -> bool:
     """Restart what enforces the policy on the first host, under traffic there; False where its adapter cannot."""
-    if not isinstance(stage.subject, Restarting):
+    if not isinstance(context.subject, Restarting):
         return False
-    host = stage.hosts[0]
-    target = tier(stage, "app", host.name)[0]
-    places = [stage.addresses(target, family)[0] for family in stage.families]
+    host = context.hosts[0]
+    target = tier(context, "app", host.name)[0]
+    places = [context.addresses(target, family)[0] for family in context.families]
     streams = [
-        stream(stage, purpose, one, (target.name, place))
+        stream(context, purpose, one, (target.name, place))
         for place in places
         for purpose, name in (("restart-denied", "db"), ("restart-allowed", "web"))
-        for one in tier(stage, name, host.name)[:1]
+        for one in tier(context, name, host.name)[:1]
     ]
-    with running(stage, streams):
+    with running(context, streams):
         _await_all(target, places)
-        stage.event("restart", host.name)
-        stage.subject.restart(host)
-        stage.event("restarted", host.name)
+        context.event("restart", host.name)
+        context.subject.restart(host)
+        context.event("restarted", host.name)
         _await_all(target, places)
     return True
 
@@ -179,32 +181,32 @@ def turned(policy: Policy) -> Policy:
     return policy.model_copy(update={"name": f"{policy.name}-turned", "rules": (*rules, opened)})
 
 
-def change(stage: Stage, policy: Policy, apply: Callable[[Policy], None]) -> None:
+def change(context: Context, policy: Policy, apply: Callable[[Policy], None]) -> None:
     """Turn the policy round under traffic: what was allowed is denied, what was denied allowed, the rest goes on."""
-    web, others, app = tier(stage, "web"), tier(stage, "web")[1], tier(stage, "app")[0]
-    for family in stage.families[:1]:
-        here, there = (stage.addresses(one, family)[0] for one in (web[0], app))
-        held = stage.engine.hold(
+    web, others, app = tier(context, "web"), tier(context, "web")[1], tier(context, "app")[0]
+    for family in context.families[:1]:
+        here, there = (context.addresses(one, family)[0] for one in (web[0], app))
+        held = context.engine.hold(
             [
                 Probe(
-                    id=stage.number(), purpose="established", path="same-host", protocol="tcp", family=family,
+                    id=context.number(), purpose="established", path="same-host", protocol="tcp", family=family,
                     source=web[0].name, namespace=web[0].namespace, target=app.name, destination=str(there), port=OPEN,
                 )
             ],
             limits.ANSWER,
         )  # fmt: skip
         streams = [
-            stream(stage, "turned-denied", web[0], (app.name, there)),
-            stream(stage, "turned-allowed", app, (web[0].name, here)),
-            stream(stage, "untouched", others, (web[0].name, here), port=53),
+            stream(context, "turned-denied", web[0], (app.name, there)),
+            stream(context, "turned-allowed", app, (web[0].name, here)),
+            stream(context, "untouched", others, (web[0].name, here), port=53),
         ]
-        with _receiver(web[0], here) as opened, _receiver(app, there) as closed, running(stage, streams) as far:
+        with _receiver(web[0], here) as opened, _receiver(app, there) as closed, running(context, streams) as far:
             keep_silent(limits.STREAM_AFTER)
             apply(turned(policy))
             _await(opened, limits.POLICY_EFFECT)
-            stage.event("turned-seen", ended=_await_silence(closed, far, limits.POLICY_EFFECT))
-        again = {stage.number(): one for one in held}
-        stage.flows.extend(stage.engine.resume(again, limits.ANSWER, from_server=False))
+            context.event("turned-seen", ended=_await_silence(closed, far, limits.POLICY_EFFECT))
+        again = {context.number(): one for one in held}
+        context.flows.extend(context.engine.resume(again, limits.ANSWER, from_server=False))
 
 
 def _receiver(endpoint: Endpoint, address: Address) -> socket.socket:

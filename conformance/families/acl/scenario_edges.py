@@ -22,7 +22,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.policy.document import Policy
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.recording.model import Family, Flow, FlowProtocol, Path, Socket
 
 FIRST, LAST = 8000, 8009
@@ -48,7 +48,7 @@ ERRORS: Final[dict[Family, tuple[tuple[int, int, int], ...]]] = {
 class Pair:
     """Two stations between which forms are tried, in one family: sender and receiver with their addresses."""
 
-    stage: Stage
+    context: Context
     family: Family
     path: Path
     source: Endpoint
@@ -59,7 +59,7 @@ class Pair:
     def flow(self, purpose: str, form: str, *, port: int, sport: int, number: int = 0) -> Flow:
         """The record of a crafted flow, as it was sent."""
         return Flow(
-            id=self.stage.number(), purpose=purpose, path=self.path, family=self.family, detail=form, number=number,
+            id=self.context.number(), purpose=purpose, path=self.path, family=self.family, detail=form, number=number,
             protocol={crafted.UDP: "udp", crafted.TCP: "tcp"}.get(number, "ip") if number else "udp",
             source=self.source.name, target=self.target.name,
             dialled=Socket(address=str(self.far), port=port), local=Socket(address=str(self.near), port=sport),
@@ -71,72 +71,72 @@ Builder = Callable[[Pair, bytes], list[bytes]]
 """From a UDP datagram to the packets that carry it."""
 
 
-def edges(stage: Stage, policy: Policy) -> None:
+def edges(context: Context, policy: Policy) -> None:
     """Everything of this module at the same time, under one deadline."""
-    pairs = [pair for family in stage.families for pair in _pairs(stage, family)]
-    _serve(stage)
-    operators = _operators(stage, policy)
+    pairs = [pair for family in context.families for pair in _pairs(context, family)]
+    _serve(context)
+    operators = _operators(context, policy)
     crafted = [flow for number, pair in enumerate(pairs) for flow in _send_crafted(pair, number * 400)]
     allowed = [(pair, _send_allowed(pair)) for pair in pairs]
-    exact = [*_ranges(stage, pairs), *_prefixes(stage, operators), *_by_hosts(stage)]
-    stage.run(exact, limits.ANSWER)
+    exact = [*_ranges(context, pairs), *_prefixes(context, operators), *_by_hosts(context)]
+    context.run(exact, limits.ANSWER)
     for pair, packets_ in allowed:
         _report(pair, packets_)
     for flow in crafted:
-        arrival = stage.engine.arrival(flow.id)
+        arrival = context.engine.arrival(flow.id)
         status = "timeout" if arrival is None else "answered"
-        stage.flows.append(flow.model_copy(update={"arrival": arrival, "status": status, "done_ns": time.time_ns()}))
+        context.flows.append(flow.model_copy(update={"arrival": arrival, "status": status, "done_ns": time.time_ns()}))
 
 
-def tier(stage: Stage, name: str, host: str | None = None) -> list[Endpoint]:
+def tier(context: Context, name: str, host: str | None = None) -> list[Endpoint]:
     """The endpoints of a tier that nobody suspects, on one host or on all."""
     return [
         endpoint
-        for endpoint in stage.endpoints.values()
-        if stage.states[endpoint.name].labels == {"tier": name} and host in (None, endpoint.host)
+        for endpoint in context.endpoints.values()
+        if context.states[endpoint.name].labels == {"tier": name} and host in (None, endpoint.host)
     ]
 
 
-def _pairs(stage: Stage, family: Family) -> Iterator[Pair]:
+def _pairs(context: Context, family: Family) -> Iterator[Pair]:
     """From the web to an application, on the same host and on another one."""
-    source = tier(stage, "web")[0]
-    near = stage.addresses(source, family)[0]
+    source = tier(context, "web")[0]
+    near = context.addresses(source, family)[0]
     for path in ("same-host", "cross-host"):
-        for target in tier(stage, "app"):
+        for target in tier(context, "app"):
             if (target.host == source.host) == (path == "same-host"):
-                yield Pair(stage, family, path, source, target, near, stage.addresses(target, family)[0])
+                yield Pair(context, family, path, source, target, near, context.addresses(target, family)[0])
                 break
 
 
-def _serve(stage: Stage) -> None:
-    for endpoint in stage.endpoints.values():
+def _serve(context: Context) -> None:
+    for endpoint in context.endpoints.values():
         tiers = {"app": (SHUT, FIRST, OPEN, LAST, LAST + 1), "web": (OPEN,), "db": (OPERATORS,)}
-        ports = tuple(tiers.get(stage.states[endpoint.name].labels.get("tier", ""), ()))
-        stage.engine.serve(Server(name=endpoint.name, namespace=endpoint.namespace, tcp_ports=ports, udp_ports=ports))
+        ports = tuple(tiers.get(context.states[endpoint.name].labels.get("tier", ""), ()))
+        context.engine.serve(Server(name=endpoint.name, namespace=endpoint.namespace, tcp_ports=ports, udp_ports=ports))
 
 
 # --- ends of ranges and prefixes ----------------------------------------------------------------------------------
-def _ranges(stage: Stage, pairs: Sequence[Pair]) -> Iterator[Probe]:
+def _ranges(context: Context, pairs: Sequence[Pair]) -> Iterator[Probe]:
     """Each end of the range and the port beside it, and the way back."""
     for pair in pairs:
         for protocol in ("tcp", "udp"):
             for port in (SHUT, FIRST, LAST, LAST + 1):
-                yield _probe(stage, pair, protocol, port)
-            back = Pair(stage, pair.family, pair.path, pair.target, pair.source, pair.far, pair.near)
-            yield _probe(stage, back, protocol, OPEN)
+                yield _probe(context, pair, protocol, port)
+            back = Pair(context, pair.family, pair.path, pair.target, pair.source, pair.far, pair.near)
+            yield _probe(context, back, protocol, OPEN)
 
 
-def _probe(stage: Stage, pair: Pair, protocol: FlowProtocol, port: int) -> Probe:
+def _probe(context: Context, pair: Pair, protocol: FlowProtocol, port: int) -> Probe:
     return Probe(
-        id=stage.number(), purpose="exact", path=pair.path, protocol=protocol, family=pair.family,
+        id=context.number(), purpose="exact", path=pair.path, protocol=protocol, family=pair.family,
         source=pair.source.name, namespace=pair.source.namespace, source_address=str(pair.near),
         target=pair.target.name, destination=str(pair.far), port=port,
     )  # fmt: skip
 
 
-def _operators(stage: Stage, policy: Policy) -> dict[Family, list[Address]]:
+def _operators(context: Context, policy: Policy) -> dict[Family, list[Address]]:
     """The client gets the first and the last address of the operators' prefix, and the ones beside them."""
-    client = stage.lab.client
+    client = context.lab.client
     rule = next(rule for rule in policy.rules if rule.name == "db-for-operators")
     found: dict[Family, list[Address]] = {}
     for text in rule.cidr:
@@ -151,40 +151,40 @@ def _operators(stage: Stage, policy: Policy) -> dict[Family, list[Address]]:
     return found
 
 
-def _prefixes(stage: Stage, operators: dict[Family, list[Address]]) -> Iterator[Probe]:
-    for family in stage.families:
-        for target in tier(stage, "db")[:1]:
-            far = str(stage.addresses(target, family)[0])
+def _prefixes(context: Context, operators: dict[Family, list[Address]]) -> Iterator[Probe]:
+    for family in context.families:
+        for target in tier(context, "db")[:1]:
+            far = str(context.addresses(target, family)[0])
             for address in operators.get(family, []):
                 for protocol in ("udp", "tcp"):
                     yield Probe(
-                        id=stage.number(), purpose="exact", path="inbound", protocol=protocol, family=family,
-                        source="client", namespace=stage.lab.client.namespace, source_address=str(address),
+                        id=context.number(), purpose="exact", path="inbound", protocol=protocol, family=family,
+                        source="client", namespace=context.lab.client.namespace, source_address=str(address),
                         target=target.name, destination=far, port=OPERATORS,
                     )  # fmt: skip
 
 
 # --- by way of a host ---------------------------------------------------------------------------------------------
-def _by_hosts(stage: Stage) -> Iterator[Probe]:
+def _by_hosts(context: Context) -> Iterator[Probe]:
     """From the web to the databases' port at every host's address, and at those where a database is published: the
     policy lets no endpoint reach it. The client, who is an operator, may reach what is published."""
-    source = tier(stage, "web")[0]
-    for family in stage.families:
-        near = str(stage.addresses(source, family)[0])
-        for host in stage.hosts:
+    source = tier(context, "web")[0]
+    for family in context.families:
+        near = str(context.addresses(source, family)[0])
+        for host in context.hosts:
             path: Path = "same-host" if host.name == source.host else "cross-host"
             for protocol in ("tcp", "udp"):
                 yield Probe(
-                    id=stage.number(), purpose="by-host", path=path, protocol=protocol, family=family,
+                    id=context.number(), purpose="by-host", path=path, protocol=protocol, family=family,
                     source=source.name, namespace=source.namespace, source_address=near, target=host.name,
-                    destination=str(stage.node_address(host, family)), port=OPERATORS,
+                    destination=str(context.node_address(host, family)), port=OPERATORS,
                 )  # fmt: skip
-        for target in tier(stage, "db"):
-            yield from _published(stage, source, target, family)
+        for target in tier(context, "db"):
+            yield from _published(context, source, target, family)
 
 
-def _published(stage: Stage, source: Endpoint, target: Endpoint, family: Family) -> Iterator[Probe]:
-    client = stage.lab.client
+def _published(context: Context, source: Endpoint, target: Endpoint, family: Family) -> Iterator[Probe]:
+    client = context.lab.client
     path: Path = "published-hairpin" if source.host == target.host else "published"
     for place in target.publications:
         if place.address.version == (4 if family == "ipv4" else 6):
@@ -193,7 +193,7 @@ def _published(stage: Stage, source: Endpoint, target: Endpoint, family: Family)
                 ends.append(("by-host-allowed", "published", client.name, client.namespace))
             for purpose, way, name, namespace in ends:
                 yield Probe(
-                    id=stage.number(), purpose=purpose, path=way, protocol=place.protocol, family=family,  # type: ignore[arg-type]
+                    id=context.number(), purpose=purpose, path=way, protocol=place.protocol, family=family,  # type: ignore[arg-type]
                     source=name, namespace=namespace, target=target.name, destination=str(place.address),
                     port=place.port,
                 )  # fmt: skip
@@ -284,7 +284,7 @@ def _send_allowed(pair: Pair) -> list[bytes]:
             datagram = crafted.udp(pair.near, pair.far, (sport, OPEN), query(flow.id, FILLING))
             sent.append(crafted.ip(pair.near, pair.far, crafted.UDP, datagram))
             _send(sender, sent[-1], pair.far)
-            pair.stage.flows.append(flow.model_copy(update={"sent_ns": time.time_ns()}))
+            pair.context.flows.append(flow.model_copy(update={"sent_ns": time.time_ns()}))
     return sent
 
 

@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from typing import Final
 
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.adapters.linux.routed import Routed
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.recording.model import Record
@@ -27,30 +27,34 @@ _QUEUE: Final = 10_000
 class Tunnelled(Routed):
     """The host still routes; a thread carries packets between the endpoint's tun device and the host's."""
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """Two tun devices, and a route to each address through the host's."""
-        near = lease.host.namespace.call(_tun, lease.port)
-        far = lease.namespace.call(_tun, INTERFACE)
-        for namespace, name in ((lease.host.namespace, lease.port), (lease.namespace, INTERFACE)):
-            link.change(namespace, name, mtu=lease.mtu, txqlen=_QUEUE)
+        near = allocation.host.namespace.call(_tun, allocation.port)
+        far = allocation.namespace.call(_tun, INTERFACE)
+        for namespace, name in ((allocation.host.namespace, allocation.port), (allocation.namespace, INTERFACE)):
+            link.change(namespace, name, mtu=allocation.mtu, txqlen=_QUEUE)
         routes = [
             rtnetlink.route(
-                one.network, link=lease.port, source=str((lease.host.ipv4, lease.host.ipv6)[one.version == 6].ip)
+                one.network,
+                link=allocation.port,
+                source=str((allocation.host.ipv4, allocation.host.ipv6)[one.version == 6].ip),
             )
-            for one in lease.addresses
+            for one in allocation.addresses
         ]
-        netlink.transact(lease.host.namespace, [rtnetlink.quiet(lease.port), rtnetlink.up(lease.port), *routes])
-        threading.Thread(target=_carry, args=(near, far), name=f"tun-{lease.name}", daemon=True).start()
+        netlink.transact(
+            allocation.host.namespace, [rtnetlink.quiet(allocation.port), rtnetlink.up(allocation.port), *routes]
+        )
+        threading.Thread(target=_carry, args=(near, far), name=f"tun-{allocation.name}", daemon=True).start()
 
-    def routes(self, lease: Lease) -> list[netlink.Request]:
+    def routes(self, allocation: Allocation) -> list[netlink.Request]:
         """Everything is at the other end."""
-        everything = [link.everything(str(one.ip)) for one in lease.addresses]
+        everything = [link.everything(str(one.ip)) for one in allocation.addresses]
         return [rtnetlink.route(prefix, link=INTERFACE) for prefix in dict.fromkeys(everything)]
 
-    def disconnect(self, lease: Lease) -> None:
+    def disconnect(self, allocation: Allocation) -> None:
         """Both devices go, and with them the thread."""
-        netlink.transact(lease.namespace, [rtnetlink.delete_link(INTERFACE)])
-        netlink.transact(lease.host.namespace, [rtnetlink.delete_link(lease.port)])
+        netlink.transact(allocation.namespace, [rtnetlink.delete_link(INTERFACE)])
+        netlink.transact(allocation.host.namespace, [rtnetlink.delete_link(allocation.port)])
 
 
 def is_tunnel(record: Record) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from conformance.adapters.interface import BridgeWish
+from conformance.adapters.interface import BridgeConfig
 from conformance.families.bridge.faults_interposer import Flaw
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.stp import frames as stp
@@ -63,12 +63,12 @@ def _twice(frame: bytes) -> list[bytes]:
     return [frame, frame] if frame[12:14] == b"\x08\x00" and frame[0] & 1 else [frame]
 
 
-def _unspanned(bridge: str, wish: BridgeWish) -> BridgeWish:
-    return replace(wish, spanning="off") if wish.name == bridge else wish
+def _unspanned(bridge: str, config: BridgeConfig) -> BridgeConfig:
+    return replace(config, spanning="off") if config.name == bridge else config
 
 
-def _with_hello(seconds: float, wish: BridgeWish) -> BridgeWish:
-    return replace(wish, hello=seconds, max_age=2 * seconds + 2, forward_delay=max(wish.forward_delay, seconds + 2))
+def _with_hello(seconds: float, config: BridgeConfig) -> BridgeConfig:
+    return replace(config, hello=seconds, max_age=2 * seconds + 2, forward_delay=max(config.forward_delay, seconds + 2))
 
 
 def _fault(name: str, title: str, flaw: Flaw, *fails: str, label: str = "", network: str = KERNEL) -> Fault:
@@ -104,9 +104,9 @@ FAULTS = (
            "bridge.table-shown"),
     _fault("miscounts", "its own view has the counters of one port at the next", Flaw(bridge="plain", miscounts=True),
            "bridge.counters-shown"),
-    _fault("loop", "the spanning tree is off in a loop", Flaw(wish=partial(_unspanned, "br-loop")), "stp.loop-broken",
+    _fault("loop", "the spanning tree is off in a loop", Flaw(config=partial(_unspanned, "br-loop")), "stp.loop-broken",
            label="F-STP-02a"),
-    _fault("rare-hello", "BPDUs leave every ten seconds", Flaw(wish=partial(_with_hello, 10.0)), "stp.hello",
+    _fault("rare-hello", "BPDUs leave every ten seconds", Flaw(config=partial(_with_hello, 10.0)), "stp.hello",
            label="F-STP-01a"),
     _fault("snap", "BPDUs have the LLC of SNAP", Flaw(bridge="br-hello", outward=_snap), "stp.bpdu-format",
            "stp.hello", label="F-STP-01c"),

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import BridgeWish, Bridging, Explaining, Port
-from conformance.adapters.views import Counters, Station
+from conformance.adapters.interface import BridgeConfig, Bridging, Explaining, Port
+from conformance.adapters.views import Counters, FdbEntry
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
@@ -38,16 +38,15 @@ def _unchanged(frame: bytes) -> list[bytes]:
 class Flaw:
     """What is wrong with a bridge.
 
-    `wish` changes what is asked of the implementation; everything else is about the bridge called `bridge`. `of_bridge`
-    and `of_port` are settings of the kernel's bridge, by their names in sysfs. A box is put before the ports where
-    `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other port. `pins` is
-    a station that is fixed to the bridge's first port. It `misleads`: its own view shows every station behind its first
-    port. It `miscounts`: its own view shows the counters of one port as those of the next. `hides_carrier`: the bridge
-    does not notice that a link is lost, since the box is between.
-    """
+    `config` changes what is asked of the implementation; everything else is about the bridge called `bridge`.
+    `of_bridge` and `of_port` are settings of the kernel's bridge, by their names in sysfs. A box is put before the
+    ports where `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other
+    port. `pins` is a station that is fixed to the bridge's first port. It `misleads`: its own view shows every
+    station behind its first port. It `miscounts`: its own view shows the counters of one port as those of the next.
+    `hides_carrier`: the bridge does not notice that a link is lost, since the box is between."""
 
     bridge: str = ""
-    wish: Callable[[BridgeWish], BridgeWish] | None = None
+    config: Callable[[BridgeConfig], BridgeConfig] | None = None
     of_bridge: Mapping[str, str] = field(default_factory=dict)
     of_port: Mapping[str, str] = field(default_factory=dict)
     hides_carrier: bool = False
@@ -91,27 +90,27 @@ class Flawed:
         ports: Sequence[Port] = self._sound.ports()  # type: ignore[attr-defined]
         return ports
 
-    def bridge(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
+    def bridge(self, host: Host, configs: Sequence[BridgeConfig]) -> None:
         """As the sound one does, with the flaw."""
         flaw = self._flaw
-        asked = [wish if flaw.wish is None else flaw.wish(wish) for wish in wishes]
-        self._done += [f"{new.name}: asked otherwise" for new, old in zip(asked, wishes, strict=True) if new != old]
-        boxed = [wish for wish in asked if flaw.boxed and wish.name == flaw.bridge]
-        for wish in boxed:
-            self._cable(host, wish)
+        asked = [config if flaw.config is None else flaw.config(config) for config in configs]
+        self._done += [f"{new.name}: asked otherwise" for new, old in zip(asked, configs, strict=True) if new != old]
+        boxed = [config for config in asked if flaw.boxed and config.name == flaw.bridge]
+        for config in boxed:
+            self._cable(host, config)
         inner = [
-            replace(wish, ports=tuple(INNER + port for port in wish.ports)) if wish in boxed else wish
-            for wish in asked
+            replace(config, ports=tuple(INNER + port for port in config.ports)) if config in boxed else config
+            for config in asked
         ]  # fmt: skip
         self._sound.bridge(host, inner)
-        for wish in boxed:
-            self._start(host, wish)
+        for config in boxed:
+            self._start(host, config)
         self._set(host, asked)
 
-    def stations(self, host: Host, bridge: str) -> Sequence[Station]:
+    def stations(self, host: Host, bridge: str) -> Sequence[FdbEntry]:
         """As the sound one shows them, or all behind one port."""
         sound: Any = self._sound
-        shown: Sequence[Station] = [
+        shown: Sequence[FdbEntry] = [
             replace(one, port=one.port.removeprefix(INNER)) for one in sound.stations(host, bridge)
         ]  # fmt: skip
         if not self._flaw.misleads or bridge != self._flaw.bridge:
@@ -140,20 +139,20 @@ class Flawed:
         return Counters(port, *host.namespace.call(read))
 
     # --- settings of the kernel --------------------------------------------------------------------------------
-    def _set(self, host: Host, wishes: Sequence[BridgeWish]) -> None:
-        for wish in wishes:
-            if wish.name != self._flaw.bridge:
+    def _set(self, host: Host, configs: Sequence[BridgeConfig]) -> None:
+        for config in configs:
+            if config.name != self._flaw.bridge:
                 continue
             for name, value in self._flaw.of_bridge.items():
-                self._write(host.namespace, NETWORK / wish.name / "bridge" / name, value)
+                self._write(host.namespace, NETWORK / config.name / "bridge" / name, value)
             for name, value in self._flaw.of_port.items():
-                for port in wish.ports:
+                for port in config.ports:
                     self._write(host.namespace, NETWORK / port / "brport" / name, value)
             if self._flaw.pins:
-                index = link.index(host.namespace, wish.ports[0])
+                index = link.index(host.namespace, config.ports[0])
                 fixed = {"lladdr": self._flaw.pins, "ifindex": index, "state": NOARP, "flags": MASTER | STICKY}
                 host.netlink("fdb", "replace", **fixed)
-                self._done.append(f"{self._flaw.pins} is fixed to {wish.ports[0]}")
+                self._done.append(f"{self._flaw.pins} is fixed to {config.ports[0]}")
 
     def _write(self, namespace: Namespace, place: Path, value: str) -> None:
         def write() -> None:
@@ -163,25 +162,25 @@ class Flawed:
         namespace.call(write)
 
     # --- the box -----------------------------------------------------------------------------------------------
-    def _cable(self, host: Host, wish: BridgeWish) -> None:
-        for port in wish.ports:
+    def _cable(self, host: Host, config: BridgeConfig) -> None:
+        for port in config.ports:
             ends = rtnetlink.veth(OUTER + port, INNER + port, host.namespace.descriptor, mtu=host.mtu, up=True)
             netlink.transact(host.namespace, [ends])
             quiet = [rtnetlink.quiet(OUTER + port), rtnetlink.quiet(INNER + port), rtnetlink.up(INNER + port)]
             netlink.transact(host.namespace, quiet)
-        for port in wish.ports:
+        for port in config.ports:
             link.await_link(host.namespace, INNER + port)
 
-    def _start(self, host: Host, wish: BridgeWish) -> None:
+    def _start(self, host: Host, config: BridgeConfig) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="interposer", daemon=True)
         self._thread.start()
-        self._do(partial(self._join, host, wish))
+        self._do(partial(self._join, host, config))
 
-    def _join(self, host: Host, wish: BridgeWish) -> None:
+    def _join(self, host: Host, config: BridgeConfig) -> None:
         wires = {
             port: [self._resources.enter_context(Wire(host.namespace, end)) for end in (port, OUTER + port)]
-            for port in wish.ports
+            for port in config.ports
         }
         outside = [pair[0] for pair in wires.values()]
         for outer, inner in wires.values():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.adapters.interface import Attachment, Endpoint
-from conformance.adapters.views import Binding
+from conformance.adapters.views import NeighbourEntry
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.selftest.fault import PLANTED, Fault, rule_hit
@@ -35,7 +35,7 @@ class Misleading:
         """As the sound one does."""
         self._sound.detach(endpoint)
 
-    def bindings(self, host: Host) -> Sequence[Binding]:
+    def bindings(self, host: Host) -> Sequence[NeighbourEntry]:
         """Those of the sound one, each with the MAC address of the one before."""
         known = [one for one in self._sound.bindings(host) if one.mac]
         macs = sorted({one.mac for one in known})

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
+from conformance.adapters.interface import AdapterError, BridgeConfig, Bridging
 from conformance.adapters.views import ShowingCounters, ShowingStations
 from conformance.lab.partners.wire import silence
 from conformance.protocols import arp, numbered
@@ -31,8 +31,8 @@ from conformance.protocols.numbered import (
     Numbered,
 )  # fmt: skip
 from conformance.protocols.reserved import RESERVED, reserved_frame
-from conformance.provoking.context import Stage
-from conformance.provoking.ports import Link, aside, play
+from conformance.provoking.context import Context
+from conformance.provoking.ports import Link, aside, run_together
 from conformance.provoking.views import show
 from conformance.testbed import Testbed
 
@@ -52,22 +52,22 @@ def shape(testbed: Testbed) -> Testbed:
     return testbed.with_ports(PORTS)
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """One bridge, one step after another; the ageing at the end."""
-    subject: Any = stage.subject
+    subject: Any = context.subject
     if not isinstance(subject, Bridging):
         raise AdapterError("it has no bridges (see adapters/interface.py, Bridging)")
 
     async def script(links: Sequence[Link]) -> None:
-        host = stage.lab.hosts[links[0].port.host]
-        wish = BridgeWish(BRIDGE, tuple(link.port.name for link in links), ageing=subject.shortest_ageing)
-        await aside(subject.bridge, host, (wish,))
+        host = context.lab.hosts[links[0].port.host]
+        config = BridgeConfig(BRIDGE, tuple(link.port.name for link in links), ageing=subject.shortest_ageing)
+        await aside(subject.bridge, host, (config,))
         await _await_forwarding(links)
-        stage.event("ready", ageing=wish.ageing)
-        await Steps(stage, links).run(wish.ageing)
+        context.event("ready", ageing=config.ageing)
+        await Steps(context, links).run(config.ageing)
 
-    play(stage, script)
-    stage.snapshot("after")
+    run_together(context, script)
+    context.snapshot("after")
 
 
 async def _await_forwarding(links: Sequence[Link]) -> None:
@@ -99,8 +99,8 @@ def _is(wanted: Numbered, frame: bytes) -> bool:
 class Steps:
     """What is sent into the bridge, one step after another."""
 
-    def __init__(self, stage: Stage, links: Sequence[Link]) -> None:
-        self.stage = stage
+    def __init__(self, context: Context, links: Sequence[Link]) -> None:
+        self.context = context
         self.first, self.second, self.third, self.fourth = links[:PORTS]
         self.controls = 0
 
@@ -127,12 +127,12 @@ class Steps:
 
     def show(self) -> None:
         """Ask the bridge for its table of stations, and for the counters of its ports, where it shows such things."""
-        subject: Any = self.stage.subject
-        host = self.stage.lab.hosts[self.first.port.host]
-        if "own-view" in self.stage.claims and isinstance(subject, ShowingStations):
-            show(self.stage, host.name, "stations", partial(subject.stations, host, BRIDGE))
-        if "own-view" in self.stage.claims and isinstance(subject, ShowingCounters):
-            show(self.stage, host.name, "counters", partial(subject.counters, host, BRIDGE))
+        subject: Any = self.context.subject
+        host = self.context.lab.hosts[self.first.port.host]
+        if "own-view" in self.context.claims and isinstance(subject, ShowingStations):
+            show(self.context, host.name, "stations", partial(subject.stations, host, BRIDGE))
+        if "own-view" in self.context.claims and isinstance(subject, ShowingCounters):
+            show(self.context, host.name, "counters", partial(subject.counters, host, BRIDGE))
 
     async def control(self) -> None:
         """Let the bridge come to rest, then a broadcast from the first port, which teaches it the resident's place."""

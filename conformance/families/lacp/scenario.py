@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
+from conformance.adapters.interface import AdapterError, Aggregating, LagConfig
 from conformance.lab.lab import documentation_mac
 from conformance.lab.partners.driver import Driver
 from conformance.lab.partners.wire import silence
@@ -24,8 +24,8 @@ from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import GRANTED, Marker, State, lacpdu
 from conformance.protocols.lacp.participant import Conduct, System
 from conformance.protocols.numbered import Numbered
-from conformance.provoking.context import Stage
-from conformance.provoking.ports import Link, aside, carrier, play, window
+from conformance.provoking.context import Context
+from conformance.provoking.ports import Link, aside, carrier, run_together, window
 from conformance.testbed import Testbed
 
 CONVERSATIONS: Final = 4
@@ -47,14 +47,14 @@ class Room:
 
     name: str
     links: Sequence[Link]
-    stage: Stage
+    context: Context
     mac: str
     ready: asyncio.Event
     pace: list[float]
 
     def event(self, kind: str, **detail: Any) -> None:
         """Something happened to this group now."""
-        self.stage.event(kind, self.name, **detail)
+        self.context.event(kind, self.name, **detail)
 
     def system(self, conduct: Conduct | None = None, **options: Any) -> System:
         """A partner with a port on each link; all ports share the conduct."""
@@ -85,7 +85,7 @@ async def _sound(room: Room) -> None:
         await room.up(driver, system)
         carried = [0] * len(room.links)
         ends = [link.wire.listen(partial(_count, carried, place)) for place, link in enumerate(room.links)]
-        async with window(room.stage, "steady", room.links):
+        async with window(room.context, "steady", room.links):
             await silence(limits.LACP_STEADY)
         for end in ends:
             end()
@@ -115,7 +115,7 @@ async def _hushed(room: Room, timeout: float = limits.LACP_EXPIRED) -> None:
         await silence(limits.LACP_BRISK)
         conduct.mute = True
         room.event("mute", timeout=timeout)
-        async with window(room.stage, room.name, room.links):
+        async with window(room.context, room.name, room.links):
             await silence(timeout + limits.LACP_DEFAULTED + limits.LACP_FAST + limits.LACP_MARGIN)
 
 
@@ -126,7 +126,7 @@ async def _stepwise(room: Room) -> None:
     with room.seat(system) as driver:
         await room.ready.wait()
         await driver.until(lambda: all(not port.defaulted for port in system.ports), limits.LACP_UP)
-        async with window(room.stage, "out-of-step", room.links):
+        async with window(room.context, "out-of-step", room.links):
             await silence(limits.LACP_STEP)
         for kind, withheld in (("in-step", GRANTED & ~State.SYNCHRONIZATION), ("granted", State(0))):
             conduct.withheld = withheld
@@ -146,7 +146,7 @@ async def _mixed(room: Room) -> None:
     with Driver(first, [link.wire for link in room.links[:2]]), Driver(stranger, [room.links[2].wire]):
         await room.ready.wait()
         await silence(limits.LACP_STEP)
-        async with window(room.stage, "mixed", room.links):
+        async with window(room.context, "mixed", room.links):
             await silence(limits.LACP_STEP)
 
 
@@ -163,7 +163,7 @@ async def _itself(room: Room) -> None:
     room.event("claimed", system=system.mac)
     with room.seat(system):
         await silence(limits.LACP_STEP)
-        async with window(room.stage, "itself", room.links):
+        async with window(room.context, "itself", room.links):
             await silence(limits.LACP_STEP)
 
 
@@ -171,8 +171,8 @@ async def _asked(room: Room) -> None:
     """The implementation is passive: nobody speaks, then the partner does."""
     await room.ready.wait()
     await silence(limits.LACP_BRISK)
-    long = room.stage.variant == "thorough"
-    async with window(room.stage, "unasked", room.links):
+    long = room.context.variant == "thorough"
+    async with window(room.context, "unasked", room.links):
         await silence(limits.LACP_PASSIVE if long else limits.LACP_PASSIVE_FAST)
     system = room.system()
     with room.seat(system) as driver:
@@ -191,7 +191,7 @@ async def _slow(room: Room) -> None:
         await room.up(driver, system)
         await silence(limits.LACP_BRISK)
         room.event("slow")
-        long = room.stage.variant == "thorough"
+        long = room.context.variant == "thorough"
         await silence(limits.LACP_SLOW if long else limits.LACP_SLOW_FAST)
         for number, link in enumerate(room.links):
             if time.time_ns() - heard.get(number, 0) > limits.LACP_SLOW_PERIOD / 2 * 1e9:
@@ -260,14 +260,14 @@ async def _abused(room: Room) -> None:
         await silence(limits.LACP_FAST)
         room.event("after-malformed")
         driver.poke()
-        async with window(room.stage, "abused", room.links):
+        async with window(room.context, "abused", room.links):
             await silence(limits.LACP_STEADY)
 
 
 async def _mute(room: Room) -> None:
     """A partner that says nothing: an active implementation speaks all the same."""
     await room.ready.wait()
-    async with window(room.stage, "mute", room.links):
+    async with window(room.context, "mute", room.links):
         await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
 
 
@@ -276,7 +276,7 @@ class Group:
     """A group of ports and what their partner does; `thorough` ones are made in that variant alone."""
 
     ports: int
-    play: Play = field(repr=False)
+    run_together: Play = field(repr=False)
     thorough: bool = False
 
 
@@ -301,9 +301,9 @@ def shape(testbed: Testbed) -> Testbed:
     return testbed.with_ports(PORTS)
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """All groups at the same time."""
-    subject: Any = stage.subject
+    subject: Any = context.subject
     if not isinstance(subject, Aggregating):
         raise AdapterError("it aggregates no links (see adapters/interface.py, Aggregating)")
 
@@ -311,39 +311,39 @@ def run(stage: Stage) -> None:
         if len(links) < PORTS:
             raise AdapterError(f"{PORTS} ports are needed, it has {len(links)}")
         ready, pace = asyncio.Event(), [INTERVAL]
-        rooms = _rooms(stage, links, ready, pace)
-        wishes = [
-            BundleWish(
+        rooms = _rooms(context, links, ready, pace)
+        configs = [
+            LagConfig(
                 f"lag-{room.name}", tuple(link.port.name for link in room.links),
                 active=room.name != PASSIVE, short=room.name != PATIENT,
             )
             for room in rooms
         ]  # fmt: skip
-        host = stage.lab.hosts[links[0].port.host]
+        host = context.lab.hosts[links[0].port.host]
         async with asyncio.TaskGroup() as groups:
             stopped = asyncio.Event()
             talk = groups.create_task(_talk(links[0], pace, stopped))
-            plays = [groups.create_task(GROUPS[room.name].play(room)) for room in rooms]
-            await aside(partial(subject.aggregate, host, links[0].port.name, wishes))
-            stage.event("ready")
+            plays = [groups.create_task(GROUPS[room.name].run_together(room)) for room in rooms]
+            await aside(partial(subject.aggregate, host, links[0].port.name, configs))
+            context.event("ready")
             ready.set()
             await asyncio.wait(plays)
             stopped.set()
             await talk
 
-    play(stage, script)
-    stage.snapshot("after")
+    run_together(context, script)
+    context.snapshot("after")
 
 
-def _rooms(stage: Stage, links: Sequence[Link], ready: asyncio.Event, pace: list[float]) -> list[Room]:
+def _rooms(context: Context, links: Sequence[Link], ready: asyncio.Event, pace: list[float]) -> list[Room]:
     rooms, first = [], 1
     for number, (name, group) in enumerate(GROUPS.items()):
         mine = links[first : first + group.ports]
         first += group.ports
-        if group.thorough and stage.variant != "thorough":
+        if group.thorough and context.variant != "thorough":
             continue
-        rooms.append(Room(name, mine, stage, documentation_mac(FIRST_SYSTEM + number), ready, pace))
-        stage.event("group", name, ports=[link.name for link in mine])
+        rooms.append(Room(name, mine, context, documentation_mac(FIRST_SYSTEM + number), ready, pace))
+        context.event("group", name, ports=[link.name for link in mine])
     return rooms
 
 

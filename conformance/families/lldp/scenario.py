@@ -14,19 +14,19 @@ from collections.abc import Sequence
 from conformance import limits
 from conformance.adapters.discovery import (
     Administering,
+    AgentTimers,
     Beginning,
     Discovering,
-    Known,
     Leaving,
+    LldpNeighbour,
     Neighbouring,
     Renaming,
-    Told,
 )
 from conformance.adapters.interface import AdapterError
 from conformance.lab.partners.wire import silence
 from conformance.protocols.lldp import frames as lldp
-from conformance.provoking.context import Stage
-from conformance.provoking.ports import Link, aside, play, window
+from conformance.provoking.context import Context
+from conformance.provoking.ports import Link, aside, run_together, window
 
 STEADY_INTERVALS = {"fast": 2, "thorough": 4}
 LONG_INTERVAL = 10.0
@@ -39,37 +39,37 @@ BEFORE_NEXT = 1.0
 """A port is disabled and enabled that many seconds before its next LLDPDU is due: who does not pause is seen to."""
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Everything that the agent can be asked to do."""
-    if isinstance(stage.subject, Beginning):
-        stage.subject.discover()
-    told = stage.subject.told() if isinstance(stage.subject, Discovering) else Told()
-    stage.event("lldp-told", interval=told.interval, hold=told.hold, fast_count=told.fast_count)
-    stage.figures["protocol window s"] = asked_for(stage, told)
+    if isinstance(context.subject, Beginning):
+        context.subject.discover()
+    timers = context.subject.timers() if isinstance(context.subject, Discovering) else AgentTimers()
+    context.event("lldp-told", interval=timers.interval, hold=timers.hold, fast_count=timers.fast_count)
+    context.figures["protocol window s"] = asked_for(context, timers)
 
     async def whole(links: Sequence[Link]) -> None:
         steady, met, lied_to, administered = links
-        async with window(stage, "steady", links), asyncio.TaskGroup() as group:
-            group.create_task(_steady(steady, told))
+        async with window(context, "steady", links), asyncio.TaskGroup() as group:
+            group.create_task(_steady(steady, timers))
             group.create_task(_meet(met))
             group.create_task(_mislead(lied_to))
-            group.create_task(_administer(administered, told))
+            group.create_task(_administer(administered, timers))
         await _change(links)
-        await _leave(stage, links)
+        await _leave(context, links)
 
-    play(stage, whole)
-    stage.snapshot("after")
+    run_together(context, whole)
+    context.snapshot("after")
 
 
-def asked_for(stage: Stage, told: Told) -> float:
+def asked_for(context: Context, timers: AgentTimers) -> float:
     """The longest chain of waits that the clauses themselves ask for, in s: fast start, the intervals that are judged,
     then changes and the last of them told, then the end."""
-    changes = limits.LLDP_CHANGES + limits.LLDP_LAST_STATE if "lldp-changes" in stage.claims else 0.0
-    return limits.LLDP_FAST_START + _intervals(stage, told) * told.interval + changes + limits.LLDP_PROMPT
+    changes = limits.LLDP_CHANGES + limits.LLDP_LAST_STATE if "lldp-changes" in context.claims else 0.0
+    return limits.LLDP_FAST_START + _intervals(context, timers) * timers.interval + changes + limits.LLDP_PROMPT
 
 
-def _intervals(stage: Stage, told: Told) -> int:
-    return 1 if stage.variant == "fast" and told.interval > LONG_INTERVAL else STEADY_INTERVALS[stage.variant]
+def _intervals(context: Context, timers: AgentTimers) -> int:
+    return 1 if context.variant == "fast" and timers.interval > LONG_INTERVAL else STEADY_INTERVALS[context.variant]
 
 
 async def _settled(link: Link) -> None:
@@ -83,16 +83,16 @@ def _is_lldp(frame: bytes) -> bool:
     return lldp.parse(frame) is not None
 
 
-async def _next(link: Link, told: Told) -> None:
+async def _next(link: Link, timers: AgentTimers) -> None:
     """Until the agent's next LLDPDU, or until that is overdue."""
-    await link.wire.first(_is_lldp, told.interval + TOLERANCE + limits.LLDP_BUSY)
+    await link.wire.first(_is_lldp, timers.interval + TOLERANCE + limits.LLDP_BUSY)
 
 
-async def _steady(link: Link, told: Told) -> None:
+async def _steady(link: Link, timers: AgentTimers) -> None:
     """Say nothing for as many intervals as are judged; ends with an LLDPDU: what follows is far from the next."""
     await _settled(link)
-    for _ in range(_intervals(link.stage, told)):
-        await _next(link, told)
+    for _ in range(_intervals(link.context, timers)):
+        await _next(link, timers)
 
 
 def _advertise(link: Link, name: str, ttl: int, *extra: bytes) -> None:
@@ -103,8 +103,8 @@ def _advertise(link: Link, name: str, ttl: int, *extra: bytes) -> None:
 
 async def _view(link: Link, moment: str) -> None:
     """Ask the agent for its neighbours on this port, and write down what it shows."""
-    subject = link.stage.subject
-    if not isinstance(subject, Neighbouring) or "lldp-receive" not in link.stage.claims:
+    subject = link.context.subject
+    if not isinstance(subject, Neighbouring) or "lldp-receive" not in link.context.claims:
         return
     asked = time.time_ns()
     known = await ask(link, subject, moment)
@@ -112,7 +112,7 @@ async def _view(link: Link, moment: str) -> None:
         link.event("neighbours", moment=moment, asked_ns=asked, chassis=[one.chassis for one in known])
 
 
-async def ask(link: Link, subject: Neighbouring, moment: str) -> Sequence[Known] | None:
+async def ask(link: Link, subject: Neighbouring, moment: str) -> Sequence[LldpNeighbour] | None:
     """What the agent shows on this port. None where it is not understood, which is written down: what passes on the
     wire is judged all the same."""
     try:
@@ -181,13 +181,13 @@ async def _mislead(link: Link) -> None:
     link.event("misled")
 
 
-async def _administer(link: Link, told: Told) -> None:
+async def _administer(link: Link, timers: AgentTimers) -> None:
     """Disable the port's agent and enable it at once, shortly before it would send."""
-    subject = link.stage.subject
-    if not isinstance(subject, Administering) or "lldp-admin" not in link.stage.claims:
+    subject = link.context.subject
+    if not isinstance(subject, Administering) or "lldp-admin" not in link.context.claims:
         return
-    await _next(link, told)
-    await silence(told.interval - BEFORE_NEXT)
+    await _next(link, timers)
+    await silence(timers.interval - BEFORE_NEXT)
     link.event("administer", on=False)
     await aside(lambda: subject.administer(link.port, on=False))
     link.event("administer", on=True)
@@ -198,36 +198,36 @@ async def _administer(link: Link, told: Told) -> None:
 
 async def _change(links: Sequence[Link]) -> None:
     """Many local changes in a short time; the last is waited for."""
-    stage = links[0].stage
-    subject = stage.subject
-    if not isinstance(subject, Renaming) or "lldp-changes" not in stage.claims:
+    context = links[0].context
+    subject = context.subject
+    if not isinstance(subject, Renaming) or "lldp-changes" not in context.claims:
         return
     last = f"changed-{CHANGES}"
 
-    def told(frame: bytes) -> bool:
+    def timers(frame: bytes) -> bool:
         pdu = lldp.parse(frame)
         name = pdu.first(lldp.SYSTEM_NAME) if pdu is not None else None
         return name is not None and name.value == last.encode()
 
-    async with window(stage, "changes", links):
+    async with window(context, "changes", links):
         begin = time.monotonic()
-        seen = asyncio.create_task(links[0].wire.first(told, limits.LLDP_CHANGES + limits.LLDP_LAST_STATE))
+        seen = asyncio.create_task(links[0].wire.first(timers, limits.LLDP_CHANGES + limits.LLDP_LAST_STATE))
         for number in range(1, CHANGES + 1):
             await silence(begin + number * limits.LLDP_CHANGES / CHANGES - time.monotonic())
-            stage.event("change", system=f"changed-{number}")
+            context.event("change", system=f"changed-{number}")
             await aside(subject.rename, f"changed-{number}")
-        stage.event("changed", system=last)
+        context.event("changed", system=last)
         await seen
         await silence(limits.LLDP_PROMPT)
 
 
-async def _leave(stage: Stage, links: Sequence[Link]) -> None:
+async def _leave(context: Context, links: Sequence[Link]) -> None:
     """End the agent."""
-    subject = stage.subject
+    subject = context.subject
     if not isinstance(subject, Leaving):
         return
-    async with window(stage, "leaving", links):
-        stage.event("leave")
+    async with window(context, "leaving", links):
+        context.event("leave")
         await aside(subject.leave)
-        stage.event("left")
+        context.event("left")
         await silence(limits.LLDP_PROMPT)

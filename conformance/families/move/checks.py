@@ -17,7 +17,7 @@ from conformance.families.move.evidence import (
     is_canary,
     milliseconds,
     moves,
-    onlookers,
+    observers,
     with_family,
 )
 from conformance.judging.case import Case
@@ -259,7 +259,7 @@ def test_announced_at_new_place(case: Case) -> None:
 @check("move.announced-after-forwarding", scenario="move", family=FAMILIES)
 def test_announced_after_forwarding(case: Case) -> None:
     """An announcement passes the new port: stations beyond it hear it."""
-    beyond = [tap.number for tap in onlookers(case)]
+    beyond = [tap.number for tap in observers(case)]
     for move in _silent(case):
         if not move.announcements():
             continue

@@ -226,7 +226,7 @@ def _said(index: FrameIndex, row: int, address: Address, mac: str | None, **what
     )
 
 
-def onlookers(case: Case) -> list[TapState]:
+def observers(case: Case) -> list[TapState]:
     """Taps of stations that are not the mover: what arrives there has left its port and passed the network."""
     movers = {state.place_before for state in case.recording.record.moves}
     movers |= {state.place_after for state in case.recording.record.moves}

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from conformance.adapters.interface import Endpoint, Interface, MoveKind
 from conformance.adapters.linux.mover import Mover
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
 from conformance.protocols import arp, ndp
@@ -36,37 +36,37 @@ class Announcer(Mover):
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab)
         self.said: list[dict[str, Any]] = []
-        self._outlets: dict[Namespace, socket.socket] = {}
+        self._senders: dict[Namespace, socket.socket] = {}
         self._opening = threading.Lock()
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Say what `frames` makes of each address."""
         for address in new.addresses:
             if address.version == version:
                 self.say(new.namespace, f"announces {address.ip}", self.frames(old, new, address))
 
-    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
+    def frames(self, old: Allocation, new: Allocation, address: Interface) -> list[bytes]:
         """What announces one address."""
         del old
         return [sound(new, address)]
 
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
         """As the mover does, with a socket to announce by: nothing is to be waited for when it moves."""
-        namespace = super().landing(endpoint, to, kind)
-        self._outlet(namespace)
+        namespace = super().target_namespace(endpoint, to, kind)
+        self._sender(namespace)
         return namespace
 
-    def _outlet(self, namespace: Namespace) -> socket.socket:
+    def _sender(self, namespace: Namespace) -> socket.socket:
         with self._opening:
-            if namespace not in self._outlets:
-                self._outlets[namespace] = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            return self._outlets[namespace]
+            if namespace not in self._senders:
+                self._senders[namespace] = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            return self._senders[namespace]
 
     def say(self, namespace: Namespace, what: str, frames: Iterable[bytes], interface: str = INTERFACE) -> None:
         """Send frames out of an interface, and write it down."""
-        outlet = self._outlet(namespace)
+        sender = self._sender(namespace)
         for frame in frames:
-            outlet.sendto(frame, (interface, 0))
+            sender.sendto(frame, (interface, 0))
             self.said.append({"time_ns": time.time_ns(), "where": namespace.name, "what": what})
 
     def later(
@@ -91,7 +91,7 @@ class Announcer(Mover):
         threading.Thread(target=work, name="fault-later", daemon=True).start()
 
 
-def sound(new: Lease, address: Interface, **changes: Any) -> bytes:
+def sound(new: Allocation, address: Interface, **changes: Any) -> bytes:
     """The announcement of an address in due form, or with one thing changed."""
     if address.version == 4:
         operation = changes.pop("operation", arp.REQUEST)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.families.move.faults_announcer import Announcer, mover_fault, sound
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
@@ -50,24 +50,24 @@ class Detecting(Announcer):
             self._asked.add(request.name)
         return super().attach(host, request)
 
-    def _configure(self, lease: Lease) -> None:
-        if lease.name in self._asked:
-            self.connect(lease)
-            netlink.transact(lease.namespace, [rtnetlink.up(INTERFACE)])
-            self.await_connection(lease)
-            self._try(lease)
-            steps = [rtnetlink.address(INTERFACE, address) for address in lease.addresses]
-            netlink.transact(lease.namespace, steps)
-            self.announce(lease, lease, 4)
+    def _configure(self, allocation: Allocation) -> None:
+        if allocation.name in self._asked:
+            self.connect(allocation)
+            netlink.transact(allocation.namespace, [rtnetlink.up(INTERFACE)])
+            self.await_connection(allocation)
+            self._try(allocation)
+            steps = [rtnetlink.address(INTERFACE, address) for address in allocation.addresses]
+            netlink.transact(allocation.namespace, steps)
+            self.announce(allocation, allocation, 4)
         else:
-            super()._configure(lease)
+            super()._configure(allocation)
 
-    def take_up(self, new: Lease) -> None:
+    def take_up(self, new: Allocation) -> None:
         """Probe, then take the addresses up."""
         self._try(new)
         super().take_up(new)
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Announce at once and again; from then on claims are answered."""
         if version == 4:
             opened = _listener(new.namespace)
@@ -76,36 +76,36 @@ class Detecting(Announcer):
                 self.later(self.gaps, new.namespace, "announces again", self.frames(old, new, address))
         super().announce(old, new, version)
 
-    def _try(self, lease: Lease) -> None:
-        """Probe every IPv4 address of a lease. Raises AdapterError where one is in use."""
-        wanted = {IPv4Address(address.ip) for address in _four(lease)}
-        with _listener(lease.namespace) as opened:
+    def _try(self, allocation: Allocation) -> None:
+        """Probe every IPv4 address of a allocation. Raises AdapterError where one is in use."""
+        wanted = {IPv4Address(address.ip) for address in _four(allocation)}
+        with _listener(allocation.namespace) as opened:
             taken = False
             for number in range(self.probes):
                 for address in wanted:
-                    frame = arp.request(lease.mac, arp.UNSET, address)
-                    self.say(lease.namespace, f"probes {address}", [frame])
+                    frame = arp.request(allocation.mac, arp.UNSET, address)
+                    self.say(allocation.namespace, f"probes {address}", [frame])
                 pause = GAP if number + 1 < self.probes else WAIT
-                taken |= _conflict(opened, wanted, lease.mac, pause)
+                taken |= _conflict(opened, wanted, allocation.mac, pause)
         if taken and self.heeds:
-            raise AdapterError(f"{lease.name}: conflict detection found {', '.join(map(str, wanted))} in use")
+            raise AdapterError(f"{allocation.name}: conflict detection found {', '.join(map(str, wanted))} in use")
 
-    def _defend(self, opened: socket.socket, lease: Lease) -> None:
-        wanted = {IPv4Address(address.ip) for address in _four(lease)}
+    def _defend(self, opened: socket.socket, allocation: Allocation) -> None:
+        wanted = {IPv4Address(address.ip) for address in _four(allocation)}
         made = 0
         with opened:
             try:
                 while made < self.defences:
-                    if _conflict(opened, wanted, lease.mac, ENDED):
+                    if _conflict(opened, wanted, allocation.mac, ENDED):
                         made += 1
-                        for address in _four(lease):
-                            self.say(lease.namespace, "defends", [sound(lease, address)])
+                        for address in _four(allocation):
+                            self.say(allocation.namespace, "defends", [sound(allocation, address)])
             except (OSError, RuntimeError):
                 return
 
 
-def _four(lease: Lease) -> list[Interface]:
-    return [address for address in lease.addresses if address.version == 4]
+def _four(allocation: Allocation) -> list[Interface]:
+    return [address for address in allocation.addresses if address.version == 4]
 
 
 def _listener(namespace: Namespace) -> socket.socket:

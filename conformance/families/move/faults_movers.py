@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
 from conformance.adapters.linux.bridges import BRIDGE
-from conformance.adapters.linux.network import INTERFACE, Lease, refusals
+from conformance.adapters.linux.network import INTERFACE, Allocation, refusals
 from conformance.families.move.faults_announcer import Announcer, rarp, sound
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
@@ -27,7 +27,7 @@ LATE: Final = 5.0
 class Reversed(Announcer):
     """RARP and nothing else."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Five frames, as a hypervisor sends them."""
         del old
         if version == 4:
@@ -37,7 +37,7 @@ class Reversed(Announcer):
 class AlsoReversed(Announcer):
     """RARP as well."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Announce, and five RARP frames."""
         super().announce(old, new, version)
         if version == 4:
@@ -47,7 +47,7 @@ class AlsoReversed(Announcer):
 class TaggedReversed(Announcer):
     """RARP behind a VLAN tag, where a filter for its EtherType does not see it."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Announce, and one tagged RARP frame."""
         super().announce(old, new, version)
         if version == 4:
@@ -57,7 +57,7 @@ class TaggedReversed(Announcer):
 class Substituting(Announcer):
     """An empty frame as well."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Announce, and send a frame that carries nothing, so that switches learn."""
         super().announce(old, new, version)
         if version == 4:
@@ -69,14 +69,14 @@ class Substituting(Announcer):
 class OldMac(Announcer):
     """The MAC address of before, in ARP and in the option; said again when the hand-over is certainly over."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """At once, and a little more than a second later."""
         super().announce(old, new, version)
         for address in new.addresses:
             if address.version == version:
                 self.later([1.1], new.namespace, f"announces {address.ip}", self.frames(old, new, address))
 
-    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
+    def frames(self, old: Allocation, new: Allocation, address: Interface) -> list[bytes]:
         """Sent from the new MAC address, saying the old one."""
         if address.version == 4:
             return [sound(new, address, mac=old.mac, source=new.mac)]
@@ -86,7 +86,7 @@ class OldMac(Announcer):
 class Unicasting(Announcer):
     """ARP replies to the router alone."""
 
-    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
+    def frames(self, old: Allocation, new: Allocation, address: Interface) -> list[bytes]:
         """A reply to one station, the router of the segment, that nobody asked for."""
         if address.version == 6:
             return super().frames(old, new, address)
@@ -98,7 +98,7 @@ class Altered(Announcer):
 
     change: dict[str, Any]
 
-    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
+    def frames(self, old: Allocation, new: Allocation, address: Interface) -> list[bytes]:
         """IPv4 in due form, IPv6 with the change."""
         del old
         return [sound(new, address, **(self.change if address.version == 6 else {}))]
@@ -125,7 +125,7 @@ class FromAfar(Altered):
 class Late(Announcer):
     """Five seconds too late."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Not now."""
         for address in new.addresses:
             if address.version == version:
@@ -135,7 +135,7 @@ class Late(Announcer):
 class Storming(Announcer):
     """Two hundred ARP announcements in a second."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Again and again."""
         super().announce(old, new, version)
         if version == 4:
@@ -146,7 +146,7 @@ class Storming(Announcer):
 class Bursting(Announcer):
     """Five advertisements back to back."""
 
-    def frames(self, old: Lease, new: Lease, address: Interface) -> list[bytes]:
+    def frames(self, old: Allocation, new: Allocation, address: Interface) -> list[bytes]:
         """The same frame five times where it is an advertisement."""
         return super().frames(old, new, address) * (5 if address.version == 6 else 1)
 
@@ -154,7 +154,7 @@ class Bursting(Announcer):
 class OldHost(Announcer):
     """The host that the endpoint has left announces it."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """The new MAC address, from the old host's own."""
         host = old.host.namespace
         own = host.netlink("link", "get", ifname=BRIDGE)[0].get_attr("IFLA_ADDRESS")
@@ -174,7 +174,7 @@ class Lingering(Announcer):
         endpoint.namespace.sysctl(f"net.ipv4.neigh.{endpoint.interface}.delay_first_probe_time", 600)
         return endpoint
 
-    def leave(self, old: Lease) -> None:
+    def leave(self, old: Allocation) -> None:
         """Take the IPv6 addresses away, so that detection at the new place finds nothing, and leave the rest."""
         six = [one for one in (*old.addresses, link_local(old.mac)) if one.version == 6]
         steps = [rtnetlink.address(INTERFACE, one, remove=True) for one in six]
@@ -185,7 +185,7 @@ class Lingering(Announcer):
 class Forgetful(Announcer):
     """IPv6 is not announced."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """IPv4 alone."""
         if version == 4:
             super().announce(old, new, version)
@@ -194,7 +194,7 @@ class Forgetful(Announcer):
 class FirstOnly(Announcer):
     """The first address of each family is announced, the others are not."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """One of each family."""
         first = next(address for address in new.addresses if address.version == version)
         self.say(new.namespace, f"announces {first.ip} alone", self.frames(old, new, first))
@@ -203,7 +203,7 @@ class FirstOnly(Announcer):
 class Presumptuous(Announcer):
     """Announces an address that did not move."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Its own, and one of the prefix that nobody has."""
         super().announce(old, new, version)
         if version == 4:
@@ -216,7 +216,7 @@ class Stifled(Announcer):
 
     moves: tuple[MoveKind, ...] = ("migrate", "failover")
 
-    def take_up(self, new: Lease) -> None:
+    def take_up(self, new: Allocation) -> None:
         """What the new MAC address sends to a group goes no further than the bridge's port."""
         group = ether_destination("01:00:00:00:00:00", "01:00:00:00:00:00")
         lost = Rule(drop(), (ether_source(new.mac), group), "announcements")
@@ -227,7 +227,7 @@ class Stifled(Announcer):
 class Imperious(Announcer):
     """Routers are told of an address with Override set."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """Announce, and tell the routers."""
         super().announce(old, new, version)
         if version == 6:
@@ -243,7 +243,7 @@ class Carried(Announcer):
 
     moves: tuple[MoveKind, ...] = ("migrate",)
 
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
         """Where it lives."""
         del to, kind
         return endpoint.namespace
@@ -251,7 +251,7 @@ class Carried(Announcer):
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """Take the cable's end from one bridge to the other, then announce. Raises AdapterError."""
         del kind
-        old: Lease = endpoint.handle
+        old: Allocation = endpoint.handle
         new = replace(old, host=to)
         with refusals(endpoint.name):
             self.carry(old, new)
@@ -260,7 +260,7 @@ class Carried(Announcer):
                 self.announce(old, new, version)
         return replace(endpoint, host=to.name, handle=new)
 
-    def carry(self, old: Lease, new: Lease) -> None:
+    def carry(self, old: Allocation, new: Allocation) -> None:
         """Re-plug the host's end of the cable."""
         netlink.transact(old.host.namespace, [rtnetlink.move(old.port, new.host.namespace.descriptor, old.port)])
         netlink.transact(new.host.namespace, [rtnetlink.quiet(new.port), rtnetlink.up(new.port, master=BRIDGE)])
@@ -270,7 +270,7 @@ class Carried(Announcer):
 class Suspicious(Carried):
     """The new host passes no packet of a connection that it has not seen begin."""
 
-    def carry(self, old: Lease, new: Lease) -> None:
+    def carry(self, old: Allocation, new: Allocation) -> None:
         """What is TCP and no SYN goes no further than the bridge: there is no new connection in this scenario."""
         lost = Rule(drop(), (transport("tcp"), ether_destination(new.mac)), "connections")
         planted(new.host, "bridge", Chain(f"lost-{new.port}", (lost,), "filter", "forward"))
@@ -281,7 +281,7 @@ class Varied(Announcer):
     """Three announcements of each address, a second apart: a request first, then replies, the target all ones; an
     advertisement to all routers besides, with Override clear. Unusual and right."""
 
-    def announce(self, old: Lease, new: Lease, version: int) -> None:
+    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
         """What a careful test lets pass."""
         del old
         for address in new.addresses:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
-from conformance.adapters.linux.network import INTERFACE, Lease
+from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.families.move.faults_announcer import mover_fault
 from conformance.families.move.faults_movers import Altered, Lingering
 from conformance.lab.kernel import netlink, rtnetlink
@@ -51,7 +51,7 @@ class VirtualRouter(Altered):
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Attach it as the master, which advertises itself from then on."""
         endpoint = super().attach(host, request)
-        if not request.counterpart:
+        if not request.peer:
             with self._lock:
                 self._ids[request.name] = next(self._routers)
             for key in FORWARDING:
@@ -59,16 +59,16 @@ class VirtualRouter(Altered):
             self._advertise_steadily(endpoint.handle, MASTER)
         return endpoint
 
-    def landing(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
+    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
         """The backup, a router as well."""
-        namespace = super().landing(endpoint, to, kind)
+        namespace = super().target_namespace(endpoint, to, kind)
         for key in FORWARDING:
             namespace.sysctl(key, 1)
         return namespace
 
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """The master goes; the backup waits for its timer, takes over, and advertises itself."""
-        old: Lease = endpoint.handle
+        old: Allocation = endpoint.handle
         self._ends[endpoint.name].set()
         if kind != "crash" and self.resigns:
             self.advertise(old, vrrp.RESIGNED)
@@ -80,31 +80,31 @@ class VirtualRouter(Altered):
         self._advertise_steadily(self._landings[endpoint.name], BACKUP)
         return super().move(endpoint, to, kind)
 
-    def leave(self, old: Lease) -> None:
+    def leave(self, old: Allocation) -> None:
         """It has gone already where it crashed."""
         if any(old.port == link.get_attr("IFLA_IFNAME") for link in old.host.netlink("get_links")):
             super().leave(old)
 
-    def advertise(self, lease: Lease, priority: int) -> None:
+    def advertise(self, allocation: Allocation, priority: int) -> None:
         """One advertisement of each family."""
         packets = []
         for version in (4, 6):
-            addresses = [one.ip for one in lease.addresses if one.version == version]
+            addresses = [one.ip for one in allocation.addresses if one.version == version]
             if not addresses:
                 continue
-            source = addresses[0] if version == 4 else link_local(lease.mac).ip
-            packets.append(vrrp.build(self._ids[lease.name], priority, addresses, source, lease.mac))
-        self.say(lease.namespace, f"advertises with priority {priority}", packets)
-        self._spoke[lease.name] = time.monotonic()
+            source = addresses[0] if version == 4 else link_local(allocation.mac).ip
+            packets.append(vrrp.build(self._ids[allocation.name], priority, addresses, source, allocation.mac))
+        self.say(allocation.namespace, f"advertises with priority {priority}", packets)
+        self._spoke[allocation.name] = time.monotonic()
 
-    def _advertise_steadily(self, lease: Lease, priority: int) -> None:
-        end = self._ends[lease.name] = threading.Event()
-        self.advertise(lease, priority)
+    def _advertise_steadily(self, allocation: Allocation, priority: int) -> None:
+        end = self._ends[allocation.name] = threading.Event()
+        self.advertise(allocation, priority)
 
         def work() -> None:
             while not end.wait(INTERVAL):
                 try:
-                    self.advertise(lease, priority)
+                    self.advertise(allocation, priority)
                 except (OSError, RuntimeError):
                     return
 
@@ -150,14 +150,14 @@ class WithVirtualMac(VirtualRouter):
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Attach it, then give its interface the virtual router's MAC address."""
         endpoint = super().attach(host, request)
-        if request.counterpart:
+        if request.peer:
             return endpoint
         mac = vrrp.virtual_mac(self._ids[request.name], 4)
         netlink.transact(endpoint.namespace, [rtnetlink.hardware_address(INTERFACE, mac)])
-        lease = replace(endpoint.handle, mac=mac)
+        allocation = replace(endpoint.handle, mac=mac)
         self._ends[request.name].set()
-        self._advertise_steadily(lease, MASTER)
-        return replace(endpoint, handle=lease, reported=replace(endpoint.reported, mac=mac))
+        self._advertise_steadily(allocation, MASTER)
+        return replace(endpoint, handle=allocation, reported=replace(endpoint.reported, mac=mac))
 
 
 CLAIMS: Final = ("ipv4", "ipv6", "multi-host", "duplicate-detection", "move", "vrrp")

@@ -22,13 +22,13 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint, M
 from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.families.move.scenario_conflict import contest
 from conformance.families.move.scenario_connections import hold_flows, resume_flows
-from conformance.families.move.scenario_observers import ask, onlookers, prime
+from conformance.families.move.scenario_observers import ask, observers, prime
 from conformance.lab.kernel.monitor import NEIGHBOURS, PRESENCE, Monitor
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
-from conformance.lab.streams.counters import Ends, tally
+from conformance.lab.streams.counters import Ends, count_stream
 from conformance.lab.streams.streams import GUEST_RATE, RATE, Plan, Receiver, Streams
-from conformance.provoking.context import Stage, tap_name
+from conformance.provoking.context import Context, tap_name
 from conformance.provoking.silence import keep_silent
 from conformance.recording.model import Event, InterfaceState, MoveState, Path
 from conformance.testbed import Segment, Station, Testbed
@@ -70,7 +70,7 @@ class Attempt:
     target: Host
     endpoint: Endpoint
     before: InterfaceState
-    landing: Namespace | None = None
+    target_namespace: Namespace | None = None
     old: Receiver | None = None
     new: Receiver | None = None
     started_ns: int = 0
@@ -81,7 +81,7 @@ class Attempt:
     @property
     def stays(self) -> bool:
         """Whether the endpoint's namespace is the same before and after."""
-        return self.landing is self.endpoint.namespace
+        return self.target_namespace is self.endpoint.namespace
 
     @property
     def carried(self) -> bool:
@@ -94,76 +94,76 @@ class Attempt:
         return self.name if self.stays else f"{self.name}-new"
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Attach, look on from everywhere, prime, stream, move all at once, watch, and ask who has the addresses."""
-    subject: object = stage.subject
+    subject: object = context.subject
     if not isinstance(subject, Moving):
         raise AdapterError("it cannot move an endpoint (see adapters/interface.py, Moving)")
-    if _apart(stage):
-        stage.event("not-one-segment")
-        if "routed-move" not in stage.claims:
+    if _apart(context):
+        context.event("not-one-segment")
+        if "routed-move" not in context.claims:
             return
     sys.setswitchinterval(SWITCH)
     with Monitor() as monitor:
-        monitor.watch(stage.lab.rack, "rack", NEIGHBOURS)
-        for host in stage.hosts:
+        monitor.watch(context.lab.rack, "rack", NEIGHBOURS)
+        for host in context.hosts:
             monitor.watch(host.namespace, host.name, NEIGHBOURS)
-        attempts = _attach(stage, subject)
-        _watch(stage, subject, monitor, attempts)
-        watching = onlookers(stage, monitor)
-        prime(stage, watching, [attempt.endpoint for attempt in attempts])
-        lasting = hold_flows(stage, [attempt.endpoint for attempt in attempts if attempt.carried])
-        streams = _moves(stage, subject, monitor, attempts)
+        attempts = _attach(context, subject)
+        _watch(context, subject, monitor, attempts)
+        watching = observers(context, monitor)
+        prime(context, watching, [attempt.endpoint for attempt in attempts])
+        lasting = hold_flows(context, [attempt.endpoint for attempt in attempts if attempt.carried])
+        streams = _moves(context, subject, monitor, attempts)
         ended = time.time_ns()
-        resume_flows(stage, lasting)
-        ask(stage, watching, [attempt.name for attempt in attempts])
+        resume_flows(context, lasting)
+        ask(context, watching, [attempt.name for attempt in attempts])
         keep_silent(limits.SOLICITATION_ANSWER)
-        stage.snapshot("after")
-        stage.moves.extend(_state(stage, attempt, ended) for attempt in attempts)
-        if "conflict-detection" in stage.claims:
-            contest(stage, watching, attempts[0].name)
-            stage.snapshot_hosts("contested", tracked=False)
-        stage.changes.extend(monitor.stop())
+        context.snapshot("after")
+        context.moves.extend(_state(context, attempt, ended) for attempt in attempts)
+        if "conflict-detection" in context.claims:
+            contest(context, watching, attempts[0].name)
+            context.snapshot_hosts("contested", tracked=False)
+        context.changes.extend(monitor.stop())
     for where in monitor.overflowed:
-        stage.event("monitor-overflowed", where)
-    stage.events.extend(_late(streams))
-    _write_down(stage, attempts, streams)
+        context.event("monitor-overflowed", where)
+    context.events.extend(_late(streams))
+    _write_down(context, attempts, streams)
 
 
-def _apart(stage: Stage) -> bool:
+def _apart(context: Context) -> bool:
     """Whether the hosts are in different subnets."""
-    return len({host.station.segment for host in stage.hosts}) > 1
+    return len({host.station.segment for host in context.hosts}) > 1
 
 
-def _attach(stage: Stage, subject: Moving) -> list[Attempt]:
+def _attach(context: Context, subject: Moving) -> list[Attempt]:
     """A peer on each host, and on the first one whatever is going to move."""
-    source, target = stage.hosts[0], stage.hosts[-1]
-    styles: Sequence[Style] = STYLES_APART if _apart(stage) else getattr(subject, "styles", STYLES)
-    kinds = [kind for kind in subject.moves if kind != "restart" or not _apart(stage)]
+    source, target = context.hosts[0], context.hosts[-1]
+    styles: Sequence[Style] = STYLES_APART if _apart(context) else getattr(subject, "styles", STYLES)
+    kinds = [kind for kind in subject.moves if kind != "restart" or not _apart(context)]
     tried = {kind: STYLES_CRASH if kind == "crash" else styles for kind in kinds}
     wanted = [(f"{kind}{n}", kind, style) for kind in kinds for n, style in enumerate(tried[kind], 1)]
-    several = [f"{kind}1" for kind in kinds] if "multi-address" in stage.claims else []
-    requests = [(host, Attachment(f"{host.name}p", counterpart=True)) for host in stage.hosts]
+    several = [f"{kind}1" for kind in kinds] if "multi-address" in context.claims else []
+    requests = [(host, Attachment(f"{host.name}p", peer=True)) for host in context.hosts]
     requests += [(source, Attachment(name, extra_addresses=int(name in several))) for name, _, _ in wanted]
-    stage.attach_all(requests)
+    context.attach_all(requests)
     return [
         Attempt(
-            name, kind, style, source, source if kind == "restart" else target, stage.endpoints[name],
-            stage.interface(stage.endpoints[name]),
+            name, kind, style, source, source if kind == "restart" else target, context.endpoints[name],
+            context.interface(context.endpoints[name]),
         )
         for name, kind, style in wanted
     ]  # fmt: skip
 
 
-def _write_down(stage: Stage, attempts: list[Attempt], streams: Streams) -> None:
+def _write_down(context: Context, attempts: list[Attempt], streams: Streams) -> None:
     by_address = {
         str(address): attempt
         for attempt in attempts
-        for family in stage.families
-        for address in stage.addresses(attempt.endpoint, family)
+        for family in context.families
+        for address in context.addresses(attempt.endpoint, family)
     }
     for plan in streams.plans:
-        stage.streams.append(tally(streams, plan, _ends(stage, by_address[plan.destination], plan)))
+        context.streams.append(count_stream(streams, plan, _ends(context, by_address[plan.destination], plan)))
 
 
 def _late(streams: Streams) -> list[Event]:
@@ -175,45 +175,45 @@ def _late(streams: Streams) -> list[Event]:
     ]
 
 
-def _watch(stage: Stage, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> None:
+def _watch(context: Context, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> None:
     """Monitors and, where the new place is there already, taps before anything moves."""
     for attempt in attempts:
         monitor.watch(attempt.endpoint.namespace, attempt.name, PRESENCE)
-        attempt.landing = subject.landing(attempt.endpoint, attempt.target, attempt.kind)
-        if attempt.landing is not None and not attempt.stays:
-            stage.tap(attempt.landing, attempt.place)
-            monitor.watch(attempt.landing, attempt.place, PRESENCE)
-        elif isinstance(stage.subject, Outside):
-            stage.watch(attempt.target, attempt.name, None)
+        attempt.target_namespace = subject.target_namespace(attempt.endpoint, attempt.target, attempt.kind)
+        if attempt.target_namespace is not None and not attempt.stays:
+            context.tap(attempt.target_namespace, attempt.place)
+            monitor.watch(attempt.target_namespace, attempt.place, PRESENCE)
+        elif isinstance(context.subject, Outside):
+            context.watch(attempt.target, attempt.name, None)
 
 
-def _moves(stage: Stage, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> Streams:
+def _moves(context: Context, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> Streams:
     """Everything moves while the streams run, and is watched until the window ends.
 
     Virtual machines move one after another: emulation has the processors to itself then, and delays are the product's.
     """
-    window = limits.MOVE_WINDOW if stage.variant == "fast" else limits.MOVE_WINDOW_THOROUGH
+    window = limits.MOVE_WINDOW if context.variant == "fast" else limits.MOVE_WINDOW_THOROUGH
     guests = any(isinstance(attempt.endpoint.namespace, GuestNamespace) for attempt in attempts)
-    with Streams(list(_plans(stage, attempts)), GUEST_RATE if guests else RATE) as streams:
+    with Streams(list(_plans(context, attempts)), GUEST_RATE if guests else RATE) as streams:
         for attempt in attempts:
             attempt.old = streams.receive(attempt.endpoint.namespace, attempt.name)
-            if attempt.landing is not None and not attempt.stays:
-                attempt.new = streams.receive(attempt.landing, attempt.place)
+            if attempt.target_namespace is not None and not attempt.stays:
+                attempt.new = streams.receive(attempt.target_namespace, attempt.place)
                 _welcome(attempt)
         keep_silent(limits.PRIMED - limits.STREAMED)
         streams.begin()
         keep_silent(limits.STREAMED)
         with (
-            stage.window("move", "rarp-untagged"),
-            stage.window("move-tagged", "rarp-tagged"),
+            context.window("move", "rarp-untagged"),
+            context.window("move-tagged", "rarp-tagged"),
             ThreadPoolExecutor(1 if guests else len(attempts), thread_name_prefix="move") as threads,
         ):
-            list(threads.map(lambda attempt: _move(stage, subject, monitor, streams, attempt), attempts))
+            list(threads.map(lambda attempt: _move(context, subject, monitor, streams, attempt), attempts))
             keep_silent(window)
     return streams
 
 
-def _move(stage: Stage, subject: Moving, monitor: Monitor, streams: Streams, attempt: Attempt) -> None:
+def _move(context: Context, subject: Moving, monitor: Monitor, streams: Streams, attempt: Attempt) -> None:
     attempt.started_ns = time.time_ns()
     try:
         moved = subject.move(attempt.endpoint, attempt.target, attempt.kind)
@@ -221,14 +221,14 @@ def _move(stage: Stage, subject: Moving, monitor: Monitor, streams: Streams, att
         attempt.problem = str(problem)
         return
     attempt.done_ns = moved.since_ns or time.time_ns()
-    if attempt.landing is None:
-        stage.tap(moved.namespace, attempt.place)
+    if attempt.target_namespace is None:
+        context.tap(moved.namespace, attempt.place)
         monitor.watch(moved.namespace, attempt.place, PRESENCE)
         attempt.new = streams.receive(moved.namespace, attempt.place)
     elif attempt.stays:
         attempt.new = attempt.old
     _welcome(attempt)
-    attempt.moved = stage.endpoints[attempt.name] = moved
+    attempt.moved = context.endpoints[attempt.name] = moved
 
 
 def _welcome(attempt: Attempt) -> None:
@@ -237,22 +237,22 @@ def _welcome(attempt: Attempt) -> None:
     attempt.new.answers = attempt.style == "talking"
 
 
-def _plans(stage: Stage, attempts: list[Attempt]) -> Iterator[Plan]:
+def _plans(context: Context, attempts: list[Attempt]) -> Iterator[Plan]:
     """From a peer on the other host and from the external client to each endpoint, both families."""
-    peer, client = stage.endpoints[f"{stage.hosts[-1].name}p"], stage.lab.client
+    peer, client = context.endpoints[f"{context.hosts[-1].name}p"], context.lab.client
     for attempt in attempts:
-        for family in stage.families:
-            for address in stage.addresses(attempt.endpoint, family)[:1]:
+        for family in context.families:
+            for address in context.addresses(attempt.endpoint, family)[:1]:
                 for name, namespace in ((peer.name, peer.namespace), (client.name, client.namespace)):
-                    yield Plan(stage.number(), namespace, name, family, str(address))
+                    yield Plan(context.number(), namespace, name, family, str(address))
 
 
-def _ends(stage: Stage, attempt: Attempt, plan: Plan) -> Ends:
+def _ends(context: Context, attempt: Attempt, plan: Plan) -> Ends:
     """Where a stream's endpoint lived; in one namespace it moved when the address went."""
-    path: Path = "inbound" if plan.source == stage.lab.client.name else "cross-host"
+    path: Path = "inbound" if plan.source == context.lab.client.name else "cross-host"
     gone = [
         change.time_ns
-        for change in stage.changes
+        for change in context.changes
         if (change.where, change.key, change.state) == (attempt.name, plan.destination, "gone")
         and change.time_ns > attempt.started_ns
     ]
@@ -260,7 +260,7 @@ def _ends(stage: Stage, attempt: Attempt, plan: Plan) -> Ends:
     return Ends(attempt.name, path, attempt.old, attempt.new, gone[0] if gone else attempt.done_ns)
 
 
-def _state(stage: Stage, attempt: Attempt, ended: int) -> MoveState:
+def _state(context: Context, attempt: Attempt, ended: int) -> MoveState:
     after = attempt.moved
     return MoveState(
         endpoint=attempt.name,
@@ -272,7 +272,7 @@ def _state(stage: Stage, attempt: Attempt, ended: int) -> MoveState:
         done_ns=attempt.done_ns,
         ended_ns=ended,
         before=attempt.before,
-        after=None if after is None else stage.interface(after),
+        after=None if after is None else context.interface(after),
         tap_before=tap_name(attempt.endpoint, attempt.name),
         tap_after=tap_name(after or attempt.endpoint, attempt.place),
         place_before=attempt.name,

@@ -8,10 +8,10 @@ from ipaddress import IPv4Interface
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment
-from conformance.families.move.scenario_observers import THIRD, Onlooker
+from conformance.families.move.scenario_observers import THIRD, Observer
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.protocols import arp
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.provoking.silence import keep_silent
 
 CLAIMS = 2
@@ -19,38 +19,38 @@ CLAIMS = 2
 OCCUPANT = "occupied"
 
 
-def contest(stage: Stage, watching: Sequence[Onlooker], name: str) -> None:
+def contest(context: Context, watching: Sequence[Observer], name: str) -> None:
     """A station that takes no part claims the first IPv4 address of the endpoint `name`, twice; then an endpoint is
     attached that asks for an address of that station's."""
     for third in watching:
         own = [one for one in third.addresses if isinstance(one, IPv4Interface)]
         if third.name == THIRD and own:
-            _claim(stage, third, name)
-            _occupy(stage, third, own[0])
+            _claim(context, third, name)
+            _occupy(context, third, own[0])
 
 
-def _claim(stage: Stage, third: Onlooker, name: str) -> None:
+def _claim(context: Context, third: Observer, name: str) -> None:
     """RFC 5227 §2.4: an ARP packet whose sender has the endpoint's address and another MAC address."""
-    found = [one for one in stage.addresses(stage.endpoints[name], "ipv4") if one.version == 4]
-    with third.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as outlet:
+    found = [one for one in context.addresses(context.endpoints[name], "ipv4") if one.version == 4]
+    with third.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for address in found[:1]:
             for _ in range(CLAIMS):
-                stage.event("claim", name, address=str(address), by=third.name, mac=third.mac)
-                outlet.sendto(arp.request(third.mac, address, address), (third.interface, 0))
+                context.event("claim", name, address=str(address), by=third.name, mac=third.mac)
+                sender.sendto(arp.request(third.mac, address, address), (third.interface, 0))
                 keep_silent(limits.CLAIM_ANSWER)
 
 
-def _occupy(stage: Stage, third: Onlooker, own: IPv4Interface) -> None:
+def _occupy(context: Context, third: Observer, own: IPv4Interface) -> None:
     """The station takes one more address of the link, and an endpoint of the first host asks for it."""
     wanted = IPv4Interface((own.network[-5], own.network.prefixlen))
     netlink.transact(third.namespace, [rtnetlink.address(third.interface, rtnetlink.single(wanted.ip))])
-    stage.event("occupied", OCCUPANT, address=str(wanted.ip), by=third.name)
+    context.event("occupied", OCCUPANT, address=str(wanted.ip), by=third.name)
     try:
-        endpoint = stage.attach(stage.hosts[0], Attachment(OCCUPANT, addresses=(wanted,)))
+        endpoint = context.attach(context.hosts[0], Attachment(OCCUPANT, addresses=(wanted,)))
     except AdapterError as problem:
-        stage.event("occupied-refused", OCCUPANT, problem=str(problem))
+        context.event("occupied-refused", OCCUPANT, problem=str(problem))
         return
-    addresses = [one.address for one in stage.interface(endpoint).addresses]
-    stage.event("occupied-attached", OCCUPANT, addresses=addresses)
-    stage.endpoints.pop(OCCUPANT)
-    stage.states.pop(OCCUPANT)
+    addresses = [one.address for one in context.interface(endpoint).addresses]
+    context.event("occupied-attached", OCCUPANT, addresses=addresses)
+    context.endpoints.pop(OCCUPANT)
+    context.states.pop(OCCUPANT)

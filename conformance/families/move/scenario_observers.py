@@ -17,7 +17,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import UPLINK, documentation_mac
 from conformance.protocols import arp
 from conformance.protocols.ndp import solicitation
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.recording.model import Family, Path
 
 THIRD: Final = "third"
@@ -25,7 +25,7 @@ ROUTER: Final = "router"
 
 
 @dataclass(frozen=True)
-class Onlooker:
+class Observer:
     """A station with its interface on a link, its MAC address and its addresses there (none: it is never on link)."""
 
     name: str
@@ -36,71 +36,71 @@ class Onlooker:
     addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
 
     def own(self, address: Address) -> IPv4Interface | IPv6Interface | None:
-        """The onlooker's address in the prefix of `address`, None where that is not on its link."""
+        """The observer's address in the prefix of `address`, None where that is not on its link."""
         return next((one for one in self.addresses if address in one.network and one.network.num_addresses > 1), None)
 
 
-def onlookers(stage: Stage, monitor: Monitor) -> list[Onlooker]:
+def observers(context: Context, monitor: Monitor) -> list[Observer]:
     """Everybody who has neighbour entries, with a monitor on each; the third station is made here."""
-    found = [_third(stage)]
-    for endpoint in stage.endpoints.values():
+    found = [_third(context)]
+    for endpoint in context.endpoints.values():
         if endpoint.name.endswith("p"):
-            kernel = stage.states[endpoint.name].kernel
+            kernel = context.states[endpoint.name].kernel
             addresses = tuple(
                 ip_interface(f"{one.address}/{one.prefix_length}") for one in kernel.addresses if one.scope == "global"
             )
             found.append(
-                Onlooker(endpoint.name, endpoint.namespace, "cross-host", endpoint.interface, kernel.mac, addresses)
+                Observer(endpoint.name, endpoint.namespace, "cross-host", endpoint.interface, kernel.mac, addresses)
             )
-    if stage.lab.router is not None:
-        found.append(Onlooker(ROUTER, stage.lab.router, "wire"))
-        stage.tap(stage.lab.router, ROUTER, "observer")
-    found.append(Onlooker(stage.lab.client.name, stage.lab.client.namespace, "inbound"))
+    if context.lab.router is not None:
+        found.append(Observer(ROUTER, context.lab.router, "wire"))
+        context.tap(context.lab.router, ROUTER, "observer")
+    found.append(Observer(context.lab.client.name, context.lab.client.namespace, "inbound"))
     for one in found:
         monitor.watch(one.namespace, one.name, NEIGHBOURS)
     return found
 
 
-def _third(stage: Stage) -> Onlooker:
+def _third(context: Context) -> Observer:
     """A station on the hosts' segment that runs nothing of the implementation."""
-    host = stage.hosts[0]
-    namespace, mac = stage.lab.namespace(THIRD), documentation_mac(0xD0)
-    stage.tap(namespace, THIRD, "observer")
+    host = context.hosts[0]
+    namespace, mac = context.lab.namespace(THIRD), documentation_mac(0xD0)
+    context.tap(namespace, THIRD, "observer")
     four = IPv4Interface((host.ipv4.network[-3], host.ipv4.network.prefixlen))
     six = IPv6Interface((host.ipv6.network[0xFFFD], host.ipv6.network.prefixlen))
-    stage.lab.plug(namespace, UPLINK, host.station.segment, THIRD, mac=mac, addresses=(four, six))
-    return Onlooker(THIRD, namespace, "wire", UPLINK, mac, (four, six))
+    context.lab.plug(namespace, UPLINK, host.station.segment, THIRD, mac=mac, addresses=(four, six))
+    return Observer(THIRD, namespace, "wire", UPLINK, mac, (four, six))
 
 
-def prime(stage: Stage, watching: Sequence[Onlooker], endpoints: Sequence[Endpoint]) -> None:
+def prime(context: Context, watching: Sequence[Observer], endpoints: Sequence[Endpoint]) -> None:
     """Everybody pings every address, so that neighbour entries and forwarding databases know where it is."""
-    stage.run(list(_pings(stage, watching, endpoints)), limits.ANSWER)
+    context.run(list(_pings(context, watching, endpoints)), limits.ANSWER)
 
 
-def _pings(stage: Stage, watching: Sequence[Onlooker], endpoints: Sequence[Endpoint]) -> Iterator[Probe]:
+def _pings(context: Context, watching: Sequence[Observer], endpoints: Sequence[Endpoint]) -> Iterator[Probe]:
     for one in watching:
         for endpoint in endpoints:
-            for family in stage.families:
-                for address in stage.addresses(endpoint, family):
-                    if one.name not in (THIRD, ROUTER) or _routed_to(stage, one, address):
-                        yield _ping(stage, one, endpoint, family, address)
+            for family in context.families:
+                for address in context.addresses(endpoint, family):
+                    if one.name not in (THIRD, ROUTER) or _routed_to(context, one, address):
+                        yield _ping(context, one, endpoint, family, address)
 
 
-def _routed_to(stage: Stage, one: Onlooker, address: Address) -> bool:
+def _routed_to(context: Context, one: Observer, address: Address) -> bool:
     """The third station knows nothing but its own link; a router asks for what is on one of its own."""
     networks = [one.own(address)] if one.name == THIRD else []
-    segments = stage.lab.testbed.segments.values()
+    segments = context.lab.testbed.segments.values()
     return any(networks) or (one.name == ROUTER and any(address in s.ipv4 or address in s.ipv6 for s in segments))
 
 
-def _ping(stage: Stage, one: Onlooker, endpoint: Endpoint, family: Family, address: Address) -> Probe:
+def _ping(context: Context, one: Observer, endpoint: Endpoint, family: Family, address: Address) -> Probe:
     return Probe(
-        id=stage.number(), purpose="prime", path=one.path, protocol="icmp", family=family, source=one.name,
+        id=context.number(), purpose="prime", path=one.path, protocol="icmp", family=family, source=one.name,
         namespace=one.namespace, target=endpoint.name, destination=str(address),
     )  # fmt: skip
 
 
-def ask(stage: Stage, watching: Sequence[Onlooker], names: Sequence[str]) -> None:
+def ask(context: Context, watching: Sequence[Observer], names: Sequence[str]) -> None:
     """Somebody on the link asks once who has each address. Everybody who thinks so may answer."""
     with ExitStack() as outlets:
         opened = {
@@ -109,13 +109,13 @@ def ask(stage: Stage, watching: Sequence[Onlooker], names: Sequence[str]) -> Non
             if one.mac
         }
         for name in names:
-            for state in stage.states[name].kernel.addresses:
+            for state in context.states[name].kernel.addresses:
                 if state.scope == "global":
-                    _ask(stage, watching, opened, name, ip_address(state.address))
+                    _ask(context, watching, opened, name, ip_address(state.address))
 
 
 def _ask(
-    stage: Stage, watching: Sequence[Onlooker], opened: Mapping[str, socket.socket], name: str, address: Address
+    context: Context, watching: Sequence[Observer], opened: Mapping[str, socket.socket], name: str, address: Address
 ) -> None:
     for one in watching:
         own = one.own(address)
@@ -126,7 +126,7 @@ def _ask(
             else:
                 assert isinstance(own.ip, IPv6Address)
                 frame = solicitation(address, own.ip, one.mac)
-            stage.event("ask", name, address=str(address), by=one.name, mac=one.mac)
+            context.event("ask", name, address=str(address), by=one.name, mac=one.mac)
             opened[one.name].sendto(frame, (one.interface, 0))
             return
-    stage.event("nobody-to-ask", name, address=str(address))
+    context.event("nobody-to-ask", name, address=str(address))

@@ -12,7 +12,7 @@ from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.provoking.paths import Way, ways
 from conformance.testbed import Testbed
 
@@ -35,51 +35,51 @@ def shape(testbed: Testbed) -> Testbed:
     return testbed.model_copy(update={"segments": segments})
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """One endpoint on each host and a second one on the first; every size at once, on every way that carries anything.
 
     A small datagram goes each way first: it tells whether the path carries anything at all, and resolves neighbours.
     """
-    requests = [(host, Attachment(f"{host.name}a")) for host in stage.hosts]
-    requests.append((stage.hosts[0], Attachment(f"{stage.hosts[0].name}b")))
-    stage.attach_all(requests)
-    stage.serve(tcp=(PORT,), udp=(PORT,))
-    stage.snapshot("before")
-    everything = [way for family in stage.families for way in ways(stage, family) if way.path in PATHS]
-    with stage.window("mtu"):
-        small = stage.run([probe(stage, way, "small", "udp", PORT) for way in everything], limits.ANSWER)
+    requests = [(host, Attachment(f"{host.name}a")) for host in context.hosts]
+    requests.append((context.hosts[0], Attachment(f"{context.hosts[0].name}b")))
+    context.attach_all(requests)
+    context.serve(tcp=(PORT,), udp=(PORT,))
+    context.snapshot("before")
+    everything = [way for family in context.families for way in ways(context, family) if way.path in PATHS]
+    with context.window("mtu"):
+        small = context.run([probe(context, way, "small", "udp", PORT) for way in everything], limits.ANSWER)
         carried = [way for way, flow in zip(everything, small, strict=True) if flow.status == "answered"]
-        stage.run(list(_sized(stage, carried)), limits.ANSWER)
-        stage.run(list(_bursts(stage, carried)), limits.TOO_BIG_BURST + limits.RETRY)
-        stage.run(list(_fragmented(stage, carried)), limits.ANSWER)
-    stage.snapshot("after")
+        context.run(list(_sized(context, carried)), limits.ANSWER)
+        context.run(list(_bursts(context, carried)), limits.TOO_BIG_BURST + limits.RETRY)
+        context.run(list(_fragmented(context, carried)), limits.ANSWER)
+    context.snapshot("after")
 
 
-def _sized(stage: Stage, carried: list[Way]) -> Iterator[Probe]:
+def _sized(context: Context, carried: list[Way]) -> Iterator[Probe]:
     """DF set: the sender's own MTU, the MTU of each part of the path, and one byte to either side of them."""
     for way in carried:
-        own = _mtu(stage, way.source)
+        own = _mtu(context, way.source)
         wanted = {own, *(size + step for size in (OUTSIDE, UNDERLAY) for step in (-1, 0, 1, 2, 100))}
         for size in sorted(size for size in wanted if size <= own):
-            yield probe(stage, way, "sized", "udp", PORT, size=size, dont_fragment=True)
+            yield probe(context, way, "sized", "udp", PORT, size=size, dont_fragment=True)
 
 
-def _bursts(stage: Stage, carried: list[Way]) -> Iterator[Probe]:
+def _bursts(context: Context, carried: list[Way]) -> Iterator[Probe]:
     """Many flows at once to outside, each of which keeps sending until it has its answer or its report."""
     tries = int(limits.TOO_BIG_BURST / limits.RETRY)
     for way in carried:
-        if way.path == "outbound" and way.source == next(iter(stage.endpoints)):
+        if way.path == "outbound" and way.source == next(iter(context.endpoints)):
             for _ in range(BURST):
-                size = _mtu(stage, way.source)
-                yield probe(stage, way, "burst", "udp", PORT, size=size, dont_fragment=True, tries=tries)
+                size = _mtu(context, way.source)
+                yield probe(context, way, "burst", "udp", PORT, size=size, dont_fragment=True, tries=tries)
 
 
-def _fragmented(stage: Stage, carried: list[Way]) -> Iterator[Probe]:
+def _fragmented(context: Context, carried: list[Way]) -> Iterator[Probe]:
     for way in carried:
         for size in FRAGMENTED:
-            yield probe(stage, way, "fragments", "udp", PORT, size=size)
+            yield probe(context, way, "fragments", "udp", PORT, size=size)
 
 
-def _mtu(stage: Stage, name: str) -> int:
+def _mtu(context: Context, name: str) -> int:
     """MTU in bytes of the interface that `name` sends from."""
-    return stage.states[name].kernel.mtu if name in stage.states else stage.lab.client.mtu
+    return context.states[name].kernel.mtu if name in context.states else context.lab.client.mtu

@@ -19,7 +19,7 @@ from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
 from conformance.lab.flow.held import Held
 from conformance.lab.lab import Host
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.provoking.paths import ways
 from conformance.provoking.silence import keep_silent
 
@@ -34,33 +34,33 @@ STATE_LIFETIMES = (
 )
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Open flows of every path and protocol, be silent, and let the side that did not open them speak first.
 
     What nobody answers is waited for twice in all: when the flows are opened and when they are used again.
     """
-    stage.attach_all([(host, Attachment(f"{host.name}a")) for host in stage.hosts])
-    if stage.variant == "fast":
-        for host in stage.hosts:
+    context.attach_all([(host, Attachment(f"{host.name}a")) for host in context.hosts])
+    if context.variant == "fast":
+        for host in context.hosts:
             _shorten(host)
-    stage.serve(tcp=(PORT,), udp=(PORT,))
-    wanted = list(_held(stage))
-    late = come_late(stage)
-    first = [] if late is None else list(talk(stage, late, AT_ONCE))
-    opened, at_once = stage.engine.hold_and_run(wanted, first, limits.ANSWER)
-    stage.flows.extend(at_once)
-    stage.event("silent")
+    context.serve(tcp=(PORT,), udp=(PORT,))
+    wanted = list(_held(context))
+    late = come_late(context)
+    first = [] if late is None else list(talk(context, late, AT_ONCE))
+    opened, at_once = context.engine.hold_and_run(wanted, first, limits.ANSWER)
+    context.flows.extend(at_once)
+    context.event("silent")
     if late is not None:
-        claim(stage, late)
-    idle = limits.IDLE_FAST if stage.variant == "fast" else limits.IDLE_THOROUGH
+        claim(context, late)
+    idle = limits.IDLE_FAST if context.variant == "fast" else limits.IDLE_THOROUGH
     keep_silent(max(0.0, idle - _silent_for(opened)))
-    stage.event("speaking")
-    afterwards = [] if late is None else list(talk(stage, late, AFTERWARDS))
-    with stage.window("idle"):
-        again = {stage.number(): held for held in opened}
-        resumed, talked = stage.engine.resume_and_run(again, afterwards, limits.ANSWER, from_server=True)
-        stage.flows.extend([*resumed, *talked])
-    stage.snapshot("after")
+    context.event("speaking")
+    afterwards = [] if late is None else list(talk(context, late, AFTERWARDS))
+    with context.window("idle"):
+        again = {context.number(): held for held in opened}
+        resumed, talked = context.engine.resume_and_run(again, afterwards, limits.ANSWER, from_server=True)
+        context.flows.extend([*resumed, *talked])
+    context.snapshot("after")
 
 
 def _silent_for(opened: list[Held]) -> float:
@@ -68,12 +68,12 @@ def _silent_for(opened: list[Held]) -> float:
     return time.time() - max((held.flow.done_ns for held in opened if held.flow.status == "answered"), default=0) / 1e9
 
 
-def _held(stage: Stage) -> Iterator[Probe]:
-    for family in stage.families:
-        for way in ways(stage, family):
+def _held(context: Context) -> Iterator[Probe]:
+    for family in context.families:
+        for way in ways(context, family):
             if way.path in ("cross-host", "inbound", "outbound"):
                 for protocol in ("tcp", "udp"):
-                    yield probe(stage, way, "idle", protocol, PORT)
+                    yield probe(context, way, "idle", protocol, PORT)
 
 
 def _shorten(host: Host) -> None:

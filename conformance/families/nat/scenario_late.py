@@ -13,7 +13,7 @@ from conformance.lab.flow import Probe
 from conformance.lab.lab import documentation_mac
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.provoking.paths import ways
 from conformance.provoking.silence import keep_silent
 
@@ -25,34 +25,34 @@ ROOT: Final = bridge_id(0, documentation_mac(0xD7))
 """A bridge of priority 0, the best there is."""
 
 
-def come_late(stage: Stage) -> Endpoint | None:
+def come_late(context: Context) -> Endpoint | None:
     """One more endpoint on the first host; None, and a line in the record, where the implementation refuses it."""
-    name = f"{stage.hosts[0].name}e"
+    name = f"{context.hosts[0].name}e"
     try:
-        return stage.attach(stage.hosts[0], Attachment(name))
+        return context.attach(context.hosts[0], Attachment(name))
     except AdapterError as refusal:
-        stage.event("refused", name, problem=str(refusal))
+        context.event("refused", name, problem=str(refusal))
         return None
 
 
-def claim(stage: Stage, endpoint: Endpoint) -> None:
+def claim(context: Context, endpoint: Endpoint) -> None:
     """The latecomer claims to be the root, and is watched until a bridge that heeds it has done so."""
-    with stage.window(WINDOW):
-        _claim(stage, endpoint)
+    with context.window(WINDOW):
+        _claim(context, endpoint)
         keep_silent(limits.BRIDGE_SETTLED)
 
 
-def talk(stage: Stage, endpoint: Endpoint, purpose: str) -> Iterator[Probe]:
+def talk(context: Context, endpoint: Endpoint, purpose: str) -> Iterator[Probe]:
     """From it to everybody, in the family that is claimed first; and from those that were on its host before."""
-    neighbours = {one.name for one in stage.endpoints.values() if one.host == endpoint.host}
-    for way in ways(stage, stage.families[0]):
+    neighbours = {one.name for one in context.endpoints.values() if one.host == endpoint.host}
+    for way in ways(context, context.families[0]):
         if way.source in neighbours and way.target not in {endpoint.name, way.source}:
-            yield probe(stage, way, purpose, "udp", PORT)
+            yield probe(context, way, purpose, "udp", PORT)
 
 
-def _claim(stage: Stage, endpoint: Endpoint) -> None:
+def _claim(context: Context, endpoint: Endpoint) -> None:
     """To be the root, in both versions, with topology changes and a notification of one."""
-    source = stage.states[endpoint.name].kernel.mac
+    source = context.states[endpoint.name].kernel.mac
     rapid = stp.DESIGNATED << 2 | stp.PROPOSAL | stp.TC
     claims = (
         Bpdu(stp.CONFIGURATION, STP, stp.TC, ROOT, 0, ROOT, 0x8001),
@@ -61,5 +61,5 @@ def _claim(stage: Stage, endpoint: Endpoint) -> None:
     )
     with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for claim in claims:
-            stage.event("claimed", endpoint.name, type=claim.type, root=ROOT.hex(), source=source)
+            context.event("claimed", endpoint.name, type=claim.type, root=ROOT.hex(), source=source)
             sender.sendto(claim.build(source), (endpoint.interface, 0))

@@ -18,32 +18,32 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.lab.snapshot import interfaces
 from conformance.protocols.ndp import UNSPECIFIED, solicitation
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.provoking.paths import Way, ways
 from conformance.provoking.silence import keep_silent
 from conformance.recording.model import FlowProtocol
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Attach, solicit, duplicate, and take IPv4 away."""
-    first = stage.hosts[0]
-    with stage.window("attach"):
-        stage.attach_all([(host, Attachment(f"{host.name}{letter}")) for host in stage.hosts for letter in "ab"])
-    if "ipv6" not in stage.claims:
-        stage.snapshot("after")
+    first = context.hosts[0]
+    with context.window("attach"):
+        context.attach_all([(host, Attachment(f"{host.name}{letter}")) for host in context.hosts for letter in "ab"])
+    if "ipv6" not in context.claims:
+        context.snapshot("after")
         return
-    target, neighbour = (stage.endpoints[f"{first.name}{letter}"] for letter in "ab")
-    addresses = [address for address in stage.addresses(target, "ipv6") if isinstance(address, IPv6Address)]
-    with stage.window("solicit"):
-        place = _vantage(stage, target, neighbour)
+    target, neighbour = (context.endpoints[f"{first.name}{letter}"] for letter in "ab")
+    addresses = [address for address in context.addresses(target, "ipv6") if isinstance(address, IPv6Address)]
+    with context.window("solicit"):
+        place = _vantage(context, target, neighbour)
         for address in addresses:
-            _solicit(stage, target, place, address)
+            _solicit(context, target, place, address)
         keep_silent(limits.SOLICITATION_ANSWER)
-    with stage.window("duplicate"):
-        _duplicate(stage, neighbour)
-    with stage.window("ipv6-only"):
-        _without_ipv4(stage)
-    stage.snapshot("after")
+    with context.window("duplicate"):
+        _duplicate(context, neighbour)
+    with context.window("ipv6-only"):
+        _without_ipv4(context)
+    context.snapshot("after")
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Vantage:
     address: IPv6Address
 
 
-def _vantage(stage: Stage, target: Endpoint, neighbour: Endpoint) -> Vantage | None:
+def _vantage(context: Context, target: Endpoint, neighbour: Endpoint) -> Vantage | None:
     """A station on the target's own link, None where none can be found."""
-    peer = _cable_end(stage, target)
-    other = stage.states[neighbour.name].kernel
-    if stage.profile.same_host_hops:
+    peer = _cable_end(context, target)
+    other = context.states[neighbour.name].kernel
+    if context.profile.same_host_hops:
         return peer
     local = [IPv6Address(a.address) for a in other.addresses if a.scope == "link" and ":" in a.address]
     if not local or not other.mac:
@@ -68,12 +68,14 @@ def _vantage(stage: Stage, target: Endpoint, neighbour: Endpoint) -> Vantage | N
     return Vantage(neighbour.namespace, neighbour.interface, other.mac, local[0])
 
 
-def _cable_end(stage: Stage, endpoint: Endpoint) -> Vantage | None:
+def _cable_end(context: Context, endpoint: Endpoint) -> Vantage | None:
     """The host's end of the endpoint's veth cable or of a machine's tap, None where it has none there."""
-    host = stage.lab.hosts[endpoint.host]
-    if endpoint.outlet is not None:
-        own_end = next(one for one in interfaces(endpoint.outlet.namespace) if one.name == endpoint.outlet.interface)
-        return Vantage(endpoint.outlet.namespace, own_end.name, own_end.mac, IPv6Address("fe80::5300"))
+    host = context.lab.hosts[endpoint.host]
+    if endpoint.host_side is not None:
+        own_end = next(
+            one for one in interfaces(endpoint.host_side.namespace) if one.name == endpoint.host_side.interface
+        )
+        return Vantage(endpoint.host_side.namespace, own_end.name, own_end.mac, IPv6Address("fe80::5300"))
     own = endpoint.namespace.netlink("link", "get", ifname=endpoint.interface)[0]
     far = own.get_attr("IFLA_LINK")
     for candidate in host.netlink("get_links"):
@@ -84,15 +86,15 @@ def _cable_end(stage: Stage, endpoint: Endpoint) -> Vantage | None:
     return None
 
 
-def _solicit(stage: Stage, target: Endpoint, place: Vantage | None, address: IPv6Address) -> None:
+def _solicit(context: Context, target: Endpoint, place: Vantage | None, address: IPv6Address) -> None:
     """Solicit an own address in each of the three ways, and an address that nobody has.
 
     The two ways that are answered to their sender come from two addresses, so that the answers are told apart.
     """
     if place is None:
-        stage.event("solicit-impossible", target.name)
+        context.event("solicit-impossible", target.name)
         return
-    mac = stage.states[target.name].kernel.mac
+    mac = context.states[target.name].kernel.mac
     foreign = address + 0x1000 if int(address) & 0xFFFF < 0xE000 else address - 0x1000
     near, far = place.address, place.address + 1
     frames = {
@@ -103,75 +105,75 @@ def _solicit(stage: Stage, target: Endpoint, place: Vantage | None, address: IPv
     }
     with place.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for form, (asked, source, frame) in frames.items():
-            stage.event("solicit", target.name, form=form, target=str(asked), sender=str(source), mac=place.mac)
+            context.event("solicit", target.name, form=form, target=str(asked), sender=str(source), mac=place.mac)
             sender.sendto(frame, (place.interface, 0))
 
 
-def _duplicate(stage: Stage, holder: Endpoint) -> None:
+def _duplicate(context: Context, holder: Endpoint) -> None:
     """Someone on the network already uses the address that a new endpoint asks for, and gives it up afterwards: where
     the newcomer was given it all the same, what comes next must not depend on who has it."""
-    host = stage.lab.hosts[holder.host]
-    wanted = _wish(stage, holder)
+    host = context.lab.hosts[holder.host]
+    wanted = _wish(context, holder)
     if wanted is None:
-        stage.event("duplicate-impossible", holder.name)
+        context.event("duplicate-impossible", holder.name)
         return
-    if not stage.profile.same_host_hops:
+    if not context.profile.same_host_hops:
         link.address(holder.namespace, holder.interface, wanted, dad=False)
-    _ask_for(stage, host, wanted, holder)
-    if not stage.profile.same_host_hops:
+    _ask_for(context, host, wanted, holder)
+    if not context.profile.same_host_hops:
         netlink.transact(holder.namespace, [rtnetlink.address(holder.interface, wanted, remove=True)])
 
 
-def _ask_for(stage: Stage, host: Host, wanted: IPv6Interface, holder: Endpoint) -> None:
+def _ask_for(context: Context, host: Host, wanted: IPv6Interface, holder: Endpoint) -> None:
     """Attach an endpoint with the wanted address; what became of it is written down."""
     name = f"{host.name}d"
-    stage.event("duplicate", name, address=str(wanted.ip), holder=holder.name)
+    context.event("duplicate", name, address=str(wanted.ip), holder=holder.name)
     try:
-        endpoint = stage.attach(host, Attachment(name, addresses=(wanted,)))
+        endpoint = context.attach(host, Attachment(name, addresses=(wanted,)))
     except AdapterError as problem:
-        stage.event("duplicate-refused", name, problem=str(problem))
+        context.event("duplicate-refused", name, problem=str(problem))
         return
-    kernel = stage.interface(endpoint)
-    stage.event(
+    kernel = context.interface(endpoint)
+    context.event(
         "duplicate-attached",
         name,
         addresses=[address.model_dump() for address in kernel.addresses],
         reported=[str(address) for address in endpoint.reported.addresses],
     )
-    stage.endpoints.pop(name)
-    stage.states.pop(name)
+    context.endpoints.pop(name)
+    context.states.pop(name)
 
 
-def _wish(stage: Stage, holder: Endpoint) -> IPv6Interface | None:
+def _wish(context: Context, holder: Endpoint) -> IPv6Interface | None:
     """The address to ask for twice: on a shared link a free one of the prefix, which somebody there has taken without
     asking anybody; where every endpoint has a link to itself, the one that the implementation gave to the holder."""
-    for state in stage.states[holder.name].kernel.addresses:
+    for state in context.states[holder.name].kernel.addresses:
         if state.scope == "global" and ":" in state.address:
             own = IPv6Interface(f"{state.address}/{state.prefix_length}")
-            if stage.profile.same_host_hops:
+            if context.profile.same_host_hops:
                 return own
             return IPv6Interface(f"{IPv6Address((int(own.ip) & ~0xFF) + 0xD0)}/{state.prefix_length}")
     return None
 
 
-def _without_ipv4(stage: Stage) -> None:
+def _without_ipv4(context: Context) -> None:
     """Every path over IPv6 while there is IPv4; what it carried again when IPv4 was taken from every endpoint."""
-    stage.serve(tcp=(PORT,), udp=(PORT,))
-    used = [way for way in ways(stage, "ipv6") if way.path in ("same-host", "cross-host", "inbound", "outbound")]
+    context.serve(tcp=(PORT,), udp=(PORT,))
+    used = [way for way in ways(context, "ipv6") if way.path in ("same-host", "cross-host", "inbound", "outbound")]
     wanted: list[tuple[Way, FlowProtocol]] = [(way, protocol) for way in used for protocol in ("tcp", "udp")]
-    before = _talk(stage, wanted, "dual-stack")
-    for endpoint in stage.endpoints.values():
-        for state in stage.states[endpoint.name].kernel.addresses:
+    before = _talk(context, wanted, "dual-stack")
+    for endpoint in context.endpoints.values():
+        for state in context.states[endpoint.name].kernel.addresses:
             if ":" not in state.address:
                 own = IPv4Interface(f"{state.address}/{state.prefix_length}")
                 netlink.transact(endpoint.namespace, [rtnetlink.address(endpoint.interface, own, remove=True)])
-        stage.event("ipv4-removed", endpoint.name)
+        context.event("ipv4-removed", endpoint.name)
     keep_silent(limits.WITHDRAWAL)
-    _talk(stage, before, "ipv6-only")
+    _talk(context, before, "ipv6-only")
 
 
-def _talk(stage: Stage, wanted: list[tuple[Way, FlowProtocol]], purpose: str) -> list[tuple[Way, FlowProtocol]]:
+def _talk(context: Context, wanted: list[tuple[Way, FlowProtocol]], purpose: str) -> list[tuple[Way, FlowProtocol]]:
     """Send one probe along each way; returns what was answered."""
-    probes = [probe(stage, way, purpose, protocol, PORT) for way, protocol in wanted]
-    done = stage.run(probes, limits.ANSWER)
+    probes = [probe(context, way, purpose, protocol, PORT) for way, protocol in wanted]
+    done = context.run(probes, limits.ANSWER)
     return [one for one, flow in zip(wanted, done, strict=True) if flow.status == "answered"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.families.pair import evidence as legs
+from conformance.families.pair import evidence as segments
 from conformance.judging.case import Case, describe, socket_text
 from conformance.judging.flows import foreign
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
@@ -14,7 +14,7 @@ SIDES = ("left", "right")
 
 def _flows(case: Case, **wanted: object) -> list[Flow]:
     """The flows of the case's direction, or of both."""
-    left, _ = legs.sides(case)
+    left, _ = segments.sides(case)
     hosts = {endpoint.name: endpoint.host for endpoint in case.endpoints}
     ways = {"left-to-right": (True,), "right-to-left": (False,)}.get(
         case.parameters.get("direction", ""), (True, False)
@@ -25,11 +25,14 @@ def _flows(case: Case, **wanted: object) -> list[Flow]:
 
 def _whose(case: Case, flow: Flow) -> tuple[str, list[int]]:
     """Whose side of the flow broke which requirement, in words, and the frames that show it."""
-    broken = [leg for leg in legs.of_flow(case, flow) if not leg.holds]
+    broken = [segment for segment in segments.of_flow(case, flow) if not segment.holds]
     if not broken:
         return "neither side is to blame by what the wire shows", case.frames_of(flow)
-    words = (f"{leg.side.profile.name} ({leg.side.name}) breaks {leg.requirement}: {leg.seen}" for leg in broken)
-    return "; ".join(words), [frame for leg in broken for frame in leg.frames]
+    words = (
+        f"{segment.side.profile.name} ({segment.side.name}) breaks {segment.requirement}: {segment.seen}"
+        for segment in broken
+    )
+    return "; ".join(words), [frame for segment in broken for frame in segment.frames]
 
 
 @check("pair.reach", scenario="pair", family=FAMILIES, protocol=PROTOCOLS, direction=DIRECTIONS)
@@ -71,15 +74,15 @@ def test_addresses_are_kept(case: Case) -> None:
 
 def _legs(case: Case, requirement: str, expected: str, otherwise: str) -> None:
     found = [
-        (flow, leg)
+        (flow, segment)
         for flow in _flows(case, purpose=("reach", "identity"))
-        for leg in legs.of_flow(case, flow)
-        if leg.requirement == requirement and leg.side.name == case.parameters["side"]
+        for segment in segments.of_flow(case, flow)
+        if segment.requirement == requirement and segment.side.name == case.parameters["side"]
     ]
     case.require(found, otherwise)
-    for flow, leg in found:
-        told = f"{leg.side.profile.name}: {flow.protocol} {flow.source} -> {flow.target}: {leg.seen}"
-        case.expect(leg.holds, expected=expected, seen=told, frames=leg.frames if not leg.holds else ())
+    for flow, segment in found:
+        told = f"{segment.side.profile.name}: {flow.protocol} {flow.source} -> {flow.target}: {segment.seen}"
+        case.expect(segment.holds, expected=expected, seen=told, frames=segment.frames if not segment.holds else ())
 
 
 @check("pair.sends", scenario="pair", family=FAMILIES, side=SIDES)
@@ -87,7 +90,7 @@ def test_sends(case: Case) -> None:
     """What an endpoint sends leaves its host, from the endpoint's own address and port."""
     _legs(
         case,
-        legs.SENDS,
+        segments.SENDS,
         "every request and answer of this side is on the wire as its endpoint sent it",
         "nothing was asked of this side's endpoints, and they asked nothing",
     )
@@ -98,7 +101,7 @@ def test_delivers(case: Case) -> None:
     """What the other implementation puts on the wire for an endpoint is delivered to it, as it was sent."""
     _legs(
         case,
-        legs.DELIVERS,
+        segments.DELIVERS,
         "what is on the wire for an endpoint of this side arrives there as it was sent",
         "the other side put nothing on the wire for this side's endpoints",
     )

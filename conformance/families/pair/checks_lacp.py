@@ -86,7 +86,7 @@ def test_carries(case: Case) -> None:
 
 def _expect_hasty(case: Case, begun: int) -> None:
     """Requires that both had the short timeout on every cable, by what they said before that time: nothing else is
-    wished for, and by the long one nobody has to notice a silence here."""
+    asked for, and by the long one nobody has to notice a silence here."""
     for port in (port for cable in cables(case) for port in cable.ends):
         said = _last(pdus(case, port), begun)
         patient = said is not None and State.TIMEOUT not in said.pdu.actor.state

@@ -1,4 +1,5 @@
-"""The four legs of a flow between two implementations, and who answers for each: what the wire between them shows.
+"""The four segments of the path of a flow between two implementations, and who answers for each: what the wire between
+them shows.
 
 The wire is the router's port of the segment on which a side's host is: what is seen there has left the side, whatever
 it does on its own host, and what has not been seen there has not.
@@ -27,8 +28,8 @@ Ends = tuple[tuple[str, int], tuple[str, int]]
 
 
 @dataclass(frozen=True)
-class Leg:
-    """One leg of one flow: whose it is, which requirement speaks of it, whether it holds, and what was seen."""
+class PathSegment:
+    """One segment of one flow: whose it is, which requirement speaks of it, whether it holds, and what was seen."""
 
     side: Side
     requirement: str
@@ -42,8 +43,8 @@ def sides(case: Case) -> tuple[Side, Side]:
     return sides_of(case.profile, case.recording.record.testbed)
 
 
-def of_flow(case: Case, flow: Flow) -> Iterator[Leg]:
-    """The legs of a flow in order, up to the first one after which nothing can be told of the rest.
+def of_flow(case: Case, flow: Flow) -> Iterator[PathSegment]:
+    """The segments of the path of a flow in order, up to the first one after which nothing can be told of the rest.
 
     Request: its sender's side puts it on the wire, the other one delivers it; answer: the other way round.
     """
@@ -54,23 +55,23 @@ def of_flow(case: Case, flow: Flow) -> Iterator[Leg]:
     sent, dialled = _ends(flow.local), _ends(flow.dialled)
     left = _crossed(case, flow, out, outbound=True)
     own = left.get((sent, dialled), ())
-    yield Leg(near, SENDS, bool(own) and set(left) == {(sent, dialled)}, _left(left, flow), _all(left))
+    yield PathSegment(near, SENDS, bool(own) and set(left) == {(sent, dialled)}, _left(left, flow), _all(left))
     if not any(ends[1] == dialled for ends in left):
         return
     came = _crossed(case, flow, into, outbound=False)
     arrived = _inside(case, flow)
-    yield Leg(far, DELIVERS, arrived in came, _arrived(came, arrived, flow), _all(came) or _all(left))
+    yield PathSegment(far, DELIVERS, arrived in came, _arrived(came, arrived, flow), _all(came) or _all(left))
     if arrived is None:
         return
     answers = _crossed(case, flow, into, outbound=True)
     expected = {(target, source) for source, target in came}
     told = _left(answers, flow, answer=True)
-    yield Leg(far, SENDS, bool(answers) and set(answers) <= expected, told, _all(answers) or _all(came))
+    yield PathSegment(far, SENDS, bool(answers) and set(answers) <= expected, told, _all(answers) or _all(came))
     if not expected & set(answers):
         return
     home = _crossed(case, flow, out, outbound=False)
     seen = f"its answer was on the wire, and was not delivered: {flow.status}"
-    yield Leg(near, DELIVERS, flow.status == "answered", seen, _all(home) or _all(answers))
+    yield PathSegment(near, DELIVERS, flow.status == "answered", seen, _all(home) or _all(answers))
 
 
 def _inside(case: Case, flow: Flow) -> Ends | None:

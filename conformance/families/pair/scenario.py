@@ -12,7 +12,7 @@ from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.provoking.paths import between_endpoints
 from conformance.recording.model import FlowProtocol
 
@@ -23,25 +23,25 @@ SHARED_SOURCE_PORT = 40_002
 """Both endpoints of a host send from it at the same time: what shares one address between them has to change one."""
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Attach two endpoints on each host, and send everything at once."""
-    stage.attach_all([(host, Attachment(f"{host.name}{letter}")) for host in stage.hosts for letter in "ab"])
-    stage.snapshot("before")
-    stage.serve(tcp=(PORT,), udp=(PORT,))
-    with stage.window("pair"):
-        stage.run(list(_probes(stage)), limits.ANSWER)
-    stage.snapshot("after")
+    context.attach_all([(host, Attachment(f"{host.name}{letter}")) for host in context.hosts for letter in "ab"])
+    context.snapshot("before")
+    context.serve(tcp=(PORT,), udp=(PORT,))
+    with context.window("pair"):
+        context.run(list(_probes(context)), limits.ANSWER)
+    context.snapshot("after")
 
 
-def _probes(stage: Stage) -> Iterator[Probe]:
-    for family in stage.families:
-        for way in between_endpoints(stage, family):
+def _probes(context: Context) -> Iterator[Probe]:
+    for family in context.families:
+        for way in between_endpoints(context, family):
             if way.path != "cross-host":
                 continue
-            yield probe(stage, way, "reach", "icmp", 0)
+            yield probe(context, way, "reach", "icmp", 0)
             for protocol in PROTOCOLS:
-                yield probe(stage, way, "reach", protocol, PORT)
+                yield probe(context, way, "reach", protocol, PORT)
                 if way.target.endswith("a"):
-                    yield probe(stage, way, "identity", protocol, PORT, source_port=SHARED_SOURCE_PORT)
+                    yield probe(context, way, "identity", protocol, PORT, source_port=SHARED_SOURCE_PORT)
                 for _ in range(PARALLEL):
-                    yield probe(stage, way, "identity", protocol, PORT)
+                    yield probe(context, way, "identity", protocol, PORT)

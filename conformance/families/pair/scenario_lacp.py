@@ -15,16 +15,16 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Aggregating, BundleWish
-from conformance.adapters.views import Member, ShowingMembers
+from conformance.adapters.interface import AdapterError, Aggregating, LagConfig
+from conformance.adapters.views import LagMember, ShowingMembers
 from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import add_host
 from conformance.protocols import numbered
 from conformance.protocols.lacp.frames import GRANTED, State, lacpdu
-from conformance.provoking.context import Stage
-from conformance.provoking.patching import Joint, both, cabled, joined, shown
+from conformance.provoking.context import Context
+from conformance.provoking.patching import PatchedLink, both, cabled, patch, shown
 from conformance.provoking.ports import Link, window
-from conformance.provoking.traffic import Dialogue
+from conformance.provoking.traffic import Traffic
 from conformance.testbed import Testbed
 
 PORTS: Final = 3
@@ -38,63 +38,63 @@ def shape(testbed: Testbed) -> Testbed:
     return add_host(testbed, PORTS)
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Cable them, have both make a group, and lose a cable twice."""
 
     async def meet(sides: Sequence[Sequence[Link]]) -> None:
         stations = [side[0] for side in sides]
-        async with joined(stage, *(side[1:PORTS] for side in sides)) as joints:
-            watch, dialogue = _Watch(joints), Dialogue(stations, conversations=CONVERSATIONS)
+        async with patch(context, *(side[1:PORTS] for side in sides)) as patched_links:
+            watch, traffic = _Watch(patched_links), Traffic(stations, conversations=CONVERSATIONS)
             async with asyncio.TaskGroup() as group:
-                group.create_task(dialogue.talk())
+                group.create_task(traffic.talk())
                 try:
-                    await both(stage, partial(_bundle, stage, sides))
-                    await _play(stage, stations, joints, watch, dialogue)
+                    await both(context, partial(_bundle, context, sides))
+                    await _play(context, stations, patched_links, watch, traffic)
                 finally:
-                    dialogue.stop()
+                    traffic.stop()
 
-    cabled(stage, PORTS, meet)
-    stage.snapshot("after")
+    cabled(context, PORTS, meet)
+    context.snapshot("after")
 
 
-def _bundle(stage: Stage, sides: Sequence[Sequence[Link]], number: int, subject: Any) -> None:
+def _bundle(context: Context, sides: Sequence[Sequence[Link]], number: int, subject: Any) -> None:
     if not isinstance(subject, Aggregating):
         raise AdapterError("it aggregates no links (see adapters/interface.py, Aggregating)")
     access, *rest = (link.port for link in sides[number][:PORTS])
-    wish = BundleWish(BUNDLE, tuple(port.name for port in rest))
-    subject.aggregate(stage.lab.hosts[access.host], access.name, [wish])
+    config = LagConfig(BUNDLE, tuple(port.name for port in rest))
+    subject.aggregate(context.lab.hosts[access.host], access.name, [config])
 
 
 async def _play(
-    stage: Stage, stations: Sequence[Link], joints: Sequence[Joint], watch: _Watch, dialogue: Dialogue
+    context: Context, stations: Sequence[Link], patched_links: Sequence[PatchedLink], watch: _Watch, traffic: Traffic
 ) -> None:
-    stage.event("agreed", "up", came=await watch.agreed())
+    context.event("agreed", "up", came=await watch.agreed())
     await silence(limits.LACP_BRISK)
-    async with window(stage, "steady", stations):
+    async with window(context, "steady", stations):
         watch.carried.clear()
         await silence(limits.LACP_STEADY)
-    await dialogue.arrived()
+    await traffic.arrived()
     await _views(stations, "whole")
-    busiest = max(joints, key=lambda joint: watch.carried[joint.name])
+    busiest = max(patched_links, key=lambda patched: watch.carried[patched.name])
     busiest.event("severed")
-    with busiest.severed():
+    with busiest.carrier_down():
         await silence(limits.LACP_LOSS + limits.LACP_MARGIN)
     busiest.event("mended")
     watch.forget()
-    stage.event("agreed", "severed", came=await watch.agreed())
+    context.event("agreed", "severed", came=await watch.agreed())
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
-    await dialogue.arrived()
-    with busiest.deaf():
+    await traffic.arrived()
+    with busiest.black_hole():
         await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
         await _views(stations, "deaf")
     watch.forget()
-    if stage.variant == "fast":  # who has given up on its partner speaks every 30 s; a carrier has it speak at once
-        with busiest.severed():
+    if context.variant == "fast":  # who has given up on its partner speaks every 30 s; a carrier has it speak at once
+        with busiest.carrier_down():
             await silence(limits.LACP_BRISK)
-    stage.event("agreed", "deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD))
+    context.event("agreed", "deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD))
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
-    stage.event("done")
-    await dialogue.arrived()
+    context.event("done")
+    await traffic.arrived()
 
 
 async def _views(stations: Sequence[Link], moment: str) -> None:
@@ -102,30 +102,30 @@ async def _views(stations: Sequence[Link], moment: str) -> None:
     await asyncio.gather(*(shown(link, side, moment, partial(_members, link)) for side, link in enumerate(stations)))
 
 
-def _members(link: Link, subject: Any) -> Sequence[Member] | None:
+def _members(link: Link, subject: Any) -> Sequence[LagMember] | None:
     if not isinstance(subject, ShowingMembers):
         return None
-    return subject.members(link.stage.lab.hosts[link.port.host], BUNDLE)
+    return subject.members(link.context.lab.hosts[link.port.host], BUNDLE)
 
 
 class _Watch:
     """What the ends of the cables say of themselves, and how many numbered frames each cable carried."""
 
-    def __init__(self, joints: Sequence[Joint]) -> None:
-        self._links = [(joint, link) for joint in joints for link in joint.ends]
+    def __init__(self, patched_links: Sequence[PatchedLink]) -> None:
+        self._links = [(patched, link) for patched in patched_links for link in patched.ends]
         self._states: dict[str, State] = {}
         self._all = asyncio.Event()
         self.carried: Counter[str] = Counter()
-        for joint, link in self._links:
-            link.wire.listen(partial(self._hear, joint.name, link.name))
+        for patched, link in self._links:
+            link.wire.listen(partial(self._hear, patched.name, link.name))
 
-    def _hear(self, joint: str, name: str, _: int, frame: bytes) -> None:
+    def _hear(self, patched: str, name: str, _: int, frame: bytes) -> None:
         told = lacpdu(frame)
         if told is not None:
             self._states[name] = told.actor.state
             if all(GRANTED in self._states.get(link.name, State(0)) for _, link in self._links):
                 self._all.set()
-        self.carried[joint] += numbered.parse(frame) is not None
+        self.carried[patched] += numbered.parse(frame) is not None
 
     def forget(self) -> None:
         """What was said before does not count."""

@@ -17,8 +17,8 @@ from conformance.families.lldp.scenario import ask
 from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import Side, add_host, sides_of
 from conformance.protocols.lldp import frames as lldp
-from conformance.provoking.context import Stage
-from conformance.provoking.patching import Joint, both, cabled, joined
+from conformance.provoking.context import Context
+from conformance.provoking.patching import PatchedLink, both, cabled, patch
 from conformance.provoking.ports import Link
 from conformance.testbed import Testbed
 
@@ -30,20 +30,20 @@ def shape(testbed: Testbed) -> Testbed:
     return add_host(testbed, PORTS)
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Cable them, look at both views, and let one cable fall silent."""
-    sides = sides_of(stage.profile, stage.lab.testbed)
+    sides = sides_of(context.profile, context.lab.testbed)
 
     async def meet(links: Sequence[Sequence[Link]]) -> None:
-        async with joined(stage, *links) as joints:
-            await both(stage, _begin)
-            ears = [_Ear(joint, end, sides[end]) for joint in joints for end in (0, 1)]
-            await asyncio.gather(*(ear.find() for ear in ears))
-            with joints[0].deaf():
-                await asyncio.gather(*(ear.outlive() for ear in ears[:2]))
+        async with patch(context, *links) as patched_links:
+            await both(context, _begin)
+            watchers = [_NeighbourWatcher(patched, end, sides[end]) for patched in patched_links for end in (0, 1)]
+            await asyncio.gather(*(watcher.find() for watcher in watchers))
+            with patched_links[0].black_hole():
+                await asyncio.gather(*(watcher.outlive() for watcher in watchers[:2]))
 
-    cabled(stage, PORTS, meet)
-    stage.snapshot("after")
+    cabled(context, PORTS, meet)
+    context.snapshot("after")
 
 
 def _begin(_: int, subject: Any) -> None:
@@ -51,13 +51,13 @@ def _begin(_: int, subject: Any) -> None:
         subject.discover()
 
 
-class _Ear:
+class _NeighbourWatcher:
     """One agent's end of one cable: what the other told there last, and when it stops to hold."""
 
-    def __init__(self, joint: Joint, end: int, side: Side) -> None:
-        self._joint, self._link, self._side = joint, joint.ends[end], side
+    def __init__(self, patched: PatchedLink, end: int, side: Side) -> None:
+        self._joint, self._link, self._side = patched, patched.ends[end], side
         self._number = end
-        self._far = joint.ends[1 - end].wire
+        self._far = patched.ends[1 - end].wire
         self._ttl, self._until = 0, 0.0
         self._shown = False
 
@@ -86,13 +86,13 @@ class _Ear:
         await self._view("aged")
 
     def _hear(self, _: int, frame: bytes) -> None:
-        told = lldp.parse(frame)
-        if told is not None and told.ttl is not None and not self._joint.relay.muted:
-            self._ttl, self._until = told.ttl, time.monotonic() + told.ttl
+        timers = lldp.parse(frame)
+        if timers is not None and timers.ttl is not None and not self._joint.relay.muted:
+            self._ttl, self._until = timers.ttl, time.monotonic() + timers.ttl
 
     async def _view(self, moment: str) -> None:
         """Ask the agent for its neighbours on this port, and write down what it shows."""
-        subjects: Any = self._link.stage.subject
+        subjects: Any = self._link.context.subject
         subject = subjects.sides[self._number]
         if not isinstance(subject, Neighbouring) or "lldp-receive" not in self._side.profile.features:
             return

@@ -16,17 +16,17 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, BridgeWish, Bridging
-from conformance.adapters.views import ShowingStations, Station
+from conformance.adapters.interface import AdapterError, BridgeConfig, Bridging
+from conformance.adapters.views import FdbEntry, ShowingStations
 from conformance.families.stp.scenario import DEFAULT, SHORTEST, Times
 from conformance.lab.partners.wire import silence, within
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
 from conformance.protocols import numbered
 from conformance.protocols.arp import BROADCAST
-from conformance.provoking.context import Stage
-from conformance.provoking.patching import Joint, both, cabled, joined, shown
+from conformance.provoking.context import Context
+from conformance.provoking.patching import PatchedLink, both, cabled, patch, shown
 from conformance.provoking.ports import Link, window
-from conformance.provoking.traffic import Dialogue
+from conformance.provoking.traffic import Traffic
 from conformance.testbed import Testbed
 
 NANO: Final = 10**9
@@ -47,7 +47,7 @@ class Room:
     """A pair of bridges, of which that of the side `root` is to be the root."""
 
     number: int
-    stage: Stage
+    context: Context
     times: Times
     sides: Sequence[Sequence[Link]]
     carried: Counter[str] = field(default_factory=Counter)
@@ -77,30 +77,30 @@ class Room:
         return 2 * self.times.forward_delay + limits.STP_MARGIN
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Cable them, and lose the cable in use of either root."""
-    times = SHORTEST if stage.variant == "fast" else DEFAULT
-    whose = sides_of(stage.profile, stage.lab.testbed)
+    times = SHORTEST if context.variant == "fast" else DEFAULT
+    whose = sides_of(context.profile, context.lab.testbed)
 
     async def meet(sides: Sequence[Sequence[Link]]) -> None:
-        rooms = [Room(number, stage, times, sides) for number in range(len(SIDES))]
+        rooms = [Room(number, context, times, sides) for number in range(len(SIDES))]
         ready = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for room in rooms:
                 group.create_task(_play(room, ready))
-            await both(stage, partial(_bridge, rooms, whose))
-            stage.event("ready", hello=times.hello, forward_delay=times.forward_delay)
+            await both(context, partial(_bridge, rooms, whose))
+            context.event("ready", hello=times.hello, forward_delay=times.forward_delay)
             ready.set()
 
-    cabled(stage, PORTS, meet)
-    stage.snapshot("after")
+    cabled(context, PORTS, meet)
+    context.snapshot("after")
 
 
 def _bridge(rooms: Sequence[Room], whose: Sequence[Side], side: int, subject: Any) -> None:
     if not isinstance(subject, Bridging):
         raise AdapterError("it has no bridges (see adapters/interface.py, Bridging)")
-    wishes = [
-        BridgeWish(
+    configs = [
+        BridgeConfig(
             f"br-{room.name}", tuple(link.port.name for link in (room.stations[side], *room.cables(side))),
             spanning="rstp" if "rstp" in whose[side].profile.features else "stp",
             hello=room.times.hello, max_age=room.times.max_age, forward_delay=room.times.forward_delay,
@@ -108,59 +108,62 @@ def _bridge(rooms: Sequence[Room], whose: Sequence[Side], side: int, subject: An
         )
         for room in rooms
     ]  # fmt: skip
-    host = rooms[0].stage.lab.hosts[rooms[0].stations[side].port.host]
-    subject.bridge(host, wishes)
+    host = rooms[0].context.lab.hosts[rooms[0].stations[side].port.host]
+    subject.bridge(host, configs)
 
 
 async def _play(room: Room, ready: asyncio.Event) -> None:
-    stage = room.stage
-    async with joined(stage, room.cables(0), room.cables(1)) as joints:
-        names = {"stations": [link.name for link in room.stations], "cables": [joint.name for joint in joints]}
-        stage.event("room", room.name, root=room.root, converged=room.converged, **names)
-        for joint in joints:
-            for link in joint.ends:
-                link.wire.listen(partial(_count, room, joint.name))
+    context = room.context
+    async with patch(context, room.cables(0), room.cables(1)) as patched_links:
+        names = {
+            "stations": [link.name for link in room.stations],
+            "cables": [patched.name for patched in patched_links],
+        }
+        context.event("room", room.name, root=room.root, converged=room.converged, **names)
+        for patched in patched_links:
+            for link in patched.ends:
+                link.wire.listen(partial(_count, room, patched.name))
         await ready.wait()
-        dialogue = Dialogue(room.stations, destination=BROADCAST)
+        traffic = Traffic(room.stations, destination=BROADCAST)
         async with asyncio.TaskGroup() as group:
-            group.create_task(dialogue.talk())
+            group.create_task(traffic.talk())
             try:
-                await _lose(room, joints, dialogue)
+                await _lose(room, patched_links, traffic)
             finally:
-                dialogue.stop()
+                traffic.stop()
 
 
-def _count(room: Room, joint: str, _: int, frame: bytes) -> None:
-    room.carried[joint] += numbered.parse(frame) is not None
+def _count(room: Room, patched: str, _: int, frame: bytes) -> None:
+    room.carried[patched] += numbered.parse(frame) is not None
 
 
-async def _lose(room: Room, joints: Sequence[Joint], dialogue: Dialogue) -> None:
+async def _lose(room: Room, patched_links: Sequence[PatchedLink], traffic: Traffic) -> None:
     """Let the tree be made, look at it, and take the cable away by which most passes."""
     await _flows(room)
     room.carried.clear()
-    async with window(room.stage, f"steady {room.name}", room.stations):
+    async with window(room.context, f"steady {room.name}", room.stations):
         await silence(limits.STP_LOOKED_AT)
-    await dialogue.arrived()
+    await traffic.arrived()
     await asyncio.gather(
         *(shown(link, side, room.name, partial(_stations, room, link)) for side, link in enumerate(room.stations))
     )
-    for joint in joints:
-        if joint.relay.cut is not None:
-            joint.event("loop-cut", number=joint.relay.cut.number, copies=joint.relay.most)
+    for patched in patched_links:
+        if patched.relay.cut is not None:
+            patched.event("loop-cut", number=patched.relay.cut.number, copies=patched.relay.most)
             return
-    busiest = max(joints, key=lambda joint: room.carried[joint.name])
+    busiest = max(patched_links, key=lambda patched: room.carried[patched.name])
     busiest.event("severed")
-    with busiest.severed():
+    with busiest.carrier_down():
         await _flows(room)
-        async with window(room.stage, f"healed {room.name}", room.stations):
+        async with window(room.context, f"healed {room.name}", room.stations):
             await silence(limits.STP_LOOKED_AT)
-        await dialogue.arrived()
+        await traffic.arrived()
 
 
-def _stations(room: Room, link: Link, subject: Any) -> Sequence[Station] | None:
+def _stations(room: Room, link: Link, subject: Any) -> Sequence[FdbEntry] | None:
     if not isinstance(subject, ShowingStations):
         return None
-    return subject.stations(room.stage.lab.hosts[link.port.host], f"br-{room.name}")
+    return subject.stations(room.context.lab.hosts[link.port.host], f"br-{room.name}")
 
 
 async def _flows(room: Room) -> None:
@@ -174,7 +177,7 @@ async def _flows(room: Room) -> None:
         await within(2 * room.converged, _all(runs))
         await silence(begin + room.converged - time.monotonic())
     since = [run.since_ns for run in runs]
-    room.stage.event("flows", room.name, since_ns=max(since) if all(since) else 0)
+    room.context.event("flows", room.name, since_ns=max(since) if all(since) else 0)
 
 
 async def _all(runs: Sequence[_Run]) -> None:

@@ -15,7 +15,7 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint
 from conformance.adapters.views import ShowingBindings
 from conformance.lab.flow import Probe
-from conformance.provoking.context import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Stage
+from conformance.provoking.context import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Context
 from conformance.provoking.paths import Way, own_addresses, published, ways
 from conformance.provoking.views import show
 from conformance.recording.model import Family, Flow, FlowProtocol
@@ -29,69 +29,69 @@ ODD_MSS = 1217
 SHARED_SOURCE_PORT = 40_001
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Attach two endpoints on each host and a third on the first, release that one again, and send everything."""
-    first = stage.hosts[0]
+    first = context.hosts[0]
     requests = [
-        (host, Attachment(f"{host.name}{letter}", _publish(stage), extra_addresses=_extra(stage, letter)))
-        for host in stage.hosts
+        (host, Attachment(f"{host.name}{letter}", _publish(context), extra_addresses=_extra(context, letter)))
+        for host in context.hosts
         for letter in "ab"
     ]
-    *_, leaving = stage.attach_all([*requests, (first, Attachment(f"{first.name}x"))])
-    released = _release(stage, leaving)
-    stage.snapshot("before")
-    stage.serve(tcp=TCP_PORTS, udp=(*UDP_PORTS, *EDGE_PORTS, PORT), numbers=RAW_PROTOCOLS)
-    with stage.window("reachability"):
-        done = stage.run(list(probes(stage, released)), limits.ANSWER)
-        stage.run(list(provocations(stage, done)), limits.ANSWER)
-    _tables(stage)
-    stage.snapshot("after")
+    *_, leaving = context.attach_all([*requests, (first, Attachment(f"{first.name}x"))])
+    released = _release(context, leaving)
+    context.snapshot("before")
+    context.serve(tcp=TCP_PORTS, udp=(*UDP_PORTS, *EDGE_PORTS, PORT), numbers=RAW_PROTOCOLS)
+    with context.window("reachability"):
+        done = context.run(list(probes(context, released)), limits.ANSWER)
+        context.run(list(provocations(context, done)), limits.ANSWER)
+    _tables(context)
+    context.snapshot("after")
 
 
-def _tables(stage: Stage) -> None:
+def _tables(context: Context) -> None:
     """Ask what routes for the endpoints which of them it has resolved, where it shows that."""
-    subject: object = stage.subject
-    if "own-view" in stage.claims and isinstance(subject, ShowingBindings):
-        for host in stage.hosts:
-            show(stage, host.name, "bindings", partial(subject.bindings, host))
+    subject: object = context.subject
+    if "own-view" in context.claims and isinstance(subject, ShowingBindings):
+        for host in context.hosts:
+            show(context, host.name, "bindings", partial(subject.bindings, host))
 
 
-def _publish(stage: Stage) -> tuple[tuple[str, int], ...]:
-    return (("tcp", PORT), ("udp", PORT)) if "publish" in stage.claims else ()
+def _publish(context: Context) -> tuple[tuple[str, int], ...]:
+    return (("tcp", PORT), ("udp", PORT)) if "publish" in context.claims else ()
 
 
-def _extra(stage: Stage, letter: str) -> int:
-    return 1 if letter == "a" and "multi-address" in stage.claims else 0
+def _extra(context: Context, letter: str) -> int:
+    return 1 if letter == "a" and "multi-address" in context.claims else 0
 
 
-def _release(stage: Stage, endpoint: Endpoint) -> dict[Family, list[Address]]:
+def _release(context: Context, endpoint: Endpoint) -> dict[Family, list[Address]]:
     """Detach an endpoint; returns the addresses that it had, and that nobody has now: none where it still has them."""
-    addresses = {family: stage.addresses(endpoint, family)[:1] for family in stage.families}
+    addresses = {family: context.addresses(endpoint, family)[:1] for family in context.families}
     try:
-        stage.subject.detach(endpoint)
+        context.subject.detach(endpoint)
     except AdapterError as problem:
-        stage.event("release-failed", endpoint.name, problem=str(problem))
+        context.event("release-failed", endpoint.name, problem=str(problem))
         addresses = {}
-    stage.event("released", endpoint.name)
-    stage.endpoints.pop(endpoint.name, None)
-    stage.states.pop(endpoint.name, None)
+    context.event("released", endpoint.name)
+    context.endpoints.pop(endpoint.name, None)
+    context.states.pop(endpoint.name, None)
     return addresses
 
 
-def probes(stage: Stage, released: dict[Family, list[Address]]) -> Iterator[Probe]:
+def probes(context: Context, released: dict[Family, list[Address]]) -> Iterator[Probe]:
     """All probes that are to be answered by an endpoint, and those that are to be answered by nobody."""
-    for family in stage.families:
-        everyone = list(ways(stage, family))
-        yield from _reach(stage, [*everyone, *published(stage, family)])
-        yield from _ports(stage, everyone)
-        yield from _identity(stage, everyone)
-        yield from _raw(stage, everyone)
-        yield from _transport(stage, everyone)
-        yield from _every_address(stage, family)
-        yield from _absent(stage, family, released.get(family, []))
+    for family in context.families:
+        everyone = list(ways(context, family))
+        yield from _reach(context, [*everyone, *published(context, family)])
+        yield from _ports(context, everyone)
+        yield from _identity(context, everyone)
+        yield from _raw(context, everyone)
+        yield from _transport(context, everyone)
+        yield from _every_address(context, family)
+        yield from _absent(context, family, released.get(family, []))
 
 
-def provocations(stage: Stage, done: Sequence[Flow]) -> Iterator[Probe]:
+def provocations(context: Context, done: Sequence[Flow]) -> Iterator[Probe]:
     """The probes that provoke ICMP errors, on every way that has carried a datagram.
 
     They come after all others: errors and redirects share one limit for each destination (RFC 4443 §2.4 (f)), and what
@@ -99,16 +99,16 @@ def provocations(stage: Stage, done: Sequence[Flow]) -> Iterator[Probe]:
     """
     arrived = (flow for flow in done if flow.purpose == "reach" and flow.protocol == "udp" and flow.arrival is not None)
     carried = {(flow.family, flow.path, flow.source, flow.target) for flow in arrived}
-    for family in stage.families:
-        everyone = [way for way in ways(stage, family) if (family, way.path, way.source, way.target) in carried]
-        yield from _hop_limits(stage, everyone)
-        yield from _closed(stage, everyone)
+    for family in context.families:
+        everyone = [way for way in ways(context, family) if (family, way.path, way.source, way.target) in carried]
+        yield from _hop_limits(context, everyone)
+        yield from _closed(context, everyone)
 
 
-def probe(stage: Stage, way: Way, purpose: str, protocol: FlowProtocol, port: int, **further: object) -> Probe:
+def probe(context: Context, way: Way, purpose: str, protocol: FlowProtocol, port: int, **further: object) -> Probe:
     """One probe along a way."""
     made = Probe(
-        id=stage.number(),
+        id=context.number(),
         purpose=purpose,
         path=way.path,
         protocol=protocol,
@@ -122,109 +122,109 @@ def probe(stage: Stage, way: Way, purpose: str, protocol: FlowProtocol, port: in
     return replace(made, **further) if further else made  # type: ignore[arg-type]
 
 
-def _reach(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+def _reach(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     for way in everyone:
         for protocol in ("tcp", "udp", "icmp"):
             if protocol in way.protocols:
-                yield probe(stage, way, "reach", protocol, 0 if protocol == "icmp" else PORT)
+                yield probe(context, way, "reach", protocol, 0 if protocol == "icmp" else PORT)
 
 
-def _stands_for_class(stage: Stage, way: Way) -> bool:
+def _stands_for_class(context: Context, way: Way) -> bool:
     """One way of each class, from each host's first endpoint to the others' second one.
 
     No two of them run between the same two stations in opposite directions: where a probe has no ports, or the same
     port at both ends, a translator would take one for the answer to the other.
     """
-    letters = {endpoint: endpoint[-1] for endpoint in stage.endpoints}
+    letters = {endpoint: endpoint[-1] for endpoint in context.endpoints}
     if way.path == "same-host":
-        return way.source == next(iter(stage.endpoints))
+        return way.source == next(iter(context.endpoints))
     return letters.get(way.source, "a") == "a" and letters.get(way.target, "b") == "b"
 
 
-def _ports(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+def _ports(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     """Every well-known port of every endpoint from outside; and bound to the same port at both ends, both ways."""
     for way in everyone:
         if way.path == "inbound":
             for port in TCP_PORTS:
-                yield probe(stage, way, "ports", "tcp", port)
+                yield probe(context, way, "ports", "tcp", port)
             for port in UDP_PORTS:
-                yield probe(stage, way, "ports", "udp", port)
-        if way.path in ("inbound", "outbound", "cross-host") and _stands_for_class(stage, way):
+                yield probe(context, way, "ports", "udp", port)
+        if way.path in ("inbound", "outbound", "cross-host") and _stands_for_class(context, way):
             for port in (*UDP_PORTS, *EDGE_PORTS):
-                yield probe(stage, way, "bound-ports", "udp", port, source_port=port)
+                yield probe(context, way, "bound-ports", "udp", port, source_port=port)
 
 
-def _identity(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+def _identity(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     """Many flows in parallel, some of them with one source port for several sources of the same host."""
     users = [way for way in everyone if way.path in ("same-host", "cross-host", "inbound", "outbound")]
     if not users:
         return
-    share = -(-IDENTITY_FLOWS // (2 * len(users) * len(stage.families)))
+    share = -(-IDENTITY_FLOWS // (2 * len(users) * len(context.families)))
     for way in users:
         for protocol in ("tcp", "udp"):
             for _ in range(share):
-                yield probe(stage, way, "identity", protocol, PORT)
+                yield probe(context, way, "identity", protocol, PORT)
         if way.path == "outbound":
-            yield probe(stage, way, "identity", "tcp", PORT, source_port=SHARED_SOURCE_PORT)
-            yield probe(stage, way, "identity", "udp", PORT, source_port=SHARED_SOURCE_PORT)
+            yield probe(context, way, "identity", "tcp", PORT, source_port=SHARED_SOURCE_PORT)
+            yield probe(context, way, "identity", "udp", PORT, source_port=SHARED_SOURCE_PORT)
 
 
-def _hop_limits(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+def _hop_limits(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     for way in everyone:
-        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(stage, way):
+        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(context, way):
             for ttl in (1, 2, 3, 4):
-                yield probe(stage, way, "hop-limit", "udp", PORT, ttl=ttl)
+                yield probe(context, way, "hop-limit", "udp", PORT, ttl=ttl)
 
 
-def _closed(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+def _closed(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     for way in everyone:
-        if way.path in ("same-host", "cross-host", "inbound") and _stands_for_class(stage, way):
-            yield probe(stage, way, "closed-port", "udp", CLOSED_PORT)
+        if way.path in ("same-host", "cross-host", "inbound") and _stands_for_class(context, way):
+            yield probe(context, way, "closed-port", "udp", CLOSED_PORT)
 
 
-def _raw(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+def _raw(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     for way in everyone:
-        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(stage, way):
+        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(context, way):
             for number in RAW_PROTOCOLS:
-                yield probe(stage, way, "any-protocol", "ip", 0, number=number)
+                yield probe(context, way, "any-protocol", "ip", 0, number=number)
 
 
-def _transport(stage: Stage, everyone: list[Way]) -> Iterator[Probe]:
+def _transport(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     for way in everyone:
-        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(stage, way):
-            yield probe(stage, way, "transport", "tcp", PORT, maxseg=ODD_MSS)
+        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(context, way):
+            yield probe(context, way, "transport", "tcp", PORT, maxseg=ODD_MSS)
 
 
-def _every_address(stage: Stage, family: Family) -> Iterator[Probe]:
+def _every_address(context: Context, family: Family) -> Iterator[Probe]:
     """Each address of an endpoint with several, dialled from outside: the answer must come from that address."""
-    client = stage.lab.client
-    for endpoint in stage.endpoints.values():
-        addresses = stage.addresses(endpoint, family)
+    client = context.lab.client
+    for endpoint in context.endpoints.values():
+        addresses = context.addresses(endpoint, family)
         for address in addresses if len(addresses) > 1 else []:
             way = Way("inbound", family, "client", client.namespace, endpoint.name, address)
             for protocol in ("tcp", "udp"):
-                yield probe(stage, way, "every-address", protocol, PORT)
+                yield probe(context, way, "every-address", protocol, PORT)
 
 
-def _absent(stage: Stage, family: Family, released: list[Address]) -> Iterator[Probe]:
+def _absent(context: Context, family: Family, released: list[Address]) -> Iterator[Probe]:
     """From outside to an address that was never given and to one that was just released."""
-    client = stage.lab.client
-    places = [("absent", address) for address in _unused(stage, family)]
+    client = context.lab.client
+    places = [("absent", address) for address in _unused(context, family)]
     places += [("released", address) for address in released]
     for purpose, address in places:
         way = Way("inbound", family, "client", client.namespace, "nobody", address)
         for protocol in ("tcp", "udp", "icmp"):
-            yield probe(stage, way, purpose, protocol, 0 if protocol == "icmp" else PORT)
+            yield probe(context, way, purpose, protocol, 0 if protocol == "icmp" else PORT)
 
 
-def _unused(stage: Stage, family: Family) -> list[Address]:
+def _unused(context: Context, family: Family) -> list[Address]:
     """An address of the network that endpoints get theirs from, high in the prefix, which nobody was given."""
-    pairs = own_addresses(stage, family)
+    pairs = own_addresses(context, family)
     if not pairs:
         return []
     endpoint, address = pairs[0]
-    host = stage.lab.hosts[endpoint.host]
-    overlay = stage.lab.testbed.overlay
+    host = context.lab.hosts[endpoint.host]
+    overlay = context.lab.testbed.overlay
     networks: tuple[IPv4Network | IPv6Network, ...] = (
         (host.workload_ipv4, overlay.ipv4, host.pool_ipv4)
         if family == "ipv4"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from conformance.adapters.linux.guarded import EVERY, GuardedBridge
-from conformance.adapters.linux.network import Lease
+from conformance.adapters.linux.network import Allocation
 from conformance.lab import nftables as nft
 from conformance.recording.model import Record
 from conformance.selftest.fault import PLANTED, Fault, Witness, rule_hit
@@ -24,19 +24,19 @@ def without(*names: str) -> type[GuardedBridge]:
 class MacOnlyOnArp(GuardedBridge):
     """The MAC address is compared in ARP alone (F-ACL-09a)."""
 
-    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
         """With a condition on the frame's type."""
-        for name, match in super().against(lease):
+        for name, match in super().against(allocation):
             yield name, ((nft.ether_type("arp"), *match) if name == "mac" else match)
 
 
 class MacNotOfIp(GuardedBridge):
     """The MAC address is compared where there is no IP address to compare."""
 
-    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
         """With a condition on the frame's type."""
         besides = nft.ether_type("ip", negate=True), nft.ether_type("ip6", negate=True)
-        for name, match in super().against(lease):
+        for name, match in super().against(allocation):
             yield name, ((*besides, *match) if name == "mac" else match)
 
 
@@ -45,30 +45,30 @@ class LearnedFirst(GuardedBridge):
 
     guards = tuple(one for one in EVERY if one != "mac")
 
-    def connect(self, lease: Lease) -> None:
+    def connect(self, allocation: Allocation) -> None:
         """With a chain of its own for it."""
-        match = (nft.in_interface(lease.port), nft.ether_source(lease.mac, negate=True))
+        match = (nft.in_interface(allocation.port), nft.ether_source(allocation.mac, negate=True))
         chain = nft.Chain("forward", (nft.Rule(nft.drop(), match, "mac"),), hook="forward")
-        nft.install(lease.host.namespace, nft.Table("bridge", f"late-{lease.port}", (chain,)))
-        super().connect(lease)
+        nft.install(allocation.host.namespace, nft.Table("bridge", f"late-{allocation.port}", (chain,)))
+        super().connect(allocation)
 
 
 class MulticastAdvertisementsOnly(GuardedBridge):
     """Router advertisements are dropped where they go to all nodes; to one station they pass (F-ACL-11b)."""
 
-    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
         """With a condition on the frame's destination."""
         group = nft.ether_destination("33:33:00:00:00:00", "ff:ff:00:00:00:00")
-        for name, match in super().against(lease):
+        for name, match in super().against(allocation):
             yield name, ((group, *match) if name == "discovery" and len(match) == 1 else match)
 
 
 class NoProbes(GuardedBridge):
     """ARP without a sender's address is taken for a forgery."""
 
-    def against(self, lease: Lease) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
         """With one rule more."""
-        yield from super().against(lease)
+        yield from super().against(allocation)
         yield PLANTED, (nft.ether_type("arp"), nft.payload("network", 14, bytes(4)))
 
 

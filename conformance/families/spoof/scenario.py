@@ -19,7 +19,7 @@ from conformance.adapters.interface import Attachment
 from conformance.lab.lab import link_local
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.provoking.silence import keep_silent
 
 EVERYBODY: Final = b"\xff" * 6
@@ -38,88 +38,88 @@ Frame = tuple[str, str, str, bytes]
 """Which requirement it is about, its kind, what it is, and the frame."""
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Attach an attacker, two neighbours on its host and one on another, and send."""
-    first, other = stage.hosts[0], stage.hosts[-1]
+    first, other = context.hosts[0], context.hosts[-1]
     places = {"attacker": first, "neighbour": first, "friend": first, "observer": other}
-    stage.attach_all([(host, Attachment(name)) for name, host in places.items()])
-    with stage.window("spoof"):
-        _send(stage, "legitimate", list(_legitimate(stage)))
-        _send(stage, "forged", list(_forged(stage)))
-        _send(stage, "legitimate", list(_legitimate(stage)))
+    context.attach_all([(host, Attachment(name)) for name, host in places.items()])
+    with context.window("spoof"):
+        _send(context, "legitimate", list(_legitimate(context)))
+        _send(context, "forged", list(_forged(context)))
+        _send(context, "legitimate", list(_legitimate(context)))
         for _ in range(THEFTS):
-            _steal(stage)
-    stage.snapshot_hosts("after")
+            _steal(context)
+    context.snapshot_hosts("after")
 
 
-def _steal(stage: Stage) -> None:
+def _steal(context: Context) -> None:
     """The neighbour shows where it is, the attacker says that it is itself the neighbour, and a friend writes to the
     neighbour before and after that."""
-    near, own = _mac(stage, "neighbour"), _mac(stage, "friend")
+    near, own = _mac(context, "neighbour"), _mac(context, "friend")
     for form in ("before", "after"):
         who = "neighbour" if form == "before" else "attacker"
-        here, there, to = (_first(stage, name) for name in (who, "friend", "neighbour"))
-        shown = [_experiment(stage, near), _datagram(stage, EVERYBODY, near, here, there)]
-        _send(stage, "shown", [("entry", "frame", who, frame) for frame in shown], who)
+        here, there, to = (_first(context, name) for name in (who, "friend", "neighbour"))
+        shown = [_experiment(context, near), _datagram(context, EVERYBODY, near, here, there)]
+        _send(context, "shown", [("entry", "frame", who, frame) for frame in shown], who)
         keep_silent(limits.BRIDGE_SETTLED)
-        _send(stage, "letter", [("entry", "datagram", form, _datagram(stage, near, own, there, to))], "friend")
+        _send(context, "letter", [("entry", "datagram", form, _datagram(context, near, own, there, to))], "friend")
         keep_silent(limits.BRIDGE_SETTLED)
 
 
-def _send(stage: Stage, kind: str, frames: list[Frame], name: str = "attacker") -> None:
-    endpoint = stage.endpoints[name]
+def _send(context: Context, kind: str, frames: list[Frame], name: str = "attacker") -> None:
+    endpoint = context.endpoints[name]
     with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for about, like, form, frame in frames:
             whole = frame.ljust(60, b"\0")
-            stage.event(kind, name, about=about, like=like, form=form, frame=whole.hex())
+            context.event(kind, name, about=about, like=like, form=form, frame=whole.hex())
             sender.sendto(whole, (endpoint.interface, 0))
 
 
-def _mac(stage: Stage, name: str) -> bytes:
-    return bytes.fromhex(stage.states[name].kernel.mac.replace(":", ""))
+def _mac(context: Context, name: str) -> bytes:
+    return bytes.fromhex(context.states[name].kernel.mac.replace(":", ""))
 
 
-def _first(stage: Stage, name: str) -> crafted.Address:
+def _first(context: Context, name: str) -> crafted.Address:
     """An endpoint's address of the first family."""
-    return stage.addresses(stage.endpoints[name], stage.families[0])[0]
+    return context.addresses(context.endpoints[name], context.families[0])[0]
 
 
-def _legitimate(stage: Stage) -> Iterator[Frame]:
+def _legitimate(context: Context) -> Iterator[Frame]:
     """What an endpoint may send, of every kind that is forged: under its own MAC and addresses. All of it is flooded:
     a bridge that was lied to may send to one station elsewhere."""
-    mac = _mac(stage, "attacker")
+    mac = _mac(context, "attacker")
     local = link_local(mac.hex(":")).ip
-    yield "source-mac", "frame", "a broadcast under its own MAC address", _experiment(stage, mac)
-    for family in stage.families:
-        own, other = (stage.addresses(stage.endpoints[name], family)[0] for name in ("attacker", "neighbour"))
-        datagram = _datagram(stage, EVERYBODY, mac, own, other)
+    yield "source-mac", "frame", "a broadcast under its own MAC address", _experiment(context, mac)
+    for family in context.families:
+        own, other = (context.addresses(context.endpoints[name], family)[0] for name in ("attacker", "neighbour"))
+        datagram = _datagram(context, EVERYBODY, mac, own, other)
         yield "source-mac", family, f"a datagram over {family} under its own MAC address", datagram
-        datagram = _datagram(stage, EVERYBODY, mac, own, other)
+        datagram = _datagram(context, EVERYBODY, mac, own, other)
         yield "source-address", family, f"a datagram from its own {family} address", datagram
         if isinstance(own, IPv4Address):
             yield "arp", "claim", "an announcement of its own address", _arp(1, mac, own, own)
             yield "arp", "probe", "a probe without a sender's address", _arp(1, mac, ANYONE, other)
-            request = _udp(stage, EVERYBODY, mac, (ANYONE, LIMITED), (68, 67))
+            request = _udp(context, EVERYBODY, mac, (ANYONE, LIMITED), (68, 67))
             yield "dhcp-server", family, "a DHCP client's request", request
         else:
             advert = _icmpv6(mac, local, 136, _advertisement(own, mac), 0x2000_0000)
             yield "neighbour-discovery", "message", "an advertisement of its own address", advert
-            asked = _udp(stage, _group(DHCP_AGENTS), mac, (local, DHCP_AGENTS), (546, 547))
+            asked = _udp(context, _group(DHCP_AGENTS), mac, (local, DHCP_AGENTS), (546, 547))
             yield "dhcp-server", family, "a DHCPv6 client's request", asked
 
 
-def _forged(stage: Stage) -> Iterator[Frame]:
+def _forged(context: Context) -> Iterator[Frame]:
     """In the names of the neighbour, of the observer, of nobody, of routers and of DHCP servers."""
-    mac, near, far = (_mac(stage, name) for name in ("attacker", "neighbour", "observer"))
+    mac, near, far = (_mac(context, name) for name in ("attacker", "neighbour", "observer"))
     local = link_local(mac.hex(":")).ip
     for name, stolen in (("the neighbour's", near), ("the observer's", far), ("nobody's", b"\x02" + os.urandom(5))):
-        yield "source-mac", "frame", f"a broadcast under {name} MAC address", _experiment(stage, stolen)
-    for family in stage.families:
+        yield "source-mac", "frame", f"a broadcast under {name} MAC address", _experiment(context, stolen)
+    for family in context.families:
         own, other, third = (
-            stage.addresses(stage.endpoints[name], family)[0] for name in ("attacker", "neighbour", "observer")
+            context.addresses(context.endpoints[name], family)[0] for name in ("attacker", "neighbour", "observer")
         )
         for name, stolen in (("the neighbour's", near), ("the observer's", far)):
-            datagram = _datagram(stage, EVERYBODY, stolen, own, other)
+            datagram = _datagram(context, EVERYBODY, stolen, own, other)
             yield "source-mac", family, f"a datagram over {family} under {name} MAC address", datagram
         loopback: crafted.Address = IPv6Address("fe80::bad") if own.version == 6 else IPv4Address("127.0.0.1")
         for name, stolen_ip in (
@@ -127,13 +127,13 @@ def _forged(stage: Stage) -> Iterator[Frame]:
             ("nobody's", NOWHERE[own.version]),
             (str(loopback), loopback),
         ):
-            datagram = _datagram(stage, near, mac, stolen_ip, other)
+            datagram = _datagram(context, near, mac, stolen_ip, other)
             yield "source-address", family, f"a datagram from {name} address", datagram
         if isinstance(own, IPv4Address) and isinstance(third, IPv4Address) and isinstance(other, IPv4Address):
             yield "arp", "claim", "an announcement of the observer's address", _arp(1, mac, third, third)
             yield "arp", "claim", "a reply in the observer's name", _arp(2, mac, third, other, near)
             yield "arp", "claim", "a request in the observer's name", _arp(1, mac, third, other)
-            offer = _udp(stage, EVERYBODY, mac, (own, LIMITED), (67, 68))
+            offer = _udp(context, EVERYBODY, mac, (own, LIMITED), (67, 68))
             yield "dhcp-server", family, "a DHCP server's offer", offer
         else:
             prefix = struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 1800, 1800, 0) + IPv6Address("2001:db8:bad::").packed
@@ -146,22 +146,22 @@ def _forged(stage: Stage) -> Iterator[Frame]:
                 ("a redirect", (137, away, 0, (near, other))),
             ):
                 yield "neighbour-discovery", "message", form, _icmpv6(mac, local, *message)
-            answer = _udp(stage, near, mac, (own, other), (547, 546))
+            answer = _udp(context, near, mac, (own, other), (547, 546))
             yield "dhcp-server", family, "a DHCPv6 server's answer", answer
 
 
-def _experiment(stage: Stage, mac: bytes) -> bytes:
-    return EVERYBODY + mac + struct.pack("!H", LOCAL_EXPERIMENT) + mark(stage.number())
+def _experiment(context: Context, mac: bytes) -> bytes:
+    return EVERYBODY + mac + struct.pack("!H", LOCAL_EXPERIMENT) + mark(context.number())
 
 
-def _datagram(stage: Stage, to: bytes, mac: bytes, source: crafted.Address, target: crafted.Address) -> bytes:
-    return _udp(stage, to, mac, (source, target), (9, 9))
+def _datagram(context: Context, to: bytes, mac: bytes, source: crafted.Address, target: crafted.Address) -> bytes:
+    return _udp(context, to, mac, (source, target), (9, 9))
 
 
 def _udp(
-    stage: Stage, to: bytes, mac: bytes, ends: tuple[crafted.Address, crafted.Address], ports: tuple[int, int]
+    context: Context, to: bytes, mac: bytes, ends: tuple[crafted.Address, crafted.Address], ports: tuple[int, int]
 ) -> bytes:
-    datagram = crafted.udp(*ends, ports, mark(stage.number()))
+    datagram = crafted.udp(*ends, ports, mark(context.number()))
     kind = b"\x08\x00" if ends[0].version == 4 else b"\x86\xdd"
     return to + mac + kind + crafted.ip(*ends, crafted.UDP, datagram)
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, BridgeWish, Bridging, SpanningTree
+from conformance.adapters.interface import AdapterError, BridgeConfig, Bridging, SpanningTree
 from conformance.lab.lab import documentation_mac
 from conformance.lab.partners.driver import Driver
 from conformance.lab.partners.relay import Relay
@@ -24,8 +24,8 @@ from conformance.protocols.numbered import CONTROL, FLUSHED, LEARNED, LOOPED, SP
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.bridge import Speaker
 from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
-from conformance.provoking.context import Stage
-from conformance.provoking.ports import Link, aside, play
+from conformance.provoking.context import Context
+from conformance.provoking.ports import Link, aside, run_together
 from conformance.testbed import Testbed
 
 RESIDENT, ASKER = "02:00:5e:00:53:1a", "02:00:5e:00:53:1b"
@@ -58,14 +58,14 @@ class Room:
 
     name: str
     links: Sequence[Link]
-    stage: Stage
+    context: Context
     version: int
     times: Times
     ready: asyncio.Event
 
     def event(self, kind: str, **detail: Any) -> None:
         """Something happened to this bridge now."""
-        self.stage.event(kind, self.name, **detail)
+        self.context.event(kind, self.name, **detail)
 
     def speaker(self, link: Link, priority: int, number: int, version: int | None = None) -> Speaker:
         """A partner with that priority on a link, with the times of the scenario."""
@@ -244,7 +244,7 @@ class Bridge:
     """A bridge of the implementation: its ports, whether its spanning tree is on, and what its partner does."""
 
     ports: int
-    play: Play = field(repr=False)
+    run_together: Play = field(repr=False)
     spanning: bool = True
     rapid: bool = False
 
@@ -265,33 +265,33 @@ def shape(testbed: Testbed) -> Testbed:
     return testbed.with_ports(PORTS)
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """All bridges at the same time."""
-    subject: Any = stage.subject
+    subject: Any = context.subject
     if not isinstance(subject, Bridging):
         raise AdapterError("it has no bridges (see adapters/interface.py, Bridging)")
-    version = RSTP if "rstp" in stage.claims else STP
-    times = SHORTEST if stage.variant == "fast" else DEFAULT
+    version = RSTP if "rstp" in context.claims else STP
+    times = SHORTEST if context.variant == "fast" else DEFAULT
 
     async def script(links: Sequence[Link]) -> None:
         if len(links) < PORTS:
             raise AdapterError(f"{PORTS} ports are needed, it has {len(links)}")
         ready = asyncio.Event()
-        rooms = _rooms(stage, links, version, times, ready)
-        host = stage.lab.hosts[links[0].port.host]
+        rooms = _rooms(context, links, version, times, ready)
+        host = context.lab.hosts[links[0].port.host]
         async with asyncio.TaskGroup() as group:
             for room in rooms:
-                group.create_task(BRIDGES[room.name].play(room))
-            await aside(partial(subject.bridge, host, [_wish(room) for room in rooms]))
-            stage.event("ready", version=version, hello=times.hello, forward_delay=times.forward_delay)
+                group.create_task(BRIDGES[room.name].run_together(room))
+            await aside(partial(subject.bridge, host, [_config(room) for room in rooms]))
+            context.event("ready", version=version, hello=times.hello, forward_delay=times.forward_delay)
             ready.set()
 
-    play(stage, script)
-    stage.snapshot("after")
+    run_together(context, script)
+    context.snapshot("after")
 
 
 def _rooms(
-    stage: Stage, links: Sequence[Link], version: int, times: Times, ready: asyncio.Event
+    context: Context, links: Sequence[Link], version: int, times: Times, ready: asyncio.Event
 ) -> list[Room]:  # fmt: skip
     rooms, first = [], 0
     for name, one in BRIDGES.items():
@@ -299,14 +299,14 @@ def _rooms(
         first += one.ports
         if one.rapid and version != RSTP:
             continue
-        rooms.append(Room(name, mine, stage, version, times, ready))
-        stage.event("group", name, ports=[link.name for link in mine])
+        rooms.append(Room(name, mine, context, version, times, ready))
+        context.event("group", name, ports=[link.name for link in mine])
     return rooms
 
 
-def _wish(room: Room) -> BridgeWish:
+def _config(room: Room) -> BridgeConfig:
     kind: SpanningTree = "rstp" if room.version == RSTP else "stp"
-    return BridgeWish(
+    return BridgeConfig(
         f"br-{room.name}", tuple(link.port.name for link in room.links),
         spanning=kind if BRIDGES[room.name].spanning else "off",
         hello=room.times.hello, max_age=room.times.max_age, forward_delay=room.times.forward_delay,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.families.acl.checks import kept_back
-from conformance.families.acl.evidence import Bits, Tried, tried
+from conformance.families.acl.evidence import Bits, Result, result
 from conformance.judging.case import Case
 from conformance.judging.flows import taps_of
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
@@ -15,14 +15,14 @@ PLACES = ("one-host", "two-hosts")
 """Where the two ends are: what keeps tenants apart on one host need not do so across hosts."""
 
 
-def _together(case: Case, found: Tried) -> Bits:
+def _together(case: Case, found: Result) -> Bits:
     """Which pairs are on one host, shape (sources, targets)."""
-    hosts = [next(one.host for one in case.endpoints if one.name == party.name) for party in found.parties]
+    hosts = [next(one.host for one in case.endpoints if one.name == peer.name) for peer in found.peers]
     return np.array([[one == other for other in hosts] for one in hosts])
 
 
 def _apart(case: Case, family: str) -> None:
-    found = tried(case.of_family(family), family, case.parameters["protocol"])  # type: ignore[arg-type]
+    found = result(case.of_family(family), family, case.parameters["protocol"])  # type: ignore[arg-type]
     here = _together(case, found) == (case.parameters["place"] == "one-host")
     kept_back(case, found, ~found.expected.allowed & found.apart & here, EXPECTED)
 
@@ -71,7 +71,7 @@ def test_isolated_l2(case: Case) -> None:
 @check("tenant.within", scenario="tenant", family=FAMILIES, protocol=PROTOCOLS)
 def test_within(case: Case) -> None:
     """Endpoints of one tenant on one host reach each other."""
-    found = tried(case, case.family, case.parameters["protocol"])  # type: ignore[arg-type]
+    found = result(case, case.family, case.parameters["protocol"])  # type: ignore[arg-type]
     wanted = found.expected.allowed & _together(case, found)
     answered = found.table("answered") & found.table("delivered")
     for cell in np.argwhere(wanted).tolist():

@@ -88,10 +88,10 @@ class CrossedSegments(MacvlanTenants):
 class OneBook(MacvlanTenants):
     """What one tenant has, no other may have."""
 
-    def book(self, host: Host, tenant: str, version: int) -> Pool:
+    def allocations_of(self, host: Host, tenant: str, version: int) -> Pool:
         """The first tenant's, for both."""
         del tenant
-        return super().book(host, TENANTS[0], version)
+        return super().allocations_of(host, TENANTS[0], version)
 
 
 def _in_one_segment(record: Record) -> str | None:

@@ -11,14 +11,14 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
-from conformance.families.acl.scenario import cast, mesh_of
+from conformance.families.acl.scenario import mesh_of, population
 from conformance.lab.flow import Probe, Server
 from conformance.lab.lab import Host
 from conformance.policy.document import load
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
 from conformance.protocols.ndp import solicitation
-from conformance.provoking.context import Stage
+from conformance.provoking.context import Context
 from conformance.recording.model import Family
 
 POLICY: Final = "tenants"
@@ -34,42 +34,42 @@ SAME: Final = 240
 PORT: Final = 8080
 
 
-def run(stage: Stage) -> None:
+def run(context: Context) -> None:
     """Attach both tenants, flood, and try every pair; then those of the same addresses."""
     policy = load(POLICY)
-    stage.policies.append(policy)
-    stage.attach_all(list(cast(stage, policy, ENDPOINTS)))
-    with stage.window("policy"):
-        for endpoint in stage.endpoints.values():
-            flood(stage, endpoint)
-        mesh_of(stage, "policy")
-    if "overlapping-addresses" in stage.claims:
-        with stage.window("same-addresses"):
-            same(stage)
-    stage.snapshot_hosts("after", tracked=False)
+    context.policies.append(policy)
+    context.attach_all(list(population(context, policy, ENDPOINTS)))
+    with context.window("policy"):
+        for endpoint in context.endpoints.values():
+            flood(context, endpoint)
+        mesh_of(context, "policy")
+    if "overlapping-addresses" in context.claims:
+        with context.window("same-addresses"):
+            same(context)
+    context.snapshot_hosts("after", tracked=False)
 
 
-def flood(stage: Stage, endpoint: Endpoint) -> None:
+def flood(context: Context, endpoint: Endpoint) -> None:
     """Frames of every kind that a bridge sends to all its ports, and one to every station of other tenants."""
-    mac = bytes.fromhex(stage.states[endpoint.name].kernel.mac.replace(":", ""))
+    mac = bytes.fromhex(context.states[endpoint.name].kernel.mac.replace(":", ""))
     with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-        for frame in _frames(stage, endpoint, mac):
+        for frame in _frames(context, endpoint, mac):
             sender.sendto(frame.ljust(60, b"\0"), (endpoint.interface, 0))
-    stage.event("flood", endpoint.name, mac=mac.hex(":"))
+    context.event("flood", endpoint.name, mac=mac.hex(":"))
 
 
-def _frames(stage: Stage, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]:
+def _frames(context: Context, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]:
     kind = struct.pack("!H", LOCAL_EXPERIMENT)
-    marked = mark(stage.number())
+    marked = mark(context.number())
     for target in (EVERYBODY, NOBODY, ALL_NODES_MAC):
         yield target + mac + kind + marked
-    own = {one.version: one for family in stage.families for one in stage.addresses(endpoint, family)}
-    for other in stage.endpoints.values():
-        if stage.states[other.name].tenant == stage.states[endpoint.name].tenant:
+    own = {one.version: one for family in context.families for one in context.addresses(endpoint, family)}
+    for other in context.endpoints.values():
+        if context.states[other.name].tenant == context.states[endpoint.name].tenant:
             continue
-        yield bytes.fromhex(stage.states[other.name].kernel.mac.replace(":", "")) + mac + kind + marked
-        for family in stage.families:
-            for address in stage.addresses(other, family)[:1]:
+        yield bytes.fromhex(context.states[other.name].kernel.mac.replace(":", "")) + mac + kind + marked
+        for family in context.families:
+            for address in context.addresses(other, family)[:1]:
                 near = own.get(address.version)
                 if isinstance(address, IPv4Address) and near is not None:
                     asked = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + near.packed + bytes(6) + address.packed
@@ -83,51 +83,51 @@ def _frames(stage: Stage, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]:
 
 
 # --- the same addresses in both tenants ---------------------------------------------------------------------------
-def same(stage: Stage) -> None:
+def same(context: Context) -> None:
     """Two endpoints on the first host and one on the last, in each tenant at the same addresses; the first of each
     talks to the others of its own, both tenants at the same time."""
-    tenants = sorted({state.tenant for state in stage.states.values()})
-    places = (stage.hosts[0], stage.hosts[0], stage.hosts[-1])
-    wishes = [(host, _wish(stage, tenant, number)) for tenant in tenants for number, host in enumerate(places)]
+    tenants = sorted({state.tenant for state in context.states.values()})
+    places = (context.hosts[0], context.hosts[0], context.hosts[-1])
+    wishes = [(host, _wish(context, tenant, number)) for tenant in tenants for number, host in enumerate(places)]
     try:
-        stage.attach_all(wishes)
+        context.attach_all(wishes)
     except AdapterError as refusal:
-        stage.event("same-refused", problem=str(refusal))
+        context.event("same-refused", problem=str(refusal))
         return
     for tenant in tenants:
         for number in range(len(places)):
-            one = stage.endpoints[_name(tenant, number)]
-            stage.engine.serve(Server(name=one.name, namespace=one.namespace, tcp_ports=(PORT,), udp_ports=(PORT,)))
-    stage.run([probe for tenant in tenants for probe in _talk(stage, tenant, places)], limits.ANSWER)
+            one = context.endpoints[_name(tenant, number)]
+            context.engine.serve(Server(name=one.name, namespace=one.namespace, tcp_ports=(PORT,), udp_ports=(PORT,)))
+    context.run([probe for tenant in tenants for probe in _talk(context, tenant, places)], limits.ANSWER)
 
 
 def _name(tenant: str, number: int) -> str:
     return f"{tenant}-same{number + 1}"
 
 
-def _wish(stage: Stage, tenant: str, number: int) -> Attachment:
-    overlay = stage.lab.testbed.overlay
+def _wish(context: Context, tenant: str, number: int) -> Attachment:
+    overlay = context.lab.testbed.overlay
     wishes: dict[Family, Interface] = {
         "ipv4": IPv4Interface((overlay.ipv4[SAME + number], overlay.ipv4.prefixlen)),
         "ipv6": IPv6Interface((overlay.ipv6[SAME + number], overlay.ipv6.prefixlen)),
     }
     return Attachment(
         _name(tenant, number),
-        addresses=tuple(wishes[family] for family in stage.families),
+        addresses=tuple(wishes[family] for family in context.families),
         labels={"tenant": tenant},
         tenant=tenant,
     )
 
 
-def _talk(stage: Stage, tenant: str, places: tuple[Host, ...]) -> Iterator[Probe]:
-    first = stage.endpoints[_name(tenant, 0)]
+def _talk(context: Context, tenant: str, places: tuple[Host, ...]) -> Iterator[Probe]:
+    first = context.endpoints[_name(tenant, 0)]
     for number, host in enumerate(places[1:], 1):
-        target = stage.endpoints[_name(tenant, number)]
-        for family in stage.families:
-            address = stage.addresses(target, family)[0]
+        target = context.endpoints[_name(tenant, number)]
+        for family in context.families:
+            address = context.addresses(target, family)[0]
             for protocol in ("tcp", "udp", "icmp"):
                 yield Probe(
-                    id=stage.number(), purpose="same-addresses",
+                    id=context.number(), purpose="same-addresses",
                     path="same-host" if host is places[0] else "cross-host", protocol=protocol, family=family,
                     source=first.name, namespace=first.namespace, target=target.name, destination=str(address),
                     port=0 if protocol == "icmp" else PORT,

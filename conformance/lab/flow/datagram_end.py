@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from conformance.lab.flow import payload, reports, sockets
-from conformance.lab.flow.ledger import Ledger
+from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.loop import ERROR, Loop
 from conformance.lab.flow.payload import ANSWER, HOLD, QUERY, Seen
 from conformance.protocols.marker import flow_of
@@ -26,13 +26,13 @@ class DatagramEnd:
     """
 
     def __init__(
-        self, name: str, opened: socket.socket, family: Family, loop: Loop, ledger: Ledger, *, turn: int = 1
+        self, name: str, opened: socket.socket, family: Family, loop: Loop, arrivals: ArrivalLog, *, turn: int = 1
     ) -> None:
         self.name = name
         self.socket = opened
         self.family: Family = family
         self._loop = loop
-        self._ledger = ledger
+        self._arrivals = arrivals
         self._turn = turn
         sockets.report_destinations(opened, family)
         sockets.allow_fragments(opened, family)
@@ -51,7 +51,7 @@ class DatagramEnd:
             if head is None:
                 continue
             if head.kind == ANSWER:
-                waiter = self._ledger.waiting.get(head.flow)
+                waiter = self._arrivals.waiting.get(head.flow)
                 if waiter is not None:
                     waiter.answered(message, (peer, port))
             elif head.kind == QUERY and address is not None:
@@ -61,16 +61,16 @@ class DatagramEnd:
         """Hand pending ICMP errors to the flows that they quote; returns how many there were."""
         taken = list(reports.take(self.socket))
         for report in taken:
-            waiter = self._ledger.waiting.get(flow_of(report.quote))
+            waiter = self._arrivals.waiting.get(flow_of(report.quote))
             if waiter is not None:
                 waiter.reported(report)
         return len(taken)
 
     def _answer(self, head: payload.Head, message: bytes, address: bytes, peer: str, port: int) -> None:
         local = payload.unpacked(address, 4 if self.family == "ipv4" else 6)
-        answer = self._ledger.arrived(head, message, Seen(self.name, peer, port, local, self.port))
+        answer = self._arrivals.arrived(head, message, Seen(self.name, peer, port, local, self.port))
         if head.flags & HOLD:
-            self._ledger.ends.setdefault(head.flow, DatagramPeer(self, peer, port, address))
+            self._arrivals.ends.setdefault(head.flow, DatagramPeer(self, peer, port, address))
         self.send(answer, peer, port, address)
 
     def send(self, message: bytes, peer: str, port: int, address: bytes) -> None:

@@ -6,11 +6,11 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.datagram import DatagramExchange
 from conformance.lab.flow.exchange import Exchange
 from conformance.lab.flow.forms import SOURCE_PORT
 from conformance.lab.flow.held import Held, HeldTcp, HeldUdp, Resumed, resumption
-from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import Loop, descriptors
 from conformance.lab.flow.probe import UDP_LITE, Probe, Server
 from conformance.lab.flow.run import Run, undisturbed
@@ -29,7 +29,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._loop = Loop()
-        self._ledger = Ledger()
+        self._arrivals = ArrivalLog()
         self._silent: list[socket.socket] = []
         self._sources: dict[tuple[Namespace, str, str | None], Source] = {}
         self._held_sources: list[Source] = []
@@ -52,19 +52,18 @@ class Engine:
             raise ValueError(f"{server.name}: another server in its namespace has a port of it")
         self._served |= taken
         with descriptors():
-            self._silent.extend(open_server(server, self._loop, self._ledger))
+            self._silent.extend(open_server(server, self._loop, self._arrivals))
 
     def run(self, probes: Sequence[Probe], deadline: float, *, bulk: bool = False) -> list[Flow]:
         """Run all probes at once and return their flows in the same order.
 
-        Each has at least `deadline` seconds, the last of them exactly so many: one wait for all that stay unanswered.
-        With `bulk`, made for thousands of reachability probes, UDP probes without a wish (source port, TTL, size, DF)
-        share one socket for each source, and TCP connections end with RST, which leaves no port in TIME-WAIT. Raises
-        ValueError for a flow id that was used before.
-        """
+        Each has at least `deadline` seconds, the last of them exactly so many: one wait for all that stay
+        unanswered. With `bulk`, made for thousands of reachability probes, UDP probes without a request (source
+        port, TTL, size, DF) share one socket for each source, and TCP connections end with RST, which leaves no port
+        in TIME-WAIT. Raises ValueError for a flow id that was used before."""
         self._claim([probe.id for probe in probes])
         with undisturbed(), descriptors() as room:
-            run = Run(self._loop, self._ledger)
+            run = Run(self._loop, self._arrivals)
             exchanges = [self._exchange(probe, run, bulk=bulk) for probe in probes]
             run.go(exchanges, deadline, room + len(self._loop))
             return [exchange.record() for exchange in exchanges]
@@ -84,11 +83,11 @@ class Engine:
             raise ValueError("only TCP and UDP flows can be held")
         self._claim([probe.id for probe in (*probes, *others)])
         with descriptors() as room:
-            run = Run(self._loop, self._ledger)
+            run = Run(self._loop, self._arrivals)
             kept = [self._held(probe, run) for probe in probes]
             beside = [self._exchange(probe, run, bulk=False) for probe in others]
             run.go([*kept, *beside], deadline, room + len(self._loop))
-        ends = self._ledger.ends
+        ends = self._arrivals.ends
         held = [
             Held(probe, exchange.record(), exchange.near, ends.get(probe.id))
             for probe, exchange in zip(probes, kept, strict=True)
@@ -109,7 +108,7 @@ class Engine:
     ) -> tuple[list[Flow], list[Flow]]:
         """`resume` the `held` flows and `run` the `others` at the same time: one wait for what nobody answers."""
         self._claim([*held, *(probe.id for probe in others)])
-        run = Run(self._loop, self._ledger)
+        run = Run(self._loop, self._arrivals)
         again: list[Exchange | None] = []
         for flow, one in held.items():
             found = resumption(one, flow, from_server=from_server)
@@ -125,7 +124,7 @@ class Engine:
 
     def arrival(self, flow: int) -> Answer | None:
         """What the destination has seen of a flow by now, None where nothing arrived."""
-        return self._ledger.arrival(flow)
+        return self._arrivals.arrival(flow)
 
     def close(self) -> None:
         """Close every socket."""
@@ -155,7 +154,7 @@ class Engine:
             key = (probe.namespace, probe.family, probe.source_address)
             source = self._sources.get(key)
             if source is None:
-                source = self._sources[key] = Source(probe, self._loop, self._ledger)
+                source = self._sources[key] = Source(probe, self._loop, self._arrivals)
             return SharedExchange(probe, run, source)
         if probe.number == UDP_LITE:
             self._quiet_source(probe)
@@ -171,7 +170,7 @@ class Engine:
     def _held(self, probe: Probe, run: Run) -> HeldTcp | HeldUdp:
         if probe.protocol == "tcp":
             return HeldTcp(probe, run)
-        source = Source(probe, self._loop, self._ledger)
+        source = Source(probe, self._loop, self._arrivals)
         self._held_sources.append(source)
         return HeldUdp(probe, run, source)
 

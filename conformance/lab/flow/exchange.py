@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from conformance.lab.flow import payload
-from conformance.lab.flow.ledger import Ledger
+from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.probe import Probe
 from conformance.lab.flow.reports import Report
@@ -20,7 +20,7 @@ class Course(Protocol):
     """The run that an exchange belongs to."""
 
     loop: Loop
-    ledger: Ledger
+    arrivals: ArrivalLog
 
     def later(self, exchange: Exchange) -> None:
         """Have `exchange.again` called `limits.RETRY` from now, unless it has finished by then."""
@@ -110,7 +110,7 @@ class Exchange(ABC):
     def record(self) -> Flow:
         """The flow as the recording keeps it."""
         probe = self.probe
-        arrival = self.course.ledger.arrivals.get(probe.id)
+        arrival = self.course.arrivals.arrivals.get(probe.id)
         arrived = answered = None
         if arrival is not None:
             arrived = payload.told(arrival.seen)

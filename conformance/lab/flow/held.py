@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from conformance.lab.flow import payload
+from conformance.lab.flow.arrivals import End
 from conformance.lab.flow.datagram_end import DatagramPeer
 from conformance.lab.flow.exchange import Course, Exchange
-from conformance.lab.flow.ledger import End
 from conformance.lab.flow.payload import HOLD
 from conformance.lab.flow.probe import Probe
 from conformance.lab.flow.shared import SharedExchange, Source
@@ -45,9 +45,9 @@ class HeldTcp(TcpExchange):
         if self.status != "answered" or self.socket is None:
             super().release()
             return
-        loop, ledger = self.course.loop, self.course.ledger
+        loop, arrivals = self.course.loop, self.course.arrivals
         loop.forget(self.socket)
-        end = StreamEnd(self.probe.source, self.socket, self.socket.getpeername(), loop, ledger, held=True)
+        end = StreamEnd(self.probe.source, self.socket, self.socket.getpeername(), loop, arrivals, held=True)
         end.watch()
         self.near = end
 
@@ -80,7 +80,7 @@ class Resumed(Exchange):
 
     def begin(self, opened: socket.socket | None) -> None:  # noqa: ARG002
         """Send the query."""
-        self.course.ledger.waiting[self.probe.id] = self
+        self.course.arrivals.waiting[self.probe.id] = self
         self.sent_ns = time.time_ns()
         self.tries = 1
         self.local = (self._sender.local.address, self._sender.local.port)
@@ -99,7 +99,7 @@ class Resumed(Exchange):
 
     def release(self) -> None:
         """Wait no more."""
-        self.course.ledger.waiting.pop(self.probe.id, None)
+        self.course.arrivals.waiting.pop(self.probe.id, None)
 
 
 def resumption(held: Held, flow: int, *, from_server: bool) -> tuple[Probe, End] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from conformance.adapters.qemu.guest import Channel, FarSocket
+from conformance.adapters.qemu.guest import Channel, RemoteSocket
 
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
@@ -39,7 +39,7 @@ class Loop:
     def watch(self, watched: socket.socket, handler: Handler, events: int = READ) -> None:
         """Call `handler` whenever one of `events` holds for `watched`."""
         descriptor = watched.fileno()
-        if isinstance(watched, FarSocket):
+        if isinstance(watched, RemoteSocket):
             self._join(watched.channel)
             watched.watch(events)
         else:
@@ -49,14 +49,14 @@ class Loop:
 
     def change(self, watched: socket.socket, events: int) -> None:
         """Watch for other events."""
-        if isinstance(watched, FarSocket):
+        if isinstance(watched, RemoteSocket):
             watched.change(events)
         else:
             self._epoll.modify(watched.fileno(), events)
 
     def forget(self, watched: socket.socket) -> None:
         """Stop watching a socket that stays open."""
-        if isinstance(watched, FarSocket):
+        if isinstance(watched, RemoteSocket):
             watched.forget()
         else:
             self._epoll.unregister(watched.fileno())

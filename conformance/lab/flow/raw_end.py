@@ -7,9 +7,9 @@ from struct import Struct
 from typing import Final
 
 from conformance.lab.flow import payload, sockets
+from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.datagram_end import receive
 from conformance.lab.flow.forms import ECHO_REQUEST, ICMP, Bare, behind_ip
-from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.payload import QUERY, Seen
 from conformance.recording.model import Family
@@ -24,12 +24,12 @@ _SOL_RAW: Final = 255
 class BareEnd:
     """A raw socket that answers queries of one IP protocol."""
 
-    def __init__(self, name: str, opened: socket.socket, form: Bare, loop: Loop, ledger: Ledger) -> None:
+    def __init__(self, name: str, opened: socket.socket, form: Bare, loop: Loop, arrivals: ArrivalLog) -> None:
         self.name = name
         self.socket = opened
         self._form = form
         self._loop = loop
-        self._ledger = ledger
+        self._arrivals = arrivals
         sockets.report_destinations(opened, form.family)
         sockets.allow_fragments(opened, form.family)
         loop.watch(opened, self._ready)
@@ -45,7 +45,7 @@ class BareEnd:
             if head is None or head.kind != QUERY or address is None:
                 continue
             local = payload.unpacked(address, 4 if self._form.family == "ipv4" else 6)
-            answer = self._ledger.arrived(head, message, Seen(self.name, peer, 0, local, 0))
+            answer = self._arrivals.arrived(head, message, Seen(self.name, peer, 0, local, 0))
             form = self._form.reversed(behind_ip(data, self._form.family))
             try:
                 ancillary = sockets.sender(address, form.family)
@@ -57,12 +57,12 @@ class BareEnd:
 class EchoWitness:
     """A raw socket that notes the echo requests of flows; the kernel answers them."""
 
-    def __init__(self, name: str, opened: socket.socket, family: Family, loop: Loop, ledger: Ledger) -> None:
+    def __init__(self, name: str, opened: socket.socket, family: Family, loop: Loop, arrivals: ArrivalLog) -> None:
         self.name = name
         self.socket = opened
         self._family: Family = family
         self._loop = loop
-        self._ledger = ledger
+        self._arrivals = arrivals
         filter_icmp(opened, family, ECHO_REQUEST[family])
         sockets.report_destinations(opened, family)
         loop.watch(opened, self._ready)
@@ -79,7 +79,7 @@ class EchoWitness:
                 continue
             identifier = ICMP.unpack_from(packet)[3]
             local = payload.unpacked(address, 4 if self._family == "ipv4" else 6)
-            self._ledger.arrived(head, packet[ICMP.size :], Seen(self.name, peer, identifier, local, identifier))
+            self._arrivals.arrived(head, packet[ICMP.size :], Seen(self.name, peer, identifier, local, identifier))
 
 
 def filter_icmp(opened: socket.socket, family: Family, kind: int) -> None:

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from conformance.lab.flow import sockets
+from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.exchange import Exchange
-from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.sockets import Kind
 from conformance.lab.kernel.namespace import Namespace
@@ -44,9 +44,9 @@ def undisturbed() -> Iterator[None]:
 class Run:
     """Some exchanges on a loop, from the first try to the deadline of all."""
 
-    def __init__(self, loop: Loop, ledger: Ledger) -> None:
+    def __init__(self, loop: Loop, arrivals: ArrivalLog) -> None:
         self.loop = loop
-        self.ledger = ledger
+        self.arrivals = arrivals
         self._pending = 0
         self._later: deque[tuple[float, Exchange]] = deque()
 

@@ -6,9 +6,9 @@ import socket
 from typing import Final
 
 from conformance.lab.flow import sockets
+from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.datagram_end import DatagramEnd
 from conformance.lab.flow.forms import DISCARD, ICMP_NUMBER, SOURCE_PORT, Bare
-from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.probe import FAMILY, UDP_LITE, Server
 from conformance.lab.flow.raw_end import BareEnd, EchoWitness
@@ -19,7 +19,7 @@ from conformance.recording.model import Family
 _BACKLOG: Final = 4096
 
 
-def open_server(server: Server, loop: Loop, ledger: Ledger) -> list[socket.socket]:
+def open_server(server: Server, loop: Loop, arrivals: ArrivalLog) -> list[socket.socket]:
     """Open everything that `server` answers on, watched by `loop`. Raises OSError naming the port that is taken.
 
     Returns sockets to be kept open although nobody reads them.
@@ -27,14 +27,14 @@ def open_server(server: Server, loop: Loop, ledger: Ledger) -> list[socket.socke
     silent = []
     for family in server.families:
         for listener in server.namespace.call(_open_ports, server, family, socket.SOCK_STREAM):
-            Listener(server.name, listener, loop, ledger)
+            Listener(server.name, listener, loop, arrivals)
         for receiver in server.namespace.call(_open_ports, server, family, socket.SOCK_DGRAM):
-            DatagramEnd(server.name, receiver, family, loop, ledger)
+            DatagramEnd(server.name, receiver, family, loop, arrivals)
         kinds = [(FAMILY[family], socket.SOCK_RAW, number) for number in (ICMP_NUMBER[family], *server.numbers)]
         witness, *raw = server.namespace.call(sockets.open_sockets, kinds)
-        EchoWitness(server.name, witness, family, loop, ledger)
+        EchoWitness(server.name, witness, family, loop, arrivals)
         for number, opened in zip(server.numbers, raw, strict=True):
-            BareEnd(server.name, opened, Bare(family, number, SOURCE_PORT, DISCARD), loop, ledger)
+            BareEnd(server.name, opened, Bare(family, number, SOURCE_PORT, DISCARD), loop, arrivals)
         if UDP_LITE in server.numbers:
             silent.extend(quiet_udp_lite(server.namespace, family, DISCARD))
     return silent

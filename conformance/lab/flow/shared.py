@@ -7,9 +7,9 @@ import time
 from typing import Final
 
 from conformance.lab.flow import payload, sockets
+from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.datagram_end import DatagramEnd
 from conformance.lab.flow.exchange import Course, Exchange
-from conformance.lab.flow.ledger import Ledger
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.probe import Probe
 
@@ -20,7 +20,7 @@ _TURN: Final = 64
 class Source:
     """An unconnected UDP socket of a source, and what it would be called towards each destination."""
 
-    def __init__(self, probe: Probe, loop: Loop, ledger: Ledger) -> None:
+    def __init__(self, probe: Probe, loop: Loop, arrivals: ArrivalLog) -> None:
         kind = sockets.udp_kind(probe.family)
         opened, self._asker = probe.namespace.call(sockets.open_sockets, [kind, kind])
         sockets.report_errors(opened, probe.family)
@@ -32,7 +32,7 @@ class Source:
             raise
         if not opened.getsockname()[1]:
             opened.bind((sockets.wildcard(probe.family), 0))
-        self.end = DatagramEnd(probe.source, opened, probe.family, loop, ledger, turn=_TURN)
+        self.end = DatagramEnd(probe.source, opened, probe.family, loop, arrivals, turn=_TURN)
         self._addresses: dict[str, str] = {}
 
     def local(self, destination: str) -> tuple[str, int]:
@@ -63,7 +63,7 @@ class SharedExchange(Exchange):
 
     def begin(self, opened: socket.socket | None) -> None:  # noqa: ARG002
         """Wait for the answer, and send."""
-        self.course.ledger.waiting[self.probe.id] = self
+        self.course.arrivals.waiting[self.probe.id] = self
         self.sent_ns = time.time_ns()
         self.again()
 
@@ -99,4 +99,4 @@ class SharedExchange(Exchange):
 
     def release(self) -> None:
         """Wait no more."""
-        self.course.ledger.waiting.pop(self.probe.id, None)
+        self.course.arrivals.waiting.pop(self.probe.id, None)

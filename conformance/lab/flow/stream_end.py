@@ -7,7 +7,7 @@ import socket
 from typing import Any, Final
 
 from conformance.lab.flow import payload
-from conformance.lab.flow.ledger import Ledger
+from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.payload import ANSWER, HOLD, Seen
 from conformance.recording import model
@@ -20,15 +20,22 @@ MORE: Final = int(socket.MSG_MORE)
 class StreamEnd:
     """One TCP connection that answers queries; it closes behind the answer unless the query asks to hold it."""
 
-    __slots__ = ("_held", "_ledger", "_local", "_loop", "_peer", "_received", "_watched", "name", "socket")
+    __slots__ = ("_arrivals", "_held", "_local", "_loop", "_peer", "_received", "_watched", "name", "socket")
 
     def __init__(
-        self, name: str, opened: socket.socket, peer: tuple[Any, ...], loop: Loop, ledger: Ledger, *, held: bool = False
+        self,
+        name: str,
+        opened: socket.socket,
+        peer: tuple[Any, ...],
+        loop: Loop,
+        arrivals: ArrivalLog,
+        *,
+        held: bool = False,
     ) -> None:
         self.name = name
         self.socket = opened
         self._loop = loop
-        self._ledger = ledger
+        self._arrivals = arrivals
         self._held = held
         self._watched = False
         self._received = b""
@@ -74,16 +81,16 @@ class StreamEnd:
     def _take(self, head: payload.Head, message: bytes) -> bool:
         """Deal with one message; false when the connection has served."""
         if head.kind == ANSWER:
-            waiter = self._ledger.waiting.get(head.flow)
+            waiter = self._arrivals.waiting.get(head.flow)
             if waiter is not None:
                 waiter.answered(message, self._peer[:2])
             return True
         peer, local = self._peer, self._local
         seen = Seen(self.name, peer[0].partition("%")[0], peer[1], local[0].partition("%")[0], local[1])
-        answer = self._ledger.arrived(head, message, seen)
+        answer = self._arrivals.arrived(head, message, seen)
         if head.flags & HOLD:
             self._held = True
-            self._ledger.ends.setdefault(head.flow, self)
+            self._arrivals.ends.setdefault(head.flow, self)
         try:
             self.send(answer, 0 if self._held else MORE)  # the answer and the FIN in one segment
         except OSError:
@@ -100,11 +107,11 @@ class StreamEnd:
 class Listener:
     """A TCP port on every address of one family."""
 
-    def __init__(self, name: str, opened: socket.socket, loop: Loop, ledger: Ledger) -> None:
+    def __init__(self, name: str, opened: socket.socket, loop: Loop, arrivals: ArrivalLog) -> None:
         self.name = name
         self.socket = opened
         self._loop = loop
-        self._ledger = ledger
+        self._arrivals = arrivals
         loop.watch(opened, self._ready)
 
     def _ready(self, _events: int) -> None:
@@ -113,7 +120,7 @@ class Listener:
         except OSError:
             return
         try:
-            end = StreamEnd(self.name, accepted, peer, self._loop, self._ledger)
+            end = StreamEnd(self.name, accepted, peer, self._loop, self._arrivals)
         except OSError:  # the peer has gone since
             accepted.close()
             return

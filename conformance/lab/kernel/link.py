@@ -19,7 +19,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IP
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.qemu.guest.far import FarSocket
+from conformance.adapters.qemu.guest.remote import RemoteSocket
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 
@@ -146,7 +146,7 @@ def announcements(namespace: Namespace, groups: int) -> Iterator[Callable[[float
 
 
 def _readable(listener: socket.socket, seconds: float) -> bool:
-    if isinstance(listener, FarSocket):
+    if isinstance(listener, RemoteSocket):
         return listener.readable(seconds)
     return bool(select.select([listener], [], [], seconds)[0])
 
@@ -263,7 +263,7 @@ def compute_checksums(namespace: Namespace, name: str) -> None:
 
 
 def _no_offload(name: str) -> None:
-    wish = ctypes.create_string_buffer(struct.pack("=II", SET_TX_CHECKSUM, 0))
-    request = struct.pack("16sP16x", name.encode(), ctypes.addressof(wish))
+    wanted = ctypes.create_string_buffer(struct.pack("=II", SET_TX_CHECKSUM, 0))
+    request = struct.pack("16sP16x", name.encode(), ctypes.addressof(wanted))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asked:
         fcntl.ioctl(asked, ETHTOOL, request)

@@ -3,7 +3,7 @@
 Started by `conformance.lab.sandbox.jobs` as ``python -m conformance.lab.sandbox.forkserver FD``, single-threaded, in a
 session of its own.
 Jobs come as JSON over the socket FD, answers go back the same way. When the other end is gone, by whatever signal, it
-kills the sandboxes, removes the run's scratch folder and cgroups, and ends.
+kills the sandboxes, removes the run's run folder and cgroups, and ends.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from typing import Any
 
 from conformance import limits
 from conformance.lab.sandbox import cgroups, sandbox
-from conformance.lab.sandbox.rundir import Scratch
+from conformance.lab.sandbox.rundir import RunDir
 
 MESSAGE = 1 << 20
 """Bytes of the largest job or answer."""
 
 
-class Zygote:
+class ForkServer:
     """Forks one sandbox for each job; knows each by a pidfd."""
 
-    def __init__(self, control: socket.socket, scratch: Scratch) -> None:
+    def __init__(self, control: socket.socket, scratch: RunDir) -> None:
         self._control = control
         self._scratch = scratch
         self._jobs: dict[int, tuple[int, dict[str, Any]]] = {}
@@ -152,14 +152,14 @@ def main() -> None:
         importlib.import_module(module)
     gc.freeze()  # what was imported stays: no sandbox looks for garbage in it, which would copy its pages
     gc.set_threshold(*limits.GARBAGE)
-    with Scratch() as scratch, socket.socket(fileno=int(sys.argv[1])) as control:
+    with RunDir() as scratch, socket.socket(fileno=int(sys.argv[1])) as control:
         with contextlib.suppress(BrokenPipeError):
             control.send(b"{}")
-        zygote = Zygote(control, scratch)
+        server = ForkServer(control, scratch)
         try:
-            zygote.serve()
+            server.serve()
         finally:
-            zygote.end()
+            server.end()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class JobError(Exception):
         self.trace = trace
 
 
-class Pool:
+class Jobs:
     """Runs jobs, each in a fresh sandbox, all at the same time; the caller bounds how many.
 
     `preload` names modules that the recording server imports once, so that no sandbox has to.

@@ -1,4 +1,4 @@
-"""The scratch folder and the cgroup of one run, and the look for those of runs that were killed."""
+"""The run folder and the cgroup of one run, and the look for those of runs that were killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREFIX: Final = "plugfest-run-"
 LOCK: Final = "lock"
 
 
-class Scratch:
+class RunDir:
     """A folder with a lock that is held as long as the run lives, and a cgroup name that belongs to it."""
 
     def __init__(self) -> None:

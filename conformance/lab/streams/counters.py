@@ -30,7 +30,7 @@ class Ends:
     moved_ns: int
 
 
-def tally(streams: Streams, plan: Plan, ends: Ends) -> Stream:
+def count_stream(streams: Streams, plan: Plan, ends: Ends) -> Stream:
     """The result of one stream, when all have ended."""
     stamps = np.array(streams.stamps, dtype=np.int64)
     ticks = np.arange(len(stamps))

@@ -85,8 +85,8 @@ class Plan:
 class _Batch:
     """Messages from one socket, one for each stream, that differ in their flow's mark alone; the tick is shared."""
 
-    def __init__(self, outlet: socket.socket, plans: Sequence[Plan], tick: Any) -> None:
-        self._descriptor = outlet.fileno()
+    def __init__(self, sender: socket.socket, plans: Sequence[Plan], tick: Any) -> None:
+        self._descriptor = sender.fileno()
         self._count = len(plans)
         self._keep: list[Any] = [tick]
         self._messages = (_Message * max(1, self._count))()
@@ -238,7 +238,7 @@ class Streams:
 
     def __post_init__(self) -> None:
         self._tick = ctypes.create_string_buffer(_TICK.size)
-        self._outlets: dict[tuple[int, Family, bool], socket.socket] = {}
+        self._senders: dict[tuple[int, Family, bool], socket.socket] = {}
         self.receivers: list[Receiver] = []
         self.returns: list[Receiver] = []
         self._batches: list[_Batch] = []
@@ -258,14 +258,14 @@ class Streams:
         for plan in self.plans:
             for sampled in (False, True):
                 key = (id(plan.namespace), plan.family, sampled)
-                if key not in self._outlets:
+                if key not in self._senders:
                     family = socket.AF_INET if plan.family == "ipv4" else socket.AF_INET6
-                    outlet = plan.namespace.socket(family, socket.SOCK_DGRAM)
-                    self._outlets[key] = outlet
+                    sender = plan.namespace.socket(family, socket.SOCK_DGRAM)
+                    self._senders[key] = sender
                     if plan.family == "ipv6":
-                        outlet.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                    outlet.bind(("", SAMPLE_PORT if sampled else BULK_PORT))
-                    self.returns.append(Receiver(plan.namespace, plan.source, own=outlet))
+                        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    sender.bind(("", SAMPLE_PORT if sampled else BULK_PORT))
+                    self.returns.append(Receiver(plan.namespace, plan.source, own=sender))
         self._samples = self._grouped(self.plans, sampled=True)
         self._batches = self._grouped(self.plans, sampled=False)
 
@@ -273,15 +273,15 @@ class Streams:
         groups: dict[tuple[int, Family, bool], list[Plan]] = {}
         for plan in plans:
             groups.setdefault((id(plan.namespace), plan.family, sampled), []).append(plan)
-        return [_Batch(self._outlets[key], members, self._tick) for key, members in groups.items()]
+        return [_Batch(self._senders[key], members, self._tick) for key, members in groups.items()]
 
     def receive(self, namespace: Namespace, place: str) -> Receiver:
         """Take probes in a namespace from now on. Raises OSError."""
         made: Receiver
         if isinstance(namespace, GuestNamespace):
-            from conformance.adapters.qemu.guest.receiver import FarReceiver
+            from conformance.adapters.qemu.guest.receiver import RemoteReceiver
 
-            made = FarReceiver(namespace, place, self.stamps)
+            made = RemoteReceiver(namespace, place, self.stamps)
         else:
             made = Receiver(namespace, place)
         with self._lock:
@@ -361,8 +361,8 @@ class Streams:
         self._close()
 
     def _close(self) -> None:
-        for outlet in self._outlets.values():
-            outlet.close()
+        for sender in self._senders.values():
+            sender.close()
         for receiver in self.receivers:
             receiver.socket.close()
 

@@ -52,13 +52,13 @@ def send_canary(namespace: Namespace, interface: str, form: str = "experimental"
     background: closing a packet socket waits for a grace period of the kernel.
     """
     nonce = PREFIX + os.urandom(NONCE - len(PREFIX))
-    outlet = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sender = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     try:
-        frame = build(form, nonce, _mac(outlet, interface), vlan=vlan)
+        frame = build(form, nonce, _mac(sender, interface), vlan=vlan)
         moment = time.time_ns()
-        outlet.sendto(frame, (interface, 0))
+        sender.sendto(frame, (interface, 0))
     finally:
-        threading.Thread(target=outlet.close, name="canary-close").start()
+        threading.Thread(target=sender.close, name="canary-close").start()
     return Sent(nonce, moment)
 
 
@@ -100,6 +100,6 @@ def _udp(nonce: bytes, pseudo: bytes) -> bytes:
     return head[:6] + pack("!H", checksum(pseudo + head + nonce) or 0xFFFF) + nonce
 
 
-def _mac(outlet: socket.socket, interface: str) -> bytes:
-    answer: bytes = fcntl.ioctl(outlet, _SIOCGIFHWADDR, pack("16s24x", interface.encode()))
+def _mac(sender: socket.socket, interface: str) -> bytes:
+    answer: bytes = fcntl.ioctl(sender, _SIOCGIFHWADDR, pack("16s24x", interface.encode()))
     return answer[18:24]

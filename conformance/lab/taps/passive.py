@@ -48,48 +48,48 @@ def hear(interface: str, seconds: float, path: Path) -> int:
     Ends early at a keyboard interrupt, with what was heard until then. Raises OSError where the interface is not there
     or may not be listened on.
     """
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0) as ear:
-        attach(ear, _FILTER)
-        ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        ear.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
-        ear.setsockopt(_SOL_PACKET, _AUXDATA, 1)
-        ear.bind((interface, ETH_P_ALL))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0) as listener:
+        attach(listener, _FILTER)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        listener.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
+        listener.setsockopt(_SOL_PACKET, _AUXDATA, 1)
+        listener.bind((interface, ETH_P_ALL))
         number = socket.if_nametoindex(interface)
         for last in range(0x10):
             group = pack("=iHH8s", number, _MULTICAST, 6, bytes.fromhex("0180c20000") + bytes((last, 0, 0)))
-            ear.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, group)
+            listener.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, group)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
             with partial.open("wb") as stream:
                 writer = Writer(stream, application=f"plugfest {__version__}")
-                tap = writer.interface(interface, mac=ear.getsockname()[4])
-                heard = _write(ear, writer, tap, time.monotonic() + seconds)
+                tap = writer.interface(interface, mac=listener.getsockname()[4])
+                heard = _write(listener, writer, tap, time.monotonic() + seconds)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     return heard
 
 
-def _write(ear: socket.socket, writer: Writer, tap: int, until: float) -> int:
+def _write(listener: socket.socket, writer: Writer, tap: int, until: float) -> int:
     heard = 0
     try:
         while (left := until - time.monotonic()) > 0:
-            if not select.select([ear], [], [], left)[0]:
+            if not select.select([listener], [], [], left)[0]:
                 break
-            heard += _take(ear, writer, tap)
+            heard += _take(listener, writer, tap)
     except KeyboardInterrupt:
         pass
-    _, dropped = unpack("=II", ear.getsockopt(_SOL_PACKET, _STATISTICS, 8))
+    _, dropped = unpack("=II", listener.getsockopt(_SOL_PACKET, _STATISTICS, 8))
     writer.statistics(tap, time.time_ns(), received=heard, dropped=dropped)
     return heard
 
 
-def _take(ear: socket.socket, writer: Writer, tap: int) -> int:
+def _take(listener: socket.socket, writer: Writer, tap: int) -> int:
     """Write every frame that is there; how many."""
     count = 0
     while True:
         try:
-            frame, ancillary, _, origin = ear.recvmsg(_LARGEST, 256)
+            frame, ancillary, _, origin = listener.recvmsg(_LARGEST, 256)
         except BlockingIOError:
             return count
         moment = time.time_ns()

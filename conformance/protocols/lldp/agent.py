@@ -71,7 +71,7 @@ class Conduct:
 class Neighbour:
     """What a neighbour told, and until when it holds."""
 
-    told: Lldpdu
+    ids: Lldpdu
     until: float
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn, cast
 from conformance.adapters.qemu.guest import calls
 from conformance.adapters.qemu.guest.calls import Call, Memory, given, room
 from conformance.adapters.qemu.guest.channel import Channel
-from conformance.adapters.qemu.guest.far import FarSocket
+from conformance.adapters.qemu.guest.remote import RemoteSocket
 from conformance.lab.kernel.access import work_with
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.process import Daemon
@@ -42,7 +42,7 @@ class GuestKernel:
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """A socket of the guest, in place of one of this machine. Raises OSError."""
-        return cast("socket.socket", FarSocket.opened(self.channel, family, kind, protocol, self.index))
+        return cast("socket.socket", RemoteSocket.opened(self.channel, family, kind, protocol, self.index))
 
     def index(self, name: str) -> int:
         """The index of an interface of the guest. Raises OSError."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from conformance.adapters.qemu.guest import calls
 from conformance.adapters.qemu.guest.addresses import unpacked
 from conformance.adapters.qemu.guest.calls import Call, Memory, room
-from conformance.adapters.qemu.guest.far import FarSocket
 from conformance.adapters.qemu.guest.namespace import GuestNamespace
+from conformance.adapters.qemu.guest.remote import RemoteSocket
 from conformance.lab.streams.streams import ARRIVAL, PORT, Receiver
 from conformance.protocols.marker import mark
 
@@ -33,7 +33,7 @@ _PROBE: Final = Struct("!8xQQ")
 _LENGTH: Final = Struct("=I")
 
 
-class FarReceiver(Receiver):
+class RemoteReceiver(Receiver):
     """Like `Receiver`, but asked for what has arrived a few times a second only, and never while the guest moves.
 
     The guest's clock is not ours: the time of an arrival is that of its sending.
@@ -48,7 +48,7 @@ class FarReceiver(Receiver):
         self._asked = 0.0
         self._channel = namespace.kernel.channel
         self.socket = namespace.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._far = cast("FarSocket", self.socket)
+        self._far = cast("RemoteSocket", self.socket)
         self._far.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         self._far.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
         self._far.bind(("::", PORT))

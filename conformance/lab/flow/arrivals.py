@@ -45,7 +45,7 @@ class End(Protocol):
         """Send to the other end. Raises OSError."""
 
 
-class Ledger:
+class ArrivalLog:
     """Arrivals of all flows, the ends kept open, and who waits for an answer on a shared socket."""
 
     def __init__(self) -> None:

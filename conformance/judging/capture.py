@@ -93,7 +93,7 @@ def role_of(frame: bytes) -> Role | None:
     return known
 
 
-def look_through(stream: BinaryIO) -> Found:
+def read_capture(stream: BinaryIO) -> Found:
     """One pass over a capture file. Raises NotACapture."""
     scan = Scan(stream, matters)
     found = Found([])

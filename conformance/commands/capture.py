@@ -14,8 +14,8 @@ from typing import Final, get_args
 import conformance
 from conformance.commands.matrix import print_matrix
 from conformance.errors import UsageError
+from conformance.judging.capture import FAMILIES, Found, Kept, Role, outcomes, read_capture, taken_at, write_frames
 from conformance.judging.checks import checks
-from conformance.judging.field import FAMILIES, Found, Kept, Role, look_through, outcomes, taken_at, write_frames
 from conformance.profile import NAME, Profile
 from conformance.recording.capture import NotACapture
 from conformance.report import gate, store
@@ -36,7 +36,7 @@ def judge_capture(file: Path, *, role: str | None, mac: str | None, out: Path | 
     wanted, address = role_named(role), mac_named(mac)
     try:
         with file.open("rb") as stream:
-            found = look_through(stream)
+            found = read_capture(stream)
     except NotACapture as problem:
         raise UsageError(f"--capture {file.name}: {problem}") from None
     except OSError as problem:
@@ -61,7 +61,7 @@ def listen(interface: str, *, seconds: str, role: str | None, mac: str | None, o
             raise UsageError(f"listen {interface}: {reason} (it needs an interface that is up, and root)") from None
         print(f"heard {heard} frames of link protocols on {interface}")  # noqa: T201 - what was asked for
         with place.open("rb") as stream:
-            return _judge(look_through(stream), place.name, wanted, address, out)
+            return _judge(read_capture(stream), place.name, wanted, address, out)
 
 
 def role_named(role: str | None) -> Role | None:

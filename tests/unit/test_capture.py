@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from conformance.cli import app
-from conformance.commands import field as command
+from conformance.commands import capture as command
 from conformance.errors import UsageError
-from conformance.judging import field
+from conformance.judging import capture
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.stp import frames as stp
@@ -54,7 +54,7 @@ FRAMES = [NOISE, lldpdu(ONE), NOISE, lldpdu(OTHER, 120), lldpdu(ONE)]
 
 @pytest.mark.parametrize("data", [pcapng(FRAMES), pcap(FRAMES), pcap(FRAMES, ">")])
 def test_one_pass_keeps_what_matters(data: bytes) -> None:
-    found = field.look_through(io.BytesIO(data))
+    found = capture.read_capture(io.BytesIO(data))
     assert found.total == 5
     assert [frame.number for frame in found.frames] == [2, 4, 5]
     assert found.senders("lldp-agent") == [ONE.hex(":"), OTHER.hex(":")]
@@ -67,24 +67,24 @@ def test_tagged_frames_and_reserved_addresses_matter() -> None:
     tagged = lldpdu(ONE)[:12] + b"\x81\x00\0\7" + lldpdu(ONE)[12:]
     bpdu = bytes.fromhex("0180c2000000") + ONE + b"\0\x26\x42\x42\x03" + bytes(43)
     for frame, role in ((tagged, "lldp-agent"), (bpdu, "bridge")):
-        assert field.matters(frame, 0, len(frame))
-        assert field.role_of(frame) == role
-    assert not field.matters(NOISE, 0, len(NOISE))
+        assert capture.matters(frame, 0, len(frame))
+        assert capture.role_of(frame) == role
+    assert not capture.matters(NOISE, 0, len(NOISE))
 
 
 @pytest.mark.parametrize("cut", [1, 7, 20, 60])
 @pytest.mark.parametrize("data", [pcapng(FRAMES), pcap(FRAMES)])
 def test_a_cut_file_says_so_and_counts_up_to_there(data: bytes, cut: int) -> None:
-    found = field.look_through(io.BytesIO(data[:-cut]))
+    found = capture.read_capture(io.BytesIO(data[:-cut]))
     assert found.total == 4
     assert found.notes == ["the file ends within a block, after 4 whole frames"]
 
 
 def test_other_files_are_refused() -> None:
     with pytest.raises(NotACapture, match="neither"):
-        field.look_through(io.BytesIO(b"no capture at all"))
+        capture.read_capture(io.BytesIO(b"no capture at all"))
     with pytest.raises(NotACapture, match="gzip"):
-        field.look_through(io.BytesIO(b"\x1f\x8b" + bytes(40)))
+        capture.read_capture(io.BytesIO(b"\x1f\x8b" + bytes(40)))
 
 
 @settings(deadline=None)
@@ -95,8 +95,8 @@ def test_anything_is_survived(data: bytes, start: bytes) -> None:
     except NotACapture:
         return
     for frame in scan:
-        field.matters(frame.data, 0, len(frame.data))
-        field.role_of(frame.data)
+        capture.matters(frame.data, 0, len(frame.data))
+        capture.role_of(frame.data)
     assert scan.problem is not None or scan.frames >= 0
 
 
@@ -108,13 +108,13 @@ def test_a_damaged_capture_is_survived(damage: list[tuple[int, bytes]]) -> None:
         at = place % len(data)
         data[at : at + len(bytes_)] = bytes_
     try:
-        field.look_through(io.BytesIO(bytes(data)))
+        capture.read_capture(io.BytesIO(bytes(data)))
     except NotACapture:
         return
 
 
 def judged(tmp_path: Path, frames: Iterable[bytes], *options: str) -> tuple[int, dict[tuple[str, str], str], Report]:
-    file = tmp_path / "field.pcap"
+    file = tmp_path / "capture.pcap"
     file.write_bytes(pcap(frames))
     done = CliRunner().invoke(app, ["judge", "--capture", str(file), "--out", str(tmp_path / "out"), *options])
     report = read(next((tmp_path / "out").glob("*/report.json")))
@@ -133,7 +133,7 @@ def test_what_needs_no_stimulus_is_decided(tmp_path: Path) -> None:
     assert verdicts["lldp.shutdown", good] == verdicts["lldp.interval", good] == "inconclusive"
     failed = next(one for one in report.outcomes if one.verdict == "fail")
     assert failed.evidence[0].frames == (4,), "as the file itself counts"
-    assert failed.evidence[0].recording == "field.pcap"
+    assert failed.evidence[0].recording == "capture.pcap"
     assert failed.evidence[0].lines[0].startswith("4 ")
 
 

@@ -26,7 +26,7 @@ _CONTROL: Final = Struct("=Qii")
 _IN, _OUT = 1, 4
 
 
-class FarSocket:
+class RemoteSocket:
     """The part of Python's socket that this project uses, over a channel. Every method raises OSError as usual.
 
     The guest's socket never blocks; a method of one that is to block waits for readability, at most `limits.GUEST`.
@@ -128,7 +128,7 @@ class FarSocket:
         self._name = name() if second >= 0 else None
         return max(-first, 0)
 
-    def accept(self) -> tuple[FarSocket, Any]:
+    def accept(self) -> tuple[RemoteSocket, Any]:
         """The next connection and the address of its far end."""
         address, length = room(ROOM), Memory((_LENGTH.pack(ROOM),), returned=True)
         flags = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
@@ -137,7 +137,7 @@ class FarSocket:
         descriptor, named = self.channel.request([taking, naming])
         if descriptor < 0:
             raise OSError(-descriptor, os.strerror(-descriptor))
-        made = FarSocket(self.channel, self._family, 0, descriptor, self._index)
+        made = RemoteSocket(self.channel, self._family, 0, descriptor, self._index)
         made._name = name() if named >= 0 else None
         return made, unpacked(address.after[: _LENGTH.unpack_from(length.after)[0]])
 
