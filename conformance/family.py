@@ -8,13 +8,12 @@ A family is a package with ``FAMILY`` in its ``__init__.py`` and these files bes
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -23,10 +22,6 @@ from pydantic_core import CoreSchema
 from conformance.errors import UsageError
 from conformance.extension import imported, modules
 from conformance.validation import known
-
-if TYPE_CHECKING:
-    from conformance.provoking.context import Context
-    from conformance.testbed import Testbed
 
 GROUP: Final = "conformance.families"
 LAST: Final = 1000
@@ -71,7 +66,8 @@ class Feature:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What is done to an implementation, once. `module` has ``run(context)`` and, if it wants another testbed,
-    ``shape(testbed)``. `waits` is its longest chain of waits that protocols ask for, in s.
+    ``shape(testbed)`` (see `conformance.provoking.scenario`). `waits` is its longest chain of waits that protocols ask
+    for, in s.
 
     `inside` records every interface of the hosts and every frame of the top-of-rack, not only the uplinks: for
     scenarios of few frames, in which what happens on an endpoint's link matters. `streams` leaves the bulk of streams
@@ -93,15 +89,6 @@ class Scenario:
     many: bool = False
     silent: bool = False
     shows: int = 0
-
-    def shape(self, testbed: Testbed) -> Testbed:
-        """The testbed as this scenario wants it."""
-        shape: Callable[[Testbed], Testbed] | None = getattr(importlib.import_module(self.module), "shape", None)
-        return testbed if shape is None else shape(testbed)
-
-    def run(self, context: Context) -> None:
-        """Do it. Raises AdapterError where the implementation refuses what the scenario rests on."""
-        importlib.import_module(self.module).run(context)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from conformance.lab.taps.ring import DEFAULT_SIZE, Instruction
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile
 from conformance.provoking.context import Context, machine_load
+from conformance.provoking.scenario import run, shape
 from conformance.recording.model import IdentityState, Record
 from conformance.recording.store import FRAMES, LOGS, finish
 
@@ -84,7 +85,7 @@ def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> 
 def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None) -> Record:
     profile = Profile.model_validate(job.profile)
     scenario = scenarios()[job.scenario]
-    testbed = scenario.shape(testbeds.Testbed.model_validate(job.testbed))
+    testbed = shape(scenario, testbeds.Testbed.model_validate(job.testbed))
     adapter = adapter_for(profile)
     identity = adapter.identify()
     if isinstance(identity, Unavailable):
@@ -105,7 +106,7 @@ def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None)
                 context.events.extend(plain)
                 context.figures[BROUGHT_UP] = round((time.time_ns() - started) / 1e9, 2)
                 try:
-                    scenario.run(context)
+                    run(scenario, context)
                 except AdapterError as refusal:
                     problem = f"the implementation could not be brought up: {refusal}"
                 taps = recorder.stop(partial / FRAMES)

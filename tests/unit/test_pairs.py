@@ -90,7 +90,7 @@ def test_everyone_meets_everyone_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("request", "said"),
     [
         (Request(profiles=("routed-64",), pairs=True), "at least two"),
         (Request(profiles=("routed-64", "cni-ptp"), pairs=True, rename="x"), "not with --pair"),
