@@ -14,8 +14,9 @@ import pytest
 
 from conformance.errors import UsageError
 from conformance.judging.checks import check_files
-from conformance.judging.plan import CONTROL, Instance
+from conformance.judging.plan import Instance
 from conformance.judging.register import check_of
+from conformance.profile import CONTROL
 from conformance.running import run
 from conformance.running.driver import Driver
 from conformance.running.request import Request

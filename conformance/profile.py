@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -18,6 +18,8 @@ from conformance.places import PROFILES
 from conformance.validation import Strict, checked, once, table
 
 Settings = TypeVar("Settings", bound=BaseModel)
+CONTROL: Final = "plain-wire"
+"""The profile of the plain wire, which is judged first in every run."""
 NAME = r"^[a-z0-9][a-z0-9.@_-]*$"
 
 

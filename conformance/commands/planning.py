@@ -8,7 +8,7 @@ from conformance.adapters.interface import Unavailable
 from conformance.adapters.registry import adapter_for
 from conformance.family import scenarios
 from conformance.judging.checks import checks
-from conformance.judging.plan import CONTROL
+from conformance.profile import CONTROL
 from conformance.running.run import Run
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from conformance.commands.matrix import as_markdown, print_matrix, write_page
 from conformance.errors import UsageError
-from conformance.judging.plan import CONTROL
-from conformance.profile import available
+from conformance.profile import CONTROL, available
 from conformance.report import gate, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report

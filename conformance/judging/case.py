@@ -12,7 +12,7 @@ from ipaddress import ip_interface
 from operator import attrgetter
 from typing import Any
 
-from conformance.profile import Profile
+from conformance.profile import CONTROL, Profile
 from conformance.recording.model import AddressState, Canary, EndpointState, Flow, Snapshot, TapState, Window
 from conformance.recording.store import FlowGroup, Recording
 from conformance.verdict import Evidence, Judgement, Verdict
@@ -31,7 +31,7 @@ class NotApplicable(Exception):  # noqa: N818 - an outcome, not an error
 
 
 @dataclass(frozen=True)
-class Observation:
+class Expectation:
     """One thing that was expected, what was seen instead or as well, and the frames that show it."""
 
     holds: bool
@@ -46,7 +46,7 @@ class Case:
 
     recording: Recording
     parameters: Mapping[str, str]
-    observations: list[Observation] = field(default_factory=list)
+    observations: list[Expectation] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     figures: dict[str, int | float] = field(default_factory=dict)
     shown: list[str] = field(default_factory=list)
@@ -56,6 +56,11 @@ class Case:
     def profile(self) -> Profile:
         """The profile that the recording was made with."""
         return self.recording.record.profile
+
+    @property
+    def control(self) -> bool:
+        """The recording is of the plain wire: no implementation is in it."""
+        return self.profile.name == CONTROL
 
     @property
     def family(self) -> str:
@@ -150,7 +155,7 @@ class Case:
 
     def expect(self, holds: object, *, expected: str, seen: str, frames: Iterable[int] = ()) -> None:
         """One thing that must hold: one sentence each for what is expected and what was seen."""
-        self.observations.append(Observation(bool(holds), expected, seen, tuple(frames)))
+        self.observations.append(Expectation(bool(holds), expected, seen, tuple(frames)))
 
     def expect_flow(self, flow: Flow, holds: object, *, expected: str, seen: str) -> None:
         """One thing that must hold of one flow; its frames are the evidence where it does not."""
@@ -189,7 +194,7 @@ class Case:
             evidence = (*evidence, Evidence(self.recording.name, lines=tuple(self.shown)))
         return Judgement(Verdict.FAIL, first.expected, first.seen + rate, evidence, notes, figures)
 
-    def _evidence(self, failed: Sequence[Observation]) -> Evidence:
+    def _evidence(self, failed: Sequence[Expectation]) -> Evidence:
         from conformance.protocols.summary import one_line
 
         first = [number for observation in failed[:1] for number in observation.frames]

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from conformance.judging.register import Check
-from conformance.profile import Profile
-
-CONTROL = "plain-wire"
-"""The profile of the plain wire, which is judged first in every run."""
+from conformance.profile import CONTROL, Profile
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from conformance.judging import cables
 from conformance.judging.case import Case, judge
-from conformance.judging.plan import CONTROL, Instance, Selection
+from conformance.judging.plan import Instance, Selection
 from conformance.judging.probes import probed, probed_in, shown
 from conformance.pairs.pairing import sides_of
-from conformance.profile import Profile
+from conformance.profile import CONTROL, Profile
 from conformance.recording.source import Missing, Source
 from conformance.recording.store import Recording
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.errors import UsageError
-from conformance.judging.plan import CONTROL
 from conformance.pairs.pairing import CIRCLES, couples, pair_of, sides_of
-from conformance.profile import Profile
+from conformance.profile import CONTROL, Profile
 from conformance.testbed import Testbed
 
 if TYPE_CHECKING:

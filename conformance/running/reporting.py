@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import conformance
 from conformance.attest import manifest
 from conformance.judging import cables
-from conformance.judging.plan import CONTROL, Instance
+from conformance.judging.plan import Instance
 from conformance.pairs.pairing import members
+from conformance.profile import CONTROL
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.model import Absence, Header, Implementation, Report
 from conformance.report.store import write, write_partial

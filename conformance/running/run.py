@@ -14,9 +14,9 @@ from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.errors import UsageError
 from conformance.family import scenarios
-from conformance.judging.plan import CONTROL, Instance, RecordingKey, Selection, recordings
+from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
-from conformance.profile import Profile
+from conformance.profile import CONTROL, Profile
 from conformance.recording.source import Missing, Source, Stored
 from conformance.recording.store import Recording
 from conformance.running.request import Request, check_decided, check_only, check_unused, remember, remembered

@@ -15,10 +15,9 @@ import pytest
 from command import EMULATED, NIGHTLY, OUTSIDE, SMALL, SMALL_PROFILES, plugfest
 from machine import unchanged
 
-from conformance.judging.plan import CONTROL
 from conformance.lab.sandbox import sandbox
 from conformance.lab.sandbox.rundir import RunDir
-from conformance.profile import available
+from conformance.profile import CONTROL, available
 
 HERE = Path(__file__).parent
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from conformance.judging.case import Case, judge
 from conformance.judging.checks import checks
-from conformance.judging.plan import CONTROL, Instance, Selection
+from conformance.judging.plan import Instance, Selection
+from conformance.profile import CONTROL
 from conformance.recording.index import FrameIndex
 from conformance.recording.store import Recording, find, load
 from conformance.verdict import Judgement, Verdict

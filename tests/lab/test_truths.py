@@ -19,8 +19,7 @@ import pytest
 from command import EMULATED, NIGHTLY, OUTSIDE, OVERNIGHT, outcomes, plugfest
 
 from conformance.judging.checks import checks
-from conformance.judging.plan import CONTROL
-from conformance.profile import available
+from conformance.profile import CONTROL, available
 from conformance.profile import load as load_profile
 from conformance.recording.model import Flow
 from conformance.recording.store import Recording, find, load

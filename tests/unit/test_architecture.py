@@ -1,65 +1,76 @@
-"""The arrow: act, then judge. Who may import whom."""
+"""The arrow: act, then judge. Who may import whom is the whitelist that ARCHITECTURE.md prints."""
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "conformance"
+from conformance.upkeep import architecture
+from conformance.upkeep.architecture import ACROSS, PACKAGE, RULES, imports, rule_of, wrong
 
-ABOVE = {"running", "plugin", "commands", "upkeep", "cli"}
-"""What joins both sides of the arrow: no room below imports it."""
-
-FORBIDDEN = {
-    "pairs": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", "selftest", *ABOVE},
-    "policy": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", "selftest", *ABOVE},
-    "checks": {"lab", "adapters", "scenarios", "report", "selftest", *ABOVE},
-    "judging": {"lab", "adapters", "scenarios", "report", "selftest", *ABOVE},
-    "recording": {"lab", "adapters", "scenarios", "report", "judging", "checks", "selftest", *ABOVE},
-    "frames": {"lab", "adapters", "scenarios", "report", "judging", "checks", "recording", *ABOVE},
-    "report": {"lab", "adapters", "scenarios", "judging", "checks", "recording", "frames", *ABOVE},
-    "scenarios": {"report", "judging", "checks", *ABOVE},
-    "partners": {"report", "judging", "checks", "scenarios", "recording", "adapters", "selftest", *ABOVE},
-    "adapters": {"report", "judging", "checks", "scenarios", "recording", *ABOVE},
-    "attest": {"lab", "adapters", "scenarios", "judging", "checks", "selftest", *ABOVE},
-    "selftest": {"report", *(ABOVE - {"running"})},
-    "running": ABOVE - {"running"},
-    "showing": {"lab", "adapters", "scenarios", "selftest", *ABOVE},
-}
+FILES = sorted(PACKAGE.rglob("*.py"))
+ENGINE = [path for path in FILES if "families" not in path.relative_to(PACKAGE).parts]
 
 TOP = {
-    "cli.py", "plugin.py", "profile.py", "testbed.py", "requirement.py", "classes.py", "verdict.py", "limits.py",
-    "errors.py", "places.py", "__init__.py", "__main__.py",
+    "cli.py", "plugin.py", "profile.py", "testbed.py", "requirement.py", "classes.py", "family.py", "extension.py",
+    "validation.py", "verdict.py", "limits.py", "errors.py", "places.py", "__init__.py", "__main__.py",
 }  # fmt: skip
-"""What lies outside every room: the words that all rooms use, and the two ways in."""
+"""What lies outside every package: the words that all of them use, and the two ways in."""
 
 
-def imported(path: Path) -> set[str]:
-    """Rooms of the package that a module imports anywhere, type-checking blocks left out."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node.body = []
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names.update(
-                [node.module] if node.module != "conformance" else [f"conformance.{a.name}" for a in node.names]
-            )
-        elif isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-    return {name.split(".")[1] for name in names if name.startswith("conformance.")}
+@pytest.mark.parametrize("role", [rule.role for rule in RULES])
+def test_imports_follow_the_whitelist(role: str) -> None:
+    mine = [path for path in FILES if rule_of(path).role == role]
+    found = {str(path.relative_to(PACKAGE)): wrong(path) for path in mine}
+    assert {name: names for name, names in found.items() if names} == {}
 
 
-@pytest.mark.parametrize("room", sorted(FORBIDDEN))
-def test_imports_follow_the_arrow(room: str) -> None:
-    for path in (PACKAGE / room).rglob("*.py"):
-        wrong = imported(path) & FORBIDDEN[room]
-        assert not wrong, f"{path.relative_to(PACKAGE)} imports {', '.join(sorted(wrong))}"
+def test_every_row_and_every_exception_is_needed() -> None:
+    assert {rule.role for rule in RULES} == {rule_of(path).role for path in FILES}
+    for place, others in ACROSS.items():
+        mine = [path for path in FILES if str(path.relative_to(PACKAGE)).replace("/", ".").startswith(place)]
+        used = {name for path in mine for name in imports(path)}
+        assert all(any(name.startswith(other) for name in used) for other in others), place
+
+
+def test_the_engine_names_no_family() -> None:
+    for path in ENGINE:
+        assert not [name for name in imports(path) if name.startswith("families.")], path
+        assert "conformance.families." not in path.read_text(), path
+
+
+def test_the_lab_names_no_adapter() -> None:
+    for path in (PACKAGE / "lab").rglob("*.py"):
+        assert "conformance.adapters" not in path.read_text(), path
+
+
+@pytest.mark.parametrize(
+    "pattern", ["lab/**/*.py", "provoking/*.py", "families/*/scenario*.py", "families/*/checks*.py"]
+)
+def test_nobody_asks_which_implementation_it_has(pattern: str) -> None:
+    for path in PACKAGE.glob(pattern):
+        text = path.read_text()
+        assert "profile.kind" not in text, path
+        assert "GuestNamespace" not in text, path
+
+
+def test_nothing_imports_in_a_circle() -> None:
+    known = {
+        str(path.relative_to(PACKAGE).with_suffix("")).replace("/", ".").removesuffix(".__init__"): path
+        for path in FILES
+    }
+    left = {name: {one for one in imports(path) if one in known and one != name} for name, path in known.items()}
+    while free := [name for name, needed in left.items() if not needed & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, "imports in a circle, or behind one: " + ", ".join(sorted(left))
+
+
+def test_the_table_in_the_documentation_is_the_whitelist() -> None:
+    page = (PACKAGE.parent / "ARCHITECTURE.md").read_text()
+    assert "\n".join(architecture.table()) in page, "run python -m conformance.upkeep.documentation"
 
 
 def test_the_top_level_is_short() -> None:
@@ -67,12 +78,12 @@ def test_the_top_level_is_short() -> None:
 
 
 def test_only_one_module_calls_setns() -> None:
-    users = [p.name for p in (PACKAGE).rglob("*.py") if "setns(" in p.read_text()]
+    users = [p.name for p in PACKAGE.rglob("*.py") if "setns(" in p.read_text()]
     assert users == ["namespace.py"]
 
 
 def test_nothing_sleeps() -> None:
-    for path in PACKAGE.rglob("*.py"):
+    for path in FILES:
         assert "sleep(" not in path.read_text(), path.name
 
 
@@ -93,6 +104,6 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_names_say_what_they_hold() -> None:
-    for path in PACKAGE.rglob("*.py"):
+    for path in FILES:
         assert path.stem not in {"helpers", "utils", "util", "common", "misc"}
         assert len(path.read_text().splitlines()) <= 400, f"{path.name} wants splitting"

@@ -90,7 +90,7 @@ def test_everyone_meets_everyone_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request", "said"),
+    ("asked", "said"),
     [
         (Request(profiles=("routed-64",), pairs=True), "at least two"),
         (Request(profiles=("routed-64", "cni-ptp"), pairs=True, rename="x"), "not with --pair"),
@@ -98,9 +98,9 @@ def test_everyone_meets_everyone_once() -> None:
         (Request(profiles=("routed-64", "routed-65"), pairs=True), "did you mean 'routed-64'"),
     ],
 )
-def test_a_wish_for_pairs_that_cannot_be(request: Request, said: str) -> None:
+def test_a_request_for_pairs_that_cannot_be(asked: Request, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        Run(request)
+        Run(asked)
 
 
 def test_a_run_of_pairs_has_two_plain_wires_as_its_control() -> None:

@@ -23,14 +23,13 @@ from conformance.policy.document import Policy
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
+from conformance.provoking.meshes import OPERATORS
 from conformance.recording.model import Family, Flow, FlowProtocol, Path, Socket
 
 FIRST, LAST = 8000, 8009
 """The range of ports that the policy opens to the web at the applications."""
 OPEN, SHUT = 8005, 7999
 """Ports of the crafted packets: what is allowed and what is denied."""
-OPERATORS: Final = 5433
-"""The port that a prefix of operators may reach at the databases."""
 SOURCE_PORT: Final = 41_000
 FILLING: Final = 64
 """Octets of a crafted datagram's payload: enough for several fragments."""

@@ -18,14 +18,13 @@ from conformance.adapters.discovery import (
     Beginning,
     Discovering,
     Leaving,
-    LldpNeighbour,
     Neighbouring,
     Renaming,
 )
-from conformance.adapters.interface import AdapterError
 from conformance.lab.partners.wire import silence
 from conformance.protocols.lldp import frames as lldp
 from conformance.provoking.context import Context
+from conformance.provoking.neighbours import ask
 from conformance.provoking.ports import Link, aside, run_together, window
 
 STEADY_INTERVALS = {"fast": 2, "thorough": 4}
@@ -110,16 +109,6 @@ async def _view(link: Link, moment: str) -> None:
     known = await ask(link, subject, moment)
     if known is not None:
         link.event("neighbours", moment=moment, asked_ns=asked, chassis=[one.chassis for one in known])
-
-
-async def ask(link: Link, subject: Neighbouring, moment: str) -> Sequence[LldpNeighbour] | None:
-    """What the agent shows on this port. None where it is not understood, which is written down: what passes on the
-    wire is judged all the same."""
-    try:
-        return await aside(subject.neighbours, link.port)
-    except AdapterError as problem:
-        link.event("not-shown", what="neighbours", moment=moment, problem=str(problem))
-        return None
 
 
 async def _meet(link: Link) -> None:

@@ -15,7 +15,7 @@ from conformance.recording.model import TapState
 
 
 @dataclass(frozen=True)
-class Told:
+class Statement:
     """One advertisement of VRRP as it left a node: number and time in ns of its frame, and what it says."""
 
     number: int
@@ -28,7 +28,7 @@ def _made(case: Case) -> list[Move]:
     made = moves(case, lambda move: move.elsewhere)
     for move in made:
         for address in _addresses(move):
-            before = _told(case, case.tap(move.state.tap_before), address)
+            before = _statements(case, case.tap(move.state.tap_before), address)
             case.require(before, f"{move.words}: no master advertised {address} before the move")
     return made
 
@@ -38,14 +38,14 @@ def _addresses(move: Move) -> list[Address]:
     return [one for one in move.addresses() if f"ipv{one.version}" in move.case.profile.features]
 
 
-def _told(case: Case, tap: TapState, address: Address) -> list[Told]:
+def _statements(case: Case, tap: TapState, address: Address) -> list[Statement]:
     """Advertisements for an address that left a node, in order."""
     index = case.recording.frames
     found = []
     for row, frame in index.frames(index.select(tap=tap.number, protocol=vrrp.PROTOCOL, outbound=True)):
         said = vrrp.parse(frame)
         if said is not None and address in said.addresses:
-            found.append(Told(row + 1, int(index.time_ns[row]), said))
+            found.append(Statement(row + 1, int(index.time_ns[row]), said))
     return found
 
 
@@ -55,9 +55,9 @@ def test_master_announces(case: Case) -> None:
     for move in _made(case):
         said = move.announcements()
         for address in _addresses(move):
-            told = [one for one in _told(case, case.tap(move.state.tap_after), address) if one.said.priority]
+            statement = [one for one in _statements(case, case.tap(move.state.tap_after), address) if one.said.priority]
             case.expect(
-                told,
+                statement,
                 expected="a new master sends an ADVERTISEMENT",
                 seen=f"{move.words}: none for {address}",
             )
@@ -70,7 +70,9 @@ def test_master_announces(case: Case) -> None:
                 seen=f"{move.words}: {len(mine)} announcements of {address}, none of them so",
                 frames=[one.number for one in mine],
             )
-            if told and any(one.mac != vrrp.virtual_mac(told[0].said.router, address.version) for one in right):
+            if statement and any(
+                one.mac != vrrp.virtual_mac(statement[0].said.router, address.version) for one in right
+            ):
                 case.note("what is announced is the interface's MAC address, not the virtual router's")
 
 
@@ -138,11 +140,11 @@ def test_virtual_mac(case: Case) -> None:
     for move in made:
         for address in _addresses(move):
             tap = case.tap(move.state.tap_after)
-            told = _told(case, tap, address)
-            case.require(told, f"{move.words}: no new master")
+            statement = _statements(case, tap, address)
+            case.require(statement, f"{move.words}: no new master")
             answers = _answers(case, tap, address, (move.usable_ns(address), 1 << 62))
             case.require(answers, f"{move.words}: nobody had an answer for {address}")
-            virtual = vrrp.virtual_mac(told[0].said.router, address.version)
+            virtual = vrrp.virtual_mac(statement[0].said.router, address.version)
             wrong = [number for number, mac in answers if mac != virtual]
             case.expect(
                 not wrong,
@@ -171,8 +173,8 @@ def test_takeover_time(case: Case) -> None:
     """After a crash a backup is master within three intervals and its skew, after a resignation within its skew."""
     for move in _made(case):
         for address in _addresses(move):
-            old = _told(case, case.tap(move.state.tap_before), address)
-            new = [one for one in _told(case, case.tap(move.state.tap_after), address) if one.said.priority]
+            old = _statements(case, case.tap(move.state.tap_before), address)
+            new = [one for one in _statements(case, case.tap(move.state.tap_after), address) if one.said.priority]
             case.require(new, f"{move.words}: no new master for {address}")
             last = [one for one in old if one.time_ns < new[0].time_ns][-1]
             _expect_in_time(case, move, address, last, new[0])
@@ -187,7 +189,7 @@ def _held_up(case: Case, between: tuple[int, int]) -> float:
     return sum(float(one.detail["seconds"]) for one in late)
 
 
-def _expect_in_time(case: Case, move: Move, address: Address, last: Told, first: Told) -> None:
+def _expect_in_time(case: Case, move: Move, address: Address, last: Statement, first: Statement) -> None:
     resigned = last.said.priority == vrrp.RESIGNED
     case.require(resigned or move.state.kind == "crash", f"{move.words}: the old master did not resign")
     interval = first.said.interval

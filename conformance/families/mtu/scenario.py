@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from conformance import limits
 from conformance.adapters.interface import Attachment
-from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
 from conformance.provoking.context import Context
 from conformance.provoking.paths import Way, ways
+from conformance.provoking.probes import PORT, probe
 from conformance.testbed import Testbed
 
 UNDERLAY = 1400

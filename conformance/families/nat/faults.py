@@ -5,7 +5,6 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 
 from conformance.adapters.linux.bridges import BRIDGE
-from conformance.families.route.scenario import PORT, SHARED_SOURCE_PORT
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
@@ -23,6 +22,7 @@ from conformance.lab.nftables import (
     state,
     transport,
 )
+from conformance.provoking.probes import PORT, SHARED_SOURCE_PORT
 from conformance.selftest.chains import (
     Planted,
     Rules,

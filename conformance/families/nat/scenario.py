@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.families.nat.scenario_late import AFTERWARDS, AT_ONCE, claim, come_late, talk
-from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
 from conformance.lab.flow.held import Held
 from conformance.lab.lab import Host
 from conformance.provoking.context import Context
 from conformance.provoking.paths import ways
+from conformance.provoking.probes import PORT, probe
 from conformance.provoking.silence import keep_silent
 
 STATE_LIFETIMES = (

@@ -8,13 +8,13 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
-from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
 from conformance.lab.lab import documentation_mac
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
 from conformance.provoking.context import Context
 from conformance.provoking.paths import ways
+from conformance.provoking.probes import PORT, probe
 from conformance.provoking.silence import keep_silent
 
 AT_ONCE: Final = "at-once"

@@ -12,7 +12,6 @@ from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
-from conformance.families.route.scenario import PORT, probe
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
@@ -20,6 +19,7 @@ from conformance.lab.snapshot import interfaces
 from conformance.protocols.ndp import UNSPECIFIED, solicitation
 from conformance.provoking.context import Context
 from conformance.provoking.paths import Way, ways
+from conformance.provoking.probes import PORT, probe
 from conformance.provoking.silence import keep_silent
 from conformance.recording.model import FlowProtocol
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from conformance.adapters.reference_lacp.switch import Misconduct
-from conformance.families.bridge.faults import drop_bpdus
 from conformance.families.bridge.faults_interposer import Flaw
+from conformance.families.stp.faults import drop_bpdus
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import destination, drop, in_interface, masquerade, out_interface, source, state
 from conformance.protocols.lacp.frames import State

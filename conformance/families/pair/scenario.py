@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from conformance import limits
 from conformance.adapters.interface import Attachment
-from conformance.families.route.scenario import PORT, probe
 from conformance.lab.flow import Probe
 from conformance.provoking.context import Context
 from conformance.provoking.paths import between_endpoints
+from conformance.provoking.probes import PORT, probe
 from conformance.recording.model import FlowProtocol
 
 PROTOCOLS: tuple[FlowProtocol, ...] = ("tcp", "udp")

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.discovery import Beginning, Neighbouring
-from conformance.families.lldp.scenario import ask
 from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import Side, add_host, sides_of
 from conformance.protocols.lldp import frames as lldp
 from conformance.provoking.context import Context
+from conformance.provoking.neighbours import ask
 from conformance.provoking.patching import PatchedLink, both, cabled, patch
 from conformance.provoking.ports import Link
 from conformance.testbed import Testbed

@@ -18,11 +18,11 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeConfig, Bridging
 from conformance.adapters.views import FdbEntry, ShowingStations
-from conformance.families.stp.scenario import DEFAULT, SHORTEST, Times
 from conformance.lab.partners.wire import silence, within
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
 from conformance.protocols import numbered
 from conformance.protocols.arp import BROADCAST
+from conformance.protocols.stp.times import DEFAULT, SHORTEST, Times
 from conformance.provoking.context import Context
 from conformance.provoking.patching import PatchedLink, both, cabled, patch, shown
 from conformance.provoking.ports import Link, window

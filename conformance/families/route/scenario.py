@@ -7,7 +7,6 @@ is primed: the first packet of every pair is a probe.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 
@@ -17,16 +16,15 @@ from conformance.adapters.views import ShowingBindings
 from conformance.lab.flow import Probe
 from conformance.provoking.context import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Context
 from conformance.provoking.paths import Way, own_addresses, published, ways
+from conformance.provoking.probes import PORT, SHARED_SOURCE_PORT, probe
 from conformance.provoking.views import show
-from conformance.recording.model import Family, Flow, FlowProtocol
+from conformance.recording.model import Family, Flow
 
-PORT = 8080
 EDGE_PORTS = (1, 32768, 65535)
 RAW_PROTOCOLS = (132, 47, 136, 253)
 """SCTP (RFC 9260), GRE (RFC 2784), UDP-Lite (RFC 3828) and an experimental number (RFC 3692)."""
 IDENTITY_FLOWS = 1000
 ODD_MSS = 1217
-SHARED_SOURCE_PORT = 40_001
 
 
 def run(context: Context) -> None:
@@ -103,23 +101,6 @@ def provocations(context: Context, done: Sequence[Flow]) -> Iterator[Probe]:
         everyone = [way for way in ways(context, family) if (family, way.path, way.source, way.target) in carried]
         yield from _hop_limits(context, everyone)
         yield from _closed(context, everyone)
-
-
-def probe(context: Context, way: Way, purpose: str, protocol: FlowProtocol, port: int, **further: object) -> Probe:
-    """One probe along a way."""
-    made = Probe(
-        id=context.number(),
-        purpose=purpose,
-        path=way.path,
-        protocol=protocol,
-        family=way.family,
-        source=way.source,
-        namespace=way.namespace,
-        target=way.target,
-        destination=str(way.address),
-        port=port if way.port is None else way.port,
-    )
-    return replace(made, **further) if further else made  # type: ignore[arg-type]
 
 
 def _reach(context: Context, everyone: list[Way]) -> Iterator[Probe]:

@@ -19,7 +19,7 @@ SPANNING = ("loop", "better", "worse", "hello")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Statement:
     """A BPDU on a partner's tap: its frame's number, its time in ns, and what it says."""
 
     number: int
@@ -28,9 +28,9 @@ class Told:
     frame: bytes
 
 
-def _told(
+def _statements(
     case: Case, port: PortState, *, between: tuple[int, int] | None = None, ours: bool = False
-) -> list[Told]:  # fmt: skip
+) -> list[Statement]:  # fmt: skip
     """BPDUs on a port's cable, in the order of time: of the implementation, or `ours`."""
     index = case.recording.frames
     rows = index.select(tap=port.partner, outbound=ours, **({} if between is None else {"between": between}))
@@ -39,13 +39,13 @@ def _told(
     for row, frame in index.frames(rows):
         parsed = stp.parse(frame)
         if parsed is not None:
-            found.append(Told(row + 1, int(index.time_ns[row]), parsed, frame))
+            found.append(Statement(row + 1, int(index.time_ns[row]), parsed, frame))
     return found
 
 
-def _own(told: list[Told]) -> list[Told]:
+def _own(statement: list[Statement]) -> list[Statement]:
     """Claims: everything but notifications."""
-    return [one for one in told if one.bpdu.type != TOPOLOGY_CHANGE_NOTIFICATION]
+    return [one for one in statement if one.bpdu.type != TOPOLOGY_CHANGE_NOTIFICATION]
 
 
 def _ready(case: Case) -> tuple[int, int, float]:
@@ -75,7 +75,7 @@ def test_bpdu_format(case: Case) -> None:
     version, *_ = _ready(case)
     for group in SPANNING:
         for port in ports_of(case, group):
-            for one in _own(_told(case, port)):
+            for one in _own(_statements(case, port)):
                 wrong = stp.defects(one.frame)
                 case.expect(
                     not wrong,
@@ -83,7 +83,7 @@ def test_bpdu_format(case: Case) -> None:
                     seen=f"{port.name}: {', '.join(wrong)}",
                     frames=[one.number],
                 )
-    first = _own(_told(case, ports_of(case, "hello")[0]))[:1]
+    first = _own(_statements(case, ports_of(case, "hello")[0]))[:1]
     case.expect(first, expected="a bridge sends BPDUs on its designated ports", seen="none was sent")
     for one in first:
         case.expect(
@@ -100,7 +100,7 @@ def test_hello_time(case: Case) -> None:
     _, ready, _ = _ready(case)
     (port,) = ports_of(case, "hello")
     end = event(case, "listened", "hello").time_ns
-    sent = _own(_told(case, port, between=(ready, end)))
+    sent = _own(_statements(case, port, between=(ready, end)))
     gaps = intervals(one.time_ns for one in sent)
     usual = median(gaps) if gaps else 0.0
     case.expect(
@@ -124,7 +124,7 @@ def test_transmit_hold_count(case: Case) -> None:
     """However often it is provoked, a port sends no more BPDUs in a second than the hold count allows."""
     event(case, "burst", "worse")
     (port,) = ports_of(case, "worse")
-    sent = [one.time_ns for one in _told(case, port)]
+    sent = [one.time_ns for one in _statements(case, port)]
     case.require(sent, f"{port.name} sent no BPDU at all")
     most = busiest(sent, max(0.1, 0.75 - slack(case)))
     case.expect(
@@ -139,12 +139,12 @@ def test_root_election(case: Case) -> None:
     """A better claim is adopted and passed on; a worse one is not, and is answered."""
     better, worse = ports_of(case, "better"), ports_of(case, "worse")
     until = event(case, "root-silent", "better").time_ns
-    claims = _own(_told(case, better[0], ours=True))
+    claims = _own(_statements(case, better[0], ours=True))
     case.require(claims, "the better claim was never made")
     ours = claims[0].bpdu.root
     settled = event(case, "passes", "better").time_ns
     for port in better[1:]:
-        last = _own(_told(case, port, between=(settled, until)))[-1:]
+        last = _own(_statements(case, port, between=(settled, until)))[-1:]
         case.expect(
             last and last[0].bpdu.root == ours and last[0].bpdu.cost > 0,
             expected="a better root is adopted, and told of on the other ports with the cost of the way there",
@@ -153,10 +153,10 @@ def test_root_election(case: Case) -> None:
             frames=[one.number for one in last],
         )
     (port,) = worse
-    theirs = _own(_told(case, port, ours=True))
+    theirs = _own(_statements(case, port, ours=True))
     case.require(theirs, "the worse claim was never made")
     burst = event(case, "burst", "worse").time_ns
-    answers = _own(_told(case, port, between=(burst, burst + _margin(2 * limits.STP_HELLO + slack(case)))))
+    answers = _own(_statements(case, port, between=(burst, burst + _margin(2 * limits.STP_HELLO + slack(case)))))
     own = [one for one in answers if one.bpdu.root < theirs[0].bpdu.root]
     case.expect(
         own and len(own) == len(answers),
@@ -171,11 +171,11 @@ def test_silent_root_is_replaced(case: Case) -> None:
     """How long a silent root is believed in."""
     silent = event(case, "root-silent", "better").time_ns
     port = ports_of(case, "better")[0]
-    spoken = [one for one in _told(case, port, ours=True) if one.time_ns <= silent]
+    spoken = [one for one in _statements(case, port, ours=True) if one.time_ns <= silent]
     case.require(spoken, "the root never spoke")
     claims = [
         one
-        for one in _own(_told(case, port, between=(silent, 2**62)))
+        for one in _own(_statements(case, port, between=(silent, 2**62)))
         if one.bpdu.root not in (spoken[-1].bpdu.root, bytes(8))
     ]
     unhurried(case, claims)
@@ -239,7 +239,7 @@ def test_topology_change_flushes(case: Case) -> None:
     reached = [one for one in arrivals(case, station) if one.what.conversation == numbered.LEARNED]
     case.require(reached and not learned, "the station was not learned beforehand")
     change = event(case, "topology-change", "better").time_ns
-    said = [one for one in _told(case, root_side, ours=True) if one.time_ns >= change and one.bpdu.flags & stp.TC]
+    said = [one for one in _statements(case, root_side, ours=True) if one.time_ns >= change and one.bpdu.flags & stp.TC]
     case.require(said, "the topology change was never told of")
     flooded = [one for one in arrivals(case, root_side) if one.what.conversation == numbered.FLUSHED]
     allowed = limits.STP_FLUSHED if version == RSTP else forward_delay + limits.STP_HELLO + limits.STP_FLUSHED
@@ -262,7 +262,7 @@ def test_notification_is_acknowledged(case: Case) -> None:
     (port,) = ports_of(case, group)
     said = event(case, "notified", port.name)
     until = said.time_ns + _margin(2 * limits.STP_HELLO + limits.STP_MARGIN + slack(case))
-    after = _own(_told(case, port, between=(said.time_ns, until)))
+    after = _own(_statements(case, port, between=(said.time_ns, until)))
     case.expect(
         any(one.bpdu.flags & stp.TCA for one in after),
         expected="a topology change notification is acknowledged by the next BPDUs",
@@ -275,12 +275,12 @@ def test_notification_is_acknowledged(case: Case) -> None:
 def test_old_neighbours_are_spoken_to(case: Case) -> None:
     """A port that hears BPDUs of version 0 sends such BPDUs itself."""
     (port,) = ports_of(case, "legacy")
-    heard = _told(case, port, ours=True)
+    heard = _statements(case, port, ours=True)
     case.require(heard, "no old BPDU was sent")
     until = heard[0].time_ns + _margin(limits.STP_MIGRATION + limits.STP_HELLO + limits.STP_MARGIN + slack(case))
-    before = _own(_told(case, port, between=(0, heard[0].time_ns)))
+    before = _own(_statements(case, port, between=(0, heard[0].time_ns)))
     case.require(any(one.bpdu.version >= RSTP for one in before), f"{port.name} sent no rapid BPDU beforehand")
-    after = _own(_told(case, port, between=(until, 2**62)))
+    after = _own(_statements(case, port, between=(until, 2**62)))
     case.expect(
         after and all(one.bpdu.version == STP for one in after),
         expected="a port that hears an old bridge speaks version 0 after the migration time",
@@ -298,10 +298,10 @@ def test_bpdus_are_not_relayed(case: Case) -> None:
         len(passes) == 2 and all(one.detail.get("came") for one in passes),
         "frames did not cross the bridge before and after",
     )
-    sent = _told(case, here, ours=True)
+    sent = _statements(case, here, ours=True)
     case.require(sent, "no BPDU was sent")
     ours = {one.bpdu.bridge for one in sent}
-    out = [one for one in _told(case, there) if one.bpdu.bridge in ours]
+    out = [one for one in _statements(case, there) if one.bpdu.bridge in ours]
     case.expect(
         not out,
         expected="BPDUs are not forwarded, whether or not the bridge speaks their protocol",

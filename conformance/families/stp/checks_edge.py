@@ -8,8 +8,6 @@ from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import TOPOLOGY_CHANGE_NOTIFICATION
 from conformance.recording.model import Flow, TapState
 
-WIRE = "wire"
-"""The kind of the control, which has no edge."""
 FABRIC = ("uplink", "rack", "client")
 """Roles of taps beyond the implementation."""
 
@@ -20,7 +18,7 @@ def test_endpoints_are_at_the_edge(case: Case) -> None:
     refused = [one for one in case.recording.record.events if one.kind == "refused"]
     case.require(not refused, f"one more endpoint was refused: {refused[0].detail['problem'] if refused else ''}")
     _expect_talk(case)
-    if case.profile.kind == WIRE:
+    if case.control:
         case.note("endpoints of the plain wire are stations of the fabric: nothing is between them and it")
     else:
         _expect_claims_unheard(case)

@@ -24,6 +24,7 @@ from conformance.protocols.numbered import CONTROL, FLUSHED, LEARNED, LOOPED, SP
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.bridge import Speaker
 from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
+from conformance.protocols.stp.times import DEFAULT, SHORTEST, Times
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, aside, run_together
 from conformance.testbed import Testbed
@@ -36,20 +37,6 @@ ASK_INTERVAL: Final = 0.25
 BURST: Final = 30
 LOOP_LIMIT: Final = 16
 """Copies of one broadcast on a loop at which the lab cuts it."""
-
-
-@dataclass(frozen=True)
-class Times:
-    """Times of a spanning tree, in seconds."""
-
-    hello: float
-    max_age: float
-    forward_delay: float
-
-
-SHORTEST: Final = Times(2.0, 6.0, 4.0)
-"""The lower ends of the ranges of IEEE 802.1D-2004 Table 17-1 that keep its relations (§17.14)."""
-DEFAULT: Final = Times(2.0, 20.0, 15.0)
 
 
 @dataclass

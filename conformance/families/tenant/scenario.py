@@ -11,7 +11,6 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
-from conformance.families.acl.scenario import mesh_of, population
 from conformance.lab.flow import Probe, Server
 from conformance.lab.lab import Host
 from conformance.policy.document import load
@@ -19,6 +18,7 @@ from conformance.protocols import crafted
 from conformance.protocols.marker import mark
 from conformance.protocols.ndp import solicitation
 from conformance.provoking.context import Context
+from conformance.provoking.meshes import mesh_of, population
 from conformance.recording.model import Family
 
 POLICY: Final = "tenants"
