@@ -94,7 +94,8 @@ class Scenario:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One requirement family. `package` is its own (``__name__``), `title` what it is about in a few words; `rank`
-    orders families in reports."""
+    orders families in reports. `captured` names the senders in a capture from the field of which its checks speak (see
+    `conformance.judging.capture`)."""
 
     name: str
     title: str
@@ -103,6 +104,7 @@ class Family:
     roles: tuple[Role, ...] = ()
     features: tuple[Feature, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
+    captured: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

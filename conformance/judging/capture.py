@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO, Final, Literal, get_args
+from typing import BinaryIO, Final, Literal
 
 import conformance
 from conformance import testbed
+from conformance.family import families
 from conformance.judging.case import Case, judge
 from conformance.judging.register import Check
 from conformance.profile import Profile
@@ -27,9 +28,8 @@ from conformance.recording.stream import Frame, Scan
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict
 
 Role = Literal["lldp-agent", "lacp-partner", "bridge", "mover"]
-FAMILIES: Final[Mapping[Role, tuple[str, ...]]] = MappingProxyType(
-    {"lldp-agent": ("lldp",), "lacp-partner": ("lacp",), "bridge": ("stp", "bridge"), "mover": ("move",)}
-)
+ROLES: Final[tuple[Role, ...]] = ("lldp-agent", "lacp-partner", "bridge", "mover")
+"""Who may have sent a frame of a link protocol; each family says of which of them its checks speak (`captured`)."""
 KEPT: Final = 250_000
 """Frames of link protocols that are kept of one file; hours of a busy network have fewer."""
 NOT_PROVOKED: Final = "a capture has no stimulus: this is decided in a lab (`plugfest run`)"
@@ -41,6 +41,11 @@ _PROTOCOLS: Final = frozenset((b"\x88\xcc", b"\x88\x09", b"\x80\x35"))
 _ROLE_OF: Final[Mapping[bytes, Role]] = MappingProxyType(
     {b"\x88\xcc": "lldp-agent", b"\x88\x09": "lacp-partner", b"\x80\x35": "mover"}
 )
+
+
+def families_of(role: Role) -> tuple[str, ...]:
+    """The families whose checks speak of a sender of that role, in the order of reports."""
+    return tuple(name for name, family in families().items() if role in family.captured)
 
 
 @dataclass
@@ -59,7 +64,7 @@ class Found:
     def roles(self) -> list[Role]:
         """The roles of which there are frames."""
         there = {role_of(frame.data) for frame in self.frames}
-        return [role for role in get_args(Role) if role in there]
+        return [role for role in ROLES if role in there]
 
 
 def matters(buffer: bytes, start: int, end: int) -> bool:
@@ -180,7 +185,7 @@ def outcomes(
     for sender in senders:
         recording = recording_of(found, sender, kept.profile, kept.folder)
         for check in checks:
-            if check.requirement.family in FAMILIES[role]:
+            if check.requirement.family in families_of(role):
                 yield _outcome(check, recording, sender, found, kept.name)
         recording.release()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from conformance.lab.flow import Probe
@@ -16,9 +15,9 @@ SHARED_SOURCE_PORT: Final = 40_001
 """From which two endpoints of one host send to the same place, so that a translator must rewrite one."""
 
 
-def probe(context: Context, way: Way, purpose: str, protocol: FlowProtocol, port: int, **further: object) -> Probe:
+def probe(context: Context, way: Way, purpose: str, protocol: FlowProtocol, port: int) -> Probe:
     """One probe along a way."""
-    made = Probe(
+    return Probe(
         id=context.number(),
         purpose=purpose,
         path=way.path,
@@ -30,4 +29,3 @@ def probe(context: Context, way: Way, purpose: str, protocol: FlowProtocol, port
         destination=str(way.address),
         port=port if way.port is None else way.port,
     )
-    return replace(made, **further) if further else made  # type: ignore[arg-type]

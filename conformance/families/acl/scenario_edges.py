@@ -187,15 +187,22 @@ def _published(context: Context, source: Endpoint, target: Endpoint, family: Fam
     path: Path = "published-hairpin" if source.host == target.host else "published"
     for place in target.publications:
         if place.address.version == (4 if family == "ipv4" else 6):
-            ends = [("by-host", path, source.name, source.namespace)]
+            ends: list[tuple[str, Path, str, Namespace]] = [("by-host", path, source.name, source.namespace)]
             if place.protocol == "udp":
                 ends.append(("by-host-allowed", "published", client.name, client.namespace))
             for purpose, way, name, namespace in ends:
                 yield Probe(
-                    id=context.number(), purpose=purpose, path=way, protocol=place.protocol, family=family,  # type: ignore[arg-type]
-                    source=name, namespace=namespace, target=target.name, destination=str(place.address),
+                    id=context.number(),
+                    purpose=purpose,
+                    path=way,
+                    protocol="udp" if place.protocol == "udp" else "tcp",
+                    family=family,
+                    source=name,
+                    namespace=namespace,
+                    target=target.name,
+                    destination=str(place.address),
                     port=place.port,
-                )  # fmt: skip
+                )
 
 
 # --- crafted packets ----------------------------------------------------------------------------------------------

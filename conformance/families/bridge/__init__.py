@@ -24,4 +24,5 @@ FAMILY = Family(
             shows=2,
         ),
     ),
+    captured=("bridge",),
 )

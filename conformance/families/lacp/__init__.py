@@ -21,4 +21,5 @@ FAMILY = Family(
             shows=5,
         ),
     ),
+    captured=("lacp-partner",),
 )

@@ -28,4 +28,5 @@ FAMILY = Family(
             shows=4,
         ),
     ),
+    captured=("lldp-agent",),
 )

@@ -29,4 +29,5 @@ FAMILY = Family(
             streams=True,
         ),
     ),
+    captured=("mover",),
 )

@@ -7,6 +7,7 @@ router is the next one on the way to the outside.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from conformance import limits
 from conformance.adapters.interface import Attachment
@@ -61,7 +62,7 @@ def _sized(context: Context, carried: list[Way]) -> Iterator[Probe]:
         own = _mtu(context, way.source)
         wanted = {own, *(size + step for size in (OUTSIDE, UNDERLAY) for step in (-1, 0, 1, 2, 100))}
         for size in sorted(size for size in wanted if size <= own):
-            yield probe(context, way, "sized", "udp", PORT, size=size, dont_fragment=True)
+            yield replace(probe(context, way, "sized", "udp", PORT), size=size, dont_fragment=True)
 
 
 def _bursts(context: Context, carried: list[Way]) -> Iterator[Probe]:
@@ -71,13 +72,13 @@ def _bursts(context: Context, carried: list[Way]) -> Iterator[Probe]:
         if way.path == "outbound" and way.source == next(iter(context.endpoints)):
             for _ in range(BURST):
                 size = _mtu(context, way.source)
-                yield probe(context, way, "burst", "udp", PORT, size=size, dont_fragment=True, tries=tries)
+                yield replace(probe(context, way, "burst", "udp", PORT), size=size, dont_fragment=True, tries=tries)
 
 
 def _fragmented(context: Context, carried: list[Way]) -> Iterator[Probe]:
     for way in carried:
         for size in FRAGMENTED:
-            yield probe(context, way, "fragments", "udp", PORT, size=size)
+            yield replace(probe(context, way, "fragments", "udp", PORT), size=size)
 
 
 def _mtu(context: Context, name: str) -> int:

@@ -7,6 +7,7 @@ two, whatever each of them does on its own host.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from conformance import limits
 from conformance.adapters.interface import Attachment
@@ -42,6 +43,6 @@ def _probes(context: Context) -> Iterator[Probe]:
             for protocol in PROTOCOLS:
                 yield probe(context, way, "reach", protocol, PORT)
                 if way.target.endswith("a"):
-                    yield probe(context, way, "identity", protocol, PORT, source_port=SHARED_SOURCE_PORT)
+                    yield replace(probe(context, way, "identity", protocol, PORT), source_port=SHARED_SOURCE_PORT)
                 for _ in range(PARALLEL):
                     yield probe(context, way, "identity", protocol, PORT)

@@ -7,6 +7,7 @@ is primed: the first packet of every pair is a probe.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 
@@ -132,7 +133,7 @@ def _ports(context: Context, everyone: list[Way]) -> Iterator[Probe]:
                 yield probe(context, way, "ports", "udp", port)
         if way.path in ("inbound", "outbound", "cross-host") and _stands_for_class(context, way):
             for port in (*UDP_PORTS, *EDGE_PORTS):
-                yield probe(context, way, "bound-ports", "udp", port, source_port=port)
+                yield replace(probe(context, way, "bound-ports", "udp", port), source_port=port)
 
 
 def _identity(context: Context, everyone: list[Way]) -> Iterator[Probe]:
@@ -146,15 +147,15 @@ def _identity(context: Context, everyone: list[Way]) -> Iterator[Probe]:
             for _ in range(share):
                 yield probe(context, way, "identity", protocol, PORT)
         if way.path == "outbound":
-            yield probe(context, way, "identity", "tcp", PORT, source_port=SHARED_SOURCE_PORT)
-            yield probe(context, way, "identity", "udp", PORT, source_port=SHARED_SOURCE_PORT)
+            yield replace(probe(context, way, "identity", "tcp", PORT), source_port=SHARED_SOURCE_PORT)
+            yield replace(probe(context, way, "identity", "udp", PORT), source_port=SHARED_SOURCE_PORT)
 
 
 def _hop_limits(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     for way in everyone:
         if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(context, way):
             for ttl in (1, 2, 3, 4):
-                yield probe(context, way, "hop-limit", "udp", PORT, ttl=ttl)
+                yield replace(probe(context, way, "hop-limit", "udp", PORT), ttl=ttl)
 
 
 def _closed(context: Context, everyone: list[Way]) -> Iterator[Probe]:
@@ -167,13 +168,13 @@ def _raw(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     for way in everyone:
         if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(context, way):
             for number in RAW_PROTOCOLS:
-                yield probe(context, way, "any-protocol", "ip", 0, number=number)
+                yield replace(probe(context, way, "any-protocol", "ip", 0), number=number)
 
 
 def _transport(context: Context, everyone: list[Way]) -> Iterator[Probe]:
     for way in everyone:
         if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(context, way):
-            yield probe(context, way, "transport", "tcp", PORT, maxseg=ODD_MSS)
+            yield replace(probe(context, way, "transport", "tcp", PORT), maxseg=ODD_MSS)
 
 
 def _every_address(context: Context, family: Family) -> Iterator[Probe]:

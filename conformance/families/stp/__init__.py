@@ -23,4 +23,5 @@ FAMILY = Family(
             shows=3,
         ),
     ),
+    captured=("bridge",),
 )

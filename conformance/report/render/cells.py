@@ -22,12 +22,12 @@ Data = dict[str, Any]
 
 def groups(report: Report, outcomes: Sequence[ReportedOutcome], exhibits: Exhibits) -> list[Data]:
     """The outcomes of one cell, grouped by what they say, the most severe first. Absent keys mean nothing to say."""
-    found: dict[tuple[object, ...], list[ReportedOutcome]] = {}
+    found: dict[tuple[int, bool, tuple[object, ...]], list[ReportedOutcome]] = {}
     for outcome in outcomes:
         says = (pattern(outcome.expected, outcome), pattern(outcome.seen, outcome), outcome.notes)
         found.setdefault((SEVERITY.index(outcome.verdict), outcome.flaky, says), []).append(outcome)
     known = [o.parameters for o in outcomes if o.verdict is not Verdict.NOT_APPLICABLE]
-    ranked = sorted(found.items(), key=lambda item: -item[0][0])  # type: ignore[operator]
+    ranked = sorted(found.items(), key=lambda item: -item[0][0])
     return [_group(report, group, known, exhibits) for _, group in ranked]
 
 
