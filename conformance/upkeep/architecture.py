@@ -278,9 +278,16 @@ def table() -> Iterator[str]:
 
 
 def _may(rule: Rule) -> str:
-    short = {OWN: "its own"}
-    listed = [
-        f"`{one.replace('families.{family}.', '')}`" + (" of its family" if short and OWN in one else "")
-        for one in rule.may
-    ]
-    return ", ".join(listed) or "nothing"
+    """The modules that a row allows; those of the row `data` by its name."""
+    whole = set(DATA) <= set(rule.may)
+    named = [one for one in rule.may if not (whole and one in DATA)]
+    listed = [f"`{one.replace('families.{family}.', '')}`{' of its family' * (OWN in one)}" for one in named]
+    return ", ".join([*["all of data"] * whole, *listed]) or "nothing"
+
+
+def exceptions() -> Iterator[str]:
+    """The imports from one family to another that are allowed besides, as Markdown, for ARCHITECTURE.md."""
+    yield "| files | may also import |"
+    yield "|---|---|"
+    for place, others in ACROSS.items():
+        yield f"| `{place}*` | {', '.join(f'`{other}`' for other in others)} |"

@@ -91,8 +91,13 @@ def for_python_markdown(text: str) -> str:
 
 
 def plain_links(text: str) -> str:
-    """Links to files of the repository that are no pages of the site become their names."""
-    return _LINK.sub(lambda found: f"]({_OVER[found[1]]}{found[2] or ''})" if found[1] in _OVER else "]", text)
+    """Links to pages of the site lead there; those to other files of the repository become their names."""
+    return _LINK.sub(lambda found: f"]({target}{found[2] or ''})" if (target := _on_site(found[1])) else "]", text)
+
+
+def _on_site(link: str) -> str:
+    """Where a file of the repository lies on the site; empty where it is no page of it."""
+    return link.removeprefix("docs/") if link.startswith("docs/") else _OVER.get(link, "")
 
 
 def on_files(files: Any, config: Any) -> Any:

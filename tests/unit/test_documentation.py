@@ -6,7 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from conformance.upkeep import documentation
+from conformance.upkeep.documentation import blocks
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +25,22 @@ def test_generated_pages_are_as_the_code_says() -> None:
             assert path.read_text() == text, stale
 
 
+def test_every_family_has_its_page() -> None:
+    folders = {path.parent for path in (ROOT / "conformance" / "families").glob("*/__init__.py")}
+    assert {path.parent for path, _ in documentation.pages() if path.name == "README.md"} == folders
+
+
+def test_a_block_is_replaced_and_the_rest_kept() -> None:
+    page = "before\n<!-- begin names (made) -->\nold\n<!-- end names -->\nafter\n"
+    made = blocks.replaced(page, "names", "| new |")
+    assert made == "before\n<!-- begin names (made) -->\n\n| new |\n\n<!-- end names -->\nafter\n"
+    assert blocks.replaced(made, "names", "| new |") == made
+    with pytest.raises(LookupError, match="0 blocks named 'others'"):
+        blocks.replaced(page, "others", "")
+
+
 def test_links_lead_somewhere() -> None:
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("*/README.md")]:
+    folders = ("*.md", "*/README.md", "conformance/families/*/README.md", "docs/decisions/*.md")
+    for page in (path for folder in folders for path in ROOT.glob(folder)):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

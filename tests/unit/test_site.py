@@ -8,8 +8,9 @@ from conformance.upkeep import site
 
 
 def test_links_to_the_repository_become_names() -> None:
-    text = "see [the page](ARCHITECTURE.md#rooms), [profiles](profiles/README.md) and [RFC](https://example.org)"
-    assert site.plain_links(text) == "see [the page](architecture.md#rooms), [profiles] and [RFC](https://example.org)"
+    text = "see [the page](ARCHITECTURE.md#arrow), [profiles](profiles/README.md) and [RFC](https://example.org)"
+    assert site.plain_links(text) == "see [the page](architecture.md#arrow), [profiles] and [RFC](https://example.org)"
+    assert site.plain_links("[decisions](docs/decisions/index.md#top)") == "[decisions](decisions/index.md#top)"
 
 
 def test_what_commonmark_escapes_is_read_as_text() -> None:

@@ -1,78 +1,56 @@
-"""The documentation that lists things, made from the code: ``python -m conformance.upkeep.documentation [--check]``."""
+"""Pages of the catalogue: requirements, conformance classes, profiles, planted faults."""
 
 from __future__ import annotations
 
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
+from conformance.classes import classes
 from conformance.commands.listing import checked
 from conformance.family import families
 from conformance.places import PROFILES
 from conformance.requirement import ClauseCheck, Requirement, catalogue, clause_text
-
-DOCS: Final = Path(__file__).parents[2] / "docs"
-HEAD: Final = "<!-- Made by `python -m conformance.upkeep.documentation`; do not edit. -->\n"
-SCHEMAS: Final = ("profile", "testbed", "recording", "report", "difference")
+from conformance.selftest.faults import faults
+from conformance.upkeep.documentation.place import DOCS, HEAD, row
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """Every generated file with its content."""
-    from conformance.commands.schemas import schema_of
-
+    """Yield the four pages of the catalogue."""
     yield DOCS / "requirements.md", "\n".join(_requirements())
     yield DOCS / "classes.md", "\n".join(_classes())
     yield DOCS / "profiles.md", "\n".join(_profiles())
     yield DOCS / "faults.md", "\n".join(_faults())
-    yield from _published()
-    for name in SCHEMAS:
-        yield DOCS / "schemas" / f"{name}.schema.json", schema_of(name) + "\n"
-
-
-def _published() -> Iterator[tuple[Path, str]]:
-    """The matrix of the published reports, and its picture for the README."""
-    from conformance.commands.matrix import as_markdown
-    from conformance.report import store
-    from conformance.report.render.matrix import build
-    from conformance.report.render.overview import render_overview
-
-    reports = store.collect([DOCS.parent / "reports"])
-    yield DOCS.parent / "reports" / "MATRIX.md", as_markdown(reports)
-    yield DOCS / "images" / "matrix.svg", render_overview(build(reports))
 
 
 def _requirements() -> Iterator[str]:
     decided = checked()
     rows = catalogue().values()
-    read = sum(row.clause_check is ClauseCheck.VERIFIED for row in rows)
+    read = sum(one.clause_check is ClauseCheck.VERIFIED for one in rows)
     yield HEAD
     yield "# Requirements\n"
     yield f"{len(rows)} requirements, {len(decided)} of them decided by a check, {read} with a clause that was read in"
     yield "the standard itself. Those not yet checked take part in no gate.\n"
     for family in families():
-        mine = [row for row in rows if row.family == family]
+        mine = [one for one in rows if one.family == family]
         if mine:
             yield f"## {family}\n"
-            for row in mine:
-                yield from _requirement(row, checked_=row.id in decided)
+            for one in mine:
+                yield from _requirement(one, checked_=one.id in decided)
 
 
-def _requirement(row: Requirement, *, checked_: bool) -> Iterator[str]:
-    alias = f" ({', '.join(row.alias)})" if row.alias else ""
+def _requirement(one: Requirement, *, checked_: bool) -> Iterator[str]:
+    alias = f" ({', '.join(one.alias)})" if one.alias else ""
     state = "" if checked_ else " · not yet checked"
-    extra = " · informational" if row.informational else ""
-    yield f"### {row.id}{alias}\n"
-    yield f"**{row.level}**{extra}{state} · {clause_text(row)}\n"
-    yield f"{row.statement}\n"
+    extra = " · informational" if one.informational else ""
+    yield f"### {one.id}{alias}\n"
+    yield f"**{one.level}**{extra}{state} · {clause_text(one)}\n"
+    yield f"{one.statement}\n"
     if checked_:
-        yield f"- stimulus: {row.stimulus}\n- passes when: {row.expects}\n"
+        yield f"- stimulus: {one.stimulus}\n- passes when: {one.expects}\n"
 
 
 def _classes() -> Iterator[str]:
-    from conformance.classes import classes
-
     decided = checked()
     yield HEAD
     yield "# Conformance classes\n"
@@ -102,31 +80,10 @@ def _profiles() -> Iterator[str]:
 
 
 def _faults() -> Iterator[str]:
-    from conformance.selftest.faults import faults
-
     yield HEAD
     yield "# Planted faults\n"
     yield "Each is a reference network that really misbehaves, recorded on taps; exactly the named requirements fail.\n"
     yield "| fault | what misbehaves | network | fails |\n|---|---|---|---|"
     for fault in sorted(faults().values(), key=lambda fault: fault.name):
-        yield f"| {fault.name} | {fault.title} | {fault.reference} | {', '.join(sorted(fault.fails))} |"
+        yield row((fault.name, fault.title, fault.reference, ", ".join(sorted(fault.fails))))
     yield ""
-
-
-def main() -> int:
-    """Write every page, or with ``--check`` name those that are not as the code says."""
-    stale = []
-    for path, text in pages():
-        if not path.exists() or path.read_text() != text:
-            stale.append(path.name)
-            if "--check" not in sys.argv[1:]:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-    if stale and "--check" in sys.argv[1:]:
-        print(f"not as the code says: {', '.join(stale)}; run python -m conformance.upkeep.documentation")  # noqa: T201
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

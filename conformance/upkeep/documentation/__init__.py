@@ -1,0 +1,27 @@
+"""Documentation that lists things, made from the code: ``python -m conformance.upkeep.documentation [--check]``.
+
+One module makes one kind of page: `catalogue` (requirements, classes, faults, profiles), `readmes` (the README of each
+family), `blocks` (the tables inside ARCHITECTURE.md), `records` (the list of decisions), `published` (matrix and
+schemas).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from conformance.upkeep.documentation import blocks, catalogue, published, readmes, records
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Yield the path and the content of every generated file."""
+    yield from catalogue.pages()
+    yield from readmes.pages()
+    yield from blocks.pages()
+    yield from records.pages()
+    yield from published.pages()
+
+
+def stale() -> dict[Path, str]:
+    """Every generated file that differs from what the code says, with the content that it should have."""
+    return {path: text for path, text in pages() if not path.exists() or path.read_text() != text}
