@@ -136,7 +136,7 @@ class Host(Node):
 class Lab:
     """The stations of one testbed, ready to send. Make it inside a sandbox; use it as a context manager.
 
-    What is made once for all labs of a run is kept in `shared`, under a lock. `lifeline` leads to the watcher that
+    What is made once for all labs of a run is kept in `shared`, under a lock. `lifeline` leads to the custodian that
     lends the machine's NICs, for a testbed that names some.
     """
 
@@ -302,7 +302,7 @@ class Lab:
         return Cable("", "", cable.far, "") if outside else cable
 
     def _borrow(self, partners: Namespace) -> None:
-        """Our ends that are NICs of the machine, moved here; the watcher brings them back. Raises RuntimeError."""
+        """Our ends that are NICs of the machine, moved here; the custodian brings them back. Raises RuntimeError."""
         if not self.testbed.physical:
             return
         from conformance.lab.sandbox.custody import Refusal, borrow

@@ -61,7 +61,7 @@ class Job:
 
 def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> str | None:
     """Record one scenario into `destination`; runs inside a sandbox, `scratch` is its tmpfs, `lifeline` a line to the
-    watcher of the machine's NICs, if some of them are needed.
+    custodian of the machine's NICs, if some of them are needed.
 
     Returns the precondition that failed in one sentence, or None. Whatever else goes wrong is an error of ours and
     is raised; then there is no recording.

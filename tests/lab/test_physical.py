@@ -29,7 +29,7 @@ from conformance.testbed import Testbed, load
 pytestmark = pytest.mark.peers
 
 
-def watcher() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def custodian() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-m", "conformance.lab.sandbox.custody", str(theirs.fileno())]
@@ -51,7 +51,7 @@ def plain(state: InterfaceState | None) -> InterfaceState | None:
 def test_a_nic_comes_back_as_it_was() -> None:
     with machine(2) as (own, _):
         before, other = nic(own), nic(own, "nic2")
-        lifeline, process = watcher()
+        lifeline, process = custodian()
         with Namespace.create("lab") as lab:
             borrow(lifeline, lab, {"nic1": "h1p1"})
             assert nic(own) is None
@@ -72,7 +72,7 @@ def test_a_nic_comes_back_as_it_was() -> None:
 def test_a_nic_comes_back_from_a_lab_that_was_killed() -> None:
     with machine(1) as (own, _):
         before = nic(own)
-        lifeline, process = watcher()
+        lifeline, process = custodian()
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
@@ -142,7 +142,7 @@ def test_a_lab_has_our_ends_on_nics() -> None:
     nics = {port: f"nic{number}" for number, port in enumerate(example.physical, 1)}
     bed = Testbed.model_validate({**example.model_dump(by_alias=True), "physical": nics})
     with machine(4) as (own, device):
-        lifeline, process = watcher()
+        lifeline, process = custodian()
         with Lab(bed, Path(tempfile.mkdtemp()), lifeline=lifeline) as lab:
             assert [cable.interface for cable in lab.hosts["h1"].cables] == [""] * 4
             assert lab.partners is not None

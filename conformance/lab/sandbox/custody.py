@@ -4,9 +4,9 @@ Started by the recording server as ``python -m conformance.lab.sandbox.custody F
 in a session of its own and in the machine's network namespace. The lab sends the namespace into which they are to be
 moved over the socket FD; where it asks for a connection to a device's command line instead, it is sent one. When the
 other end is gone, by whatever signal, every NIC is moved back and has its name, MTU, MAC address, addresses and state
-again: the watcher keeps the lab's namespace alive until then. What a NIC had of routes besides those of its addresses
-is not kept. Where the watcher itself is killed the kernel alone brings a NIC back, under its own name, down and without
-addresses.
+again: the custodian keeps the lab's namespace alive until then. What a NIC had of routes besides those of its addresses
+is not kept. Where the custodian itself is killed only the kernel brings a NIC back, under its own name, down and
+without addresses.
 """
 
 from __future__ import annotations
@@ -160,10 +160,10 @@ def answer(control: socket.socket, wanted: list[str | int]) -> None:
 
 
 def dial(control: socket.socket, address: str, port: int) -> socket.socket:
-    """Have the watcher at the other end of `control` connect there, outside of the lab. Raises OSError."""
+    """Have the custodian at the other end of `control` connect there, outside of the lab. Raises OSError."""
     control.send(json.dumps([address, port]).encode())
     data, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 1)
-    problem = json.loads(data)["problem"] if data else "the watcher has ended"
+    problem = json.loads(data)["problem"] if data else "the custodian has ended"
     if problem:
         raise OSError(problem)
     return socket.socket(fileno=descriptors[0])
@@ -183,11 +183,11 @@ def _lend(custody: Custody, data: bytes, descriptors: list[int]) -> str:
 
 
 def borrow(control: socket.socket, namespace: Namespace, wanted: Mapping[str, str]) -> None:
-    """Ask the watcher at the other end of `control` for NICs, by name, under the names that they are to have in
-    `namespace`; they are up when it returns. Raises Refusal with the watcher's words."""
+    """Ask the custodian at the other end of `control` for NICs, by name, under the names that they are to have in
+    `namespace`; they are up when it returns. Raises Refusal with the custodian's words."""
     socket.send_fds(control, [json.dumps(dict(wanted)).encode()], [namespace.descriptor])
     answer = control.recv(MESSAGE)
-    problem = json.loads(answer)["problem"] if answer else "the watcher has ended"
+    problem = json.loads(answer)["problem"] if answer else "the custodian has ended"
     if problem:
         raise Refusal(problem)
     for name in wanted.values():

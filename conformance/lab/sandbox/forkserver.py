@@ -38,7 +38,7 @@ class ForkServer:
         self._control = control
         self._scratch = scratch
         self._jobs: dict[int, tuple[int, dict[str, Any]]] = {}
-        self._watchers: dict[int, subprocess.Popen[bytes]] = {}
+        self._custodians: dict[int, subprocess.Popen[bytes]] = {}
 
     def serve(self) -> None:
         """Take jobs and report their ends until the other side hangs up."""
@@ -72,13 +72,13 @@ class ForkServer:
         return descriptor
 
     def _custody(self, job: dict[str, Any]) -> socket.socket | None:
-        """The job's end of a line to a watcher, where its testbed names NICs of this machine."""
+        """The job's end of a line to a custodian, where its testbed names NICs of this machine."""
         testbed = job["arguments"].get("testbed")
         if not isinstance(testbed, dict) or not testbed.get("physical"):
             return None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._watchers[job["id"]] = subprocess.Popen(
+            self._custodians[job["id"]] = subprocess.Popen(
                 [sys.executable, "-m", "conformance.lab.sandbox.custody", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -103,13 +103,13 @@ class ForkServer:
 
     def _released(self, number: int) -> None:
         """Wait until a job's NICs are the machine's again."""
-        watcher = self._watchers.pop(number, None)
-        if watcher is not None:
-            watcher.wait()
+        custodian = self._custodians.pop(number, None)
+        if custodian is not None:
+            custodian.wait()
 
     def _bury_orphans(self) -> None:
         """Wait for the init of a sandbox whose outer process was killed: it ends when all its processes have."""
-        known = {pid for pid, _ in self._jobs.values()} | {one.pid for one in self._watchers.values()}
+        known = {pid for pid, _ in self._jobs.values()} | {one.pid for one in self._custodians.values()}
         children = Path("/proc/thread-self/children").read_text().split()
         for pid in {int(child) for child in children} - known:
             os.waitpid(pid, 0)
@@ -121,14 +121,14 @@ class ForkServer:
             os.waitpid(pid, 0)
             os.close(descriptor)
         self._jobs.clear()
-        for number in tuple(self._watchers):
+        for number in tuple(self._custodians):
             self._released(number)
         self._bury_orphans()
 
 
 def perform(job: dict[str, Any], place: Path, lifeline: socket.socket | None = None) -> int:
     """Inside the sandbox: call ``module:function`` with the job's arguments and leave the answer as JSON. With
-    `lifeline`, a line to the watcher of the machine's NICs, that is an argument, too."""
+    `lifeline`, a line to the custodian of the machine's NICs, that is an argument, too."""
     module, _, name = job["target"].partition(":")
     try:
         function = getattr(importlib.import_module(module), name)
