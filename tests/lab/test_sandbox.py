@@ -21,15 +21,14 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     monkeypatch.setenv("PYTHONPATH", f"{HERE}:{HERE.parents[1]}")
-    monkeypatch.setattr("conformance.lab.sandbox.jobs.PRELOAD", ())
     with Jobs() as made:
         yield made
 
 
-def test_a_job_sees_only_its_own_sandbox(pool: Jobs) -> None:
-    seen = pool.submit("jobs:look", {}).result(60)
+def test_a_job_sees_only_its_own_sandbox(jobs: Jobs) -> None:
+    seen = jobs.submit("jobs:look", {}).result(60)
     assert seen["pid"] == 2
     assert seen["uid"] == 0
     assert "lo" in seen["interfaces"]
@@ -38,9 +37,9 @@ def test_a_job_sees_only_its_own_sandbox(pool: Jobs) -> None:
     assert seen["processes"] <= 3
 
 
-def test_an_exception_comes_back_with_its_trace(pool: Jobs) -> None:
+def test_an_exception_comes_back_with_its_trace(jobs: Jobs) -> None:
     with pytest.raises(JobError, match="ValueError: no") as caught:
-        pool.submit("jobs:refuse", {}).result(60)
+        jobs.submit("jobs:refuse", {}).result(60)
     assert "refuse" in caught.value.trace
 
 
@@ -50,12 +49,11 @@ def test_kill_leaves_nothing(victim: str, tmp_path: Path, request: pytest.Fixtur
     ready = tmp_path / "ready"
     os.mkfifo(ready)
     program = (
-        "from conformance.lab import pool\n"
-        "pool.PRELOAD = ()\n"
-        "made = pool.Pool()\n"
+        "from conformance.lab.sandbox.jobs import JobError, Jobs\n"
+        "made = Jobs()\n"
         f"future = made.submit('jobs:settle', {{'ready': {str(ready)!r}}})\n"
         "try: future.result()\n"
-        "except pool.JobError: pass\n"
+        "except JobError: pass\n"
         "made.close()\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parents[1]}"}
@@ -85,9 +83,8 @@ def test_a_run_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
     program = (
         "import sys; sys.path[:0] = sys.argv[1].split(':')\n"
         "import os; os.environ['PYTHONPATH'] = sys.argv[1]\n"
-        "from conformance.lab import pool\n"
-        "pool.PRELOAD = ()\n"
-        "with pool.Pool() as made: print(made.submit('jobs:look', {}).result())\n"
+        "from conformance.lab.sandbox.jobs import Jobs\n"
+        "with Jobs() as made: print(made.submit('jobs:look', {}).result())\n"
     )
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     places = f"{HERE}:{HERE.parents[1]}:{packages}"
