@@ -1,1 +1,1 @@
-"""Adapters: one room per kind of implementation, behind `interface`."""
+"""Adapters: one package for each kind of implementation, behind `interface`."""

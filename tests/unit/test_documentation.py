@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,23 @@ def test_links_lead_somewhere() -> None:
     for page in (path for folder in folders for path in ROOT.glob(folder)):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_family_that_is_shown_is_one(tmp_path: Path) -> None:
+    """The files of docs/family.md, installed as a distribution of their own, are a family with a fault."""
+    page = (ROOT / "docs" / "family.md").read_text()
+    package, installed = tmp_path / "plugfest_link", tmp_path / "plugfest_link-1.0.dist-info"
+    package.mkdir()
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: plugfest-link\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[conformance.families]\nlink = plugfest_link\n")
+    for name, text in re.findall(r"### `([a-z_.]+)`\n\n```[a-z]+\n(.*?)```", page, re.DOTALL):
+        (package / name).write_text(text)
+    said = subprocess.run(
+        [sys.executable, "-m", "conformance", "explain", "link"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    assert "link.interface-up: SUITE" in said.stdout
+    assert "reads the scenario attached" in said.stdout
+    assert "left-down: the interface of an endpoint is left down" in said.stdout
