@@ -100,7 +100,7 @@ def commands() -> Iterator[str]:
 
 
 def by_commands(program: str) -> tuple[int, float]:
-    """How many commands, and seconds for one process each."""
+    """The number of commands, and the seconds that they take with a process for each."""
     listed = list(commands())
     begin = time.perf_counter()
     for words in listed:

@@ -38,7 +38,7 @@ def window_of(record: Record) -> float:
 
 
 def start_of(record: Record) -> float:
-    """Until the implementation was up in one recording, in s; where it is told something first, until it was ready."""
+    """Seconds until the implementation of one recording was up; where it is configured first, until it was ready."""
     ready = [event.time_ns for event in record.events if event.kind == "ready"]
     return (ready[0] - record.started_ns) / 1e9 if ready else record.figures[BROUGHT_UP]
 
@@ -61,7 +61,7 @@ class Measured:
 
     @property
     def start(self) -> float:
-        """Until the last one was up and had been told its groups or bridges."""
+        """Seconds until the last one was up and had its groups or bridges configured."""
         return max(map(start_of, self.records))
 
     @property

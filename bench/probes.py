@@ -48,7 +48,7 @@ PROTOCOLS: Final[tuple[Transport, ...]] = ("tcp", "udp")
 
 
 class Cost(NamedTuple):
-    """What a mesh takes, in seconds; the processor time is the whole process's."""
+    """The cost of a mesh in seconds; the processor time is the whole process's."""
 
     seconds: float
     user: float
@@ -135,7 +135,7 @@ def records(namespaces: list[Namespace]) -> float:
 
 
 def processes(namespaces: list[Namespace]) -> tuple[str, float]:
-    """What the process of one probe is, and how many of them run in a second, one after the other.
+    """The kind of process that sends one probe, and how many of them run in a second, one after the other.
 
     Each is the cheapest client of a shell script that the machine has, and only connects: no answer, no record.
     """

@@ -33,7 +33,7 @@ def busy() -> Iterator[None]:
 
 
 def rows(report: Path) -> Iterator[tuple[str, Counter[str]]]:
-    """What each outcome of a report is about, and how often it had which verdict."""
+    """Each outcome of a report by what it is about, and how often it had which verdict."""
     outcomes: list[dict[str, Any]] = json.loads(report.read_text())["outcomes"]
     for outcome in outcomes:
         words = " ".join([outcome["requirement"], *map(str, outcome["parameters"].values())])

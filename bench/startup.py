@@ -1,4 +1,4 @@
-"""How fast the light commands start: ``plugfest --help`` and ``plugfest list``, each as a whole process."""
+"""Time that the light commands take to start: ``plugfest --help`` and ``plugfest list``, each as a whole process."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def report(profile: str, *outcomes: Outcome, absent: Absence | None = None, excu
 
 
 def synthetic() -> list[Report]:
-    """What the published reports do not show yet: figures, attempts, deviations, absence, hostile texts."""
+    """Reports of what the published ones do not show yet: figures, attempts, deviations, absence, hostile texts."""
     near, far = "UDP 10.1.0.2:4000 > 203.0.113.200:7000", "UDP 192.0.2.11:4000 > 203.0.113.200:7000"
     lines = (
         f"11 h1a:eth0 02:00:00:00:00:01 > 02:00:00:00:00:02 {near} data 24 flow 3 ttl 64, 66 bytes",

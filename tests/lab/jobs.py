@@ -9,7 +9,7 @@ from typing import Any
 
 
 def look(scratch: Path) -> dict[str, Any]:
-    """What a sandbox shows of itself."""
+    """Return what a sandbox shows of itself."""
     return {
         "pid": os.getpid(),
         "uid": os.geteuid(),

@@ -57,10 +57,10 @@ def _machine() -> dict[str, object]:
 
 
 def _leftovers() -> set[str]:
-    """Scratch folders and cgroups of runs that do not live any more; those of others that run now are not ours. And the
-    cgroups that container engines made outside of those of their runs.
+    """Folders and cgroups of runs that have ended, and cgroups that container engines made outside those of their runs.
+    What belongs to a run that is alive is left out.
 
-    Cgroups are looked for first: a run makes its folder before them, and removes it after them.
+    Cgroups are read first: a run makes its folder before them, and removes it after them.
     """
     groups = [place for root in cgroups.hierarchies() for place in root.glob(f"{rundir.PREFIX}*")]
     folders = list(Path(tempfile.gettempdir()).glob(f"{rundir.PREFIX}*"))
@@ -70,7 +70,7 @@ def _leftovers() -> set[str]:
 
 
 def _held(folder: Path) -> bool:
-    """Whether a run has the folder's lock; who asks beside us, and shares it for that moment, is none."""
+    """Return whether a run holds the folder's lock. A test that asks beside us shares it for a moment; it is no run."""
     try:
         with (folder / rundir.LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -93,5 +93,5 @@ def children(pid: int) -> list[int]:
 
 
 def gone(descriptor: int, patience: float = PATIENCE) -> bool:
-    """Whether the process of a pidfd has ended, or ends within `patience` seconds."""
+    """Wait until the process of a pidfd has ended, `patience` seconds at most; return whether it has."""
     return bool(select.select([descriptor], [], [], patience)[0])

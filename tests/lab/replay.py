@@ -113,7 +113,7 @@ class Replay:
         self.wait()
 
     def wait(self) -> None:
-        """Until the session has ended."""
+        """Wait until the session has ended."""
         self._thread.join()
 
 

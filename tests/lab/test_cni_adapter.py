@@ -25,7 +25,7 @@ from conformance.testbed import load as load_testbed
 
 pytestmark = [pytest.mark.lab, pytest.mark.peers]
 
-PROFILES = [name for name in available() if name.startswith("cni-") and name != "cni-firewall"]  # tenants alone
+PROFILES = [name for name in available() if name.startswith("cni-") and name != "cni-firewall"]  # tenants only
 TESTBEDS = ["same-subnet", "routed"]
 
 

@@ -52,7 +52,7 @@ EXPECTED_CROSS = {
     ("docker-macvlan", 6): True,
     ("docker-overlay", 4): True,
 }
-"""Whether an endpoint answers another host's endpoint at its own address, on PORT (published where the profile can)."""
+"""True where an endpoint answers another host's endpoint at its own address, on PORT (published if the profile can)."""
 
 
 @contextmanager
@@ -250,7 +250,7 @@ def kill_sandbox(pid: int) -> None:
 
 
 def engine_traces() -> set[Path]:
-    """Where an engine would leave something on the machine: its cgroups, its settings, its containerd's folder."""
+    """Places where an engine would leave something on the machine: cgroups, settings, its containerd's folder."""
     folders = [hierarchy / "docker" for hierarchy in cgroups.hierarchies()]
     folders += [Path("/etc/docker"), Path("/opt/containerd"), Path("/var/lib/docker"), Path("/run/docker")]
     return {place for folder in folders if folder.is_dir() for place in (folder, *folder.rglob("*"))}

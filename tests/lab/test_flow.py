@@ -198,7 +198,7 @@ def test_too_big_names_the_mtu(protocol: str) -> None:
     with bench(mtu=1400) as lab:
         lab.serve(numbers=(253,))
         wanted = {"protocol": protocol, "number": 253 if protocol == "ip" else 0, "dont_fragment": True}
-        for _ in range(2):  # the path's MTU, learnt the first time, is not heeded the second time
+        for _ in range(2):  # the path's MTU, learnt the first time, is ignored the second time
             probes = [lab.probe(family=family, size=size, **wanted) for size in (1401, 1400) for family in FAMILIES]
             old, new, *fitting = lab.run(*probes)
             assert (old.status, old.report) == (

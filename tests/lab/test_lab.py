@@ -26,7 +26,7 @@ FIRST = 0.5
 
 
 def heard(source: Namespace, target: Namespace, address: str) -> bool:
-    """Whether the first datagram arrives, with nothing sent before it."""
+    """Return whether the first datagram arrives, with nothing sent before it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with target.socket(family, socket.SOCK_DGRAM) as server, source.socket(family, socket.SOCK_DGRAM) as sender:
         server.bind((address, 9))

@@ -46,7 +46,7 @@ def meetings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def met(meetings: Path, *names: str) -> tuple[pairs.Meeting, Report]:
-    """How two of them met; skips where one is not here, or the machine had no time for a verdict."""
+    """The meeting of two of them; skips where one is not here, or the machine had no time for a verdict."""
     place = meetings / "_x_".join(names)
     if not place.exists():
         pytest.skip(f"needs {' '.join(names)}")

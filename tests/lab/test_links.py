@@ -74,7 +74,7 @@ def test_a_testbed_of_stations_has_no_ports() -> None:
 
 
 def heard_of(lab: Lab) -> dict[tuple[str, str], dict[str, int]]:
-    """Where the frames of the plain cables were heard, by where each came from and to which group."""
+    """The places where frames of the plain cables were heard, by origin and group."""
     return {
         (event.detail["source"], group): heard
         for event in try_cables(lab)
@@ -91,7 +91,7 @@ def test_plain_cables_carry_every_group_to_their_other_end_once() -> None:
 
 
 def test_a_cable_that_drops_a_group_and_one_that_leads_elsewhere_are_found() -> None:
-    """What a wrong lab looks like: it would pass for a bridge that keeps LLDP to itself, or for one that leaks."""
+    """A wrong lab: it would pass for a bridge that keeps LLDP to itself, or for one that leaks."""
     with Lab(load_testbed("links"), folder()) as lab:
         host, partners = lab.hosts["h1"], lab.partners
         assert partners is not None
@@ -149,7 +149,7 @@ def test_carrier_is_lost_and_found() -> None:
         assert [event.detail["up"] for event in context.events if event.kind == "carrier"] == [False, True]
 
 
-def test_listening_sends_nothing_and_hears_link_protocols_alone() -> None:
+def test_listening_sends_nothing_and_hears_only_link_protocols() -> None:
     place = folder()
     with Lab(load_testbed("links"), place) as lab:
         host, cable = lab.hosts["h1"], lab.hosts["h1"].cables[0]

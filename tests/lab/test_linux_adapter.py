@@ -40,9 +40,9 @@ REACHES = {
     "vxlan": {"same-host", "cross-host"},
     "plain-wire": ALL,
 }
-"""Where a datagram arrives. Everywhere else nothing does."""
+"""The paths on which a datagram arrives. On all others nothing does."""
 TRANSLATED = {"nat-bridge": {"outbound"}}
-"""Where it arrives from another address than it was sent from."""
+"""The paths on which it arrives from another address than it was sent from."""
 
 
 @dataclass

@@ -90,7 +90,7 @@ def words(instance: Instance, judgement: Judgement) -> str:
 
 
 def test_damage_is_never_judged(whole_run: Path) -> None:
-    """Where the record says what the taps captured, whatever is lost, doubled, swapped or cut makes it inconclusive."""
+    """The record says what the taps captured: a frame lost, doubled, swapped or cut makes it inconclusive."""
     for each in worst_of(whole_run):
         frames = each.recording.frames
         capture = frames.capture

@@ -63,7 +63,7 @@ def send(
 
 
 def actions(namespace: Namespace) -> list[tuple[str, int]]:
-    """What each rule does and how many packets it counted."""
+    """The action of each rule, and how many packets it counted."""
     return [(rule["action"], rule["packets"]) for rule in nft.dump(namespace) if rule["kind"] == "rule"]
 
 

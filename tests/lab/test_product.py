@@ -50,7 +50,7 @@ def stranger() -> Iterator[Stranger]:
 
 @pytest.fixture(autouse=True, scope="module")
 def swept() -> None:
-    """What a killed run of somebody else has left on this machine is gone before we look at what we leave."""
+    """Remove what a killed run of somebody else has left on this machine, before we look at what we leave."""
     sweep()
 
 
@@ -423,7 +423,7 @@ class Started:
         assert any(word in line for line in self._output), f"it ended before it said {word!r}"
 
     def end(self, number: int) -> str:
-        """Send a signal to it alone, wait until it and all that it has started are gone; returns its last words."""
+        """Send a signal to it only, wait until it and all that it has started are gone; returns its last words."""
         for pid in children(self.process.pid):
             with suppress(ProcessLookupError):
                 self.family[pid] = os.pidfd_open(pid)

@@ -1,4 +1,4 @@
-"""Without root, as a real other user: what needs the kernel alone gives the same verdicts; the rest says so."""
+"""Without root, as a real other user: what needs only the kernel gives the same verdicts; the rest says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A switch over real SSH: told, read back, undone, also after a refusal and by the run after a killed one."""
+"""A switch over real SSH: configured, read back, undone, also after a refusal and by the run after a killed one."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ CONFORMING = {
     "macvlan-tenants", "docker-macvlan-tenants", "frr-switch-acl",
 }  # fmt: skip
 UNDECIDED = {"linux-overlay-mover"}
-"""What fails nothing and leaves something open: nobody outside has a way into that overlay."""
+"""Profiles that fail nothing and leave something open: nobody outside has a way into that overlay."""
 
 
 def report_of(run: Path, profile: str) -> Report:
@@ -69,7 +69,7 @@ class Selector:
 
 @dataclass
 class Truth:
-    """What is true of some profiles, and why."""
+    """Verdicts that are true of some profiles, and why."""
 
     profiles: list[str]
     verdict: str
@@ -121,8 +121,8 @@ def differences(table: list[Truth], report: Report) -> Iterator[str]:
 
 
 def untrue(wrong: list[str], run: Path, report: Report, again: Path) -> list[str]:
-    """What is not true in a report. Where the machine was crowded, as its recordings say, that alone is recorded and
-    judged once more, into `again`: it is untrue if it is so twice."""
+    """The outcomes of a report that are not true. Where its recordings say that the machine was overloaded, only these
+    are recorded and judged once more, into `again`: an outcome is untrue if it is so twice."""
     profile = report.header.profile
     if not wrong or not any(overloaded(load(folder).record) for folder in find(run / profile)):
         return wrong
@@ -184,7 +184,7 @@ def test_verdicts_of_virtual_machines_are_true(profile: str, families: tuple[str
     assert "RARP request for" in rarp.evidence[0].lines[0]
 
 
-def test_masquerading_costs_nat_and_socket_identity_alone(whole_run: Path) -> None:
+def test_masquerading_costs_only_nat_and_socket_identity(whole_run: Path) -> None:
     """cni-bridge and cni-bridge-masq differ in nothing else."""
     plain, masquerading = (report_of(whole_run, name) for name in ("cni-bridge", "cni-bridge-masq"))
     pairs = zip(plain.outcomes, masquerading.outcomes, strict=True)

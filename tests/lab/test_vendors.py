@@ -153,8 +153,8 @@ def run(folder: Path, name: str, first: int, tables: Tables, *words: str) -> sub
 
 
 def timers(folder: Path, name: str, ended: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
-    """The verdicts of a run and what was seen, by requirement (and side). Wherever it is told of such a device it is
-    said that it was never tried on one; what was said to it is in the recording, without its password."""
+    """The verdicts of a run and what was seen, by requirement (and side). Every report of such
+    a device says that it was never tried on one; what was said to it is in the recording, without its password."""
     assert ended.returncode in (0, 1, 3), ended.stdout + ended.stderr
     assert "(transcript only)" in ended.stdout
     assert "(transcript only)" in (folder / name / "matrix.md").read_text()
@@ -173,7 +173,7 @@ def timers(folder: Path, name: str, ended: subprocess.CompletedProcess[str]) -> 
 def together(
     folder: Path, shown: Mapping[str, tuple[int, Tables]], *words: str
 ) -> dict[str, dict[str, tuple[str, str]]]:
-    """What is told of several such devices, all run at the same time."""
+    """The verdicts on several such devices, all run at the same time."""
     with ThreadPoolExecutor() as threads:
         runs = {name: threads.submit(run, folder, name, *what, *words) for name, what in shown.items()}
     return {name: timers(folder, name, one.result()) for name, one in runs.items()}

@@ -17,7 +17,7 @@ TOP = {
     "cli.py", "plugin.py", "profile.py", "testbed.py", "requirement.py", "classes.py", "family.py", "extension.py",
     "validation.py", "verdict.py", "limits.py", "errors.py", "places.py", "__init__.py", "__main__.py",
 }  # fmt: skip
-"""What lies outside every package: the words that all of them use, and the two ways in."""
+"""The files outside every package: the words that all of them use, and the two ways in."""
 
 
 @pytest.mark.parametrize("role", [rule.role for rule in RULES])

@@ -57,7 +57,7 @@ def host(name: str = "h1") -> Any:
 
 @pytest.fixture
 def subject(device: Replay, tmp_path: Path) -> Iterator[OutsideBundle]:
-    """What the device's profile is asked through, its ports those of the transcript."""
+    """The subject of the device's profile; its ports are those of the transcript."""
     profile = profiles.load(PROFILES[device.name])
     reached = Login(address="device", port=22, user=USER, known_hosts=device.known_hosts(tmp_path), password=PASSWORD)
     transcript = Transcript(tmp_path / "ssh.log", [PASSWORD])
@@ -100,7 +100,7 @@ def test_a_bundle_that_is_not_understood_is_no_verdict(device: Replay, subject: 
         subject.members(host(), "lag-pair")
 
 
-def test_a_bundle_that_is_configured_by_hand_is_that_one_alone() -> None:
+def test_a_bundle_that_is_configured_by_hand_is_the_only_one() -> None:
     known: Any = None
     subject = OutsideBundle(known, AgentTimers(), known, {}, Bundle(name="Po1", ports=BUNDLED))
     subject.aggregate(host(), "h1.1", [LagConfig("lag-pair", ("h1.2", "h1.3"))])
@@ -175,7 +175,7 @@ def garbage(_: str) -> str:
 
 
 def asked(device: Replay, subject: OutsideBundle, moments: Sequence[tuple[float, str, Change]]) -> list[Event]:
-    """What the device showed at each moment, with a table that was changed."""
+    """The rows that the device showed at each moment, with a table that was changed."""
     tables = device.tables
     events: list[Event] = []
     for moment, what, change in moments:

@@ -155,7 +155,7 @@ def test_lacp_bpdus_and_rarp_are_looked_at(tmp_path: Path) -> None:
     assert verdicts["move.no-rarp", OTHER.hex(":")] == "fail"
 
 
-def test_one_sender_alone(tmp_path: Path) -> None:
+def test_only_one_sender(tmp_path: Path) -> None:
     code, verdicts, _ = judged(tmp_path, FRAMES, "--mac", ONE.hex("-").upper(), "--role", "lldp-agent")
     assert code == 3
     assert {sender for _, sender in verdicts} == {ONE.hex(":")}

@@ -49,7 +49,7 @@ def result(made: Report, name: str = NAME) -> ClassResult:
     return next(each for each in made.footer.classes if each.name == name)
 
 
-def test_every_class_that_ships_holds_what_decides_alone() -> None:
+def test_every_class_that_ships_holds_only_what_decides() -> None:
     assert {"routable-endpoint-1", "polite-mover-1", "l2-switch-1", "isolated-tenant-1"} <= classes().keys()
     assert all(len(each.requirements) > 3 for each in classes().values())
 

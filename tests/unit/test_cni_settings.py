@@ -1,4 +1,4 @@
-"""What a CNI profile says and what a plugin's result says: settings, placeholders, versions, decoding."""
+"""CNI profiles and the results of plugins: settings, placeholders, versions, decoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A capture that is not what the taps captured is told, and nothing is judged by it."""
+"""A capture that is not what the taps captured is reported, and nothing is judged by it."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from conformance.protocols.lldp import frames as lldp
 
 PREFIX = "conformance.protocols."
 TAKEN = {"frame", "packet", "payload", "data"}
-"""What the one parameter of a decoder is called."""
+"""The name of the one parameter of a decoder."""
 
 
 def decoders() -> dict[str, Callable[[bytes], Any]]:

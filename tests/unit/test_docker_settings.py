@@ -1,4 +1,4 @@
-"""What the Docker adapter decides without an engine: settings, its image, cgroup mounts."""
+"""Decisions of the Docker adapter that need no engine: settings, its image, cgroup mounts."""
 
 from __future__ import annotations
 

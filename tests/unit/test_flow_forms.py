@@ -1,4 +1,4 @@
-"""What flows put on the wire, byte for byte, and what they make of what comes back."""
+"""Flows on the wire, byte for byte, and how they read what comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes over the port of a guest: requests with their memory, addresses, and the files that a guest boots from."""
+"""The port of a guest: requests with their memory, addresses, and the files that a guest boots from."""
 
 from __future__ import annotations
 

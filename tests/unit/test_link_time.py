@@ -1,4 +1,4 @@
-"""What a busy machine may do to a verdict on ports: what was late is allowed for, or said to be undecided."""
+"""Verdicts on ports on a busy machine: lateness is allowed for, or leaves the verdict open."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COURSE = [
 
 
 def conversation(lost: Iterable[float] = ()) -> list[Seen]:
-    """What the left station sends every tenth of a second, and the right one hears, but for some moments."""
+    """Frames that the left station sends every tenth of a second and the right one hears, but for some moments."""
     frames = [(count / 10, numbered.build(Numbered(0, count))) for count in range(320)]
     gone = {round(moment, 1) for moment in lost}
     sent = [("h1p1", moment, frame, True) for moment, frame in frames]
@@ -180,7 +180,7 @@ def test_where_no_cable_was_tried_nothing_is_said(tmp_path: Path) -> None:
 
 # --- what is on its way -----------------------------------------------------------------------------------------------
 class SlowWire:
-    """What is sent here comes in at the other one when a slow switch gets round to it."""
+    """A wire whose frames arrive at the other one when a slow switch gets round to them."""
 
     def __init__(self) -> None:
         self.other: SlowWire | None = self

@@ -1,4 +1,4 @@
-"""What a sender is told of a path's MTU, and what a tunnel adds to a packet."""
+"""The MTU of a path as its sender learns it, and what a tunnel adds to a packet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changed between two reports, and what a gate makes of it."""
+"""Changes between two reports, and how a gate reads them."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_flaky_ends_a_gate_unless_allowed(verdicts: tuple[Verdict, ...], code: i
     assert gate.report_code(made, gate.Policy(allow_flaky=True)) == allowed
 
 
-def test_a_baseline_gates_on_regressions_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_baseline_gates_only_on_regressions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     failing, passing = report(outcome(REACHED, FAIL)), report(outcome(REACHED, PASS))
     write(failing, tmp_path / "old" / "plain")
     assert Gate(baseline=tmp_path / "old").code([failing]) == 0

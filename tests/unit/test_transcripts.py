@@ -61,7 +61,7 @@ def at(name: str) -> Any:
 
 
 def asked(device: Replay, folder: Path) -> OutsideBridge:
-    """What the device's own profile is asked through, its first port the one that the transcript speaks of."""
+    """The subject of the device's own profile; its first port is the one that the transcript names."""
     profile = profiles.load(PROFILES[device.name])
     dialect = load(str(profile.adapter["dialect"]))
     transcript = Transcript(folder / "ssh.log", [PASSWORD])
@@ -155,7 +155,7 @@ def test_a_device_outside_is_reached_through_the_watcher() -> None:
 
 @pytest.mark.parametrize("device", VENDORS, indirect=True)
 def test_its_own_view_is_data(device: Replay, tmp_path: Path) -> None:
-    """What its profile is asked for, on the server that plays the device."""
+    """The device shows its tables through the subject of its profile, on the server that plays it."""
     port = PORTS[device.name]
     subject = asked(device, tmp_path)
     assert list(subject.neighbours(at("h1.1"))) == [LldpNeighbour("02:00:5e:00:53:88", "swp1")]
@@ -186,7 +186,7 @@ def test_its_own_view_is_data(device: Replay, tmp_path: Path) -> None:
 def test_a_view_that_is_not_understood_is_no_verdict(
     device: Replay, tmp_path: Path, change: Callable[[str], str], said: str
 ) -> None:
-    """A template that does not match, a command that fails: told with the transcript, and inconclusive."""
+    """A template that does not match, a command that fails: shown with the transcript, and inconclusive."""
     device.tables = {send: change(output) for send, output in device.tables.items()}
     subject = asked(device, tmp_path)
     recorded = SimpleNamespace(events=[])
@@ -224,8 +224,8 @@ def test_ports_that_the_profile_calls_otherwise_are_no_verdict(device: Replay, t
     subject._ask().leave()
 
 
-def test_neighbours_that_are_not_understood_are_no_verdict_on_them_alone() -> None:
-    """What an agent sends is judged all the same."""
+def test_neighbours_that_are_not_understood_leave_only_them_open() -> None:
+    """The frames that an agent sends are judged all the same."""
     timers = {"what": "neighbours", "moment": "learned", "problem": "it is no such table; see logs/ssh.log"}
     events = [
         Event(time_ns=1, kind="neighbours", where="h1.2", detail={"moment": "alone", "chassis": []}),
