@@ -10,7 +10,7 @@ from pathlib import Path
 
 from conformance import profile, testbed
 from conformance.adapters.interface import Unavailable
-from conformance.adapters.registry import adapter_for
+from conformance.adapters.interface.registry import adapter_for
 from conformance.family import scenarios
 from conformance.judging.checks import checks
 from conformance.judging.plan import Selection

@@ -18,7 +18,7 @@ from conformance.adapters.interface import (
     Subject,
     Unavailable,
 )
-from conformance.adapters.registry import adapter_for
+from conformance.adapters.interface.registry import adapter_for
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
 from conformance.pairs.pairing import settings_of, sides_of
@@ -77,7 +77,7 @@ def _said(subject: object, host: Host) -> Mapping[str, Any]:
 def ports_of(subject: object) -> Sequence[Port]:
     """The ports of one of the two. Raises AdapterError where it offers none."""
     if not isinstance(subject, Linking):
-        raise AdapterError("it offers no ports (see adapters/interface.py, Linking)")
+        raise AdapterError("it offers no ports (see adapters/interface/, Linking)")
     return subject.ports()
 
 

@@ -109,7 +109,7 @@ def machine() -> Iterator[Finding]:
 def implementations() -> Iterator[Finding]:
     """Every profile that ships: whether its implementation is here, with its version, or which package has it."""
     from conformance.adapters.interface import Unavailable
-    from conformance.adapters.registry import adapter_for
+    from conformance.adapters.interface.registry import adapter_for
     from conformance.errors import UsageError
     from conformance.profile import available, load
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.adapters.interface import Unavailable
-from conformance.adapters.registry import adapter_for
+from conformance.adapters.interface.registry import adapter_for
 from conformance.family import scenarios
 from conformance.judging.checks import checks
 from conformance.profile import CONTROL

@@ -56,7 +56,7 @@ def run_together(context: Context, *scripts: Script) -> None:
     """
     subject: object = context.subject
     if not isinstance(subject, Linking):
-        raise AdapterError("it offers no ports (see adapters/interface.py, Linking)")
+        raise AdapterError("it offers no ports (see adapters/interface/, Linking)")
     ports = tuple(subject.ports())
     context.ports.extend(port_states(context, ports))
     paired = context.profile.paired

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import conformance
 from conformance import testbed as testbeds
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
-from conformance.adapters.registry import adapter_for
+from conformance.adapters.interface.registry import adapter_for
 from conformance.attest import blocks
 from conformance.family import Scenario, scenarios
 from conformance.lab.flow import Engine

@@ -98,7 +98,7 @@ class Run:
 
     def _check_request(self) -> None:
         """Find what is wrong with the request before anything is started or written. Raises UsageError."""
-        from conformance.adapters.registry import adapter_for
+        from conformance.adapters.interface.registry import adapter_for
 
         check_decided(self.request.only)
         self._adapters = {name: adapter_for(profile) for name, profile in self.profiles.items()}

@@ -19,7 +19,7 @@ from conformance.adapters.interface import (
     Subject,
     Unavailable,
 )
-from conformance.adapters.registry import speaking_adapter
+from conformance.adapters.interface.registry import speaking_adapter
 from conformance.errors import UsageError
 from conformance.lab import nftables
 from conformance.lab.kernel.namespace import Namespace

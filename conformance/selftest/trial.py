@@ -12,7 +12,7 @@ from typing import Final
 
 from conformance import profile as profiles
 from conformance import testbed as testbeds
-from conformance.adapters.registry import adapter_for
+from conformance.adapters.interface.registry import adapter_for
 from conformance.family import scenarios
 from conformance.judging.checks import checks
 from conformance.judging.links import TOLD, lateness

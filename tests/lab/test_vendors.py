@@ -24,10 +24,10 @@ from replay import PASSWORD, USER, playing
 from conformance import limits
 from conformance.adapters.bridge import KernelBridges
 from conformance.adapters.interface import BridgeConfig
+from conformance.adapters.interface.views import Counters, FdbEntry, LagMember
 from conformance.adapters.openvswitch import OpenVSwitch, Settings
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.adapters.switch import outside
-from conformance.adapters.views import Counters, FdbEntry, LagMember
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.process import Daemon

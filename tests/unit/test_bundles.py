@@ -14,15 +14,15 @@ from meeting import UP, at, event, every_second, lacpdus, recorded
 from replay import PASSWORD, USER, Replay
 
 from conformance import profile as profiles
-from conformance.adapters.discovery import AgentTimers
 from conformance.adapters.interface import AdapterError, LagConfig
-from conformance.adapters.registry import adapter_for
+from conformance.adapters.interface.lldp import AgentTimers
+from conformance.adapters.interface.registry import adapter_for
+from conformance.adapters.interface.views import LagMember, ShowingMembers
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import load
 from conformance.adapters.switch.outside import Bundle, OutsideBundle
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.adapters.views import LagMember, ShowingMembers
 from conformance.errors import UsageError
 from conformance.families.pair.checks_views import test_state_of_a_group_is_what_the_cables_show as lacp_view
 from conformance.judging.case import Case, judge

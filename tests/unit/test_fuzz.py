@@ -79,7 +79,7 @@ def test_profiles(place: list[int], value: Any, how: str, name: str) -> None:
     data = mutated(tomllib.loads((PROFILES / f"{name}.toml").read_text()), place, value, how)
 
     def load() -> None:
-        from conformance.adapters.registry import adapter_for
+        from conformance.adapters.interface.registry import adapter_for
 
         made = profile.parse(data, "mine.toml")
         if made.module is None and made.kind != "selftest":

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import AgentTimers
 from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.cables import cabled_ports
+from conformance.adapters.interface.lldp import AgentTimers
 from conformance.adapters.switch.outside import OutsideDevice
 from conformance.errors import UsageError
 from conformance.judging.checks import checks

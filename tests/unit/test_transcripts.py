@@ -20,9 +20,10 @@ from replay import FOLDER, PASSWORD, USER, Replay
 
 from conformance import limits
 from conformance import profile as profiles
-from conformance.adapters.discovery import AgentTimers, LldpNeighbour
 from conformance.adapters.interface import AdapterError, Unavailable
-from conformance.adapters.registry import adapter_for
+from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
+from conformance.adapters.interface.registry import adapter_for
+from conformance.adapters.interface.views import Counters, FdbEntry
 from conformance.adapters.switch import outside
 from conformance.adapters.switch.changes import Changes
 from conformance.adapters.switch.console import Console
@@ -30,7 +31,6 @@ from conformance.adapters.switch.dialect import available, load
 from conformance.adapters.switch.outside import OutsideBridge
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.adapters.views import Counters, FdbEntry
 from conformance.families.lldp import evidence as discovery
 from conformance.judging.case import Case, judge
 from conformance.judging.views import views

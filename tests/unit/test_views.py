@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.views import FdbEntry, LagMember, ShowingMembers, ShowingStations
 from conformance.adapters.openvswitch import OpenVSwitch, Settings
-from conformance.adapters.views import FdbEntry, LagMember, ShowingMembers, ShowingStations
 
 GROUP = """\
 ---- lag-pair ----

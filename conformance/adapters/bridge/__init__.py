@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from struct import pack
 from typing import Any, Final
 
-from conformance.adapters.cables import cabled_ports
-from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeConfig, Identity, Port
+from conformance.adapters.interface.cables import cabled_ports
+from conformance.adapters.interface.flaws import Flawing, flawed
+from conformance.adapters.interface.views import Counters, FdbEntry
 from conformance.adapters.linux.network import refusals
-from conformance.adapters.views import Counters, FdbEntry
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
 from conformance.profile import Profile

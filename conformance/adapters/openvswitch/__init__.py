@@ -11,12 +11,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final, Literal
 
 from conformance import limits
-from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import AgentTimers
-from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import AdapterError, BridgeConfig, Identity, LagConfig, Port, Unavailable
+from conformance.adapters.interface.cables import cabled_ports
+from conformance.adapters.interface.flaws import Flawing, flawed
+from conformance.adapters.interface.lldp import AgentTimers
+from conformance.adapters.interface.views import Counters, FdbEntry, LagMember
 from conformance.adapters.openvswitch.daemons import Switch, start
-from conformance.adapters.views import Counters, FdbEntry, LagMember
 from conformance.lab.lab import Host, Lab
 from conformance.profile import Profile
 from conformance.validation import Strict

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, Literal, Self, TypeVar
 
 from conformance import limits
-from conformance.adapters.cables import cabled_ports
 from conformance.adapters.interface import LagConfig, Port
-from conformance.adapters.views import LagMember
+from conformance.adapters.interface.cables import cabled_ports
+from conformance.adapters.interface.views import LagMember
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.partners.driver import Driver

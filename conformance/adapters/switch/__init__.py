@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from conformance.adapters.discovery import AgentTimers
-from conformance.adapters.flaws import Flawing, flawed
 from conformance.adapters.interface import Identity, Unavailable
+from conformance.adapters.interface.flaws import Flawing, flawed
+from conformance.adapters.interface.lldp import AgentTimers
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.linux.routed import GATEWAY

@@ -9,14 +9,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from conformance.adapters.discovery import LldpNeighbour
 from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.lldp import LldpNeighbour
+from conformance.adapters.interface.views import Counters, FdbEntry, LagMember, NeighbourEntry
 from conformance.adapters.switch.changes import Changes
 from conformance.adapters.switch.device import Device
 from conformance.adapters.switch.dialect import Dialect, mac
 from conformance.adapters.switch.session import Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.adapters.views import Counters, FdbEntry, LagMember, NeighbourEntry
 
 T = TypeVar("T")
 

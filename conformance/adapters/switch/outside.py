@@ -14,13 +14,13 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from conformance.adapters.discovery import AgentTimers, LldpNeighbour
 from conformance.adapters.interface import AdapterError, BridgeConfig, Identity, LagConfig, Port, Unavailable
+from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
+from conformance.adapters.interface.views import Counters, FdbEntry, LagMember
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import VIEWS, Dialect
 from conformance.adapters.switch.session import Login, Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.adapters.views import Counters, FdbEntry, LagMember
 from conformance.errors import UsageError
 from conformance.lab.lab import PARTNERS, Host, Lab
 from conformance.validation import Strict

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conformance.adapters.cables import cabled_ports
-from conformance.adapters.discovery import AgentTimers, LldpNeighbour
 from conformance.adapters.interface import AdapterError, BridgeConfig, Port
+from conformance.adapters.interface.cables import cabled_ports
+from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
+from conformance.adapters.interface.views import Counters, FdbEntry
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, Device
 from conformance.adapters.switch.dialect import Dialect
-from conformance.adapters.views import Counters, FdbEntry
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 

@@ -7,13 +7,13 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final
 
 from conformance.adapters.interface import Address, Interface
+from conformance.adapters.interface.views import NeighbourEntry
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.network import INTERFACE, Allocation, Network, mac_of
 from conformance.adapters.linux.pool import Pool
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, USER, Device
 from conformance.adapters.switch.dialect import Dialect
-from conformance.adapters.views import NeighbourEntry
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 

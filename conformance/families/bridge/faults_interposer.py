@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import BridgeConfig, Bridging, Explaining, Port
-from conformance.adapters.views import Counters, FdbEntry
+from conformance.adapters.interface.views import Counters, FdbEntry
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.adapters.interface import Attachment, Endpoint
-from conformance.adapters.views import NeighbourEntry
+from conformance.adapters.interface.views import NeighbourEntry
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.selftest.fault import PLANTED, Fault, rule_hit

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, BridgeConfig, Bridging
-from conformance.adapters.views import ShowingCounters, ShowingStations
+from conformance.adapters.interface.views import ShowingCounters, ShowingStations
 from conformance.lab.partners.wire import silence
 from conformance.protocols import arp, numbered
 from conformance.protocols.arp import BROADCAST
@@ -56,7 +56,7 @@ def run(context: Context) -> None:
     """One bridge, one step after another; the ageing at the end."""
     subject: Any = context.subject
     if not isinstance(subject, Bridging):
-        raise AdapterError("it has no bridges (see adapters/interface.py, Bridging)")
+        raise AdapterError("it has no bridges (see adapters/interface/, Bridging)")
 
     async def script(links: Sequence[Link]) -> None:
         host = context.lab.hosts[links[0].port.host]

@@ -305,7 +305,7 @@ def run(context: Context) -> None:
     """All groups at the same time."""
     subject: Any = context.subject
     if not isinstance(subject, Aggregating):
-        raise AdapterError("it aggregates no links (see adapters/interface.py, Aggregating)")
+        raise AdapterError("it aggregates no links (see adapters/interface/, Aggregating)")
 
     async def script(links: Sequence[Link]) -> None:
         if len(links) < PORTS:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 
 from conformance import limits
-from conformance.adapters.discovery import (
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.lldp import (
     Administering,
     AgentTimers,
     Beginning,

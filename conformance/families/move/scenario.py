@@ -98,7 +98,7 @@ def run(context: Context) -> None:
     """Attach, look on from everywhere, prime, stream, move all at once, watch, and ask who has the addresses."""
     subject: object = context.subject
     if not isinstance(subject, Moving):
-        raise AdapterError("it cannot move an endpoint (see adapters/interface.py, Moving)")
+        raise AdapterError("it cannot move an endpoint (see adapters/interface/, Moving)")
     if _apart(context):
         context.event("not-one-segment")
         if "routed-move" not in context.claims:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.discovery import Beginning, Neighbouring
+from conformance.adapters.interface.lldp import Beginning, Neighbouring
 from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import Side, add_host, sides_of
 from conformance.protocols.lldp import frames as lldp

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint
-from conformance.adapters.views import ShowingBindings
+from conformance.adapters.interface.views import ShowingBindings
 from conformance.lab.flow import Probe
 from conformance.provoking.context import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Context
 from conformance.provoking.paths import Way, own_addresses, published, ways

@@ -256,7 +256,7 @@ def run(context: Context) -> None:
     """All bridges at the same time."""
     subject: Any = context.subject
     if not isinstance(subject, Bridging):
-        raise AdapterError("it has no bridges (see adapters/interface.py, Bridging)")
+        raise AdapterError("it has no bridges (see adapters/interface/, Bridging)")
     version = RSTP if "rstp" in context.claims else STP
     times = SHORTEST if context.variant == "fast" else DEFAULT
 
