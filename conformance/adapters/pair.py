@@ -6,18 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from conformance.adapters.interface import (
-    Adapter,
-    AdapterError,
-    Attachment,
-    Endpoint,
-    Explaining,
-    Identity,
-    Linking,
-    Port,
-    Subject,
-    Unavailable,
-)
+from conformance.adapters.interface import Adapter, AdapterError, Attachment, Endpoint, Identity, Subject, Unavailable
+from conformance.adapters.interface.ports import Linking, Port
+from conformance.adapters.interface.powers import Explaining
 from conformance.adapters.interface.registry import adapter_for
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
@@ -77,7 +68,7 @@ def _said(subject: object, host: Host) -> Mapping[str, Any]:
 def ports_of(subject: object) -> Sequence[Port]:
     """The ports of one of the two. Raises AdapterError where it offers none."""
     if not isinstance(subject, Linking):
-        raise AdapterError("it offers no ports (see adapters/interface/, Linking)")
+        raise AdapterError("it offers no ports (see adapters/interface/ports.py, Linking)")
     return subject.ports()
 
 

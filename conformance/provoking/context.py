@@ -13,16 +13,8 @@ from ipaddress import ip_interface
 from typing import Any, Literal
 
 from conformance import limits
-from conformance.adapters.interface import (
-    AdapterError,
-    Address,
-    Attachment,
-    Endpoint,
-    Explaining,
-    HostSideInterface,
-    Outside,
-    Subject,
-)
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, HostSideInterface, Subject
+from conformance.adapters.interface.powers import Explaining, Outside
 from conformance.lab import snapshot
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.kernel import link

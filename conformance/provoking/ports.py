@@ -9,7 +9,8 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from conformance.adapters.interface import AdapterError, Linking, Port
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import Linking, Port
 from conformance.lab import snapshot
 from conformance.lab.partners.wire import Wire, silence
 from conformance.lab.taps.canary import send_canary
@@ -56,7 +57,7 @@ def run_together(context: Context, *scripts: Script) -> None:
     """
     subject: object = context.subject
     if not isinstance(subject, Linking):
-        raise AdapterError("it offers no ports (see adapters/interface/, Linking)")
+        raise AdapterError("it offers no ports (see adapters/interface/ports.py, Linking)")
     ports = tuple(subject.ports())
     context.ports.extend(port_states(context, ports))
     paired = context.profile.paired

@@ -7,18 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from conformance.adapters import linux
-from conformance.adapters.interface import (
-    Adapter,
-    Attachment,
-    Endpoint,
-    Filtering,
-    Identity,
-    MoveKind,
-    Moving,
-    Restarting,
-    Subject,
-    Unavailable,
-)
+from conformance.adapters.interface import Adapter, Attachment, Endpoint, Identity, Subject, Unavailable
+from conformance.adapters.interface.powers import Filtering, MoveKind, Moving, Restarting
 from conformance.adapters.interface.registry import speaking_adapter
 from conformance.errors import UsageError
 from conformance.lab import nftables

@@ -17,7 +17,8 @@ from conformance import limits
 from conformance.adapters.cni import adapter
 from conformance.adapters.cni.runtime import Container
 from conformance.adapters.cni.subject import CniSubject
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Explaining, Unavailable
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Unavailable
+from conformance.adapters.interface.powers import Explaining
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
 from conformance.profile import available, load

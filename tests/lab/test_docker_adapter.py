@@ -23,12 +23,12 @@ from conformance.adapters.interface import (
     Address,
     Attachment,
     Endpoint,
-    Explaining,
     Identity,
     Interface,
     Subject,
     Unavailable,
 )
+from conformance.adapters.interface.powers import Explaining
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
 from conformance.lab.sandbox import cgroups, sandbox

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.adapters.interface import AdapterError, Port
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import Port
 from conformance.lab.flow import Engine
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.rtnetlink import mac_bytes

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from conformance import limits
-from conformance.adapters.interface import LagConfig, Unavailable
+from conformance.adapters.interface import Unavailable
+from conformance.adapters.interface.ports import LagConfig
 from conformance.adapters.openvswitch import OpenVSwitch, adapter
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.lab import Lab

@@ -23,7 +23,7 @@ from replay import PASSWORD, USER, playing
 
 from conformance import limits
 from conformance.adapters.bridge import KernelBridges
-from conformance.adapters.interface import BridgeConfig
+from conformance.adapters.interface.ports import BridgeConfig
 from conformance.adapters.interface.views import Counters, FdbEntry, LagMember
 from conformance.adapters.openvswitch import OpenVSwitch, Settings
 from conformance.adapters.openvswitch.daemons import Switch, start

@@ -14,8 +14,9 @@ from meeting import UP, at, event, every_second, lacpdus, recorded
 from replay import PASSWORD, USER, Replay
 
 from conformance import profile as profiles
-from conformance.adapters.interface import AdapterError, LagConfig
+from conformance.adapters.interface import AdapterError
 from conformance.adapters.interface.lldp import AgentTimers
+from conformance.adapters.interface.ports import LagConfig
 from conformance.adapters.interface.registry import adapter_for
 from conformance.adapters.interface.views import LagMember, ShowingMembers
 from conformance.adapters.switch.console import Console

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from struct import pack
 from typing import Any, Final
 
-from conformance.adapters.interface import AdapterError, BridgeConfig, Identity, Port
+from conformance.adapters.interface import AdapterError, Identity
 from conformance.adapters.interface.cables import cabled_ports
 from conformance.adapters.interface.flaws import Flawing, flawed
+from conformance.adapters.interface.ports import BridgeConfig, Port
 from conformance.adapters.interface.views import Counters, FdbEntry
 from conformance.adapters.linux.network import refusals
 from conformance.lab.kernel import link, netlink, rtnetlink

@@ -11,7 +11,8 @@ from conformance.adapters.cni import placeholders
 from conformance.adapters.cni.result import reported
 from conformance.adapters.cni.runtime import Container, Network, Runtime
 from conformance.adapters.cni.settings import Settings
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Publication, Reported
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Publication, Reported
+from conformance.adapters.interface.powers import MoveKind
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
 

@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from docker.errors import DockerException
 
 from conformance.adapters.docker.image import IDLE, IMAGE
-from conformance.adapters.interface import (
-    AdapterError,
-    Address,
-    Attachment,
-    Endpoint,
-    Interface,
-    MoveKind,
-    Publication,
-    Reported,
-)
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Publication, Reported
+from conformance.adapters.interface.powers import MoveKind
 from conformance.lab.kernel.namespace import Namespace
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.adapters.interface import AdapterError, Port
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import Port
 from conformance.lab.lab import PARTNERS, Lab
 
 

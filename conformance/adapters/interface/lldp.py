@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from conformance.adapters.interface import Port
+from conformance.adapters.interface.ports import Port
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface, MoveKind, Reported
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface, Reported
+from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.keepalived.configuration import Role, Settings, configuration
 from conformance.adapters.keepalived.node import Node
 from conformance.adapters.linux.flat_bridge import FlatBridge

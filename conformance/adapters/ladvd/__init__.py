@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Identity, Port, Unavailable
+from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.interface.cables import cabled_ports
 from conformance.adapters.interface.lldp import AgentTimers
+from conformance.adapters.interface.ports import Port
 from conformance.lab.kernel.appear import await_path
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab

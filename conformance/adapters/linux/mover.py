@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Endpoint, MoveKind, Reported
+from conformance.adapters.interface import AdapterError, Endpoint, Reported
+from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.linux.bridges import BridgeNetwork
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Allocation, mac_of, refusals

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Identity, Port, Unavailable
+from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.interface.cables import cabled_ports
 from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
+from conformance.adapters.interface.ports import Port
 from conformance.lab.kernel.appear import await_path
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab

@@ -13,9 +13,10 @@ from struct import unpack_from
 from typing import Any, Final, Literal
 
 from conformance import limits
-from conformance.adapters.interface import Identity, Port, Unavailable
+from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.interface.cables import cabled_ports
 from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
+from conformance.adapters.interface.ports import Port
 from conformance.adapters.networkd.daemon import PROGRAM, STATE, start_networkd
 from conformance.lab.kernel import link
 from conformance.lab.kernel.process import Daemon

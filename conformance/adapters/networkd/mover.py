@@ -12,7 +12,8 @@ from ipaddress import ip_interface
 from typing import ClassVar, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface, MoveKind
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
+from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.mover import Mover
 from conformance.adapters.linux.network import INTERFACE, Allocation, refusals

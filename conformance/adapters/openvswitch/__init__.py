@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final, Literal
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, BridgeConfig, Identity, LagConfig, Port, Unavailable
+from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.interface.cables import cabled_ports
 from conformance.adapters.interface.flaws import Flawing, flawed
 from conformance.adapters.interface.lldp import AgentTimers
+from conformance.adapters.interface.ports import BridgeConfig, LagConfig, Port
 from conformance.adapters.interface.views import Counters, FdbEntry, LagMember
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.lab.lab import Host, Lab

@@ -9,7 +9,8 @@ from struct import pack
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, LagConfig, Port
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import LagConfig, Port
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.qemu.cards import SLOTS, Carriers, cards_of, ports_of
 from conformance.adapters.qemu.guest import GuestNamespace

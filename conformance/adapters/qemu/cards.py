@@ -15,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
-from conformance.adapters.interface import AdapterError, Port
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import Port
 from conformance.adapters.qemu.machine import PCI_AGENT, Machine
 from conformance.adapters.qemu.settings import Settings
 from conformance.adapters.qemu.tap import Tap, tap_in

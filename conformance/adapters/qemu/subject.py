@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, HostSideInterface, MoveKind
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, HostSideInterface
+from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Allocation, refusals

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from typing import Any, Self, TypeVar
 
 from conformance import limits
-from conformance.adapters.interface import Port
 from conformance.adapters.interface.cables import cabled_ports
 from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
+from conformance.adapters.interface.ports import Port
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.partners.driver import Driver

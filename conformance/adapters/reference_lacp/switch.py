@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, Literal, Self, TypeVar
 
 from conformance import limits
-from conformance.adapters.interface import LagConfig, Port
 from conformance.adapters.interface.cables import cabled_ports
+from conformance.adapters.interface.ports import LagConfig, Port
 from conformance.adapters.interface.views import LagMember
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab

@@ -14,8 +14,9 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from conformance.adapters.interface import AdapterError, BridgeConfig, Identity, LagConfig, Port, Unavailable
+from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
+from conformance.adapters.interface.ports import BridgeConfig, LagConfig, Port
 from conformance.adapters.interface.views import Counters, FdbEntry, LagMember
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import VIEWS, Dialect

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conformance.adapters.interface import AdapterError, BridgeConfig, Port
+from conformance.adapters.interface import AdapterError
 from conformance.adapters.interface.cables import cabled_ports
 from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
+from conformance.adapters.interface.ports import BridgeConfig, Port
 from conformance.adapters.interface.views import Counters, FdbEntry
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, Device

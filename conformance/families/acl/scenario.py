@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-from conformance.adapters.interface import AdapterError, Filtering
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.powers import Filtering
 from conformance.families.acl.scenario_change import again, change, late
 from conformance.families.acl.scenario_edges import edges
 from conformance.lab.flow.loop import descriptors

@@ -19,7 +19,8 @@ from ipaddress import ip_interface
 from typing import Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Restarting
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface
+from conformance.adapters.interface.powers import Restarting
 from conformance.families.acl.scenario_edges import OPEN, raw_socket, tier
 from conformance.lab.flow import Probe
 from conformance.lab.lab import Host

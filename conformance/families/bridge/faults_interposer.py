@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import BridgeConfig, Bridging, Explaining, Port
+from conformance.adapters.interface.ports import BridgeConfig, Bridging, Port
+from conformance.adapters.interface.powers import Explaining
 from conformance.adapters.interface.views import Counters, FdbEntry
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace

@@ -13,7 +13,8 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, BridgeConfig, Bridging
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import BridgeConfig, Bridging
 from conformance.adapters.interface.views import ShowingCounters, ShowingStations
 from conformance.lab.partners.wire import silence
 from conformance.protocols import arp, numbered
@@ -56,7 +57,7 @@ def run(context: Context) -> None:
     """One bridge, one step after another; the ageing at the end."""
     subject: Any = context.subject
     if not isinstance(subject, Bridging):
-        raise AdapterError("it has no bridges (see adapters/interface/, Bridging)")
+        raise AdapterError("it has no bridges (see adapters/interface/ports.py, Bridging)")
 
     async def script(links: Sequence[Link]) -> None:
         host = context.lab.hosts[links[0].port.host]

@@ -15,7 +15,8 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Aggregating, LagConfig
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import Aggregating, LagConfig
 from conformance.lab.lab import documentation_mac
 from conformance.lab.partners.driver import Driver
 from conformance.lab.partners.wire import silence
@@ -305,7 +306,7 @@ def run(context: Context) -> None:
     """All groups at the same time."""
     subject: Any = context.subject
     if not isinstance(subject, Aggregating):
-        raise AdapterError("it aggregates no links (see adapters/interface/, Aggregating)")
+        raise AdapterError("it aggregates no links (see adapters/interface/ports.py, Aggregating)")
 
     async def script(links: Sequence[Link]) -> None:
         if len(links) < PORTS:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from conformance.adapters.interface import Endpoint, Interface, MoveKind
+from conformance.adapters.interface import Endpoint, Interface
+from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.linux.mover import Mover
 from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.lab.kernel.namespace import Namespace

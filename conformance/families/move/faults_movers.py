@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
+from conformance.adapters.interface import Attachment, Endpoint, Interface
+from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.network import INTERFACE, Allocation, refusals
 from conformance.families.move.faults_announcer import Announcer, rarp, sound

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import Attachment, Endpoint, Interface, MoveKind
+from conformance.adapters.interface import Attachment, Endpoint, Interface
+from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.families.move.faults_announcer import mover_fault
 from conformance.families.move.faults_movers import Altered, Lingering

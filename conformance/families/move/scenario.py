@@ -18,7 +18,8 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, MoveKind, Moving, Outside
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint
+from conformance.adapters.interface.powers import MoveKind, Moving, Outside
 from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.families.move.scenario_conflict import contest
 from conformance.families.move.scenario_connections import hold_flows, resume_flows
@@ -98,7 +99,7 @@ def run(context: Context) -> None:
     """Attach, look on from everywhere, prime, stream, move all at once, watch, and ask who has the addresses."""
     subject: object = context.subject
     if not isinstance(subject, Moving):
-        raise AdapterError("it cannot move an endpoint (see adapters/interface/, Moving)")
+        raise AdapterError("it cannot move an endpoint (see adapters/interface/powers.py, Moving)")
     if _apart(context):
         context.event("not-one-segment")
         if "routed-move" not in context.claims:

@@ -15,7 +15,8 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Aggregating, LagConfig
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import Aggregating, LagConfig
 from conformance.adapters.interface.views import LagMember, ShowingMembers
 from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import add_host
@@ -59,7 +60,7 @@ def run(context: Context) -> None:
 
 def _bundle(context: Context, sides: Sequence[Sequence[Link]], number: int, subject: Any) -> None:
     if not isinstance(subject, Aggregating):
-        raise AdapterError("it aggregates no links (see adapters/interface/, Aggregating)")
+        raise AdapterError("it aggregates no links (see adapters/interface/ports.py, Aggregating)")
     access, *rest = (link.port for link in sides[number][:PORTS])
     config = LagConfig(BUNDLE, tuple(port.name for port in rest))
     subject.aggregate(context.lab.hosts[access.host], access.name, [config])

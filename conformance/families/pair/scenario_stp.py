@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, BridgeConfig, Bridging
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import BridgeConfig, Bridging
 from conformance.adapters.interface.views import FdbEntry, ShowingStations
 from conformance.lab.partners.wire import silence, within
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
@@ -98,7 +99,7 @@ def run(context: Context) -> None:
 
 def _bridge(rooms: Sequence[Room], whose: Sequence[Side], side: int, subject: Any) -> None:
     if not isinstance(subject, Bridging):
-        raise AdapterError("it has no bridges (see adapters/interface/, Bridging)")
+        raise AdapterError("it has no bridges (see adapters/interface/ports.py, Bridging)")
     configs = [
         BridgeConfig(
             f"br-{room.name}", tuple(link.port.name for link in (room.stations[side], *room.cables(side))),

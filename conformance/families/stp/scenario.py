@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, BridgeConfig, Bridging, SpanningTree
+from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.ports import BridgeConfig, Bridging, SpanningTree
 from conformance.lab.lab import documentation_mac
 from conformance.lab.partners.driver import Driver
 from conformance.lab.partners.relay import Relay
@@ -256,7 +257,7 @@ def run(context: Context) -> None:
     """All bridges at the same time."""
     subject: Any = context.subject
     if not isinstance(subject, Bridging):
-        raise AdapterError("it has no bridges (see adapters/interface/, Bridging)")
+        raise AdapterError("it has no bridges (see adapters/interface/ports.py, Bridging)")
     version = RSTP if "rstp" in context.claims else STP
     times = SHORTEST if context.variant == "fast" else DEFAULT
 
