@@ -6,8 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from conformance.adapters.interface import Adapter, AdapterError, Attachment, Endpoint, Identity, Subject, Unavailable
-from conformance.adapters.interface.ports import Linking, Port
+from conformance.adapters.interface import (
+    Adapter,
+    AdapterError,
+    Attachment,
+    Endpoint,
+    Identity,
+    Subject,
+    Unavailable,
+    power_of,
+)
+from conformance.adapters.interface.ports import Linking, Paired, Port
 from conformance.adapters.interface.powers import Explaining
 from conformance.adapters.interface.registry import adapter_for
 from conformance.lab.kernel.namespace import Namespace
@@ -24,6 +33,8 @@ def adapter(profile: Profile) -> PairAdapter:
 
 class PairSubject:
     """What is asked of a host is asked of the implementation that has it."""
+
+    powers: tuple[type, ...] = (Explaining,)
 
     def __init__(self, subjects: Mapping[str, Subject]) -> None:
         self._subjects = subjects
@@ -48,6 +59,8 @@ class PairSubject:
 class LinkPair:
     """Two implementations that are judged by their ports. `sides` are their subjects, the left one first."""
 
+    powers: tuple[type, ...] = (Linking, Explaining, Paired)
+
     def __init__(self, subjects: Mapping[str, Any]) -> None:
         self._subjects = subjects
         self.sides = tuple(subjects.values())
@@ -62,14 +75,16 @@ class LinkPair:
 
 
 def _said(subject: object, host: Host) -> Mapping[str, Any]:
-    return subject.explain(host) if isinstance(subject, Explaining) else {}
+    explaining = power_of(subject, Explaining)
+    return {} if explaining is None else explaining.explain(host)
 
 
 def ports_of(subject: object) -> Sequence[Port]:
     """The ports of one of the two. Raises AdapterError where it offers none."""
-    if not isinstance(subject, Linking):
+    linking = power_of(subject, Linking)
+    if linking is None:
         raise AdapterError("it offers no ports (see adapters/interface/ports.py, Linking)")
-    return subject.ports()
+    return linking.ports()
 
 
 class PairAdapter:

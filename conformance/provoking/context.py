@@ -13,7 +13,15 @@ from ipaddress import ip_interface
 from typing import Any, Literal
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, HostSideInterface, Subject
+from conformance.adapters.interface import (
+    AdapterError,
+    Address,
+    Attachment,
+    Endpoint,
+    HostSideInterface,
+    Subject,
+    power_of,
+)
 from conformance.adapters.interface.powers import Explaining, Outside
 from conformance.lab import snapshot
 from conformance.lab.flow import Engine, Probe, Server
@@ -121,7 +129,8 @@ class Context:
 
     def watch(self, host: Host, name: str, namespace: Namespace | None) -> bool:
         """Watch the endpoint `name` on `host`, in `namespace` or from outside; whether there was anything to watch."""
-        host_side = self.subject.host_side(host, name) if isinstance(self.subject, Outside) else None
+        outside = power_of(self.subject, Outside)
+        host_side = None if outside is None else outside.host_side(host, name)
         if host_side is None and namespace is None:
             return False
         key = (name, "" if host_side is None else host_side.interface)
@@ -268,8 +277,9 @@ class Context:
     def snapshot_hosts(self, moment: str, *, tracked: bool = True) -> None:
         """Write down the state of every host alone: that of many endpoints, and the connections of a mesh (`tracked`),
         would take longer than the scenario."""
+        explaining = power_of(self.subject, Explaining)
         for host in self.hosts:
-            further = self.subject.explain(host) if isinstance(self.subject, Explaining) else None
+            further = None if explaining is None else explaining.explain(host)
             self.snapshots.append(snapshot.take(host.namespace, host.name, moment, tracked=tracked, further=further))
 
     def snapshot(self, moment: str) -> None:

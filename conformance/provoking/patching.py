@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from conformance.adapters.interface import AdapterError
-from conformance.adapters.pair import LinkPair
+from conformance.adapters.interface import AdapterError, power_of
+from conformance.adapters.interface.ports import Paired
 from conformance.lab.partners.relay import Relay
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, aside, carrier, run_together
@@ -54,19 +54,26 @@ class PatchedLink:
             self.event("hearing")
 
 
+def subjects_of(context: Context) -> tuple[Any, ...]:
+    """The subjects of the two implementations, the left one first. Raises AdapterError where there is only one."""
+    pair = power_of(context.subject, Paired)
+    if pair is None:
+        raise AdapterError("it is one implementation; a pair is needed (see adapters/interface/ports.py, Paired)")
+    return pair.sides
+
+
 Steps = Callable[[Sequence[Sequence[Link]]], Coroutine[Any, Any, None]]
 """What is done on the ports of both: those of the left one, and those of the right one."""
 
 
 def cabled(context: Context, per_side: int, script: Steps) -> None:
     """Run a script on the ports of both, so many each. Raises AdapterError where one has fewer."""
-    subject = context.subject
-    assert isinstance(subject, LinkPair)
+    several = len(subjects_of(context))
 
     async def split(links: Sequence[Link]) -> None:
         hosts = list(dict.fromkeys(link.port.host for link in links))
         sides = [[link for link in links if link.port.host == host] for host in hosts]
-        if len(sides) != len(subject.sides) or any(len(side) < per_side for side in sides):
+        if len(sides) != several or any(len(side) < per_side for side in sides):
             raise AdapterError(f"{per_side} ports are needed on each side")
         await script(sides)
 
@@ -90,14 +97,11 @@ async def shown(link: Link, side: int, what: str, ask: Callable[[Any], Sequence[
 
     `ask` is given the side's subject, and returns None where that shows no such thing.
     """
-    subjects = link.context.subject
-    assert isinstance(subjects, LinkPair)
-    await aside(show, link.context, link.port.host, what, partial(ask, subjects.sides[side]))
+    await aside(show, link.context, link.port.host, what, partial(ask, subjects_of(link.context)[side]))
 
 
 async def both(context: Context, do: Callable[[int, Any], None]) -> None:
     """Call something that blocks for both subjects at the same time: with 0 and the left one, 1 and the right one."""
-    assert isinstance(context.subject, LinkPair)
     async with asyncio.TaskGroup() as group:
-        for number, subject in enumerate(context.subject.sides):
+        for number, subject in enumerate(subjects_of(context)):
             group.create_task(aside(do, number, subject))

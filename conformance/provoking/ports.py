@@ -9,7 +9,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.ports import Linking, Port
 from conformance.lab import snapshot
 from conformance.lab.partners.wire import Wire, silence
@@ -55,10 +55,10 @@ def run_together(context: Context, *scripts: Script) -> None:
 
     The ports are written into the record first. Raises AdapterError where the subject offers none.
     """
-    subject: object = context.subject
-    if not isinstance(subject, Linking):
+    linking = power_of(context.subject, Linking)
+    if linking is None:
         raise AdapterError("it offers no ports (see adapters/interface/ports.py, Linking)")
-    ports = tuple(subject.ports())
+    ports = tuple(linking.ports())
     context.ports.extend(port_states(context, ports))
     paired = context.profile.paired
 

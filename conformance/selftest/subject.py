@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from conformance.adapters import linux
-from conformance.adapters.interface import Adapter, Attachment, Endpoint, Identity, Subject, Unavailable
-from conformance.adapters.interface.powers import Filtering, MoveKind, Moving, Restarting
+from conformance.adapters.interface import Adapter, Attachment, Endpoint, Identity, Subject, Unavailable, power_of
+from conformance.adapters.interface.powers import Explaining, Filtering, MoveKind, Moving, Restarting
 from conformance.adapters.interface.registry import speaking_adapter
 from conformance.errors import UsageError
 from conformance.lab import nftables
@@ -79,22 +79,24 @@ class Faulty:
         with self._sound.deploy(lab) as subject:
             if self._fault.on_network is not None:
                 self._fault.on_network(lab)
-            made = FaultyMover if isinstance(subject, Moving) else FaultySubject
-            yield subject if self._fault.conduct is not None else made(self._fault, subject, lab)
+            yield subject if self._fault.conduct is not None else FaultySubject(self._fault, subject, lab)
 
 
 class FaultySubject:
-    """The reference network, misbehaving as the fault says."""
+    """The reference network, misbehaving as the fault says. It explains itself; of the network's own powers it has
+    those to filter, to restart what filters, and to move."""
 
     def __init__(self, fault: Fault, sound: Subject, lab: Lab) -> None:
+        forwarded = [one for one in (Filtering, Restarting, Moving) if power_of(sound, one) is not None]
+        self.powers: tuple[type, ...] = (Explaining, *forwarded)
         self._fault = fault
-        self._sound = sound
+        self._sound: Any = sound
         self._lab = lab
         self._prepared: dict[tuple[str, str], Namespace] = {}
 
     def prepare(self, host: Host, name: str) -> Namespace | None:
         """As the reference network does."""
-        namespace = self._sound.prepare(host, name)
+        namespace: Namespace | None = self._sound.prepare(host, name)
         if namespace is not None:
             self._prepared[host.name, name] = namespace
             if self._fault.on_prepare is not None:
@@ -113,17 +115,15 @@ class FaultySubject:
         """As the reference network does, before and after the fault's own doing."""
         if self._fault.on_request is not None:
             request = self._fault.on_request(host, request)
-        endpoint = self._sound.attach(host, request)
+        endpoint: Endpoint = self._sound.attach(host, request)
         return endpoint if self._fault.on_endpoint is None else self._fault.on_endpoint(host, endpoint)
 
     def apply(self, policy: Policy) -> None:
         """As the reference network does."""
-        assert isinstance(self._sound, Filtering)
         self._sound.apply(policy)
 
     def restart(self, host: Host) -> None:
         """As the reference network does."""
-        assert isinstance(self._sound, Restarting)
         self._sound.restart(host)
 
     def detach(self, endpoint: Endpoint) -> None:
@@ -131,12 +131,6 @@ class FaultySubject:
         self._sound.detach(endpoint)
         if self._fault.on_detach is not None:
             self._fault.on_detach(self._lab.hosts[endpoint.host], endpoint)
-
-
-class FaultyMover(FaultySubject):
-    """The same of a network that moves its endpoints."""
-
-    _sound: Any
 
     @property
     def moves(self) -> tuple[MoveKind, ...]:

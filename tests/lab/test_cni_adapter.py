@@ -17,7 +17,7 @@ from conformance import limits
 from conformance.adapters.cni import adapter
 from conformance.adapters.cni.runtime import Container
 from conformance.adapters.cni.subject import CniSubject
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Unavailable
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Unavailable, power_of
 from conformance.adapters.interface.powers import Explaining
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
@@ -161,8 +161,9 @@ def test_state_that_explains(tmp_path: Path) -> None:
     with deployed("cni-macvlan", "routed", tmp_path) as (lab, subject):
         host = lab.hosts["h1"]
         made = subject.attach(host, Attachment("e1"))
-        assert isinstance(subject, Explaining)
-        state = subject.explain(host)
+        explaining = power_of(subject, Explaining)
+        assert explaining is not None
+        state = explaining.explain(host)
         (plugin,) = state["conflist"]["plugins"]
         assert plugin["master"] == host.uplink
         assert plugin["ipam"]["routes"] == [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conformance.adapters.interface import AdapterError
-from conformance.adapters.interface.ports import Port
+from conformance.adapters.interface.ports import Linking, Port
 from conformance.lab.flow import Engine
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.rtnetlink import mac_bytes
@@ -34,6 +34,8 @@ EXPERIMENT = b"\x88\xb5"
 
 class Cables:
     """A subject that is nothing but the host's own cables."""
+
+    powers = (Linking,)
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.views import FdbEntry, LagMember, ShowingMembers, ShowingStations
 from conformance.adapters.openvswitch import OpenVSwitch, Settings
 
@@ -49,8 +49,8 @@ def host() -> Any:
 
 def test_answers_are_data() -> None:
     asked = switch(GROUP)
-    assert isinstance(asked, ShowingMembers)
-    assert isinstance(asked, ShowingStations)
+    assert power_of(asked, ShowingMembers) is not None
+    assert power_of(asked, ShowingStations) is not None
     assert asked.members(host(), "lag-pair") == [
         LagMember("port2", True, "02:00:5e:00:61:b0"),
         LagMember("port3", False, "00:00:00:00:00:00"),

@@ -14,8 +14,9 @@ from typing import Any, Final
 from conformance.adapters.interface import AdapterError, Identity
 from conformance.adapters.interface.cables import cabled_ports
 from conformance.adapters.interface.flaws import Flawing, flawed
-from conformance.adapters.interface.ports import BridgeConfig, Port
-from conformance.adapters.interface.views import Counters, FdbEntry
+from conformance.adapters.interface.ports import BridgeConfig, Bridging, Linking, Port
+from conformance.adapters.interface.powers import Explaining
+from conformance.adapters.interface.views import Counters, FdbEntry, ShowingCounters, ShowingStations
 from conformance.adapters.linux.network import refusals
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
@@ -44,6 +45,7 @@ def adapter(profile: Profile, conduct: Flawing | None = None) -> BridgeAdapter:
 class KernelBridges:
     """Bridges of the kernel on the hosts of a lab."""
 
+    powers: tuple[type, ...] = (Linking, Bridging, Explaining, ShowingStations, ShowingCounters)
     shortest_ageing = 10.0
     """The lower end of the standard's range (IEEE 802.1Q-2018 Table 8-6); the kernel itself takes any."""
 

@@ -12,7 +12,7 @@ from conformance.adapters.cni.result import reported
 from conformance.adapters.cni.runtime import Container, Network, Runtime
 from conformance.adapters.cni.settings import Settings
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Publication, Reported
-from conformance.adapters.interface.powers import MoveKind
+from conformance.adapters.interface.powers import Explaining, MoveKind, Moving
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
 
@@ -21,6 +21,8 @@ NO_TENANT: Final = ""
 
 class CniSubject:
     """A network configuration list on the hosts of a lab: one runtime on each. Safe to use from several threads."""
+
+    powers: tuple[type, ...] = (Explaining, Moving)
 
     def __init__(self, lab: Lab, settings: Settings, profile: str, version: str) -> None:
         self._lab = lab

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from conformance import limits
 from conformance.adapters.docker.subject import DockerSubject
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
+from conformance.adapters.interface.powers import Filtering, Restarting
 from conformance.policy.document import Direction, Labels, Policy, Rule
 from conformance.protocols import ndp
 
@@ -38,6 +39,8 @@ Members = Mapping[str, tuple[Labels, Sequence[Interface]]]
 class FilteredSubject(DockerSubject):
     """A bridge network on every host. Containers have addresses that are chosen before they start, so that the rules
     for them are there first."""
+
+    powers: tuple[type, ...] = (*DockerSubject.powers, Filtering, Restarting)
 
     def __init__(self, lab: Lab, engines: Mapping[str, Engine], network: str) -> None:
         super().__init__(lab, engines, network)

@@ -11,7 +11,7 @@ from docker.errors import DockerException
 
 from conformance.adapters.docker.image import IDLE, IMAGE
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Publication, Reported
-from conformance.adapters.interface.powers import MoveKind
+from conformance.adapters.interface.powers import Explaining, MoveKind, Moving
 from conformance.lab.kernel.namespace import Namespace
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Container:
 
 class DockerSubject:
     """Docker Engine, running on every host of the lab with one network."""
+
+    powers: tuple[type, ...] = (Explaining, Moving)
 
     def __init__(self, lab: Lab, engines: Mapping[str, Engine], network: str, *, spans: bool = False) -> None:
         self._lab = lab

@@ -1,5 +1,9 @@
 """What an adapter is: the smallest interface that drives one kind of implementation, optional powers apart.
 
+A power is a Protocol. Those of any subject lie in `powers`, those of one with ports in `ports`, of an LLDP agent in
+`lldp`, of a subject that shows its own tables in `views`. A subject names the powers that it has, and `power_of` is the
+only way to ask for one.
+
 An adapter never judges and never cleans up after the lab: the kernel does, when the lab ends. It reports what the
 implementation says of itself (`Endpoint.reported`); the lab looks at the kernel for what is really there.
 """
@@ -10,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from conformance.lab.kernel.namespace import Namespace
@@ -118,6 +122,11 @@ class Endpoint:
 class Subject(Protocol):
     """The implementation, running on the hosts of a lab; its methods are called from several threads at a time."""
 
+    @property
+    def powers(self) -> tuple[type, ...]:
+        """The optional powers that it has: Protocols of this package, such as `Moving`; ``()`` where it has none. A
+        method without the declaration is no power."""
+
     def prepare(self, host: Host, name: str) -> Namespace | None:
         """The namespace in which the endpoint `name` will live, made before it is attached so that a tap can watch
         it from its first frame; None where the implementation makes the namespace itself."""
@@ -145,3 +154,26 @@ class Adapter(Protocol):
 
     def plan(self) -> tuple[str, ...]:
         """What `deploy` and `attach` would start and configure, one step a line, for ``plugfest run --plan``."""
+
+
+Power = TypeVar("Power")
+
+
+def power_of(subject: object, power: type[Power]) -> Power | None:
+    """The subject as one that has `power`, a Protocol of this package; None where it does not declare it.
+
+    Raises AdapterError where it declares the power without one of its methods or attributes.
+    """
+    holder: Any = subject
+    if power not in getattr(holder, "powers", ()):
+        return None
+    lacking = next((name for name in members(power) if not hasattr(holder, name)), None)
+    if lacking is not None:
+        raise AdapterError(f"{type(subject).__name__} declares the power {power.__name__} and has no {lacking}")
+    held: Power = holder
+    return held
+
+
+def members(power: type) -> tuple[str, ...]:
+    """The methods and attributes that a power consists of."""
+    return tuple(name for name in (*vars(power), *power.__annotations__) if not name.startswith("_"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from conformance.adapters.interface.ports import Port
 
@@ -30,7 +30,6 @@ class LldpNeighbour:
     port: str
 
 
-@runtime_checkable
 class Discovering(Protocol):
     """An LLDP agent."""
 
@@ -38,7 +37,6 @@ class Discovering(Protocol):
         """The times that it keeps."""
 
 
-@runtime_checkable
 class Beginning(Protocol):
     """Its agent is off until it is asked for: a switch that does other things as well."""
 
@@ -46,7 +44,6 @@ class Beginning(Protocol):
         """Enable LLDP on every port. Raises AdapterError."""
 
 
-@runtime_checkable
 class Neighbouring(Protocol):
     """It shows its neighbours."""
 
@@ -54,7 +51,6 @@ class Neighbouring(Protocol):
         """The neighbours on a port, asked of the implementation itself. Raises AdapterError."""
 
 
-@runtime_checkable
 class Administering(Protocol):
     """A port's agent is disabled and enabled while the rest runs (adminStatus, §9.2.5.1)."""
 
@@ -62,7 +58,6 @@ class Administering(Protocol):
         """Set it. Raises AdapterError."""
 
 
-@runtime_checkable
 class Renaming(Protocol):
     """What it tells of itself can be changed while it runs."""
 
@@ -70,7 +65,6 @@ class Renaming(Protocol):
         """Change the System Name that it tells. Raises AdapterError."""
 
 
-@runtime_checkable
 class Leaving(Protocol):
     """It can be ended in order."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from conformance.lab.kernel.namespace import Namespace
@@ -33,7 +33,6 @@ class Port:
         return f"{self.where}:{self.partner}"
 
 
-@runtime_checkable
 class Linking(Protocol):
     """What is judged by its ports. Where a profile has only link roles this stands in the place of `Subject`."""
 
@@ -62,7 +61,6 @@ class BridgeConfig:
     priority: int = 0x8000
 
 
-@runtime_checkable
 class Bridging(Protocol):
     """Optional power of a subject: bridges between its ports."""
 
@@ -86,10 +84,16 @@ class LagConfig:
     short: bool = True
 
 
-@runtime_checkable
 class Aggregating(Protocol):
     """Optional power of a subject: link aggregation groups that speak LACP."""
 
     def aggregate(self, host: Host, access: str, bundles: Sequence[LagConfig]) -> None:
         """Make all these groups, and one switch that forwards between them and the port `access`: what is broadcast
         there goes to each of them. When it returns they are up. Raises AdapterError."""
+
+
+class Paired(Protocol):
+    """Optional power of a subject: to be two implementations in one lab, each with a host of its own."""
+
+    sides: tuple[Any, ...]
+    """Their subjects, the left one first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from conformance.adapters.interface import Endpoint, HostSideInterface
 
@@ -17,7 +17,6 @@ MoveKind = Literal["migrate", "restart", "failover", "crash"]
 addresses, new MAC, other host (failover); the same after the station that had them has gone without a word (crash)."""
 
 
-@runtime_checkable
 class Explaining(Protocol):
     """Optional power of a subject: further state of its own that explains a verdict (never decides one)."""
 
@@ -25,7 +24,6 @@ class Explaining(Protocol):
         """Structured state by name (JSON values), stored in the snapshot of `host`."""
 
 
-@runtime_checkable
 class Outside(Protocol):
     """Optional power of a subject whose endpoints are watched from outside: it says where, before they are there."""
 
@@ -33,7 +31,6 @@ class Outside(Protocol):
         """Where the frames of the endpoint `name` will be seen when it is on `host`."""
 
 
-@runtime_checkable
 class Moving(Protocol):
     """Optional power of a subject: to move an endpoint with its addresses, by what the product itself does for it."""
 
@@ -53,7 +50,6 @@ class Moving(Protocol):
         """
 
 
-@runtime_checkable
 class Filtering(Protocol):
     """Optional power of a subject: to enforce a policy, in the implementation's own language."""
 
@@ -66,7 +62,6 @@ class Filtering(Protocol):
         """
 
 
-@runtime_checkable
 class Restarting(Protocol):
     """Optional power of a subject: to restart what enforces policies on a host, as the product's own service does."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from conformance.lab.lab import Host
 
@@ -49,7 +49,6 @@ class Counters:
     sent: int
 
 
-@runtime_checkable
 class ShowingMembers(Protocol):
     """It shows the state of its link aggregation groups."""
 
@@ -57,7 +56,6 @@ class ShowingMembers(Protocol):
         """The ports of a group. Raises AdapterError."""
 
 
-@runtime_checkable
 class ShowingStations(Protocol):
     """It shows the table of stations of its bridges."""
 
@@ -65,7 +63,6 @@ class ShowingStations(Protocol):
         """The learned entries of a bridge. Raises AdapterError."""
 
 
-@runtime_checkable
 class ShowingBindings(Protocol):
     """It shows which stations it has resolved."""
 
@@ -73,7 +70,6 @@ class ShowingBindings(Protocol):
         """Its table of ARP and of IPv6 neighbours. Raises AdapterError."""
 
 
-@runtime_checkable
 class ShowingCounters(Protocol):
     """It shows how many frames it has counted."""
 

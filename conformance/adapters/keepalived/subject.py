@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface, Reported
-from conformance.adapters.interface.powers import MoveKind
+from conformance.adapters.interface.powers import Explaining, MoveKind, Moving
 from conformance.adapters.keepalived.configuration import Role, Settings, configuration
 from conformance.adapters.keepalived.node import Node
 from conformance.adapters.linux.flat_bridge import FlatBridge
@@ -35,6 +35,7 @@ class Router:
 class Keepalived(FlatBridge):
     """Virtual routers on the underlay's own segment. Nodes are stations with an address that is theirs alone."""
 
+    powers: tuple[type, ...] = (Explaining, Moving)
     moves: tuple[MoveKind, ...] = ("failover", "crash")
 
     def __init__(self, lab: Lab, program: str, settings: Settings) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.interface.cables import cabled_ports
-from conformance.adapters.interface.lldp import AgentTimers
-from conformance.adapters.interface.ports import Port
+from conformance.adapters.interface.lldp import AgentTimers, Discovering, Leaving
+from conformance.adapters.interface.ports import Linking, Port
 from conformance.lab.kernel.appear import await_path
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab
@@ -67,6 +67,8 @@ class LadvdAdapter:
 
 class Ladvd:
     """A running ladvd."""
+
+    powers: tuple[type, ...] = (Linking, Discovering, Leaving)
 
     def __init__(self, lab: Lab) -> None:
         self._ports = tuple(cabled_ports(lab))

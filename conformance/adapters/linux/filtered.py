@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain as joined
 from typing import ClassVar, Final, Literal
 
+from conformance.adapters.interface.powers import Filtering, Restarting
 from conformance.adapters.linux.network import Allocation, refusals
 from conformance.adapters.linux.routed import Routed
 from conformance.lab import nftables as nft
@@ -27,6 +28,7 @@ class Filtered(Routed):
     """Both families, both directions, answers by connection tracking. What no rule allows is dropped in silence; what a
     rule denies is rejected, by RST or by ICMP, so that a client need not wait."""
 
+    powers: tuple[type, ...] = (Filtering, Restarting)
     steps = (
         *Routed.steps,
         "nftables on each host, replaced in one transaction: egress and ingress of its endpoints, groups as sets",

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Endpoint, Reported
-from conformance.adapters.interface.powers import MoveKind
+from conformance.adapters.interface.powers import MoveKind, Moving
 from conformance.adapters.linux.bridges import BridgeNetwork
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Allocation, mac_of, refusals
@@ -27,6 +27,7 @@ class Moves(BridgeNetwork):
     """Moves of every kind: a migration takes MAC and addresses along as they are, without detection of duplicates, as
     a virtual machine does; a restart or failover gives the addresses to a new interface, which detects them."""
 
+    powers: tuple[type, ...] = (Moving,)
     moves: tuple[MoveKind, ...] = ("migrate", "restart", "failover")
     detects_again = True
     """Whether a new interface detects duplicates of the addresses that it is given."""

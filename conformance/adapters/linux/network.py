@@ -43,6 +43,7 @@ class Network(ABC):
     detection at the same time.
     """
 
+    powers: tuple[type, ...] = ()
     steps: ClassVar[tuple[str, ...]] = ()
     """What the design configures, one step a line."""
     detects = True

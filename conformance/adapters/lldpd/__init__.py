@@ -12,8 +12,16 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.interface.cables import cabled_ports
-from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
-from conformance.adapters.interface.ports import Port
+from conformance.adapters.interface.lldp import (
+    Administering,
+    AgentTimers,
+    Discovering,
+    Leaving,
+    LldpNeighbour,
+    Neighbouring,
+    Renaming,
+)
+from conformance.adapters.interface.ports import Linking, Port
 from conformance.lab.kernel.appear import await_path
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab
@@ -72,6 +80,8 @@ class LldpdAdapter:
 
 class Lldpd:
     """A running lldpd, asked and told through lldpcli."""
+
+    powers: tuple[type, ...] = (Linking, Discovering, Neighbouring, Administering, Renaming, Leaving)
 
     def __init__(self, lab: Lab, settings: Settings) -> None:
         self._settings = settings

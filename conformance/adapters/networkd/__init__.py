@@ -15,8 +15,8 @@ from typing import Any, Final, Literal
 from conformance import limits
 from conformance.adapters.interface import Identity, Unavailable
 from conformance.adapters.interface.cables import cabled_ports
-from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
-from conformance.adapters.interface.ports import Port
+from conformance.adapters.interface.lldp import AgentTimers, Discovering, Leaving, LldpNeighbour, Neighbouring
+from conformance.adapters.interface.ports import Linking, Port
 from conformance.adapters.networkd.daemon import PROGRAM, STATE, start_networkd
 from conformance.lab.kernel import link
 from conformance.lab.kernel.process import Daemon
@@ -107,6 +107,8 @@ class MoverAdapter(NetworkdAdapter):
 
 class Networkd:
     """A running networkd. Its neighbours are read where ``networkctl lldp`` reads them."""
+
+    powers: tuple[type, ...] = (Linking, Discovering, Neighbouring, Leaving)
 
     def __init__(self, lab: Lab) -> None:
         self._ports = tuple(cabled_ports(lab))

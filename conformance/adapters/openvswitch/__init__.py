@@ -14,9 +14,17 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.interface.cables import cabled_ports
 from conformance.adapters.interface.flaws import Flawing, flawed
-from conformance.adapters.interface.lldp import AgentTimers
-from conformance.adapters.interface.ports import BridgeConfig, LagConfig, Port
-from conformance.adapters.interface.views import Counters, FdbEntry, LagMember
+from conformance.adapters.interface.lldp import AgentTimers, Beginning, Discovering, Leaving
+from conformance.adapters.interface.ports import Aggregating, BridgeConfig, Bridging, LagConfig, Linking, Port
+from conformance.adapters.interface.powers import Explaining
+from conformance.adapters.interface.views import (
+    Counters,
+    FdbEntry,
+    LagMember,
+    ShowingCounters,
+    ShowingMembers,
+    ShowingStations,
+)
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.lab.lab import Host, Lab
 from conformance.profile import Profile
@@ -57,6 +65,18 @@ def _mac(host: int, bridge: int) -> str:
 class OpenVSwitch:
     """A switch on every host."""
 
+    powers: tuple[type, ...] = (
+        Linking,
+        Bridging,
+        Aggregating,
+        Explaining,
+        Discovering,
+        Beginning,
+        Leaving,
+        ShowingMembers,
+        ShowingStations,
+        ShowingCounters,
+    )
     shortest_ageing = 15.0
     """Open vSwitch takes any shorter mac-aging-time for 15 s."""
 

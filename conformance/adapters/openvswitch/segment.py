@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
+from conformance.adapters.interface.powers import Explaining, Filtering, Restarting
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge, hand_over, uplink_mac
 from conformance.adapters.linux.network import INTERFACE, Allocation
@@ -31,6 +32,7 @@ TAGS: Final[Mapping[str, int]] = {"red": 10, "blue": 20}
 class Segment(FlatBridge):
     """The flat design, with Open vSwitch as its bridge."""
 
+    powers: tuple[type, ...] = (Explaining, Filtering, Restarting)
     steps: ClassVar[tuple[str, ...]] = (
         "ovsdb-server and ovs-vswitchd in the foreground on each host, with their state in the host's own /run",
         f"bridge {BRIDGE} on each host, userspace datapath; it takes over the uplink's addresses",

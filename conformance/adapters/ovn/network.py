@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any, ClassVar, Final
 
 from conformance.adapters.interface import Attachment, Endpoint
+from conformance.adapters.interface.powers import Explaining, Filtering, Restarting
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import hand_over
 from conformance.adapters.linux.macvlan_tenants import TenantBooks, known_tenant
@@ -33,6 +34,7 @@ ROOM: Final = 58
 class OvnNetwork(Network):
     """Endpoints without a tenant are on the segment; those of a tenant are on a logical switch of its own."""
 
+    powers: tuple[type, ...] = (Explaining, Filtering, Restarting)
     steps: ClassVar[tuple[str, ...]] = (
         "Open vSwitch on each host, userspace datapath; a bridge that takes over the uplink's addresses, and br-int",
         "on the first host ovsdb-server with OVN's databases and ovn-northd, on each host ovn-controller (Geneve)",

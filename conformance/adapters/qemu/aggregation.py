@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError
-from conformance.adapters.interface.ports import LagConfig, Port
+from conformance.adapters.interface.ports import Aggregating, LagConfig, Linking, Port
+from conformance.adapters.interface.powers import Explaining
 from conformance.adapters.linux.network import refusals
 from conformance.adapters.qemu.cards import SLOTS, Carriers, cards_of, ports_of
 from conformance.adapters.qemu.guest import GuestNamespace
@@ -33,6 +34,8 @@ MONITOR_MS: Final = 100
 
 class GuestLinks:
     """Groups of links in a guest with one network card for each cable of a host; those of a subclass's driver."""
+
+    powers: tuple[type, ...] = (Linking, Aggregating)
 
     def __init__(self, namespace: GuestNamespace, ports: Sequence[Port]) -> None:
         self._ports = ports
@@ -62,6 +65,8 @@ class GuestLinks:
 
 class Bonds(GuestLinks):
     """The kernel's bonding driver, which speaks LACP itself."""
+
+    powers: tuple[type, ...] = (*GuestLinks.powers, Explaining)
 
     def make(self, bundles: Sequence[LagConfig]) -> None:
         """A bond of mode 802.3ad for each bundle."""

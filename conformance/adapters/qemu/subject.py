@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, HostSideInterface
-from conformance.adapters.interface.powers import MoveKind
+from conformance.adapters.interface.powers import Explaining, MoveKind, Moving, Outside
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Allocation, refusals
@@ -39,6 +39,7 @@ class Guest:
 class VirtualMachines(FlatBridge):
     """Guests on the underlay's own segment. Safe to use from several threads, as every network is."""
 
+    powers: tuple[type, ...] = (Explaining, Outside, Moving)
     moves: tuple[MoveKind, ...] = ("migrate",)
 
     def __init__(self, lab: Lab, settings: Settings, frozen: Frozen) -> None:

@@ -10,8 +10,17 @@ from typing import Any, Self, TypeVar
 
 from conformance import limits
 from conformance.adapters.interface.cables import cabled_ports
-from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
-from conformance.adapters.interface.ports import Port
+from conformance.adapters.interface.lldp import (
+    Administering,
+    AgentTimers,
+    Discovering,
+    Leaving,
+    LldpNeighbour,
+    Neighbouring,
+    Renaming,
+)
+from conformance.adapters.interface.ports import Linking, Port
+from conformance.adapters.interface.powers import Explaining
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.partners.driver import Driver
@@ -27,6 +36,8 @@ T = TypeVar("T")
 
 class RunningAgent:
     """An agent on every cable of the lab's hosts. Use it as a context manager."""
+
+    powers: tuple[type, ...] = (Linking, Explaining, Discovering, Neighbouring, Administering, Renaming, Leaving)
 
     def __init__(self, lab: Lab, timers: machine.Timers, conduct: machine.Conduct) -> None:
         self._lab = lab

@@ -13,8 +13,9 @@ from typing import Any, Literal, Self, TypeVar
 
 from conformance import limits
 from conformance.adapters.interface.cables import cabled_ports
-from conformance.adapters.interface.ports import LagConfig, Port
-from conformance.adapters.interface.views import LagMember
+from conformance.adapters.interface.ports import Aggregating, LagConfig, Linking, Port
+from conformance.adapters.interface.powers import Explaining
+from conformance.adapters.interface.views import LagMember, ShowingMembers
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.partners.driver import Driver
@@ -108,6 +109,8 @@ class _Dying:
 
 class RunningSwitch:
     """LACP on groups of the host's cables. Use it as a context manager."""
+
+    powers: tuple[type, ...] = (Linking, Aggregating, Explaining, ShowingMembers)
 
     def __init__(self, lab: Lab, conduct: Misconduct) -> None:
         self._lab = lab

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from conformance.adapters.interface import Interface
+from conformance.adapters.interface.powers import Explaining, Filtering
 from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.adapters.linux.routed import GATEWAY, Routed
 from conformance.adapters.switch.console import Console
@@ -28,6 +29,8 @@ VERSIONS: Final = tuple(version for _, version in FAMILIES)
 
 class FilteredSwitch(Switched, Routed):
     """Every endpoint on a port of its own, with a route to each of its addresses."""
+
+    powers: tuple[type, ...] = (*Switched.powers, Explaining, Filtering)
 
     def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
         super().__init__(lab, dialect, tables)

@@ -15,9 +15,16 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
-from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
-from conformance.adapters.interface.ports import BridgeConfig, LagConfig, Port
-from conformance.adapters.interface.views import Counters, FdbEntry, LagMember
+from conformance.adapters.interface.lldp import AgentTimers, Discovering, LldpNeighbour, Neighbouring
+from conformance.adapters.interface.ports import Aggregating, BridgeConfig, Bridging, LagConfig, Linking, Port
+from conformance.adapters.interface.views import (
+    Counters,
+    FdbEntry,
+    LagMember,
+    ShowingCounters,
+    ShowingMembers,
+    ShowingStations,
+)
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import VIEWS, Dialect
 from conformance.adapters.switch.session import Login, Session
@@ -76,6 +83,8 @@ class Bundle(Strict):
 class OutsideDevice:
     """Its ports, which are called as the testbed calls them; `names` says what it calls them itself."""
 
+    powers: tuple[type, ...] = (Linking, Discovering, Neighbouring, ShowingStations, ShowingCounters)
+
     def __init__(self, lab: Lab, timers: AgentTimers, ask: Callable[[], Console], names: Mapping[str, str]) -> None:
         self._lab = lab
         self._told = timers
@@ -133,6 +142,8 @@ class OutsideDevice:
 class OutsideBridge(OutsideDevice):
     """The same whose ports somebody has put into one bridge, with a known ageing time."""
 
+    powers: tuple[type, ...] = (*OutsideDevice.powers, Bridging)
+
     def __init__(
         self, lab: Lab, timers: AgentTimers, ask: Callable[[], Console], names: Mapping[str, str], ageing: float
     ) -> None:  # fmt: skip
@@ -148,6 +159,8 @@ class OutsideBridge(OutsideDevice):
 
 class OutsideBundle(OutsideDevice):
     """The same, some of whose ports somebody has put into one bundle that speaks LACP, and all into one bridge."""
+
+    powers: tuple[type, ...] = (*OutsideDevice.powers, Aggregating, ShowingMembers)
 
     def __init__(
         self, lab: Lab, timers: AgentTimers, ask: Callable[[], Console], names: Mapping[str, str], bundle: Bundle

@@ -7,9 +7,18 @@ from typing import Any
 
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.interface.cables import cabled_ports
-from conformance.adapters.interface.lldp import AgentTimers, LldpNeighbour
-from conformance.adapters.interface.ports import BridgeConfig, Port
-from conformance.adapters.interface.views import Counters, FdbEntry
+from conformance.adapters.interface.lldp import (
+    Administering,
+    AgentTimers,
+    Beginning,
+    Discovering,
+    Leaving,
+    LldpNeighbour,
+    Neighbouring,
+)
+from conformance.adapters.interface.ports import BridgeConfig, Bridging, Linking, Port
+from conformance.adapters.interface.powers import Explaining
+from conformance.adapters.interface.views import Counters, FdbEntry, ShowingCounters, ShowingStations
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, Device
 from conformance.adapters.switch.dialect import Dialect
@@ -25,6 +34,18 @@ def _mac(host: int, bridge: int) -> str:
 class SwitchPorts:
     """One switch on each host, whose ports are the host's cables."""
 
+    powers: tuple[type, ...] = (
+        Linking,
+        Bridging,
+        Explaining,
+        Discovering,
+        Beginning,
+        Neighbouring,
+        Administering,
+        Leaving,
+        ShowingStations,
+        ShowingCounters,
+    )
     shortest_ageing = 10.0
     """The lower end of the standard's range (IEEE 802.1Q-2018 Table 8-6); the device itself takes any."""
 

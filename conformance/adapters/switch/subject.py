@@ -7,7 +7,8 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final
 
 from conformance.adapters.interface import Address, Interface
-from conformance.adapters.interface.views import NeighbourEntry
+from conformance.adapters.interface.powers import Explaining
+from conformance.adapters.interface.views import NeighbourEntry, ShowingBindings
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.network import INTERFACE, Allocation, Network, mac_of
 from conformance.adapters.linux.pool import Pool
@@ -22,6 +23,8 @@ FAMILIES: Final = (("ip", 4), ("ipv6", 6))
 
 class Switched(Network):
     """Each host is a switch with two accounts: one of its router, whose console stays open, and one of its operator."""
+
+    powers: tuple[type, ...] = (ShowingBindings,)
 
     def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
         super().__init__(lab)
@@ -61,6 +64,8 @@ class Switched(Network):
 
 class SwitchNetwork(Switched, BridgeNetwork):
     """The switch's ports are in one bridge, which routes for them."""
+
+    powers: tuple[type, ...] = (*Switched.powers, Explaining)
 
     def pool(self, host: Host, version: int) -> Pool:
         """The host's workload prefix, without the gateway's address."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.powers import Filtering
 from conformance.families.acl.scenario_change import again, change, late
 from conformance.families.acl.scenario_edges import edges
@@ -42,9 +42,10 @@ def run(context: Context) -> None:
 
 def apply(context: Context, policy: Policy) -> None:
     """Put a policy in force, and write down when that was asked for and when it was said to be done."""
-    if not isinstance(context.subject, Filtering):
+    filtering = power_of(context.subject, Filtering)
+    if filtering is None:
         raise AdapterError("the profile claims policy, but its adapter cannot apply one")
     context.policies.append(policy)
     context.event("policy", policy.name)
-    context.subject.apply(policy)
+    filtering.apply(policy)
     context.event("policy-applied", policy.name)

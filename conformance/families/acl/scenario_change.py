@@ -19,7 +19,7 @@ from ipaddress import ip_interface
 from typing import Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, power_of
 from conformance.adapters.interface.powers import Restarting
 from conformance.families.acl.scenario_edges import OPEN, raw_socket, tier
 from conformance.lab.flow import Probe
@@ -137,7 +137,8 @@ def _free(context: Context, host: Host, family: Family) -> Interface:
 # --- while it is restarted ----------------------------------------------------------------------------------------
 def again(context: Context) -> bool:
     """Restart what enforces the policy on the first host, under traffic there; False where its adapter cannot."""
-    if not isinstance(context.subject, Restarting):
+    subject = power_of(context.subject, Restarting)
+    if subject is None:
         return False
     host = context.hosts[0]
     target = tier(context, "app", host.name)[0]
@@ -151,7 +152,7 @@ def again(context: Context) -> bool:
     with running(context, streams):
         _await_all(target, places)
         context.event("restart", host.name)
-        context.subject.restart(host)
+        subject.restart(host)
         context.event("restarted", host.name)
         _await_all(target, places)
     return True

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface.ports import BridgeConfig, Bridging, Port
+from conformance.adapters.interface import power_of
+from conformance.adapters.interface.ports import BridgeConfig, Bridging, Linking, Port
 from conformance.adapters.interface.powers import Explaining
-from conformance.adapters.interface.views import Counters, FdbEntry
+from conformance.adapters.interface.views import Counters, FdbEntry, ShowingCounters, ShowingStations
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
@@ -77,18 +78,21 @@ class Flawed:
     """The bridges of a sound subject, with a flaw. What it does itself is counted, as the witness."""
 
     def __init__(self, sound: Any, flaw: Flaw) -> None:
-        assert isinstance(sound, Bridging)
-        self._sound = sound
+        bridging = power_of(sound, Bridging)
+        assert bridging is not None
+        shown = [one for one in (ShowingStations, ShowingCounters) if power_of(sound, one) is not None]
+        self.powers = (Linking, Bridging, Explaining, *shown)
+        self._sound: Any = sound
         self._flaw = flaw
         self._done: list[str] = []
         self._lapses = 0
         self._resources = ExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.shortest_ageing = sound.shortest_ageing
+        self.shortest_ageing = bridging.shortest_ageing
 
     def ports(self) -> Sequence[Port]:
         """As the sound one's."""
-        ports: Sequence[Port] = self._sound.ports()  # type: ignore[attr-defined]
+        ports: Sequence[Port] = self._sound.ports()
         return ports
 
     def bridge(self, host: Host, configs: Sequence[BridgeConfig]) -> None:
@@ -110,9 +114,8 @@ class Flawed:
 
     def stations(self, host: Host, bridge: str) -> Sequence[FdbEntry]:
         """As the sound one shows them, or all behind one port."""
-        sound: Any = self._sound
         shown: Sequence[FdbEntry] = [
-            replace(one, port=one.port.removeprefix(INNER)) for one in sound.stations(host, bridge)
+            replace(one, port=one.port.removeprefix(INNER)) for one in self._sound.stations(host, bridge)
         ]  # fmt: skip
         if not self._flaw.misleads or bridge != self._flaw.bridge:
             return shown
@@ -122,8 +125,7 @@ class Flawed:
 
     def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
         """As the sound one shows them, or those of the next port. Before a box they are those of its outer ports."""
-        sound: Any = self._sound
-        shown: Sequence[Counters] = sound.counters(host, bridge)
+        shown: Sequence[Counters] = self._sound.counters(host, bridge)
         if any(one.port.startswith(INNER) for one in shown):
             shown = [self._outer(host, one.port.removeprefix(INNER)) for one in shown]
         if not self._flaw.miscounts:
@@ -220,7 +222,8 @@ class Flawed:
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """The sound one's own words, and what the flaw did."""
-        said = self._sound.explain(host) if isinstance(self._sound, Explaining) else {}
+        explaining = power_of(self._sound, Explaining)
+        said = {} if explaining is None else explaining.explain(host)
         if self._flaw.hides_carrier:
             self._done.append("carrier is hidden")
         done = [{"comment": f"{PLANTED} {text}", "packets": 1} for text in self._done]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.adapters.interface import Attachment, Endpoint
-from conformance.adapters.interface.views import NeighbourEntry
+from conformance.adapters.interface.powers import Explaining
+from conformance.adapters.interface.views import NeighbourEntry, ShowingBindings
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.selftest.fault import PLANTED, Fault, rule_hit
@@ -16,6 +17,8 @@ from conformance.selftest.fault import PLANTED, Fault, rule_hit
 
 class Misleading:
     """A router that shows the neighbours of one address at the MAC address of another."""
+
+    powers: tuple[type, ...] = (Explaining, ShowingBindings)
 
     def __init__(self, sound: Any) -> None:
         self._sound = sound

@@ -10,10 +10,10 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from ipaddress import IPv4Address
-from typing import Any, Final
+from typing import Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.ports import BridgeConfig, Bridging
 from conformance.adapters.interface.views import ShowingCounters, ShowingStations
 from conformance.lab.partners.wire import silence
@@ -55,8 +55,8 @@ def shape(testbed: Testbed) -> Testbed:
 
 def run(context: Context) -> None:
     """One bridge, one step after another; the ageing at the end."""
-    subject: Any = context.subject
-    if not isinstance(subject, Bridging):
+    subject = power_of(context.subject, Bridging)
+    if subject is None:
         raise AdapterError("it has no bridges (see adapters/interface/ports.py, Bridging)")
 
     async def script(links: Sequence[Link]) -> None:
@@ -128,12 +128,15 @@ class Steps:
 
     def show(self) -> None:
         """Ask the bridge for its table of stations, and for the counters of its ports, where it shows such things."""
-        subject: Any = self.context.subject
+        if "own-view" not in self.context.claims:
+            return
         host = self.context.lab.hosts[self.first.port.host]
-        if "own-view" in self.context.claims and isinstance(subject, ShowingStations):
-            show(self.context, host.name, "stations", partial(subject.stations, host, BRIDGE))
-        if "own-view" in self.context.claims and isinstance(subject, ShowingCounters):
-            show(self.context, host.name, "counters", partial(subject.counters, host, BRIDGE))
+        table = power_of(self.context.subject, ShowingStations)
+        if table is not None:
+            show(self.context, host.name, "stations", partial(table.stations, host, BRIDGE))
+        counting = power_of(self.context.subject, ShowingCounters)
+        if counting is not None:
+            show(self.context, host.name, "counters", partial(counting.counters, host, BRIDGE))
 
     async def control(self) -> None:
         """Let the bridge come to rest, then a broadcast from the first port, which teaches it the resident's place."""

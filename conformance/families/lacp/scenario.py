@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.ports import Aggregating, LagConfig
 from conformance.lab.lab import documentation_mac
 from conformance.lab.partners.driver import Driver
@@ -304,8 +304,8 @@ def shape(testbed: Testbed) -> Testbed:
 
 def run(context: Context) -> None:
     """All groups at the same time."""
-    subject: Any = context.subject
-    if not isinstance(subject, Aggregating):
+    subject = power_of(context.subject, Aggregating)
+    if subject is None:
         raise AdapterError("it aggregates no links (see adapters/interface/ports.py, Aggregating)")
 
     async def script(links: Sequence[Link]) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.lldp import (
     Administering,
     AgentTimers,
@@ -41,9 +41,11 @@ BEFORE_NEXT = 1.0
 
 def run(context: Context) -> None:
     """Everything that the agent can be asked to do."""
-    if isinstance(context.subject, Beginning):
-        context.subject.discover()
-    timers = context.subject.timers() if isinstance(context.subject, Discovering) else AgentTimers()
+    beginning = power_of(context.subject, Beginning)
+    if beginning is not None:
+        beginning.discover()
+    agent = power_of(context.subject, Discovering)
+    timers = AgentTimers() if agent is None else agent.timers()
     context.event("lldp-told", interval=timers.interval, hold=timers.hold, fast_count=timers.fast_count)
     context.figures["protocol window s"] = asked_for(context, timers)
 
@@ -103,8 +105,8 @@ def _advertise(link: Link, name: str, ttl: int, *extra: bytes) -> None:
 
 async def _view(link: Link, moment: str) -> None:
     """Ask the agent for its neighbours on this port, and write down what it shows."""
-    subject = link.context.subject
-    if not isinstance(subject, Neighbouring) or "lldp-receive" not in link.context.claims:
+    subject = power_of(link.context.subject, Neighbouring)
+    if subject is None or "lldp-receive" not in link.context.claims:
         return
     asked = time.time_ns()
     known = await ask(link, subject, moment)
@@ -173,8 +175,8 @@ async def _mislead(link: Link) -> None:
 
 async def _administer(link: Link, timers: AgentTimers) -> None:
     """Disable the port's agent and enable it at once, shortly before it would send."""
-    subject = link.context.subject
-    if not isinstance(subject, Administering) or "lldp-admin" not in link.context.claims:
+    subject = power_of(link.context.subject, Administering)
+    if subject is None or "lldp-admin" not in link.context.claims:
         return
     await _next(link, timers)
     await silence(timers.interval - BEFORE_NEXT)
@@ -189,8 +191,8 @@ async def _administer(link: Link, timers: AgentTimers) -> None:
 async def _change(links: Sequence[Link]) -> None:
     """Many local changes in a short time; the last is waited for."""
     context = links[0].context
-    subject = context.subject
-    if not isinstance(subject, Renaming) or "lldp-changes" not in context.claims:
+    subject = power_of(context.subject, Renaming)
+    if subject is None or "lldp-changes" not in context.claims:
         return
     last = f"changed-{CHANGES}"
 
@@ -213,8 +215,8 @@ async def _change(links: Sequence[Link]) -> None:
 
 async def _leave(context: Context, links: Sequence[Link]) -> None:
     """End the agent."""
-    subject = context.subject
-    if not isinstance(subject, Leaving):
+    subject = power_of(context.subject, Leaving)
+    if subject is None:
         return
     async with window(context, "leaving", links):
         context.event("leave")

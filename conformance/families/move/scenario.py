@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint, power_of
 from conformance.adapters.interface.powers import MoveKind, Moving, Outside
 from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.families.move.scenario_conflict import contest
@@ -97,8 +97,8 @@ class Attempt:
 
 def run(context: Context) -> None:
     """Attach, look on from everywhere, prime, stream, move all at once, watch, and ask who has the addresses."""
-    subject: object = context.subject
-    if not isinstance(subject, Moving):
+    subject = power_of(context.subject, Moving)
+    if subject is None:
         raise AdapterError("it cannot move an endpoint (see adapters/interface/powers.py, Moving)")
     if _apart(context):
         context.event("not-one-segment")
@@ -184,7 +184,7 @@ def _watch(context: Context, subject: Moving, monitor: Monitor, attempts: list[A
         if attempt.target_namespace is not None and not attempt.stays:
             context.tap(attempt.target_namespace, attempt.place)
             monitor.watch(attempt.target_namespace, attempt.place, PRESENCE)
-        elif isinstance(context.subject, Outside):
+        elif power_of(context.subject, Outside) is not None:
             context.watch(attempt.target, attempt.name, None)
 
 

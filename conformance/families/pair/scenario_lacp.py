@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.ports import Aggregating, LagConfig
 from conformance.adapters.interface.views import LagMember, ShowingMembers
 from conformance.lab.partners.wire import silence
@@ -59,11 +59,12 @@ def run(context: Context) -> None:
 
 
 def _bundle(context: Context, sides: Sequence[Sequence[Link]], number: int, subject: Any) -> None:
-    if not isinstance(subject, Aggregating):
+    aggregating = power_of(subject, Aggregating)
+    if aggregating is None:
         raise AdapterError("it aggregates no links (see adapters/interface/ports.py, Aggregating)")
     access, *rest = (link.port for link in sides[number][:PORTS])
     config = LagConfig(BUNDLE, tuple(port.name for port in rest))
-    subject.aggregate(context.lab.hosts[access.host], access.name, [config])
+    aggregating.aggregate(context.lab.hosts[access.host], access.name, [config])
 
 
 async def _play(
@@ -104,9 +105,8 @@ async def _views(stations: Sequence[Link], moment: str) -> None:
 
 
 def _members(link: Link, subject: Any) -> Sequence[LagMember] | None:
-    if not isinstance(subject, ShowingMembers):
-        return None
-    return subject.members(link.context.lab.hosts[link.port.host], BUNDLE)
+    showing = power_of(subject, ShowingMembers)
+    return None if showing is None else showing.members(link.context.lab.hosts[link.port.host], BUNDLE)
 
 
 class _Watch:

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from conformance import limits
+from conformance.adapters.interface import power_of
 from conformance.adapters.interface.lldp import Beginning, Neighbouring
 from conformance.lab.partners.wire import silence
 from conformance.pairs.pairing import Side, add_host, sides_of
 from conformance.protocols.lldp import frames as lldp
 from conformance.provoking.context import Context
 from conformance.provoking.neighbours import ask
-from conformance.provoking.patching import PatchedLink, both, cabled, patch
+from conformance.provoking.patching import PatchedLink, both, cabled, patch, subjects_of
 from conformance.provoking.ports import Link
 from conformance.testbed import Testbed
 
@@ -47,8 +48,9 @@ def run(context: Context) -> None:
 
 
 def _begin(_: int, subject: Any) -> None:
-    if isinstance(subject, Beginning):
-        subject.discover()
+    beginning = power_of(subject, Beginning)
+    if beginning is not None:
+        beginning.discover()
 
 
 class _NeighbourWatcher:
@@ -92,9 +94,8 @@ class _NeighbourWatcher:
 
     async def _view(self, moment: str) -> None:
         """Ask the agent for its neighbours on this port, and write down what it shows."""
-        subjects: Any = self._link.context.subject
-        subject = subjects.sides[self._number]
-        if not isinstance(subject, Neighbouring) or "lldp-receive" not in self._side.profile.features:
+        subject = power_of(subjects_of(self._link.context)[self._number], Neighbouring)
+        if subject is None or "lldp-receive" not in self._side.profile.features:
             return
         asked = time.time_ns()
         known = await ask(self._link, subject, moment)

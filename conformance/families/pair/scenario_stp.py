@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.ports import BridgeConfig, Bridging
 from conformance.adapters.interface.views import FdbEntry, ShowingStations
 from conformance.lab.partners.wire import silence, within
@@ -98,7 +98,8 @@ def run(context: Context) -> None:
 
 
 def _bridge(rooms: Sequence[Room], whose: Sequence[Side], side: int, subject: Any) -> None:
-    if not isinstance(subject, Bridging):
+    bridging = power_of(subject, Bridging)
+    if bridging is None:
         raise AdapterError("it has no bridges (see adapters/interface/ports.py, Bridging)")
     configs = [
         BridgeConfig(
@@ -110,7 +111,7 @@ def _bridge(rooms: Sequence[Room], whose: Sequence[Side], side: int, subject: An
         for room in rooms
     ]  # fmt: skip
     host = rooms[0].context.lab.hosts[rooms[0].stations[side].port.host]
-    subject.bridge(host, configs)
+    bridging.bridge(host, configs)
 
 
 async def _play(room: Room, ready: asyncio.Event) -> None:
@@ -162,9 +163,8 @@ async def _lose(room: Room, patched_links: Sequence[PatchedLink], traffic: Traff
 
 
 def _stations(room: Room, link: Link, subject: Any) -> Sequence[FdbEntry] | None:
-    if not isinstance(subject, ShowingStations):
-        return None
-    return subject.stations(room.context.lab.hosts[link.port.host], f"br-{room.name}")
+    showing = power_of(subject, ShowingStations)
+    return None if showing is None else showing.stations(room.context.lab.hosts[link.port.host], f"br-{room.name}")
 
 
 async def _flows(room: Room) -> None:

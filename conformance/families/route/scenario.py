@@ -12,7 +12,7 @@ from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint
+from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, power_of
 from conformance.adapters.interface.views import ShowingBindings
 from conformance.lab.flow import Probe
 from conformance.provoking.context import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Context
@@ -49,8 +49,8 @@ def run(context: Context) -> None:
 
 def _tables(context: Context) -> None:
     """Ask what routes for the endpoints which of them it has resolved, where it shows that."""
-    subject: object = context.subject
-    if "own-view" in context.claims and isinstance(subject, ShowingBindings):
+    subject = power_of(context.subject, ShowingBindings)
+    if "own-view" in context.claims and subject is not None:
         for host in context.hosts:
             show(context, host.name, "bindings", partial(subject.bindings, host))
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.ports import BridgeConfig, Bridging, SpanningTree
 from conformance.lab.lab import documentation_mac
 from conformance.lab.partners.driver import Driver
@@ -255,8 +255,8 @@ def shape(testbed: Testbed) -> Testbed:
 
 def run(context: Context) -> None:
     """All bridges at the same time."""
-    subject: Any = context.subject
-    if not isinstance(subject, Bridging):
+    subject = power_of(context.subject, Bridging)
+    if subject is None:
         raise AdapterError("it has no bridges (see adapters/interface/ports.py, Bridging)")
     version = RSTP if "rstp" in context.claims else STP
     times = SHORTEST if context.variant == "fast" else DEFAULT
