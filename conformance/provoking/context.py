@@ -153,7 +153,8 @@ class Context:
         one of two first requests that enable forwarding at the same time (conf.all.forwarding ends at 1, every
         interface at 0).
         The first refusal stays in the record (event ``attach-failed``): allocating at the same time is a requirement
-        of its own. A second one is raised.
+        of its own. Where the second try is refused too, the first refusal is raised, which says what went wrong; the
+        second one stands behind it where it says something else.
 
         Then Duplicate Address Detection is waited for, once for all: until it is over on the endpoints and on their
         hosts' ends, nothing can be reached, and whether attach should have waited is a requirement of its own.
@@ -179,10 +180,18 @@ class Context:
         for (host, request), future in zip(requests, pending, strict=True):
             try:
                 made.append(future.result())
-            except AdapterError as problem:
-                self.event("attach-failed", request.name, problem=str(problem))
-                made.append(self.attach(host, request))
+            except AdapterError as first:
+                self.event("attach-failed", request.name, problem=str(first))
+                made.append(self._attach_again(host, request, first))
         return made
+
+    def _attach_again(self, host: Host, request: Attachment, first: AdapterError) -> Endpoint:
+        try:
+            return self.attach(host, request)
+        except AdapterError as second:
+            if str(second) == str(first):
+                raise first from None
+            raise AdapterError(f"{first} (asked again: {second})") from second
 
     def _state(self, endpoint: Endpoint, attached: int) -> EndpointState:
         reported = endpoint.reported
