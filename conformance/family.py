@@ -92,10 +92,34 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a family wants to know of every host whenever a scenario takes a snapshot of it, beyond what snapshots hold.
+
+    `sysctls` are names such as ``net.ipv4.tcp_syncookies``, `files` paths below /proc and /sys, `commands` programs
+    with their arguments, which are run on the host and end within `limits.FACT`, `views` names of tables that an
+    implementation shows (`ShowingRows`). A check reads them with `Case.facts`. Raises ValueError for a wrong path, or a
+    command without a program.
+    """
+
+    sysctls: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    commands: tuple[tuple[str, ...], ...] = ()
+    views: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for path in self.files:
+            if not path.startswith(("/proc/", "/sys/")) or ".." in path.split("/"):
+                raise ValueError(f"facts: files: {path}: only files below /proc and /sys are recorded")
+        for command in self.commands:
+            if isinstance(command, str) or not command or not command[0]:
+                raise ValueError(f"facts: commands: {command!r}: write a program and its arguments, one text each")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One requirement family. `package` is its own (``__name__``), `title` what it is about in a few words; `rank`
     orders families in reports. `captured` names the senders in a capture from the field of which its checks speak (see
-    `conformance.judging.capture`)."""
+    `conformance.judging.capture`). `facts` are recorded for it in every recording."""
 
     name: str
     title: str
@@ -105,6 +129,7 @@ class Family:
     features: tuple[Feature, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
     captured: tuple[str, ...] = ()
+    facts: Facts | None = None
 
     @property
     def folder(self) -> Path:

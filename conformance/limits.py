@@ -174,6 +174,8 @@ GUEST: Final = 90.0
 GUEST_START: Final = 300.0
 """Until a virtual machine that boots greets: with two dozen network cards that is twenty seconds of emulation."""
 MIGRATION: Final = 90.0
+FACT: Final = 10.0
+"""A command whose output a family wants recorded has ended by then: it shows state, and waits for nothing."""
 CANARY: Final = 5.0
 LINK_UP: Final = 10.0
 TAP_FLUSH: Final = 10.0

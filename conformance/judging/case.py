@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from conformance.profile import CONTROL, Profile
+from conformance.recording.facts import FACTS, HostFacts
 from conformance.recording.model import AddressState, Canary, EndpointState, Flow, Snapshot, TapState, Window
 from conformance.recording.store import FlowGroup, Recording
 from conformance.verdict import Evidence, Judgement, Verdict
@@ -99,6 +100,14 @@ class Case:
             for snapshot in self.recording.record.snapshots
             if where in (None, snapshot.where) and moment in (None, snapshot.moment)
         ]
+
+    def facts(self, family: str, host: str, moment: str) -> HostFacts:
+        """What `family` asked to know of a host (`conformance.family.Facts`), as it was at a moment. Requires that it
+        was recorded."""
+        recorded = [one.further.get(FACTS, {}) for one in self.snapshots(host, moment)]
+        found = [facts[family] for facts in recorded if family in facts]
+        self.require(found, f"no facts of the family {family} were recorded on {host} at the moment {moment}")
+        return HostFacts.model_validate(found[0])
 
     def addresses(self, endpoint: EndpointState, scope: str = "global") -> list[AddressState]:
         """The endpoint's addresses of the case's family (both without one) and of `scope` in the kernel."""

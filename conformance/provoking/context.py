@@ -33,6 +33,7 @@ from conformance.lab.taps.ring import Instruction
 from conformance.lab.taps.tap import Recorder, Role, Watch
 from conformance.policy.document import Policy
 from conformance.profile import Profile
+from conformance.provoking.facts import asked_for
 from conformance.recording.model import (
     Canary,
     Change,
@@ -285,10 +286,11 @@ class Context:
 
     def snapshot_hosts(self, moment: str, *, tracked: bool = True) -> None:
         """Write down the state of every host alone: that of many endpoints, and the connections of a mesh (`tracked`),
-        would take longer than the scenario."""
+        would take longer than the scenario. With it go the facts that families ask for."""
         explaining = power_of(self.subject, Explaining)
         for host in self.hosts:
-            further = None if explaining is None else explaining.explain(host)
+            said = {} if explaining is None else explaining.explain(host)
+            further = {**said, **asked_for(host, self.subject)}
             self.snapshots.append(snapshot.take(host.namespace, host.name, moment, tracked=tracked, further=further))
 
     def snapshot(self, moment: str) -> None:

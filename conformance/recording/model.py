@@ -141,7 +141,8 @@ class Snapshot(Strict):
     """State of one namespace at a moment, all structured; `where` is a host or an endpoint.
 
     `routes`, `neighbours`, `forwarding` (the FDB), `rules` (nftables, with counters) and `conntrack` are lists of flat
-    tables; `sysctls` maps names to values; `further` is what an adapter explained.
+    tables; `sysctls` maps names to values; `further` is what an adapter explained, and the facts that families
+    asked for (`conformance.recording.facts`).
     """
 
     time_ns: int

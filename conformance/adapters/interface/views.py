@@ -6,7 +6,7 @@ AdapterError with what it said: that ends inconclusive, and is no verdict on the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,3 +75,10 @@ class ShowingCounters(Protocol):
 
     def counters(self, host: Host, bridge: str) -> Sequence[Counters]:
         """The counters of the ports of a bridge, others perhaps among them. Raises AdapterError."""
+
+
+class ShowingRows(Protocol):
+    """It shows further tables of its own, which a family asks for by name (`conformance.family.Facts`)."""
+
+    def rows(self, host: Host, name: str) -> Sequence[Mapping[str, str]]:
+        """The rows of the table `name`. Raises AdapterError, also where it has no such table."""
