@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from conformance.adapters import linux
 from conformance.adapters.interface import Adapter, Attachment, Endpoint, Identity, Subject, Unavailable, power_of
-from conformance.adapters.interface.powers import Explaining, Filtering, MoveKind, Moving, Restarting
+from conformance.adapters.interface.powers import (
+    Attempting,
+    Explaining,
+    Filtering,
+    MoveKind,
+    MoveStyle,
+    Moving,
+    Restarting,
+)
 from conformance.adapters.interface.registry import speaking_adapter
 from conformance.errors import UsageError
 from conformance.lab import nftables
@@ -19,6 +27,9 @@ from conformance.policy.document import Policy
 from conformance.profile import Profile, load
 from conformance.selftest.fault import PLANTED, SAID, Fault
 from conformance.selftest.faults import faults
+
+FORWARDED: Final = (Filtering, Restarting, Moving, Attempting)
+"""The powers of a sound network that its faulty twin has too."""
 
 
 def profile_of(fault: Fault) -> Profile:
@@ -84,10 +95,10 @@ class Faulty:
 
 class FaultySubject:
     """The reference network, misbehaving as the fault says. It explains itself; of the network's own powers it has
-    those to filter, to restart what filters, and to move."""
+    those that are `FORWARDED`."""
 
     def __init__(self, fault: Fault, sound: Subject, lab: Lab) -> None:
-        forwarded = [one for one in (Filtering, Restarting, Moving) if power_of(sound, one) is not None]
+        forwarded = [one for one in FORWARDED if power_of(sound, one) is not None]
         self.powers: tuple[type, ...] = (Explaining, *forwarded)
         self._fault = fault
         self._sound: Any = sound
@@ -138,8 +149,8 @@ class FaultySubject:
         return tuple(self._sound.moves)
 
     @property
-    def styles(self) -> tuple[str, ...]:
-        """As the network says, of its attempts."""
+    def styles(self) -> tuple[MoveStyle, ...]:
+        """As the network does."""
         return tuple(self._sound.styles)
 
     def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:

@@ -50,6 +50,17 @@ class Moving(Protocol):
         """
 
 
+MoveStyle = Literal["silent", "talking"]
+"""Whether an endpoint sends nothing after its move, or answers its peers."""
+
+
+class Attempting(Protocol):
+    """Optional power of a subject that moves: to say how often each kind of move is tried, and how endpoints behave."""
+
+    styles: tuple[MoveStyle, ...]
+    """One attempt each."""
+
+
 class Filtering(Protocol):
     """Optional power of a subject: to enforce a policy, in the implementation's own language."""
 

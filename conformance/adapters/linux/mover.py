@@ -31,8 +31,6 @@ class Moves(BridgeNetwork):
     moves: tuple[MoveKind, ...] = ("migrate", "restart", "failover")
     detects_again = True
     """Whether a new interface detects duplicates of the addresses that it is given."""
-    styles: tuple[str, ...] = ("silent", "silent", "silent", "talking")
-    """The attempts of each kind (see scenarios/move.py)."""
     moving: ClassVar[tuple[str, ...]] = (
         "per move: the new place is cabled and forwards; the old interface is removed; the new one gets the addresses",
         "where notify is set: net.ipv4.conf.eth0.arp_notify = 1, net.ipv6.conf.eth0.ndisc_notify = 1",

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from conformance.adapters.interface import Endpoint, Interface
-from conformance.adapters.interface.powers import MoveKind
+from conformance.adapters.interface.powers import Attempting, MoveKind, MoveStyle, Moving
 from conformance.adapters.linux.mover import Mover
 from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.lab.kernel.namespace import Namespace
@@ -29,9 +29,10 @@ ONLY: Final = frozenset({"move"})
 class Announcer(Mover):
     """`said` is what it sent, in words, with the time and the place."""
 
+    powers: tuple[type, ...] = (Moving, Attempting)
     moves: tuple[MoveKind, ...] = ("failover",)
     detects_again = False
-    styles = ("silent", "silent")
+    styles: tuple[MoveStyle, ...] = ("silent", "silent")
     """Two attempts are enough where what is judged is the suite."""
 
     def __init__(self, lab: Lab) -> None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, power_of
-from conformance.adapters.interface.powers import MoveKind, Moving, Outside
+from conformance.adapters.interface.powers import Attempting, MoveKind, MoveStyle, Moving, Outside
 from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.families.move.scenario_conflict import contest
 from conformance.families.move.scenario_connections import hold_flows, resume_flows
@@ -34,12 +34,11 @@ from conformance.provoking.silence import keep_silent
 from conformance.recording.model import Event, InterfaceState, MoveState, Path
 from conformance.testbed import Segment, Station, Testbed
 
-Style = Literal["silent", "talking"]
-STYLES: Final[tuple[Style, ...]] = ("silent", "silent", "silent", "talking")
-"""The attempts of each kind of move; a subject of the suite's own may have other `styles`."""
-STYLES_APART: Final[tuple[Style, ...]] = ("silent", "talking")
+STYLES: Final[tuple[MoveStyle, ...]] = ("silent", "silent", "silent", "talking")
+"""The attempts of each kind of move; a subject may have others (`Attempting`)."""
+STYLES_APART: Final[tuple[MoveStyle, ...]] = ("silent", "talking")
 """The attempts of each kind of move to a host in another subnet."""
-STYLES_CRASH: Final[tuple[Style, ...]] = ("silent",)
+STYLES_CRASH: Final[tuple[MoveStyle, ...]] = ("silent",)
 """The attempts of a crash: what takes over waits for a timer of its protocol first."""
 SWITCH: Final = 0.0005
 """Seconds after which one thread lets another one run: streams must not hold up what moves."""
@@ -66,7 +65,7 @@ class Attempt:
 
     name: str
     kind: MoveKind
-    style: Style
+    style: MoveStyle
     source: Host
     target: Host
     endpoint: Endpoint
@@ -139,7 +138,9 @@ def _apart(context: Context) -> bool:
 def _attach(context: Context, subject: Moving) -> list[Attempt]:
     """A peer on each host, and on the first one whatever is going to move."""
     source, target = context.hosts[0], context.hosts[-1]
-    styles: Sequence[Style] = STYLES_APART if _apart(context) else getattr(subject, "styles", STYLES)
+    attempting = power_of(subject, Attempting)
+    own = STYLES if attempting is None else attempting.styles
+    styles = STYLES_APART if _apart(context) else own
     kinds = [kind for kind in subject.moves if kind != "restart" or not _apart(context)]
     tried = {kind: STYLES_CRASH if kind == "crash" else styles for kind in kinds}
     wanted = [(f"{kind}{n}", kind, style) for kind in kinds for n, style in enumerate(tried[kind], 1)]
