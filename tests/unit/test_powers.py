@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -48,6 +48,13 @@ def test_a_power_without_its_method_is_one_clear_line() -> None:
     with pytest.raises(AdapterError) as raised:
         power_of(Careless(), Moving)
     assert str(raised.value) == "Careless declares the power Moving and has no target_namespace"
+
+
+def test_a_power_consists_of_what_it_extends_too() -> None:
+    class Resting(Moving, Protocol):
+        rests: bool
+
+    assert members(Resting) == ("rests", "target_namespace", "move", "moves")
 
 
 def test_a_fault_passes_on_what_its_network_declares() -> None:

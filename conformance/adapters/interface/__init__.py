@@ -175,5 +175,6 @@ def power_of(subject: object, power: type[Power]) -> Power | None:
 
 
 def members(power: type) -> tuple[str, ...]:
-    """The methods and attributes that a power consists of."""
-    return tuple(name for name in (*vars(power), *power.__annotations__) if not name.startswith("_"))
+    """The methods and attributes that a power consists of, those of powers that it extends among them."""
+    names = (name for one in power.__mro__ for name in (*vars(one), *vars(one).get("__annotations__", ())))
+    return tuple(dict.fromkeys(name for name in names if not name.startswith("_")))
