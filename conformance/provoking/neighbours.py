@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.adapters.discovery import LldpNeighbour, Neighbouring
 from conformance.adapters.interface import AdapterError
+from conformance.adapters.interface.lldp import LldpNeighbour, Neighbouring
 from conformance.provoking.ports import Link, aside
 
 

@@ -35,7 +35,7 @@ WORDS: Final = ("errors", "limits", "verdict", "places", "validation", "extensio
 families declare."""
 DATA: Final = ("requirement", "classes", "profile", "testbed", "policy", "pairs")
 RECORD: Final = ("recording", "protocols")
-INTERFACE: Final = ("adapters.interface", "adapters.registry", "adapters.discovery", "adapters.views")
+INTERFACE: Final = ("adapters.interface",)
 
 RULES: Final = (
     Rule(

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, power_of
+from conformance.adapters.interface import power_of
 from conformance.adapters.interface.lldp import (
     Administering,
     AgentTimers,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from conformance.adapters.interface import BridgeConfig
+from conformance.adapters.interface.ports import BridgeConfig
 from conformance.families.bridge.faults import bridge_fault
 from conformance.families.bridge.faults_interposer import Flaw
 from conformance.protocols.lacp import frames as lacp
