@@ -14,8 +14,8 @@ from typing import Any, Literal
 from conformance import limits
 from conformance.errors import UsageError
 from conformance.family import scenarios
-from conformance.judging.links import lateness
 from conformance.judging.plan import RecordingKey
+from conformance.judging.timing import lateness
 from conformance.lab.sandbox.jobs import JobError, Jobs
 from conformance.profile import Profile
 from conformance.recording.model import Record

@@ -15,9 +15,9 @@ from conformance import testbed as testbeds
 from conformance.adapters.interface.registry import adapter_for
 from conformance.family import scenarios
 from conformance.judging.checks import checks
-from conformance.judging.links import TOLD, lateness
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
+from conformance.judging.timing import TOLD, lateness
 from conformance.pairs.pairing import JOINT, pair_of
 from conformance.profile import Profile
 from conformance.recording.model import Record

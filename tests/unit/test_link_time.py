@@ -15,7 +15,7 @@ from conformance import limits
 from conformance.families.pair import checks_lacp as pair_lacp
 from conformance.judging import cables
 from conformance.judging.case import Case, Undecided, judge
-from conformance.judging.links import tardiness, unhurried
+from conformance.judging.timing import tardiness, unhurried
 from conformance.lab.plain import GROUPS, PLAIN
 from conformance.protocols import numbered
 from conformance.protocols.lacp.frames import State

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from conformance.judging.case import Case
-from conformance.judging.links import SECOND, arrivals, slack
 from conformance.judging.register import check
+from conformance.judging.timing import SECOND, arrivals, slack
 from conformance.protocols import numbered
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp

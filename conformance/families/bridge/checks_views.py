@@ -7,8 +7,8 @@ from typing import Any
 
 from conformance import limits
 from conformance.judging.case import Case
-from conformance.judging.links import SECOND, slack
 from conformance.judging.register import check
+from conformance.judging.timing import SECOND, slack
 from conformance.judging.views import views
 from conformance.protocols.reserved import RESERVED
 from conformance.recording.model import Event, PortState

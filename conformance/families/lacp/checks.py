@@ -5,7 +5,8 @@ from __future__ import annotations
 from conformance import limits
 from conformance.judging.captured import sent_frames
 from conformance.judging.case import Case
-from conformance.judging.links import (
+from conformance.judging.register import check
+from conformance.judging.timing import (
     SECOND,
     Pdu,
     arrivals,
@@ -18,7 +19,6 @@ from conformance.judging.links import (
     ports_of,
     slack,
 )
-from conformance.judging.register import check
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import State
 from conformance.recording.model import PortState, Window

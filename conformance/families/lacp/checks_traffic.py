@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from conformance import limits
 from conformance.judging.case import Case
-from conformance.judging.links import SECOND, arrivals, came_up, event, pdus, ports_of, slack, tardiness
 from conformance.judging.register import check
+from conformance.judging.timing import SECOND, arrivals, came_up, event, pdus, ports_of, slack, tardiness
 from conformance.protocols.lacp.frames import State
 from conformance.recording.model import PortState, Window
 

@@ -8,8 +8,8 @@ from ipaddress import IPv6Address
 from conformance import limits
 from conformance.families.move.evidence import SECOND, Address, Announcement, Move, milliseconds, moves
 from conformance.judging.case import Case
-from conformance.judging.links import slack
 from conformance.judging.register import check
+from conformance.judging.timing import slack
 from conformance.protocols import arp, ndp, vrrp
 from conformance.recording.model import TapState
 

@@ -169,7 +169,7 @@ def _write_down(context: Context, attempts: list[Attempt], streams: Streams) -> 
 
 
 def _late(streams: Streams) -> list[Event]:
-    """When our own timer was late: what waits for a timer on the same machine is as late (see judging/links.slack)."""
+    """When our own timer was late: what waits for a timer on the same machine is as late (see judging/timing.slack)."""
     return [
         Event(time_ns=after, kind="late", detail={"seconds": round((after - before) / 1e9, 3)})
         for before, after in pairwise(streams.stamps)

@@ -21,8 +21,8 @@ from conformance.families.pair.evidence_ports import (
     stations,
 )
 from conformance.judging.case import Case
-from conformance.judging.links import SECOND, Pdu, arrivals, pdus, slack, tardiness, unhurried
 from conformance.judging.register import check
+from conformance.judging.timing import SECOND, Pdu, arrivals, pdus, slack, tardiness, unhurried
 from conformance.protocols.lacp.frames import GRANTED, Participant, State
 
 TOO_SHORT = "the machine was too busy: what happened lasted for too short a time"

@@ -20,8 +20,8 @@ from conformance.families.pair.evidence_ports import (
     lldpdus,
 )
 from conformance.judging.case import Case
-from conformance.judging.links import slack
 from conformance.judging.register import check
+from conformance.judging.timing import slack
 from conformance.protocols.lldp import frames as lldp
 from conformance.recording.model import Event, PortState
 

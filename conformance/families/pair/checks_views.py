@@ -5,8 +5,8 @@ from __future__ import annotations
 from conformance import limits
 from conformance.families.pair.evidence_ports import SIDES, Room, cables, ends, numbered_frames, rooms, side, views
 from conformance.judging.case import Case
-from conformance.judging.links import BUSY, SECOND, arrivals, pdus, slack
 from conformance.judging.register import check
+from conformance.judging.timing import BUSY, SECOND, arrivals, pdus, slack
 from conformance.protocols.lacp.frames import State
 from conformance.recording.model import PortState
 
