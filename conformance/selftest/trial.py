@@ -17,7 +17,7 @@ from conformance.family import scenarios
 from conformance.judging.checks import checks
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
-from conformance.judging.timing import TOLD, lateness
+from conformance.judging.timing import MENTIONED, lateness
 from conformance.pairs.pairing import JOINT, pair_of
 from conformance.profile import Profile
 from conformance.recording.model import Record
@@ -76,7 +76,7 @@ class Trial:
     @property
     def disturbed(self) -> bool:
         """Not what it should be, on a machine that was too busy to keep time: that proves nothing either way."""
-        return self.verdict not in ("killed", "sound") and (self.late > TOLD or self.busy)
+        return self.verdict not in ("killed", "sound") and (self.late > MENTIONED or self.busy)
 
     @property
     def missed(self) -> list[str]:

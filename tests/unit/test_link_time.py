@@ -12,10 +12,11 @@ import pytest
 from meeting import UP, Seen, at, event, every_second, lacpdus, recorded
 
 from conformance import limits
+from conformance.families.lacp.evidence import tardiness
 from conformance.families.pair import checks_lacp as pair_lacp
 from conformance.judging import cables
 from conformance.judging.case import Case, Undecided, judge
-from conformance.judging.timing import tardiness, unhurried
+from conformance.judging.timing import unhurried
 from conformance.lab.plain import GROUPS, PLAIN
 from conformance.protocols import numbered
 from conformance.protocols.lacp.frames import State

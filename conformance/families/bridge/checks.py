@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from conformance.judging.case import Case
+from conformance.judging.groups import arrivals
 from conformance.judging.register import check
-from conformance.judging.timing import SECOND, arrivals, slack
+from conformance.judging.timing import SECOND, slack
 from conformance.protocols import numbered
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from conformance import limits
+from conformance.families.lacp.evidence import Pdu, came_up, pdus
 from conformance.judging.captured import sent_frames
 from conformance.judging.case import Case
+from conformance.judging.groups import arrivals, event, ports_of
 from conformance.judging.register import check
-from conformance.judging.timing import (
-    SECOND,
-    Pdu,
-    arrivals,
-    busiest,
-    came_up,
-    event,
-    intervals,
-    median,
-    pdus,
-    ports_of,
-    slack,
-)
+from conformance.judging.timing import SECOND, busiest, intervals, median, slack
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import State
 from conformance.recording.model import PortState, Window

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from conformance import limits
+from conformance.families.lacp.evidence import came_up, pdus, tardiness
 from conformance.judging.case import Case
+from conformance.judging.groups import arrivals, event, ports_of
 from conformance.judging.register import check
-from conformance.judging.timing import SECOND, arrivals, came_up, event, pdus, ports_of, slack, tardiness
+from conformance.judging.timing import SECOND, slack
 from conformance.protocols.lacp.frames import State
 from conformance.recording.model import PortState, Window
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from conformance import limits
+from conformance.families.lacp.evidence import Pdu, pdus, tardiness
 from conformance.families.pair.evidence_ports import (
     DIRECTIONS,
     IN_FLIGHT,
@@ -21,8 +22,9 @@ from conformance.families.pair.evidence_ports import (
     stations,
 )
 from conformance.judging.case import Case
+from conformance.judging.groups import arrivals
 from conformance.judging.register import check
-from conformance.judging.timing import SECOND, Pdu, arrivals, pdus, slack, tardiness, unhurried
+from conformance.judging.timing import SECOND, slack, unhurried
 from conformance.protocols.lacp.frames import GRANTED, Participant, State
 
 TOO_SHORT = "the machine was too busy: what happened lasted for too short a time"

@@ -23,8 +23,9 @@ from conformance.families.pair.evidence_ports import (
     side,
 )
 from conformance.judging.case import Case
+from conformance.judging.groups import arrivals
 from conformance.judging.register import check
-from conformance.judging.timing import BUSY, SECOND, arrivals, slack
+from conformance.judging.timing import BUSY, SECOND, slack
 from conformance.protocols.stp import frames as stp
 from conformance.recording.model import Event, Window
 

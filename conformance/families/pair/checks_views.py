@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from conformance import limits
+from conformance.families.lacp.evidence import pdus
 from conformance.families.pair.evidence_ports import SIDES, Room, cables, ends, numbered_frames, rooms, side, views
 from conformance.judging.case import Case
+from conformance.judging.groups import arrivals
 from conformance.judging.register import check
-from conformance.judging.timing import BUSY, SECOND, arrivals, pdus, slack
+from conformance.judging.timing import BUSY, SECOND, slack
 from conformance.protocols.lacp.frames import State
 from conformance.recording.model import PortState
 

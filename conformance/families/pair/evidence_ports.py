@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from conformance.families.lldp.evidence import Sent
 from conformance.judging.case import Case
-from conformance.judging.timing import SECOND, Arrival, arrivals
+from conformance.judging.groups import Arrival, arrivals
+from conformance.judging.timing import SECOND
 from conformance.judging.views import views as shown
 from conformance.pairs.pairing import Side, sides_of
 from conformance.protocols.lldp import frames as lldp

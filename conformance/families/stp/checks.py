@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from conformance import limits
 from conformance.judging.captured import sent_frames
 from conformance.judging.case import Case
+from conformance.judging.groups import arrivals, event, ports_of
 from conformance.judging.register import check
-from conformance.judging.timing import SECOND, arrivals, busiest, event, intervals, median, ports_of, slack, unhurried
+from conformance.judging.timing import SECOND, busiest, intervals, median, slack, unhurried
 from conformance.protocols import numbered
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import RSTP, STP, TOPOLOGY_CHANGE_NOTIFICATION, Bpdu, bridge_text

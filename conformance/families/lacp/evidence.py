@@ -1,0 +1,57 @@
+"""LACPDUs on the partners' taps: what was sent when, when a group came up, and how late a busy machine made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from conformance.judging.case import Case
+from conformance.judging.groups import event
+from conformance.judging.timing import BUSY, SECOND, intervals
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lacp.frames import Lacpdu
+from conformance.recording.model import Event, PortState
+
+
+@dataclass(frozen=True, slots=True)
+class Pdu:
+    """A LACPDU on a partner's tap: its frame's number, its time in ns, and what it says."""
+
+    number: int
+    time_ns: int
+    pdu: Lacpdu
+    frame: bytes
+
+
+def came_up(case: Case, group: str) -> Event:
+    """The event at which all ports of the group distributed, as the partner saw it. Requires that they did."""
+    found = event(case, "up", group)
+    case.require(found.detail.get("came"), f"{group}: the partner's ports never came to distribute")
+    return found
+
+
+def pdus(case: Case, port: PortState, *, between: tuple[int, int] | None = None, ours: bool = False) -> list[Pdu]:
+    """LACPDUs on a port's cable, in the order of time: of the implementation, or `ours`."""
+    index = case.recording.frames
+    wanted = {"tap": port.partner, "ethertype": lacp.ETHERTYPE, "outbound": ours}
+    rows = index.select(**wanted, **({} if between is None else {"between": between}))
+    found = []
+    for row, frame in index.frames(rows):
+        pdu = lacp.lacpdu(frame)
+        if pdu is not None:
+            found.append(Pdu(row + 1, int(index.time_ns[row]), pdu, frame))
+    return found
+
+
+def tardiness(case: Case, ports: Iterable[PortState], between: tuple[int, int], period: float) -> float:
+    """Greatest lateness of LACPDUs of these ports in that time, in s, where they are due every `period` s and the
+    machine had more to do than it has processors for; at most `BUSY`, and 0 on a machine at rest.
+
+    An implementation with much work for one timer is later than our own timers, which have little.
+    """
+    record = case.recording.record
+    if max(record.load[:2]) <= record.processors:
+        return 0.0
+    start, end = between[0] - int(period * SECOND), between[1] + SECOND
+    gaps = (gap for port in ports for gap in intervals(one.time_ns for one in pdus(case, port, between=(start, end))))
+    return min(BUSY, max((gap - period for gap in gaps), default=0.0))
