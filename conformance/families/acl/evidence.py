@@ -204,3 +204,35 @@ def _first_frames(case: Case, matrix: Matrix, protocol: Protocol) -> NDArray[np.
             port = 0 if protocol == "icmp" else ports[int(index.destination_port[row])]
             first[port, source, target] = row
     return first
+
+
+def kept_back(case: Case, found: Result, denied: Bits, expected: str) -> None:
+    """Nothing of the cells `denied` got through; what did is shown with its frame, and all of it as a grid."""
+    case.window("policy")
+    case.require(denied.any(), "the policy denies no such cell")
+    leaks = denied & found.passed
+    for _ in range(int((denied & ~leaks).sum())):
+        case.expect(True, expected=expected, seen="kept back")
+    for cell in np.argwhere(leaks).tolist():
+        row = int(found.first[tuple(cell)])
+        case.expect(
+            False,
+            expected=expected,
+            seen=f"{found.name(cell)} got through ({found.rule(cell)}) and ended in {found.end(cell)}",
+            frames=[row + 1] if row >= 0 else [],
+        )
+    case.show(found.grid(leaks))
+    _faces(case, found, denied & ~leaks)
+
+
+def _faces(case: Case, found: Result, denied: Bits) -> None:
+    """How denials end, each face apart, as figures."""
+    for name, word in (
+        ("refused", "rejected"),
+        ("unreachable", "reported unreachable"),
+        ("answered", "answered by another"),
+    ):
+        count = int((denied & found.table(name)).sum())
+        if count:
+            case.figures[f"denied and {word}"] = count
+    case.figures["denied"] = int(denied.sum())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.families.acl.checks import kept_back
-from conformance.families.acl.evidence import Bits, Result, result
+from conformance.families.acl.evidence import Bits, Result, kept_back, result
 from conformance.judging.case import Case
 from conformance.judging.flows import taps_of
 from conformance.judging.register import FAMILIES, PROTOCOLS, check
