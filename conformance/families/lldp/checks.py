@@ -5,10 +5,9 @@ from __future__ import annotations
 from conformance import limits
 from conformance.families.lldp import evidence as discovery
 from conformance.families.lldp import evidence_tlvs as tlvs
-from conformance.families.lldp.evidence import SECOND
 from conformance.judging.case import Case
 from conformance.judging.register import check
-from conformance.judging.timing import slack, unhurried
+from conformance.judging.timing import SECOND, slack, unhurried
 from conformance.protocols.lldp import frames as lldp
 
 JITTER = 0.5

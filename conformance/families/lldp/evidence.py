@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from conformance.judging.case import Case
+from conformance.judging.timing import SECOND
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp.frames import Lldpdu
 from conformance.recording.model import Event, PortState
 
-SECOND = 10**9
 QUICK = 2 * SECOND
 """Frames closer together than this belong to a fast start, where the interval is longer."""
 

@@ -9,7 +9,6 @@ import numpy as np
 from conformance import limits
 from conformance.families.move.checks_captured import no_rarp_captured
 from conformance.families.move.evidence import (
-    SECOND,
     Announcement,
     Move,
     announcements,
@@ -22,6 +21,7 @@ from conformance.families.move.evidence import (
 )
 from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
+from conformance.judging.timing import SECOND
 from conformance.protocols import arp, ndp
 
 MOST_ADVERTISEMENTS = 3

@@ -7,10 +7,10 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 
 from conformance import limits
-from conformance.families.move.evidence import SECOND, Address, Move, announcements, milliseconds, moves, with_family
+from conformance.families.move.evidence import Address, Move, announcements, milliseconds, moves, with_family
 from conformance.judging.case import Case
 from conformance.judging.register import check
-from conformance.judging.timing import slack
+from conformance.judging.timing import SECOND, slack
 from conformance.protocols import arp
 from conformance.recording.model import Event, TapState
 

@@ -6,7 +6,6 @@ from statistics import median
 
 from conformance import limits
 from conformance.families.move.evidence import (
-    SECOND,
     Address,
     Move,
     deadline,
@@ -18,6 +17,7 @@ from conformance.families.move.evidence import (
 )
 from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
+from conformance.judging.timing import SECOND
 from conformance.protocols import arp, ndp
 from conformance.recording.model import Change, Stream
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from conformance import limits
-from conformance.families.move.evidence import SECOND, Address, Announcement, Move, milliseconds, moves
+from conformance.families.move.evidence import Address, Announcement, Move, milliseconds, moves
 from conformance.judging.case import Case
 from conformance.judging.register import check
-from conformance.judging.timing import slack
+from conformance.judging.timing import SECOND, slack
 from conformance.protocols import arp, ndp, vrrp
 from conformance.recording.model import TapState
 

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from conformance import limits
 from conformance.judging.case import Case
+from conformance.judging.timing import SECOND
 from conformance.protocols import arp, ndp
 from conformance.recording.model import Change, MoveState, Stream, TapState
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from conformance.recording.index import FrameIndex
 
 Address = IPv4Address | IPv6Address
-SECOND = 10**9
 CANARY = b"CANARY"
 DAD_ANSWER = SECOND
 """RFC 4861 §7.2.4: an advertisement to all nodes within this time of a solicitation from :: is an answer to it."""

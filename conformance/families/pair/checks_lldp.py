@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from conformance import limits
-from conformance.families.lldp.evidence import SECOND, Sent
+from conformance.families.lldp.evidence import Sent
 from conformance.families.pair.evidence_ports import (
     DIRECTIONS,
     SIDES,
@@ -21,7 +21,7 @@ from conformance.families.pair.evidence_ports import (
 )
 from conformance.judging.case import Case
 from conformance.judging.register import check
-from conformance.judging.timing import slack
+from conformance.judging.timing import SECOND, slack
 from conformance.protocols.lldp import frames as lldp
 from conformance.recording.model import Event, PortState
 
