@@ -32,6 +32,7 @@ from conformance.lab.kernel.sysctls import pin
 from conformance.lab.lab import documentation_mac
 from conformance.lab.sandbox import sandbox
 from conformance.limits import ANSWER, COMMAND
+from conformance.protocols.mac import mac_bytes
 
 ENDPOINTS: Final = 100
 PORTS: Final = (53, 80, 8080)
@@ -86,7 +87,7 @@ def _neighbours(own: int, interface: int) -> None:
         _NEIGHBOUR.pack(
             _NEIGHBOUR.size, _RTM_NEWNEIGH, _REQUEST_CREATE, 0, 0, socket.AF_INET, interface, _PERMANENT, 0,
             8, _DESTINATION, socket.inet_aton(address(number)),
-            10, _LINK_ADDRESS, bytes.fromhex(documentation_mac(number).replace(":", "")),
+            10, _LINK_ADDRESS, mac_bytes(documentation_mac(number)),
         )
         for number in range(ENDPOINTS)
         if number != own

@@ -27,6 +27,7 @@ from conformance.judging.capture import (
 )
 from conformance.judging.checks import checks
 from conformance.profile import NAME, Profile
+from conformance.protocols.mac import mac_from
 from conformance.recording.capture import NotACapture
 from conformance.report import gate, store
 from conformance.report.assemble import from_outcomes
@@ -34,7 +35,6 @@ from conformance.report.model import Header, Implementation, Report
 from conformance.report.render import junit
 from conformance.requirement import catalogue_hash
 
-_MAC: Final = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}")
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PROFILE_ROLES: Final = {"mover": "address-mover"}
@@ -88,9 +88,10 @@ def mac_named(mac: str | None) -> str | None:
     """A MAC address as the suite writes it. Raises UsageError."""
     if mac is None:
         return None
-    if not _MAC.fullmatch(mac.lower()):
+    found = mac_from(mac)
+    if found is None:
         raise UsageError(f"--mac {mac}: not a MAC address; write it as 00:00:5e:00:53:01")
-    return mac.lower().replace("-", ":")
+    return found
 
 
 def seconds_named(text: str) -> float:

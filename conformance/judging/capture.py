@@ -20,6 +20,7 @@ from conformance.family import families
 from conformance.judging.case import Case, judge
 from conformance.judging.register import Check
 from conformance.profile import Profile
+from conformance.protocols.mac import mac_text
 from conformance.recording.capture import LINK_ETHERNET
 from conformance.recording.model import IdentityState, PortState, Record, TapState
 from conformance.recording.pcapng import Writer
@@ -59,7 +60,7 @@ class Found:
 
     def senders(self, role: Role) -> list[str]:
         """The MAC addresses that sent frames of the role's protocol, in the order in which they are first seen."""
-        return list(dict.fromkeys(frame.data[6:12].hex(":") for frame in self.frames if role_of(frame.data) == role))
+        return list(dict.fromkeys(mac_text(frame.data[6:12]) for frame in self.frames if role_of(frame.data) == role))
 
     def roles(self) -> list[Role]:
         """The roles of which there are frames."""
@@ -134,7 +135,7 @@ def read_capture(stream: BinaryIO) -> Found:
 
 def recording_of(found: Found, sender: str, profile: Profile, folder: Path) -> Recording:
     """A recording in which `sender` is the one port of the implementation. `write_frames` has been called."""
-    seen = {frame.tap for frame in found.frames if frame.data[6:12].hex(":") == sender} or {0}
+    seen = {frame.tap for frame in found.frames if mac_text(frame.data[6:12]) == sender} or {0}
     ports = tuple(
         PortState(name=sender, host="capture", mac=sender, partner=tap.name, partner_mac="")
         for tap in found.taps

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.judging.case import Case
+from conformance.protocols.mac import mac_text
 from conformance.protocols.ndp import ADVERTISEMENT, parse
 from conformance.recording.model import Flow, Socket
 from conformance.recording.observations import Observation
@@ -81,7 +82,7 @@ def claims_of(case: Case, address: str) -> dict[int, str]:
     kinds = {"ethertype": ARP} if wanted.version == 4 else {"icmp_type": ADVERTISEMENT}
     for row, frame in index.frames(index.select(between=span, **kinds)):
         if wanted.version == 4 and frame[20:22] == ARP_REPLY and frame[28:32] == wanted.packed:
-            found[row + 1] = frame[22:28].hex(":")
+            found[row + 1] = mac_text(frame[22:28])
         if wanted.version == 6 and (message := parse(frame)) is not None and message.target == wanted:
             found[row + 1] = message.ethernet_source
     return found

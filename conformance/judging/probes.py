@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.family import features, scenarios
+from conformance.protocols.mac import mac_number
 from conformance.recording.store import Recording
 
 
@@ -27,7 +28,7 @@ def sender(recording: Recording, ethertype: int, name: str) -> str | None:
     """Where a frame of that EtherType left the implementation, in words; None where none did. What the suite's own
     partners sent does not count, wherever it went."""
     frames, record = recording.frames, recording.record
-    ours = {int(port.partner_mac.replace(":", ""), 16) for port in record.ports}
+    ours = {mac_number(port.partner_mac) for port in record.ports}
     partners = {tap.number for tap in record.taps if tap.role == "partner"}
     own = {tap.number for tap in record.taps if tap.role in ("uplink", "port", "inside", "endpoint")}
     for row in frames.select(ethertype=ethertype).tolist():

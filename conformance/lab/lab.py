@@ -18,6 +18,7 @@ from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.kernel.sysctls import pin
+from conformance.protocols.mac import mac_bytes
 from conformance.testbed import HostStation, Station, Testbed
 
 UPLINK = "eth0"
@@ -41,7 +42,7 @@ def documentation_mac(number: int) -> str:
 
 def link_local(mac: str) -> IPv6Interface:
     """The link-local address that the kernel makes of a MAC address (RFC 4291 appendix A, modified EUI-64)."""
-    octets = bytes.fromhex(mac.replace(":", ""))
+    octets = mac_bytes(mac)
     identifier = bytes((octets[0] ^ 0x02, *octets[1:3], 0xFF, 0xFE, *octets[3:]))
     return IPv6Interface((b"\xfe\x80" + bytes(6) + identifier, 64))
 

@@ -16,15 +16,15 @@ from typing import Final
 
 from conformance import limits
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.rtnetlink import mac_bytes
 from conformance.lab.lab import PARTNERS, Lab
 from conformance.lab.taps.canary import LOCAL_EXPERIMENT, NONCE, PREFIX
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.mac import mac_bytes, mac_text
 from conformance.protocols.stp import frames as stp
 from conformance.recording.model import Event
 
-GROUPS: Final = (stp.GROUP, lacp.GROUP, lldp.NEAREST_BRIDGE.hex(":"), "ff:ff:ff:ff:ff:ff")
+GROUPS: Final = (stp.GROUP, lacp.GROUP, mac_text(lldp.NEAREST_BRIDGE), "ff:ff:ff:ff:ff:ff")
 """Where everything goes that is judged on ports: to bridges, to the slow protocols, to LLDP agents, to everybody."""
 PLAIN: Final = "plain-cable"
 _SHORTEST: Final = 60

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
+from conformance.protocols.mac import mac_bytes, mac_text
+
 REQUEST: Final = 1
 REPLY: Final = 2
 REVERSE: Final = (3, 4)
@@ -56,7 +58,7 @@ def parse(frame: bytes) -> Arp | None:
     if (hardware, protocol) != (1, 0x0800):
         return None
     return Arp(
-        frame[6:12].hex(":"), frame[:6].hex(":"), operation, sha.hex(":"), IPv4Address(spa), tha.hex(":"),
+        mac_text(frame[6:12]), mac_text(frame[:6]), operation, mac_text(sha), IPv4Address(spa), mac_text(tha),
         IPv4Address(tpa), kind,
     )  # fmt: skip
 
@@ -66,9 +68,9 @@ def build(
     destination: str = BROADCAST, source: str | None = None, ethertype: int = ARP_TYPE,
 ) -> bytes:  # fmt: skip
     """A whole Ethernet frame, padded to 60 bytes; `source` is the Ethernet source, the sender's MAC address if None."""
-    ethernet = _raw(destination) + _raw(source or sender_mac) + struct.pack("!H", ethertype)
+    ethernet = mac_bytes(destination) + mac_bytes(source or sender_mac) + struct.pack("!H", ethertype)
     body = _BODY.pack(
-        1, 0x0800, 6, 4, operation, _raw(sender_mac), sender.packed, _raw(target_mac), target.packed
+        1, 0x0800, 6, 4, operation, mac_bytes(sender_mac), sender.packed, mac_bytes(target_mac), target.packed
     )  # fmt: skip
     return (ethernet + body).ljust(60, b"\0")
 
@@ -76,7 +78,3 @@ def build(
 def request(sender_mac: str, sender: IPv4Address, target: IPv4Address) -> bytes:
     """An ordinary broadcast request: who has `target`."""
     return build(REQUEST, sender_mac, sender, target)
-
-
-def _raw(mac: str) -> bytes:
-    return bytes.fromhex(mac.replace(":", ""))

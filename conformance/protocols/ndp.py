@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
+from conformance.protocols.mac import mac_bytes, mac_text
+
 ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT, REDIRECT = 133, 134, 135, 136, 137
 NEEDED: Final = (ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT)
 """ICMPv6 types that a link cannot do without (RFC 4890 §4.4.1): router and neighbour discovery, without redirects."""
@@ -45,11 +47,6 @@ class Neighbor:
     def probes(self) -> bool:
         """Whether it is a solicitation of Duplicate Address Detection (RFC 4862 §5.4.2)."""
         return self.type == SOLICITATION and self.source == UNSPECIFIED
-
-
-def mac_text(raw: bytes) -> str:
-    """Six bytes as aa:bb:cc:dd:ee:ff."""
-    return raw.hex(":")
 
 
 def solicited_node(target: IPv6Address) -> IPv6Address:
@@ -108,7 +105,7 @@ def solicitation(
     With the unspecified source it carries no option, as in Duplicate Address Detection.
     """
     group = destination or solicited_node(target)
-    ethernet = bytes.fromhex((to_mac or multicast_mac(group)).replace(":", "")) + bytes.fromhex(mac.replace(":", ""))
+    ethernet = mac_bytes(to_mac or multicast_mac(group)) + mac_bytes(mac)
     option = b"" if source == UNSPECIFIED else bytes((SOURCE_OPTION, 1)) + ethernet[6:12]
     body = bytes((SOLICITATION, 0, 0, 0, 0, 0, 0, 0)) + target.packed + option
     pseudo = source.packed + group.packed + struct.pack("!II", len(body), 58)
@@ -127,8 +124,8 @@ def advertisement(
     `mac` is in the option, and the Ethernet source unless `ethernet_source` is given.
     """
     sender = source or target
-    outside = bytes.fromhex((multicast_mac(destination) + (ethernet_source or mac)).replace(":", ""))
-    link = bytes((TARGET_OPTION, 1)) + bytes.fromhex(mac.replace(":", "")) if option else b""
+    outside = mac_bytes(multicast_mac(destination), ethernet_source or mac)
+    link = bytes((TARGET_OPTION, 1)) + mac_bytes(mac) if option else b""
     flags = 0x80 * router | 0x40 * solicited | 0x20 * override
     body = bytes((ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0)) + target.packed + link
     pseudo = sender.packed + destination.packed + struct.pack("!II", len(body), 58)

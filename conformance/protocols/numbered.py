@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
+from conformance.protocols.mac import mac_bytes
 from conformance.protocols.ndp import checksum
 
 MAGIC: Final = b"PLUGNUMB"
@@ -52,7 +53,7 @@ def build(what: Numbered, destination: str = NOBODY, source: str | None = None) 
     udp = udp[:6] + struct.pack("!H", total)
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp + body), 0, 0x4000, 64, 17, 0) + sender + TARGET.packed
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-    ethernet = bytes.fromhex((destination + (source or source_mac(what.conversation))).replace(":", ""))
+    ethernet = mac_bytes(destination, source or source_mac(what.conversation))
     return (ethernet + b"\x08\x00" + head + udp + body).ljust(60, b"\0")
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.mac import mac_bytes, mac_text
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import Bpdu, bridge_id
 
@@ -20,11 +21,9 @@ def reserved_frame(address: str, source: str, nonce: bytes) -> bytes:
     if address == lacp.GROUP:
         nobody = lacp.Lacpdu(lacp.Participant(0xFFFF, source, 1, 0xFFFF, 1), lacp.Participant())
         return nobody.build(source)[:112] + nonce
-    if address == lldp.NEAREST_BRIDGE.hex(":"):
+    if address == mac_text(lldp.NEAREST_BRIDGE):
         tlvs = lldp.mandatory(*lldp.local_ids("plugfest", "marker"), 1)
-        return lldp.frame_of(
-            bytes.fromhex(source.replace(":", "")), [*tlvs, lldp.tlv(lldp.ORGANISATION, b"\0\0\x5e\xff" + nonce)]
-        )
+        return lldp.frame_of(mac_bytes(source), [*tlvs, lldp.tlv(lldp.ORGANISATION, b"\0\0\x5e\xff" + nonce)])
     ethertype = {"03": b"\x88\x8e"}.get(address[-2:], b"\x88\xb5")
-    head = bytes.fromhex((address + source).replace(":", "")) + ethertype
+    head = mac_bytes(address, source) + ethertype
     return (head + bytes(20) + nonce).ljust(60, b"\0")

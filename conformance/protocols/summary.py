@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.mac import mac_text
 from conformance.protocols.marker import flow_of
 
 _ND: Final = {
@@ -24,7 +25,7 @@ def one_line(frame: bytes, *, raw: bool = False) -> str:
     pdu = None if raw else lldp.parse(frame)
     if pdu is not None:
         tag = "" if pdu.vlan is None else f" vlan {pdu.vlan}"
-        text = f"{pdu.source.hex(':')} > {pdu.destination.hex(':')}{tag} {lldp.line(pdu)}, {len(frame)} bytes"
+        text = f"{mac_text(pdu.source)} > {mac_text(pdu.destination)}{tag} {lldp.line(pdu)}, {len(frame)} bytes"
         return " ".join(text.split())
     try:
         from scapy.layers import inet6, vxlan  # noqa: F401 - they register what lies inside Ethernet and UDP

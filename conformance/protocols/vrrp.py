@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from conformance.protocols.mac import mac_bytes, mac_text
 from conformance.protocols.ndp import checksum, multicast_mac
 
 Address = IPv4Address | IPv6Address
@@ -58,7 +59,7 @@ def parse(frame: bytes) -> Advertisement | None:
     interval = (word & 0x0FFF) / 100 if version == 3 else float(word & 0xFF)
     made = IPv4Address if size == 4 else IPv6Address
     addresses = tuple(made(raw[at : at + size]) for at in range(0, len(raw), size))
-    return Advertisement(version, router, priority, interval, addresses, frame[6:12].hex(":"), hop_limit)
+    return Advertisement(version, router, priority, interval, addresses, mac_text(frame[6:12]), hop_limit)
 
 
 def build(router: int, priority: int, addresses: Sequence[Address], source: Address, mac: str) -> bytes:
@@ -74,9 +75,9 @@ def build(router: int, priority: int, addresses: Sequence[Address], source: Addr
         head = struct.pack("!BBHHHBBH", 0x45, 0xC0, 20 + len(message), 0, 0, HOP_LIMIT, PROTOCOL, 0)
         head += source.packed + GROUP_IPV4.packed
         head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-        ethernet = bytes.fromhex("01005e000012" + mac.replace(":", "")) + b"\x08\x00"
+        ethernet = mac_bytes("01:00:5e:00:00:12", mac) + b"\x08\x00"
         return (ethernet + head + message).ljust(60, b"\0")
     pseudo = source.packed + GROUP_IPV6.packed + struct.pack("!II", len(body), PROTOCOL)
     message = body[:6] + struct.pack("!H", checksum(pseudo + body)) + body[8:]
     head = struct.pack("!IHBB", 0x6C00_0000, len(message), PROTOCOL, HOP_LIMIT) + source.packed + GROUP_IPV6.packed
-    return bytes.fromhex((multicast_mac(GROUP_IPV6) + mac).replace(":", "")) + b"\x86\xdd" + head + message
+    return mac_bytes(multicast_mac(GROUP_IPV6), mac) + b"\x86\xdd" + head + message

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.protocols.mac import mac_number
 from conformance.recording.capture import FLAG_CHECKSUM_NOT_READY, FLAG_OUTBOUND, Capture
 from conformance.recording.headers import PAD, decode
 from conformance.recording.pcapng import read
@@ -148,7 +149,7 @@ class FrameIndex:
         if name == "tap":
             values = [v for value in values for v in self._tap_numbers(value)]
         elif name in _MACS:
-            values = [int(v.replace(":", ""), 16) if isinstance(v, str) else v for v in values]
+            values = [mac_number(v) if isinstance(v, str) else v for v in values]
         column: NDArray[Any] = getattr(self, name)
         if len(values) == 1:
             equal: NDArray[np.bool_] = column == values[0]

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.protocols.mac import mac_text
 from conformance.recording.capture import Capture, NotACapture, Tap, TruncatedCapture
 
 SECTION: Final = 0x0A0D_0D0A
@@ -163,7 +164,7 @@ def read_interface(data: bytes, section: Section, start: int, size: int) -> None
         if code == 2:
             name = value.rstrip(b"\0").decode(errors="replace")
         elif code == 6 and len(value) == 6:
-            mac = value.hex(":")
+            mac = mac_text(value)
         elif code == 9 and len(value) == 1:
             resolution = value[0]
         elif code == 14 and len(value) == 8:

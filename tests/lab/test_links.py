@@ -15,7 +15,6 @@ from conformance.adapters.interface import AdapterError
 from conformance.adapters.interface.ports import Linking, Port
 from conformance.lab.flow import Engine
 from conformance.lab.kernel import link, netlink, rtnetlink
-from conformance.lab.kernel.rtnetlink import mac_bytes
 from conformance.lab.lab import PARTNERS, Lab
 from conformance.lab.nftables import Chain, Rule, Table, drop, ether_destination, install
 from conformance.lab.partners.wire import Wire, silence
@@ -24,6 +23,7 @@ from conformance.lab.taps.passive import hear
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile, load
 from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.mac import mac_bytes
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, carrier, run_together, window
 from conformance.recording.index import FrameIndex

@@ -18,6 +18,7 @@ from conformance.errors import UsageError
 from conformance.judging import capture
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.mac import mac_text
 from conformance.protocols.stp import frames as stp
 from conformance.recording.capture import NotACapture
 from conformance.recording.pcapng import Writer
@@ -57,7 +58,7 @@ def test_one_pass_keeps_what_matters(data: bytes) -> None:
     found = capture.read_capture(io.BytesIO(data))
     assert found.total == 5
     assert [frame.number for frame in found.frames] == [2, 4, 5]
-    assert found.senders("lldp-agent") == [ONE.hex(":"), OTHER.hex(":")]
+    assert found.senders("lldp-agent") == [mac_text(ONE), mac_text(OTHER)]
     assert found.roles() == ["lldp-agent"]
     assert [frame.time_ns for frame in found.frames] == [10**18 + number * 10**9 for number in (1, 3, 4)]
     assert not found.notes
@@ -126,7 +127,7 @@ def test_what_needs_no_stimulus_is_decided(tmp_path: Path) -> None:
     bad = lldp.frame_of(OTHER, [lldp.tlv(lldp.PORT, b"\7p"), lldp.tlv(lldp.CHASSIS, b"\7c")])
     code, verdicts, report = judged(tmp_path, [NOISE, lldpdu(ONE), NOISE, bad])
     assert code == 1
-    good, wrong = ONE.hex(":"), OTHER.hex(":")
+    good, wrong = mac_text(ONE), mac_text(OTHER)
     for name in ("sent", "destination", "mandatory-tlvs", "identity", "optional-tlvs", "ttl"):
         assert verdicts[f"lldp.{name}", good] == "pass"
     assert verdicts["lldp.mandatory-tlvs", wrong] == "fail"
@@ -138,7 +139,7 @@ def test_what_needs_no_stimulus_is_decided(tmp_path: Path) -> None:
 
 
 def test_lacp_bpdus_and_rarp_are_looked_at(tmp_path: Path) -> None:
-    mac = ONE.hex(":")
+    mac = mac_text(ONE)
     good = lacp.Lacpdu(lacp.Participant(1, mac, 1, 1, 1), lacp.Participant()).build(mac)
     worst = stp.Bpdu(root=stp.bridge_id(0xF000, mac), bridge=stp.bridge_id(0xF000, mac), port=0x8001, cost=1)
     rarp = b"\xff" * 6 + OTHER + b"\x80\x35" + bytes(46)
@@ -150,22 +151,22 @@ def test_lacp_bpdus_and_rarp_are_looked_at(tmp_path: Path) -> None:
     reports = [read(path) for path in (tmp_path / "out").glob("*/report.json")]
     verdicts = {(one.requirement, one.parameters["sender"]): str(one.verdict) for r in reports for one in r.outcomes}
     assert verdicts["lacp.pdu-format", mac] == "pass"
-    assert verdicts["lacp.pdu-format", OTHER.hex(":")] == "fail"
+    assert verdicts["lacp.pdu-format", mac_text(OTHER)] == "fail"
     assert verdicts["stp.bpdu-format", mac] == "pass"
-    assert verdicts["move.no-rarp", OTHER.hex(":")] == "fail"
+    assert verdicts["move.no-rarp", mac_text(OTHER)] == "fail"
 
 
 def test_only_one_sender(tmp_path: Path) -> None:
     code, verdicts, _ = judged(tmp_path, FRAMES, "--mac", ONE.hex("-").upper(), "--role", "lldp-agent")
     assert code == 3
-    assert {sender for _, sender in verdicts} == {ONE.hex(":")}
+    assert {sender for _, sender in verdicts} == {mac_text(ONE)}
 
 
 def test_a_shutdown_is_no_fault_and_a_ttl_of_0_with_more_is(tmp_path: Path) -> None:
     _, verdicts, _ = judged(tmp_path, [lldpdu(ONE), lldpdu(ONE, 0), lldpdu(ONE)])
-    assert verdicts["lldp.ttl", ONE.hex(":")] == "pass"
+    assert verdicts["lldp.ttl", mac_text(ONE)] == "pass"
     _, verdicts, _ = judged(tmp_path, [lldpdu(ONE, 0, lldp.tlv(lldp.SYSTEM_NAME, b"x")), lldpdu(ONE)])
-    assert verdicts["lldp.ttl", ONE.hex(":")] == "fail"
+    assert verdicts["lldp.ttl", mac_text(ONE)] == "fail"
 
 
 def test_bad_input_is_one_line() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import Lacpdu, Marker, Participant, State
 from conformance.protocols.lacp.participant import BURST, Conduct, Mux, Receive, System
+from conformance.protocols.mac import mac_text
 
 LEFT, RIGHT = "00:00:5e:00:53:01", "00:00:5e:00:53:02"
 UP = State.SYNCHRONIZATION | State.COLLECTING | State.DISTRIBUTING
@@ -243,7 +244,7 @@ def test_any_bytes_are_read(data: bytes) -> None:
 participants = st.builds(
     Participant,
     system_priority=st.integers(0, 65535),
-    system=st.binary(min_size=6, max_size=6).map(lambda raw: raw.hex(":")),
+    system=st.binary(min_size=6, max_size=6).map(mac_text),
     key=st.integers(0, 65535),
     port_priority=st.integers(0, 65535),
     port=st.integers(0, 65535),

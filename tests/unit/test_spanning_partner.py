@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.protocols.mac import mac_text
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.bridge import Speaker
 from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
@@ -61,7 +62,7 @@ def net(version: int, *priorities: int, loop: bool = False) -> Net:
     speakers = [Speaker(bridge_id(priority, MACS[n]), version) for n, priority in enumerate(priorities)]
     for speaker in speakers:
         for _ in range(2):
-            speaker.port(speaker.identifier[2:].hex(":"))
+            speaker.port(mac_text(speaker.identifier[2:]))
     links: list[Link] = [((n, 1), (n + 1, 0)) for n in range(len(speakers) - 1)]
     if loop:
         links.append(((len(speakers) - 1, 1), (0, 0)))

@@ -10,6 +10,7 @@ from conformance.adapters.linux.flat_bridge import BEFORE_FORWARDING, FlatBridge
 from conformance.adapters.linux.network import Allocation
 from conformance.lab import nftables as nft
 from conformance.lab.lab import link_local
+from conformance.protocols.mac import mac_bytes
 from conformance.protocols.ndp import ADVERTISEMENT, REDIRECT, ROUTER_ADVERTISEMENT
 
 EVERY: Final = ("mac", "arp", "ipv4", "ipv6", "discovery", "dhcp")
@@ -49,7 +50,7 @@ class GuardedBridge(FlatBridge):
 
 
 def _against(allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
-    mac = bytes.fromhex(allocation.mac.replace(":", ""))
+    mac = mac_bytes(allocation.mac)
     yield "mac", (nft.ether_source(allocation.mac, negate=True),)
     arp = nft.ether_type("arp")
     yield "arp", (arp, nft.payload("network", 8, mac, negate=True))

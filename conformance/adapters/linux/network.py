@@ -17,6 +17,7 @@ from conformance.adapters.linux.pool import Pool
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
+from conformance.protocols.mac import mac_text
 
 INTERFACE = "eth0"
 
@@ -208,7 +209,7 @@ class Network(ABC):
 def mac_of(name: str) -> str:
     """A locally administered unicast MAC address (IEEE 802 §8.2) that depends on the endpoint's name alone."""
     digest = hashlib.sha256(name.encode()).digest()
-    return bytes((0x02, *digest[:5])).hex(":")
+    return mac_text(bytes((0x02, *digest[:5])))
 
 
 @contextmanager

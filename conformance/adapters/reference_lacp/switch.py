@@ -22,6 +22,7 @@ from conformance.lab.partners.driver import Driver
 from conformance.lab.partners.wire import Wire
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.participant import Conduct, System
+from conformance.protocols.mac import mac_of_number, mac_text
 
 SYSTEM = 0x02005E0053CC
 """The system of a switch on the first host; on the next one it is one more."""
@@ -156,7 +157,7 @@ class RunningSwitch:
             active = config.active if self._conduct.activity is None else self._conduct.activity
             system = System(self._system(host), key=number, active=active, short=config.short)
             for wire in wires:
-                system.port(wire.mac.hex(":"), conduct=self._conduct.lacp(), number=0x100 * number + len(system.ports))
+                system.port(mac_text(wire.mac), conduct=self._conduct.lacp(), number=0x100 * number + len(system.ports))
             group = Group(config, system, wires)
             self._groups.append(group)
             speaker = _Dying(group) if self._conduct.dies else system
@@ -174,7 +175,7 @@ class RunningSwitch:
         self._resources.callback(self._loop.remove_reader, notices)
 
     def _system(self, host: Host) -> str:
-        return (SYSTEM + list(self._lab.testbed.hosts).index(host.name)).to_bytes(6, "big").hex(":")
+        return mac_of_number(SYSTEM + list(self._lab.testbed.hosts).index(host.name))
 
     def _follow(self, notices: socket.socket) -> None:
         """A link was lost or found."""

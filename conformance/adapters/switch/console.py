@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
@@ -14,7 +13,7 @@ from conformance.adapters.interface.lldp import LldpNeighbour
 from conformance.adapters.interface.views import Counters, FdbEntry, LagMember, NeighbourEntry
 from conformance.adapters.switch.changes import Changes
 from conformance.adapters.switch.device import Device
-from conformance.adapters.switch.dialect import Dialect, mac
+from conformance.adapters.switch.dialect import Dialect
 from conformance.adapters.switch.session import Session
 from conformance.adapters.switch.transcript import Transcript
 
@@ -125,8 +124,8 @@ class Console:
 
 def _mac(text: str) -> str:
     """A MAC address in the usual notation, empty for none. Raises ValueError for anything else."""
-    found = mac(text)
-    if not re.fullmatch(r"([0-9a-f]{2}(:[0-9a-f]{2}){5})?", found):
+    found = mac_from(text) if text else ""
+    if found is None:
         raise ValueError(f"{text!r} is no MAC address")
     return found
 

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from conformance.errors import UsageError
 from conformance.profile import NAME
+from conformance.protocols.mac import mac_from
 from conformance.validation import Strict, checked, table
 
 FOLDER: Final = Path(__file__).parent / "dialects"
@@ -191,14 +192,8 @@ def _environment() -> Any:
 
     made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
     made.filters["wildcard"] = _wildcard
-    made.filters["mac"] = mac
+    made.filters["mac"] = lambda text: mac_from(text) or text
     return made
-
-
-def mac(text: str) -> str:
-    """A MAC address in the usual notation, whichever way a device writes it; other text as it is."""
-    digits = re.sub(r"[.:-]", "", text).lower()
-    return bytes.fromhex(digits).hex(":") if re.fullmatch(r"[0-9a-f]{12}", digits) else text
 
 
 def _wildcard(prefix: str) -> str:

@@ -7,6 +7,7 @@ from ipaddress import IPv6Interface, ip_address, ip_interface
 
 from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
+from conformance.protocols.mac import mac_bytes
 from conformance.recording.model import AddressState, EndpointState
 
 GROUP_BIT = 1 << 40
@@ -127,7 +128,7 @@ def test_mac_is_valid(case: Case) -> None:
     """The MAC address of every endpoint is unicast and not zero, in the kernel and as source of all its frames."""
     index = case.recording.frames
     for endpoint in case.endpoints:
-        raw = bytes.fromhex(endpoint.kernel.mac.replace(":", ""))
+        raw = mac_bytes(endpoint.kernel.mac)
         case.expect(
             len(raw) == 6 and any(raw) and not raw[0] & 1,
             expected="a MAC address is six bytes, unicast and not zero",

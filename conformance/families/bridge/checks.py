@@ -11,6 +11,7 @@ from conformance.judging.timing import SECOND, slack
 from conformance.protocols import numbered
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.mac import mac_text
 from conformance.protocols.reserved import RESERVED
 from conformance.recording.model import Event, PortState
 
@@ -121,7 +122,7 @@ def test_lacpdus_are_not_forwarded(case: Case) -> None:
 @check("lldp.not-forwarded", scenario="bridge")
 def test_lldpdus_are_not_forwarded(case: Case) -> None:
     """LLDP to the nearest bridge leaves by no other port."""
-    _expect_kept(case, lldp.NEAREST_BRIDGE.hex(":"))
+    _expect_kept(case, mac_text(lldp.NEAREST_BRIDGE))
 
 
 def _expect_kept(case: Case, address: str) -> None:

@@ -67,7 +67,7 @@ def _stations(case: Case, ports: list[PortState], until: int) -> dict[str, State
     special = set()
     for port in ports:
         for row in index.select(tap=case.tap(port.partner).number, outbound=True, between=(0, until)).tolist():
-            mac = int(index.source_mac[row]).to_bytes(6, "big").hex(":")
+            mac = mac_of_number(int(index.source_mac[row]))
             if int(index.destination_mac[row]) in RESERVED_NUMBERS:
                 special.add(mac)
             elif mac not in found or found[mac].time_ns < int(index.time_ns[row]):

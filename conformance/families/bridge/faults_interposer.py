@@ -23,6 +23,7 @@ from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.lab.partners.wire import Wire
+from conformance.protocols.mac import mac_text
 from conformance.selftest.fault import PLANTED
 
 INNER, OUTER = "in-", "out-"
@@ -198,7 +199,7 @@ class Flawed:
         for one in made:
             with suppress(OSError):
                 other.send(one)
-        if self._flaw.leaks and frame[:6].hex(":") == self._flaw.leaks:
+        if self._flaw.leaks and mac_text(frame[:6]) == self._flaw.leaks:
             self._lapses += bool(leaks)
             for wire in leaks:
                 with suppress(OSError):

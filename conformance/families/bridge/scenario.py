@@ -19,6 +19,7 @@ from conformance.adapters.interface.views import ShowingCounters, ShowingStation
 from conformance.lab.partners.wire import silence
 from conformance.protocols import arp, numbered
 from conformance.protocols.arp import BROADCAST
+from conformance.protocols.mac import mac_text
 from conformance.protocols.numbered import (
     AGED,
     CONTROL,
@@ -77,7 +78,7 @@ async def _await_forwarding(links: Sequence[Link]) -> None:
         heard: set[int] = set()
         ends = [link.wire.listen(partial(_note, heard, place, attempt)) for place, link in enumerate(links)]
         for link in (links[0], links[-1]):
-            frame = numbered.build(Numbered(SPOKEN, attempt), BROADCAST, link.wire.mac.hex(":"))
+            frame = numbered.build(Numbered(SPOKEN, attempt), BROADCAST, mac_text(link.wire.mac))
             link.wire.send(frame)
         await silence(limits.BRIDGE_SETTLED)
         for end in ends:
@@ -116,7 +117,7 @@ class Steps:
         await aside(self.show)
         for number in range(MANY):
             for link in (self.first, self.second, self.third, self.fourth):
-                link.wire.send(numbered.build(Numbered(COUNTED, number), BROADCAST, link.wire.mac.hex(":")))
+                link.wire.send(numbered.build(Numbered(COUNTED, number), BROADCAST, mac_text(link.wire.mac)))
         await self.age(ageing)
         await self.control()
         await aside(self.show)
@@ -165,7 +166,7 @@ class Steps:
         """A frame to every reserved address, of the protocol that it is reserved for where there is one."""
         for address in RESERVED:
             nonce = os.urandom(NONCE)
-            frame = reserved_frame(address, self.first.wire.mac.hex(":"), nonce)
+            frame = reserved_frame(address, mac_text(self.first.wire.mac), nonce)
             self.first.send(frame, "reserved", address=address, nonce=nonce.hex())
         await self.control()
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from conformance.adapters.reference_lacp.switch import Misconduct
 from conformance.protocols.lacp.frames import State
 from conformance.protocols.lacp.participant import Conduct
+from conformance.protocols.mac import mac_bytes
 from conformance.protocols.stp import frames as stp
 from conformance.selftest.fault import Fault, link_fault
 
@@ -16,7 +17,7 @@ CARRYING: Final = State.COLLECTING | State.DISTRIBUTING
 
 
 def _to_bridge_group(frame: bytes) -> bytes:
-    return bytes.fromhex(stp.GROUP.replace(":", "")) + frame[6:]
+    return mac_bytes(stp.GROUP) + frame[6:]
 
 
 def _without_collector(frame: bytes) -> bytes:

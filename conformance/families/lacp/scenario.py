@@ -24,6 +24,7 @@ from conformance.protocols import numbered
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import GRANTED, Marker, State, lacpdu
 from conformance.protocols.lacp.participant import Conduct, System
+from conformance.protocols.mac import mac_text
 from conformance.protocols.numbered import Numbered
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, aside, carrier, run_together, window
@@ -61,7 +62,7 @@ class Room:
         """A partner with a port on each link; all ports share the conduct."""
         made = System(self.mac, key=KEY, wait=0.0, **options)
         for link in self.links:
-            made.port(link.wire.mac.hex(":"), conduct=conduct or Conduct())
+            made.port(mac_text(link.wire.mac), conduct=conduct or Conduct())
         return made
 
     def seat(self, system: System) -> Driver:
@@ -143,7 +144,7 @@ async def _mixed(room: Room) -> None:
     first, stranger = room.system(), System(documentation_mac(FIRST_SYSTEM + 0x1F), key=KEY, wait=0.0)
     first.ports[1].key = KEY + 1
     first.ports.pop()
-    stranger.port(room.links[2].wire.mac.hex(":"))
+    stranger.port(mac_text(room.links[2].wire.mac))
     with Driver(first, [link.wire for link in room.links[:2]]), Driver(stranger, [room.links[2].wire]):
         await room.ready.wait()
         await silence(limits.LACP_STEP)
@@ -160,7 +161,7 @@ async def _itself(room: Room) -> None:
         return
     system = System(own.actor.system, key=own.actor.key, priority=own.actor.system_priority, wait=0.0)
     for number, link in enumerate(room.links):
-        system.port(link.wire.mac.hex(":"), conduct=Conduct(loops=True), number=0x100 + number)
+        system.port(mac_text(link.wire.mac), conduct=Conduct(loops=True), number=0x100 + number)
     room.event("claimed", system=system.mac)
     with room.seat(system):
         await silence(limits.LACP_STEP)

@@ -9,6 +9,7 @@ from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack, unhurried
 from conformance.protocols.lldp import frames as lldp
+from conformance.protocols.mac import mac_text
 
 JITTER = 0.5
 """Seconds by which a fast transmission may be early or late (LLDP-04): 0.2 s are the jitter of §9.2.2, the rest is
@@ -37,7 +38,7 @@ def test_destination(case: Case) -> None:
         for one in listed:
             wrong = tlvs.station(one.pdu.source, "the source")
             if one.pdu.destination not in lldp.GROUPS:
-                wrong = f"to {one.pdu.destination.hex(':')}"
+                wrong = f"to {mac_text(one.pdu.destination)}"
             elif one.pdu.vlan is not None:
                 wrong = f"tagged with VLAN {one.pdu.vlan}"
             case.expect(wrong is None, expected=expected, seen=f"{port.name}: {wrong}", frames=[one.number])

@@ -7,6 +7,7 @@ from struct import unpack
 
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp.frames import Lldpdu, Tlv
+from conformance.protocols.mac import mac_text
 
 ONCE = (lldp.PORT_DESCRIPTION, lldp.SYSTEM_NAME, lldp.SYSTEM_DESCRIPTION, lldp.CAPABILITIES)
 LONGEST_TEXT = 255
@@ -87,5 +88,5 @@ def misnamed(tlv: Tlv, mac_subtype: int) -> str | None:
 def station(mac: bytes, what: str) -> str | None:
     """What is wrong with a MAC address that should be one station's."""
     if mac[0] & 1:
-        return f"{what} {mac.hex(':')} is a group address"
+        return f"{what} {mac_text(mac)} is a group address"
     return f"{what} is all zero" if not any(mac) else None

@@ -23,6 +23,7 @@ from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
 from conformance.judging.timing import SECOND
 from conformance.protocols import arp, ndp
+from conformance.protocols.mac import mac_text
 
 MOST_ADVERTISEMENTS = 3
 """RFC 4861 §10: MAX_NEIGHBOR_ADVERTISEMENT."""
@@ -325,7 +326,7 @@ def test_no_rarp(case: Case) -> None:
     tunnelled = [row for row, frame in index.frames(np.flatnonzero(index.vni >= 0)) if _carries_rarp(index, row, frame)]
     rows = sorted({*plain, *reverse, *tunnelled})
     movers = {move.new_mac for move in made} | {move.old_mac for move in made}
-    sources = {ndp.mac_text(index.frame(row)[6:12]) for row in rows}
+    sources = {mac_text(index.frame(row)[6:12]) for row in rows}
     case.expect(
         not rows,
         expected="no RARP frame (EtherType 0x8035, or operation 3 or 4) is sent in any move",

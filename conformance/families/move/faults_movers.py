@@ -15,6 +15,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, link_local
 from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source, transport
 from conformance.protocols import arp, ndp
+from conformance.protocols.mac import mac_bytes
 from conformance.selftest.fault import planted
 
 RARP_GAPS: Final = (0.0, 0.05, 0.15, 0.25, 0.35)
@@ -62,7 +63,7 @@ class Substituting(Announcer):
         """Announce, and send a frame that carries nothing, so that switches learn."""
         super().announce(old, new, version)
         if version == 4:
-            addresses = bytes.fromhex((arp.BROADCAST + new.mac).replace(":", ""))
+            addresses = mac_bytes(arp.BROADCAST, new.mac)
             frame = (addresses + CONFIGURATION_TEST).ljust(60, b"\0")
             self.say(new.namespace, "sends an empty frame", [frame])
 

@@ -10,6 +10,7 @@ from conformance.judging.groups import arrivals
 from conformance.judging.register import check
 from conformance.judging.timing import BUSY, SECOND, slack
 from conformance.protocols.lacp.frames import State
+from conformance.protocols.mac import mac_text
 from conformance.recording.model import PortState
 
 
@@ -55,7 +56,7 @@ def test_table_of_stations_is_what_the_cables_show(case: Case) -> None:
         for end, speaker in ((mine, room.stations[mine]), (other, room.stations[other])):
             spoken = numbered_frames(case, speaker, between=window)
             case.require(spoken, f"{speaker.name}: nobody spoke there before the bridge was asked")
-            mac = case.recording.frames.frame(spoken[-1].number - 1)[6:12].hex(":")
+            mac = mac_text(case.recording.frames.frame(spoken[-1].number - 1)[6:12])
             there = [speaker] if end == mine else _ways_in(case, room, mine, window)
             case.require(
                 len(there) == 1, f"{mac} did not speak behind one port of {side(case, mine).profile.name} alone"

@@ -18,6 +18,7 @@ from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.lab.lab import link_local
 from conformance.protocols import crafted
+from conformance.protocols.mac import mac_bytes, mac_text
 from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
 from conformance.provoking.silence import keep_silent
@@ -76,7 +77,7 @@ def _send(context: Context, kind: str, frames: list[Frame], name: str = "attacke
 
 
 def _mac(context: Context, name: str) -> bytes:
-    return bytes.fromhex(context.states[name].kernel.mac.replace(":", ""))
+    return mac_bytes(context.states[name].kernel.mac)
 
 
 def _first(context: Context, name: str) -> crafted.Address:
@@ -88,7 +89,7 @@ def _legitimate(context: Context) -> Iterator[Frame]:
     """What an endpoint may send, of every kind that is forged: under its own MAC and addresses. All of it is flooded:
     a bridge that was lied to may send to one station elsewhere."""
     mac = _mac(context, "attacker")
-    local = link_local(mac.hex(":")).ip
+    local = link_local(mac_text(mac)).ip
     yield "source-mac", "frame", "a broadcast under its own MAC address", _experiment(context, mac)
     for family in context.families:
         own, other = (context.addresses(context.endpoints[name], family)[0] for name in ("attacker", "neighbour"))
@@ -111,7 +112,7 @@ def _legitimate(context: Context) -> Iterator[Frame]:
 def _forged(context: Context) -> Iterator[Frame]:
     """In the names of the neighbour, of the observer, of nobody, of routers and of DHCP servers."""
     mac, near, far = (_mac(context, name) for name in ("attacker", "neighbour", "observer"))
-    local = link_local(mac.hex(":")).ip
+    local = link_local(mac_text(mac)).ip
     for name, stolen in (("the neighbour's", near), ("the observer's", far), ("nobody's", b"\x02" + os.urandom(5))):
         yield "source-mac", "frame", f"a broadcast under {name} MAC address", _experiment(context, stolen)
     for family in context.families:

@@ -21,6 +21,7 @@ from conformance.lab.partners.relay import Relay
 from conformance.lab.partners.wire import silence
 from conformance.protocols import numbered
 from conformance.protocols.arp import BROADCAST
+from conformance.protocols.mac import mac_text
 from conformance.protocols.numbered import CONTROL, FLUSHED, LEARNED, LOOPED, SPOKEN, Numbered
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.bridge import Speaker
@@ -61,7 +62,7 @@ class Room:
             bridge_id(priority, documentation_mac(number)), self.version if version is None else version,
             hello=self.times.hello, max_age=self.times.max_age, forward_delay=self.times.forward_delay,
         )  # fmt: skip
-        made.port(link.wire.mac.hex(":"))
+        made.port(mac_text(link.wire.mac))
         return made
 
     @property
@@ -175,7 +176,7 @@ async def _worse(room: Room) -> None:
             stp.RAPID if room.version == RSTP else stp.CONFIGURATION, room.version,
             stp.DESIGNATED << 2 if room.version == RSTP else 0, speaker.identifier, 0, speaker.identifier, 0x8001,
             max_age=room.times.max_age, hello=room.times.hello, forward_delay=room.times.forward_delay,
-        ).build(link.wire.mac.hex(":"))  # fmt: skip
+        ).build(mac_text(link.wire.mac))  # fmt: skip
         room.event("burst", claims=BURST)
         for _ in range(BURST):
             link.wire.send(claim)
@@ -187,7 +188,7 @@ async def _worse(room: Room) -> None:
 async def _notify(room: Room) -> None:
     """A topology change notification of STP."""
     (link,) = room.links
-    note = Bpdu(stp.TOPOLOGY_CHANGE_NOTIFICATION, STP).build(link.wire.mac.hex(":"))
+    note = Bpdu(stp.TOPOLOGY_CHANGE_NOTIFICATION, STP).build(mac_text(link.wire.mac))
     link.send(note, "notified")
     await silence(2 * room.times.hello + limits.STP_MARGIN)
 
@@ -218,7 +219,7 @@ async def _off(room: Room) -> None:
     await room.ready.wait()
     if not await _passes(room, here, there):
         return
-    source = here.wire.mac.hex(":")
+    source = mac_text(here.wire.mac)
     claim = bridge_id(WORST, documentation_mac(0xD3))
     rapid = stp.DESIGNATED << 2
     for kind, version, flags in ((stp.CONFIGURATION, STP, 0), (stp.RAPID, RSTP, rapid)):

@@ -15,6 +15,7 @@ from conformance.lab.flow import Probe, Server
 from conformance.lab.lab import Host
 from conformance.policy.document import load
 from conformance.protocols import crafted
+from conformance.protocols.mac import mac_bytes, mac_text
 from conformance.protocols.marker import mark
 from conformance.protocols.ndp import solicitation
 from conformance.provoking.context import Context
@@ -51,11 +52,11 @@ def run(context: Context) -> None:
 
 def flood(context: Context, endpoint: Endpoint) -> None:
     """Frames of every kind that a bridge sends to all its ports, and one to every station of other tenants."""
-    mac = bytes.fromhex(context.states[endpoint.name].kernel.mac.replace(":", ""))
+    mac = mac_bytes(context.states[endpoint.name].kernel.mac)
     with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for frame in _frames(context, endpoint, mac):
             sender.sendto(frame.ljust(60, b"\0"), (endpoint.interface, 0))
-    context.event("flood", endpoint.name, mac=mac.hex(":"))
+    context.event("flood", endpoint.name, mac=mac_text(mac))
 
 
 def _frames(context: Context, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]:
@@ -67,7 +68,7 @@ def _frames(context: Context, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]
     for other in context.endpoints.values():
         if context.states[other.name].tenant == context.states[endpoint.name].tenant:
             continue
-        yield bytes.fromhex(context.states[other.name].kernel.mac.replace(":", "")) + mac + kind + marked
+        yield mac_bytes(context.states[other.name].kernel.mac) + mac + kind + marked
         for family in context.families:
             for address in context.addresses(other, family)[:1]:
                 near = own.get(address.version)
@@ -75,7 +76,7 @@ def _frames(context: Context, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]
                     asked = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + near.packed + bytes(6) + address.packed
                     yield EVERYBODY + mac + b"\x08\x06" + asked
                 if isinstance(address, IPv6Address) and near is not None:
-                    yield solicitation(address, IPv6Address(str(near)), mac.hex(":"))
+                    yield solicitation(address, IPv6Address(str(near)), mac_text(mac))
     if 4 in own:
         limited = ip_address("255.255.255.255")
         data = crafted.udp(own[4], limited, (crafted.UDP, 9), marked)

@@ -21,6 +21,7 @@ from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.lab.kernel import rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import HEADER, attributes, string
+from conformance.protocols.mac import mac_text
 from conformance.recording.model import Change
 
 NEIGHBOURS: Final = 0x004
@@ -133,7 +134,7 @@ class Monitor:
         parts = attributes(body, rtnetlink.LINK.size)
         name = self._names[where, index] = string(parts.get(3, b"")) or self._names.get((where, index), f"if{index}")
         up = flags & rtnetlink.UP and flags & _LOWER_UP
-        mac = parts.get(1, b"").hex(":")
+        mac = mac_text(parts.get(1, b""))
         return Change(
             time_ns=moment, where=where, what="link", key=name, value=mac,
             state="gone" if gone else "up" if up else "down",
@@ -156,7 +157,7 @@ class Monitor:
         family, index, state, flags, _ = rtnetlink.NEIGHBOUR.unpack_from(body)
         parts = attributes(body, rtnetlink.NEIGHBOUR.size)
         interface = self._names.get((where, index), f"if{index}")
-        mac = parts.get(2, b"").hex(":")
+        mac = mac_text(parts.get(2, b""))
         if family == socket.AF_BRIDGE:
             if not flags & _SELF:
                 said = "gone" if gone else "permanent" if state & 0x80 else "learned"

@@ -25,6 +25,7 @@ from conformance.lab.kernel.netlink import (
     nested,
     text,
 )  # fmt: skip
+from conformance.protocols.mac import mac_bytes
 
 Network = IPv4Network | IPv6Network
 Interface = IPv4Interface | IPv6Interface
@@ -57,11 +58,6 @@ _NUD_PERMANENT, _NTF_SELF, _NTF_PROXY = 0x80, 0x02, 0x08
 
 GLOBAL_SCOPE, LINK_SCOPE = 0, 253
 """RT_SCOPE_UNIVERSE, RT_SCOPE_LINK."""
-
-
-def mac_bytes(mac: str) -> bytes:
-    """A MAC address as its six bytes."""
-    return bytes.fromhex(mac.replace(":", ""))
 
 
 def single(address: IPv4Address | IPv6Address) -> Interface:

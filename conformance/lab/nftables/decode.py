@@ -16,6 +16,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import DUMP, attributes, message, sequence, string
 from conformance.lab.nftables.match import COMPARISONS, STATES
 from conformance.lab.nftables.table import DEVICE_HOOKS, FAMILIES, GET_CHAIN, GET_RULE, GET_TABLE, HOOKS, SUBSYSTEM
+from conformance.protocols.mac import mac_text
 
 _FAMILY_NAMES: Final = {number: name for name, number in FAMILIES.items()} | {3: "arp"}
 _HOOK_NAMES: Final = {number: name for name, number in HOOKS.items()}
@@ -123,7 +124,7 @@ def _value(payload: bytes, field: str) -> Any:
     if field.endswith("addr") and field.startswith("ip"):
         return str(ip_address(raw))
     if field.startswith("ether"):
-        return raw.hex(":")
+        return mac_text(raw)
     if field in ("iifname", "oifname", "ibrname", "obrname"):
         return string(raw)
     if field in ("sport", "dport", "l4proto", "nfproto", "protocol", "length", "ip ttl", "ip6 hoplimit"):

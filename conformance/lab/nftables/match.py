@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal
 
 from conformance.lab.nftables import expression as nft
+from conformance.protocols.mac import mac_bytes
 
 Family = Literal["ip", "ip6", "inet", "bridge", "netdev"]
 Version = Literal[4, 6]
@@ -165,8 +166,8 @@ def ether_source(mac: str, mask: str = "ff:ff:ff:ff:ff:ff", *, negate: bool = Fa
 
 
 def _mac(offset: int, mac: str, mask: str, negate: bool) -> Match:
-    bits = bytes.fromhex(mask.replace(":", ""))
-    wanted = bytes(a & b for a, b in zip(bytes.fromhex(mac.replace(":", "")), bits, strict=True))
+    bits = mac_bytes(mask)
+    wanted = bytes(a & b for a, b in zip(mac_bytes(mac), bits, strict=True))
     narrowed = () if bits == b"\xff" * 6 else (nft.masked(bits),)
     return Match((nft.load("link", offset, 6), *narrowed, nft.compare(_is(negate), wanted)))
 

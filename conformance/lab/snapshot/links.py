@@ -10,6 +10,7 @@ from typing import Final
 
 from conformance.lab.kernel.netlink import DUMP, attributes, message, string
 from conformance.lab.kernel.rtnetlink import ADDRESS, GET_ADDRESS, GET_LINK, LINK, UP, u32
+from conformance.protocols.mac import mac_text
 from conformance.recording.model import AddressState, InterfaceState
 
 _NO_STATISTICS: Final = 8
@@ -53,7 +54,7 @@ def _link(body: bytes, known: dict[int, str], owned: dict[int, list[AddressState
         name=known[index],
         index=index,
         kind=string(info[1]) if 1 in info else "",
-        mac=parts[1].hex(":") if len(parts.get(1, b"")) == 6 else "",
+        mac=mac_text(parts[1]) if len(parts.get(1, b"")) == 6 else "",
         mtu=number(parts[4]),
         up=bool(flags & UP),
         master=known.get(number(parts[10]), "") if 10 in parts else "",

@@ -11,6 +11,7 @@ from typing import Any, Final
 from conformance.lab.kernel.netlink import DUMP, attributes, message, sequence
 from conformance.lab.kernel.rtnetlink import GET_NEIGHBOUR, GET_ROUTE, LINK, NEIGHBOUR, ROUTE
 from conformance.lab.snapshot.links import SCOPES, number
+from conformance.protocols.mac import mac_text
 
 Flat = dict[str, Any]
 
@@ -95,7 +96,7 @@ def neighbours(bodies: list[bytes], names: dict[int, str]) -> tuple[Flat, ...]:
             {
                 "family": _FAMILIES[family],
                 "address": str(ip_address(parts[1])),
-                "mac": parts[2].hex(":") if 2 in parts else "",
+                "mac": mac_text(parts[2]) if 2 in parts else "",
                 "interface": names.get(index, str(index)),
                 "state": _STATES.get(state, str(state)),
                 "flags": _flags(flags),
@@ -111,7 +112,7 @@ def forwarding(bodies: list[bytes], names: dict[int, str]) -> tuple[Flat, ...]:
         _, index, state, flags, _ = NEIGHBOUR.unpack_from(body)
         parts = attributes(body, NEIGHBOUR.size)
         entry: Flat = {
-            "mac": parts[2].hex(":") if 2 in parts else "",
+            "mac": mac_text(parts[2]) if 2 in parts else "",
             "interface": names.get(index, str(index)),
             "state": "learned" if state & 0x06 else _STATES.get(state, str(state)),
             "flags": _flags(flags),

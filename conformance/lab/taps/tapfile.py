@@ -23,6 +23,7 @@ from conformance.lab.taps.ring import (
     VLAN_VALID,
     positions,
 )
+from conformance.protocols.mac import mac_text
 from conformance.recording.capture import Capture, rows_at
 from conformance.recording.model import TapState
 from conformance.recording.pcapng import (
@@ -187,7 +188,7 @@ def _state(number: int, tap: _Tap, captured: int) -> TapState:
         where=traffic.where,
         interface=tap.interface,
         role=traffic.roles.get(tap.interface, traffic.role),
-        mac=tap.mac.hex(":") if len(tap.mac) == 6 else "",
+        mac=mac_text(tap.mac) if len(tap.mac) == 6 else "",
         captured=captured,
         dropped=traffic.dropped,
     )

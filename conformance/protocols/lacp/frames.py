@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Final
 
-from conformance.protocols.ndp import mac_text
+from conformance.protocols.mac import mac_bytes, mac_text
 
 GROUP: Final = "01:80:c2:00:00:02"
 """The Slow Protocols group address, one of the reserved addresses that no bridge forwards."""
@@ -106,7 +106,7 @@ class Marker:
 
     def build(self, source: str) -> bytes:
         """The whole frame, 124 octets."""
-        body = _MARKER.pack(self.kind, 16, self.port, _raw(self.system), self.transaction)
+        body = _MARKER.pack(self.kind, 16, self.port, mac_bytes(self.system), self.transaction)
         return (_ethernet(source) + bytes((MARKER, 1)) + body + bytes((TERMINATOR, 0))).ljust(LENGTH, b"\0")
 
     def response(self) -> Marker:
@@ -114,17 +114,13 @@ class Marker:
         return replace(self, kind=MARKER_RESPONSE, source="")
 
 
-def _raw(mac: str) -> bytes:
-    return bytes.fromhex(mac.replace(":", ""))
-
-
 def _ethernet(source: str) -> bytes:
-    return _raw(GROUP) + _raw(source) + struct.pack("!H", ETHERTYPE)
+    return mac_bytes(GROUP) + mac_bytes(source) + struct.pack("!H", ETHERTYPE)
 
 
 def _pack(kind: int, who: Participant) -> bytes:
     return _PARTICIPANT.pack(
-        kind, 20, who.system_priority, _raw(who.system), who.key, who.port_priority, who.port, int(who.state)
+        kind, 20, who.system_priority, mac_bytes(who.system), who.key, who.port_priority, who.port, int(who.state)
     )
 
 
@@ -168,7 +164,7 @@ def defects(frame: bytes) -> list[str]:
     if len(frame) < 14:
         return ["shorter than an Ethernet header"]
     found = []
-    if frame[:6] != _raw(GROUP):
+    if frame[:6] != mac_bytes(GROUP):
         found.append(f"sent to {mac_text(frame[:6])}")
     if frame[6] & 1:
         found.append(f"sent from the group address {mac_text(frame[6:12])}")

@@ -11,6 +11,8 @@ from ipaddress import ip_address
 from struct import pack, unpack_from
 from typing import Final
 
+from conformance.protocols.mac import mac_text
+
 ETHERTYPE: Final = 0x88CC
 NEAREST_BRIDGE: Final = bytes.fromhex("0180c200000e")
 NEAREST_NON_TPMR_BRIDGE: Final = bytes.fromhex("0180c2000003")
@@ -102,7 +104,7 @@ def identifier(tlv: Tlv | None, *, mac: int, address: int) -> str:
         return ""
     subtype, value = tlv.value[0], tlv.value[1:]
     if subtype == mac and len(value) == 6:
-        return value.hex(":")
+        return mac_text(value)
     if subtype == address and len(value) in (5, 17):
         return str(ip_address(value[1:]))
     return value.decode("utf-8", "replace")

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from conformance.protocols.ndp import mac_text
+from conformance.protocols.mac import mac_bytes, mac_text
 
 GROUP: Final = "01:80:c2:00:00:00"
 """The Bridge Group Address (IEEE 802.1D-2004 Table 7-10)."""
@@ -32,7 +32,7 @@ Vector = tuple[bytes, int, bytes, int]
 
 def bridge_id(priority: int, mac: str) -> bytes:
     """A bridge identifier: priority in steps of 4096 (0 the best), and the bridge's address."""
-    return struct.pack("!H", priority) + bytes.fromhex(mac.replace(":", ""))
+    return struct.pack("!H", priority) + mac_bytes(mac)
 
 
 def bridge_text(identifier: bytes) -> str:
@@ -75,7 +75,7 @@ class Bpdu:
             body += _BODY.pack(self.flags, self.root, self.cost, self.bridge, self.port, *times)
         if self.type == RAPID:
             body += b"\0"
-        ethernet = bytes.fromhex((GROUP + source).replace(":", ""))
+        ethernet = mac_bytes(GROUP, source)
         return (ethernet + struct.pack("!H", len(LLC) + len(body)) + LLC + body).ljust(SHORTEST, b"\0")
 
 
@@ -102,7 +102,7 @@ def defects(frame: bytes) -> list[str]:
     if len(frame) < 14:
         return ["shorter than an Ethernet header"]
     found = []
-    if frame[:6] != bytes.fromhex(GROUP.replace(":", "")):
+    if frame[:6] != mac_bytes(GROUP):
         found.append(f"sent to {mac_text(frame[:6])}")
     if frame[6] & 1:
         found.append(f"sent from the group address {mac_text(frame[6:12])}")
