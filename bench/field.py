@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 
 FRAMES = 1_000_000
@@ -20,7 +21,7 @@ SENDER = bytes.fromhex("00005e005311")
 
 def write(path: Path) -> None:
     """A pcap file: datagrams of 120 to 1,000 bytes, and an LLDPDU now and then."""
-    head = bytes.fromhex("00005e005301") + bytes.fromhex("00005e005302") + b"\x08\x00"
+    head = bytes.fromhex("00005e005301") + bytes.fromhex("00005e005302") + ethertypes.octets(ethertypes.IPV4)
     others = [head + bytes(size) for size in (106, 256, 506, 986)]
     pdu = lldp.frame_of(SENDER, lldp.mandatory(*lldp.local_ids("switch", "port 7"), 121))
     record = struct.Struct("<IIII")

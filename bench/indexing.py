@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 
+from conformance.protocols import ethertypes
 from conformance.protocols.marker import mark
 from conformance.recording.index import FrameIndex
 from conformance.recording.pcapng import FLAG_INBOUND, FLAG_OUTBOUND, Writer, read
@@ -34,7 +35,7 @@ def capture(frames: int = FRAMES) -> bytes:
             case 3 | 4:
                 frame = ETHERNET + V6 + TCP + flow
             case 5:
-                frame = ETHERNET + b"\x81\x00\x00\x05" + V4 + UDP + flow
+                frame = ETHERNET + ethertypes.tag(5) + V4 + UDP + flow
             case 6:
                 frame = ETHERNET + V4 + VXLAN + udp
             case _:

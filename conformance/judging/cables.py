@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from conformance.protocols import ethertypes
 from conformance.recording.model import Event, Record
 from conformance.recording.store import Recording
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict
@@ -18,7 +19,6 @@ TRIED: Final = "plain-cable"
 CONTROL: Final = "lab.plain-cables"
 """What the control is called among the outcomes of the plain wire; no requirement on any implementation."""
 EXPECTED: Final = "what is sent into a plain cable comes out of its other end, once, and of no other cable"
-EXPERIMENT: Final = 0x88B5
 
 
 def control_failure(recording: Recording) -> str | None:
@@ -67,7 +67,7 @@ def _on_taps(recording: Recording, events: list[Event]) -> dict[str, Counter[str
     found: dict[str, Counter[str]] = {nonce: Counter() for nonce in nonces}
     frames = recording.frames
     partners = {tap.number for tap in recording.record.taps if tap.role == "partner"}
-    for row, frame in frames.frames(frames.select(ethertype=EXPERIMENT)):
+    for row, frame in frames.frames(frames.select(ethertype=ethertypes.EXPERIMENT)):
         nonce = frame[14:30].hex()
         tap = frames.taps[frames.tap[row]]
         if nonce in found and int(frames.tap[row]) in partners and nonces[nonce].detail["source"] != tap:

@@ -20,6 +20,7 @@ from conformance.family import families
 from conformance.judging.case import Case, judge
 from conformance.judging.register import Check
 from conformance.profile import Profile
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_text
 from conformance.recording.capture import LINK_ETHERNET
 from conformance.recording.model import IdentityState, PortState, Record, TapState
@@ -36,12 +37,11 @@ KEPT: Final = 250_000
 NOT_PROVOKED: Final = "a capture has no stimulus: this is decided in a lab (`plugfest run`)"
 
 _RESERVED: Final = bytes.fromhex("0180c20000")
-_TAGS: Final = frozenset((b"\x81\x00", b"\x88\xa8"))
-_PROTOCOLS: Final = frozenset((b"\x88\xcc", b"\x88\x09", b"\x80\x35"))
-"""LLDP, the slow protocols (LACP), RARP."""
-_ROLE_OF: Final[Mapping[bytes, Role]] = MappingProxyType(
-    {b"\x88\xcc": "lldp-agent", b"\x88\x09": "lacp-partner", b"\x80\x35": "mover"}
+_ROLE_OF: Final[Mapping[int, Role]] = MappingProxyType(
+    {ethertypes.LLDP: "lldp-agent", ethertypes.SLOW_PROTOCOLS: "lacp-partner", ethertypes.RARP: "mover"}
 )
+_TAGS: Final = frozenset(map(ethertypes.octets, ethertypes.TAGS))
+_PROTOCOLS: Final = frozenset(map(ethertypes.octets, _ROLE_OF))
 
 
 def families_of(role: Role) -> tuple[str, ...]:
@@ -78,23 +78,13 @@ def matters(buffer: bytes, start: int, end: int) -> bool:
     if buffer[start : start + 5] == _RESERVED and buffer[start + 5] < 0x10:
         return True
     kind = buffer[start + 12 : start + 14]
-    return kind in _PROTOCOLS or (kind in _TAGS and _kind(buffer[start:end]) in _PROTOCOLS)
-
-
-def _kind(frame: bytes) -> bytes:
-    """The EtherType behind any tags."""
-    at = 12
-    kind = frame[12:14]
-    while kind in _TAGS:
-        at += 4
-        kind = frame[at : at + 2]
-    return kind
+    return kind in _PROTOCOLS or (kind in _TAGS and ethertypes.behind_tags(buffer[start:end])[0] in _ROLE_OF)
 
 
 def role_of(frame: bytes) -> Role | None:
     """Which role speaks in a frame; None where no protocol of the suite is in it."""
-    known = _ROLE_OF.get(_kind(frame))
-    if known is None and frame[:6] == _RESERVED + b"\0" and frame[14:17] == b"\x42\x42\x03":
+    known = _ROLE_OF.get(ethertypes.behind_tags(frame)[0])
+    if known is None and frame[:6] == _RESERVED + b"\0" and frame[14:17] == ethertypes.LLC_BRIDGE:
         return "bridge"
     return known
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.judging.case import Case
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_text
 from conformance.protocols.ndp import ADVERTISEMENT, parse
 from conformance.recording.model import Flow, Socket
 from conformance.recording.observations import Observation
 from conformance.recording.store import Recording
 
-ARP = 0x0806
 ARP_REPLY = b"\0\2"
 SYN = 0x02
 ACK = 0x10
@@ -79,7 +79,7 @@ def claims_of(case: Case, address: str) -> dict[int, str]:
     wanted = ip_address(address)
     found: dict[int, str] = {}
     span = (window.start_ns, window.end_ns)
-    kinds = {"ethertype": ARP} if wanted.version == 4 else {"icmp_type": ADVERTISEMENT}
+    kinds = {"ethertype": ethertypes.ARP} if wanted.version == 4 else {"icmp_type": ADVERTISEMENT}
     for row, frame in index.frames(index.select(between=span, **kinds)):
         if wanted.version == 4 and frame[20:22] == ARP_REPLY and frame[28:32] == wanted.packed:
             found[row + 1] = mac_text(frame[22:28])

@@ -17,7 +17,8 @@ from typing import Final
 from conformance import limits
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import PARTNERS, Lab
-from conformance.lab.taps.canary import LOCAL_EXPERIMENT, NONCE, PREFIX
+from conformance.lab.taps.canary import NONCE, PREFIX
+from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_bytes, mac_text
@@ -56,7 +57,8 @@ def try_cables(lab: Lab) -> list[Event]:
     with ExitStack() as opened:
         places = {end.place: end.namespace for way in ways for end in way}
         listeners = {
-            place: opened.enter_context(_socket(namespace, LOCAL_EXPERIMENT)) for place, namespace in places.items()
+            place: opened.enter_context(_socket(namespace, ethertypes.EXPERIMENT))
+            for place, namespace in places.items()
         }
         moment = time.time_ns()
         sent: dict[bytes, tuple[_End, _End, str]] = {}
@@ -64,7 +66,7 @@ def try_cables(lab: Lab) -> list[Event]:
             for group in GROUPS:
                 nonce = PREFIX + os.urandom(NONCE - len(PREFIX))
                 sent[nonce] = source, target, group
-                frame = mac_bytes(group) + mac_bytes(source.mac) + LOCAL_EXPERIMENT.to_bytes(2, "big") + nonce
+                frame = mac_bytes(group) + mac_bytes(source.mac) + ethertypes.octets(ethertypes.EXPERIMENT) + nonce
                 with suppress(OSError):  # what could not even be sent has not arrived
                     listeners[source.place].sendto(frame.ljust(_SHORTEST, b"\0"), (source.interface, 0))
         heard = _hear(listeners, sent)

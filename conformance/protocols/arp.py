@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text
 
 REQUEST: Final = 1
@@ -15,10 +16,7 @@ REVERSE: Final = (3, 4)
 """Operations of RARP (RFC 903), whatever the EtherType."""
 BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 NOBODY: Final = "00:00:00:00:00:00"
-ARP_TYPE: Final = 0x0806
-RARP_TYPE: Final = 0x8035
 UNSET: Final = IPv4Address(0)
-_TAGS: Final = (0x8100, 0x88A8)
 _BODY: Final = struct.Struct("!HHBBH6s4s6s4s")
 
 
@@ -33,7 +31,7 @@ class Arp:
     sender: IPv4Address
     target_mac: str
     target: IPv4Address
-    ethertype: int = ARP_TYPE
+    ethertype: int = ethertypes.ARP
 
     @property
     def announces(self) -> bool:
@@ -48,14 +46,11 @@ class Arp:
 
 def parse(frame: bytes) -> Arp | None:
     """The ARP or RARP packet in an Ethernet frame, behind VLAN tags or not; None if it is none or is cut short."""
-    at = 12
-    while frame[at : at + 2] and int.from_bytes(frame[at : at + 2], "big") in _TAGS:
-        at += 4
-    kind = int.from_bytes(frame[at : at + 2], "big")
-    if kind not in (ARP_TYPE, RARP_TYPE) or len(frame) < at + 2 + _BODY.size:
+    kind, at = ethertypes.behind_tags(frame)
+    if kind not in (ethertypes.ARP, ethertypes.RARP) or len(frame) < at + _BODY.size:
         return None
-    hardware, protocol, _, _, operation, sha, spa, tha, tpa = _BODY.unpack_from(frame, at + 2)
-    if (hardware, protocol) != (1, 0x0800):
+    hardware, protocol, _, _, operation, sha, spa, tha, tpa = _BODY.unpack_from(frame, at)
+    if (hardware, protocol) != (1, ethertypes.IPV4):
         return None
     return Arp(
         mac_text(frame[6:12]), mac_text(frame[:6]), operation, mac_text(sha), IPv4Address(spa), mac_text(tha),
@@ -65,12 +60,12 @@ def parse(frame: bytes) -> Arp | None:
 
 def build(
     operation: int, sender_mac: str, sender: IPv4Address, target: IPv4Address, *, target_mac: str = NOBODY,
-    destination: str = BROADCAST, source: str | None = None, ethertype: int = ARP_TYPE,
+    destination: str = BROADCAST, source: str | None = None, ethertype: int = ethertypes.ARP,
 ) -> bytes:  # fmt: skip
     """A whole Ethernet frame, padded to 60 bytes; `source` is the Ethernet source, the sender's MAC address if None."""
-    ethernet = mac_bytes(destination) + mac_bytes(source or sender_mac) + struct.pack("!H", ethertype)
+    ethernet = mac_bytes(destination) + mac_bytes(source or sender_mac) + ethertypes.octets(ethertype)
     body = _BODY.pack(
-        1, 0x0800, 6, 4, operation, mac_bytes(sender_mac), sender.packed, mac_bytes(target_mac), target.packed
+        1, ethertypes.IPV4, 6, 4, operation, mac_bytes(sender_mac), sender.packed, mac_bytes(target_mac), target.packed
     )  # fmt: skip
     return (ethernet + body).ljust(60, b"\0")
 

@@ -6,6 +6,8 @@ import struct
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
+from conformance.protocols import ethertypes
+
 LOCAL_CONTROL: Final = IPv4Network("224.0.0.0/24")
 """The Local Network Control Block: never forwarded by a router (RFC 5771 §4), flooded by switches (RFC 4541 §2.1.2)."""
 REPORT_V3: Final = 0x22
@@ -13,7 +15,7 @@ REPORT_V3: Final = 0x22
 
 def groups(frame: bytes) -> tuple[IPv4Address, ...]:
     """The groups that an IGMP message in an untagged Ethernet frame names; empty where it is none or is cut short."""
-    if len(frame) < 34 or frame[12:14] != b"\x08\x00" or frame[23] != 2:
+    if len(frame) < 34 or ethertypes.ethertype_of(frame) != ethertypes.IPV4 or frame[23] != 2:
         return ()
     body = frame[14 + (frame[14] & 15) * 4 :]
     if len(body) < 8:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text
 
 ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT, REDIRECT = 133, 134, 135, 136, 137
@@ -63,7 +64,7 @@ def parse(frame: bytes) -> Neighbor | None:
     """The message in an untagged Ethernet frame, None if it is none or is cut short."""
     if (
         len(frame) < 78
-        or frame[12:14] != b"\x86\xdd"
+        or ethertypes.ethertype_of(frame) != ethertypes.IPV6
         or frame[20] != 58
         or frame[54] not in (SOLICITATION, ADVERTISEMENT)
     ):
@@ -111,7 +112,7 @@ def solicitation(
     pseudo = source.packed + group.packed + struct.pack("!II", len(body), 58)
     message = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
     header = struct.pack("!IHBB", 0x6000_0000, len(message), 58, 255) + source.packed + group.packed
-    return ethernet + b"\x86\xdd" + header + message
+    return ethernet + ethertypes.octets(ethertypes.IPV6) + header + message
 
 
 def advertisement(
@@ -131,7 +132,7 @@ def advertisement(
     pseudo = sender.packed + destination.packed + struct.pack("!II", len(body), 58)
     message = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
     header = struct.pack("!IHBB", 0x6000_0000, len(message), 58, hop_limit) + sender.packed + destination.packed
-    return outside + b"\x86\xdd" + header + message
+    return outside + ethertypes.octets(ethertypes.IPV6) + header + message
 
 
 def checksum(data: bytes) -> int:

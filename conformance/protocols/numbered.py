@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_bytes
 from conformance.protocols.ndp import checksum
 
@@ -54,7 +55,7 @@ def build(what: Numbered, destination: str = NOBODY, source: str | None = None) 
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp + body), 0, 0x4000, 64, 17, 0) + sender + TARGET.packed
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
     ethernet = mac_bytes(destination, source or source_mac(what.conversation))
-    return (ethernet + b"\x08\x00" + head + udp + body).ljust(60, b"\0")
+    return (ethernet + ethertypes.octets(ethertypes.IPV4) + head + udp + body).ljust(60, b"\0")
 
 
 def parse(frame: bytes) -> Numbered | None:

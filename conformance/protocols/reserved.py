@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_bytes, mac_text
@@ -24,6 +25,6 @@ def reserved_frame(address: str, source: str, nonce: bytes) -> bytes:
     if address == mac_text(lldp.NEAREST_BRIDGE):
         tlvs = lldp.mandatory(*lldp.local_ids("plugfest", "marker"), 1)
         return lldp.frame_of(mac_bytes(source), [*tlvs, lldp.tlv(lldp.ORGANISATION, b"\0\0\x5e\xff" + nonce)])
-    ethertype = {"03": b"\x88\x8e"}.get(address[-2:], b"\x88\xb5")
-    head = mac_bytes(address, source) + ethertype
+    ethertype = ethertypes.EAPOL if address.endswith(":03") else ethertypes.EXPERIMENT
+    head = mac_bytes(address, source) + ethertypes.octets(ethertype)
     return (head + bytes(20) + nonce).ljust(60, b"\0")

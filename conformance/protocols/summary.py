@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_text
 from conformance.protocols.marker import flow_of
@@ -15,7 +16,6 @@ _ND: Final = {
     136: "neighbor advertisement",
     137: "redirect",
 }
-RARP: Final = 0x8035
 _MAX_DEPTH: Final = 3
 """Packets inside packets (tunnels, quotes in errors) that are still described."""
 
@@ -52,7 +52,7 @@ def _ethernet(frame: Any, depth: int) -> str:
         inner, kind = inner.payload, inner.type
     if frame.name != "Ethernet":
         return f"{text} {frame.name}"
-    known = _network(ARP(bytes(inner)) if kind == RARP else inner, depth)
+    known = _network(ARP(bytes(inner)) if kind == ethertypes.RARP else inner, depth)
     return f"{text} {known or f'type 0x{kind or 0:04x}'}"
 
 

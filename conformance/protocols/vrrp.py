@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text
 from conformance.protocols.ndp import checksum, multicast_mac
 
@@ -42,10 +43,10 @@ def virtual_mac(router: int, version: int) -> str:
 
 def parse(frame: bytes) -> Advertisement | None:
     """The advertisement in an untagged Ethernet frame, None if it is none or is cut short."""
-    kind, size = frame[12:14], 4
-    if kind == b"\x08\x00" and len(frame) >= 34 and frame[23] == PROTOCOL:
+    kind, size = ethertypes.ethertype_of(frame), 4
+    if kind == ethertypes.IPV4 and len(frame) >= 34 and frame[23] == PROTOCOL:
         start, hop_limit = 14 + (frame[14] & 15) * 4, frame[22]
-    elif kind == b"\x86\xdd" and len(frame) >= 54 and frame[20] == PROTOCOL:
+    elif kind == ethertypes.IPV6 and len(frame) >= 54 and frame[20] == PROTOCOL:
         start, hop_limit, size = 54, frame[21], 16
     else:
         return None
@@ -75,9 +76,9 @@ def build(router: int, priority: int, addresses: Sequence[Address], source: Addr
         head = struct.pack("!BBHHHBBH", 0x45, 0xC0, 20 + len(message), 0, 0, HOP_LIMIT, PROTOCOL, 0)
         head += source.packed + GROUP_IPV4.packed
         head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-        ethernet = mac_bytes("01:00:5e:00:00:12", mac) + b"\x08\x00"
+        ethernet = mac_bytes("01:00:5e:00:00:12", mac) + ethertypes.octets(ethertypes.IPV4)
         return (ethernet + head + message).ljust(60, b"\0")
     pseudo = source.packed + GROUP_IPV6.packed + struct.pack("!II", len(body), PROTOCOL)
     message = body[:6] + struct.pack("!H", checksum(pseudo + body)) + body[8:]
     head = struct.pack("!IHBB", 0x6C00_0000, len(message), PROTOCOL, HOP_LIMIT) + source.packed + GROUP_IPV6.packed
-    return mac_bytes(multicast_mac(GROUP_IPV6), mac) + b"\x86\xdd" + head + message
+    return mac_bytes(multicast_mac(GROUP_IPV6), mac) + ethertypes.octets(ethertypes.IPV6) + head + message

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.protocols import ethertypes
 from conformance.protocols.marker import MAGIC, OFFSETS
 from conformance.recording.capture import LINK_ETHERNET, LINK_RAW, rows_at
 
@@ -17,7 +18,7 @@ PAD: Final = 128
 """Bytes behind the data that a gather may touch; what lies there is never taken for a frame's."""
 VXLAN_PORTS: Final = (4789, 8472)
 """RFC 7348 §8.1, and the port of Linux from before it had a number."""
-TAG_TYPES: Final = (0x8100, 0x88A8, 0x9100)
+TAG_TYPES: Final = (*ethertypes.TAGS, ethertypes.OLD_TAG)
 _MAX_TAGS: Final = 3
 _EXTENSIONS: Final = (0, 43, 44, 51, 60, 135, 139, 140)
 """IPv6 extension headers that say their own length (RFC 7045 §4), the fragment header among them."""
@@ -100,13 +101,13 @@ def _ethernet(data: bytes, start: Positions, end: Positions, link_type: NDArray[
         l3[rows] += 4
     rows = np.flatnonzero((link_type == LINK_RAW) & (end > start))
     version = np.frombuffer(data, dtype=np.uint8)[start[rows]] >> 4
-    kind[rows] = np.where(version == 4, 0x0800, np.where(version == 6, 0x86DD, 0))
+    kind[rows] = np.where(version == 4, ethertypes.IPV4, np.where(version == 6, ethertypes.IPV6, 0))
     l3[rows] = start[rows]
 
 
 def _ipv4(data: bytes, end: Positions, columns: Columns) -> None:
     l3 = columns["l3_offset"]
-    rows = np.flatnonzero((columns["ethertype"] == 0x0800) & (l3 + 20 <= end))
+    rows = np.flatnonzero((columns["ethertype"] == ethertypes.IPV4) & (l3 + 20 <= end))
     head = _gather(data, l3[rows], _IPV4)
     length = (head["head"] & 0x0F).astype(np.int64) * 4
     good = (head["head"] >> 4 == 4) & (length >= 20)
@@ -127,7 +128,7 @@ def _ipv4(data: bytes, end: Positions, columns: Columns) -> None:
 
 def _ipv6(data: bytes, end: Positions, columns: Columns) -> None:
     l3 = columns["l3_offset"]
-    rows = np.flatnonzero((columns["ethertype"] == 0x86DD) & (l3 + 40 <= end))
+    rows = np.flatnonzero((columns["ethertype"] == ethertypes.IPV6) & (l3 + 40 <= end))
     head = _gather(data, l3[rows], _IPV6)
     good = head["head"] >> 28 == 6
     rows, head = rows[good], head[good]

@@ -9,7 +9,7 @@ from typing import Final
 from conformance.errors import UsageError
 from conformance.judging.case import Case, judge
 from conformance.judging.checks import checks
-from conformance.protocols import ndp
+from conformance.protocols import ethertypes, ndp
 from conformance.recording.store import Recording
 from conformance.report.render.drawing import duration
 from conformance.report.sequence import Packet, TimeSequence, sequence_of
@@ -23,7 +23,7 @@ AROUND_NS: Final = 1_000_000_000
 """Events that long before and after the frames are shown with them."""
 PROBES: Final = 8
 """Frames of a stream on each side of its outage."""
-_CONTROL: Final = (0x0806, 0x8035, 0x88CC, 0x8809)
+_CONTROL: Final = (ethertypes.ARP, ethertypes.RARP, ethertypes.LLDP, ethertypes.SLOW_PROTOCOLS)
 """ARP, RARP, LLDP and the slow protocols: what an implementation says on its own."""
 _DISCOVERY: Final = (*ndp.NEEDED, ndp.REDIRECT)
 
@@ -77,7 +77,7 @@ def around_a_blackout(recording: Recording) -> list[int]:
     before = rows[index.time_ns[rows] < outage.start_ns][-PROBES:]
     after = rows[index.time_ns[rows] >= outage.end_ns][:PROBES]
     span = (outage.start_ns, outage.end_ns)
-    said = [row for row in index.select(ethertype=_CONTROL, between=span) if index.ethertype[row] != 0x0800]
+    said = [row for row in index.select(ethertype=_CONTROL, between=span) if index.ethertype[row] != ethertypes.IPV4]
     said += index.select(icmp_type=ndp.ADVERTISEMENT, between=span).tolist()
     for part in (before.tolist(), sorted(said)[: SHOWN - 2 * PROBES], after.tolist()):
         found += [int(row) + 1 for row in part]
@@ -88,7 +88,7 @@ def unasked(recording: Recording) -> list[int]:
     """Numbers of the frames by which stations and devices speak on their own, each once for its first tap."""
     index = recording.frames
     rows = sorted({*index.select(ethertype=_CONTROL).tolist(), *index.select(icmp_type=_DISCOVERY).tolist()})
-    return [row + 1 for row in rows if index.ethertype[row] != 0x0800]
+    return [row + 1 for row in rows if index.ethertype[row] != ethertypes.IPV4]
 
 
 def numbers_of_flow(recording: Recording, flow: int) -> list[int]:

@@ -13,6 +13,7 @@ from conformance.lab import snapshot
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
 from conformance.lab.taps.listen import Listener
+from conformance.protocols import ethertypes
 
 pytestmark = pytest.mark.peers
 
@@ -34,7 +35,7 @@ def announces(endpoint: Endpoint, frame: bytes) -> bool:
     address = endpoint.reported.addresses[0].ip.packed
     return (
         frame[:6] == b"\xff" * 6
-        and frame[12:14] == b"\x08\x06"
+        and ethertypes.ethertype_of(frame) == ethertypes.ARP
         and frame[20:22] == b"\0\1"
         and frame[28:32] == frame[38:42] == address
     )
@@ -43,7 +44,8 @@ def announces(endpoint: Endpoint, frame: bytes) -> bool:
 def advertises(endpoint: Endpoint, frame: bytes) -> bool:
     """An unsolicited Neighbor Advertisement of the endpoint's address to all nodes."""
     target = endpoint.reported.addresses[1].ip.packed
-    return frame[:6] == ALL_NODES and frame[12:14] == b"\x86\xdd" and frame[54:55] == b"\x88" and frame[62:78] == target
+    kind = ethertypes.ethertype_of(frame)
+    return frame[:6] == ALL_NODES and kind == ethertypes.IPV6 and frame[54:55] == b"\x88" and frame[62:78] == target
 
 
 def test_an_address_fails_over_and_back(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from command import plugfest
 
+from conformance.protocols import ethertypes
 from conformance.recording.store import find, load
 from conformance.report.model import Report, canonical_outcomes
 from conformance.report.render import pairs
@@ -105,9 +106,11 @@ def test_what_one_sends_is_what_the_other_hears(meetings: Path) -> None:
     deaf = next(event.time_ns for event in record.events if event.kind == "deaf")
     joined = next(event.time_ns for event in record.events if event.kind == "joined")
     taps = {tap.name: tap.number for tap in record.taps}
-    sent = frames.select(tap=taps["h1:port2"], ethertype=0x88CC, outbound=True, between=(joined, record.finished_ns))
-    heard = frames.select(tap=taps["h2:port2"], ethertype=0x88CC, outbound=False)
+    sent = frames.select(
+        tap=taps["h1:port2"], ethertype=ethertypes.LLDP, outbound=True, between=(joined, record.finished_ns)
+    )
+    heard = frames.select(tap=taps["h2:port2"], ethertype=ethertypes.LLDP, outbound=False)
     assert len(sent) == len(heard) > 2
     assert [frames.frame(int(row)) for row in sent] == [frames.frame(int(row)) for row in heard]
     quiet = deaf, deaf + 8 * 10**9
-    assert not len(frames.select(tap=taps["h2:port1"], ethertype=0x88CC, outbound=False, between=quiet))
+    assert not len(frames.select(tap=taps["h2:port1"], ethertype=ethertypes.LLDP, outbound=False, between=quiet))

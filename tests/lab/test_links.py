@@ -22,6 +22,7 @@ from conformance.lab.plain import GROUPS, try_cables
 from conformance.lab.taps.passive import hear
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile, load
+from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_bytes
 from conformance.provoking.context import Context
@@ -29,7 +30,7 @@ from conformance.provoking.ports import Link, carrier, run_together, window
 from conformance.recording.index import FrameIndex
 from conformance.testbed import load as load_testbed
 
-EXPERIMENT = b"\x88\xb5"
+EXPERIMENT = ethertypes.octets(ethertypes.EXPERIMENT)
 
 
 class Cables:
@@ -172,7 +173,7 @@ def test_listening_sends_nothing_and_hears_only_link_protocols() -> None:
             recorder.stop(place / "frames.pcapng")
     frames = FrameIndex((place / "heard.pcapng").read_bytes())
     assert len(frames) >= 5
-    assert set(frames.ethertype.tolist()) == {lldp.ETHERTYPE}
+    assert set(frames.ethertype.tolist()) == {ethertypes.LLDP}
     whole = FrameIndex((place / "frames.pcapng").read_bytes())
     assert not whole.select(tap=f"h1:{cable.interface}", outbound=True).size, "nothing was sent"
 

@@ -22,6 +22,7 @@ from conformance.lab.kernel import link
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
 from conformance.lab.taps.listen import Listener
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text
 
 HERE, THERE, HERE6, THERE6 = "192.0.2.11", "192.0.2.12", "2001:db8:0:1::11", "2001:db8:0:1::12"
@@ -300,13 +301,16 @@ def test_an_underlay_without_multicast_carries_what_resolution_needs(tmp_path: P
         with Listener(there, "eth0") as ears, here.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
             for mac in (*blocked, *passing):
                 sender.sendto(
-                    mac_bytes(mac) + bytes.fromhex("00005e005301") + b"\x88\xb5" + bytes(46),
+                    mac_bytes(mac)
+                    + bytes.fromhex("00005e005301")
+                    + ethertypes.octets(ethertypes.EXPERIMENT)
+                    + bytes(46),
                     ("eth0", 0),
                 )
             seen: list[str] = []
 
             def collect(frame: bytes) -> bool:
-                if frame[12:14] == b"\x88\xb5":
+                if ethertypes.ethertype_of(frame) == ethertypes.EXPERIMENT:
                     seen.append(mac_text(frame[:6]))
                 return len(seen) == len(passing)
 

@@ -19,6 +19,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
 from conformance.lab.taps.listen import Listener
 from conformance.lab.taps.tap import Recorder
+from conformance.protocols import ethertypes
 from conformance.provoking.context import watch_host_side
 from conformance.recording.index import FrameIndex
 from conformance.recording.model import Family, Flow, FlowProtocol
@@ -29,7 +30,6 @@ pytestmark = pytest.mark.peers
 PORT = 8080
 PROTOCOLS: tuple[FlowProtocol, ...] = ("tcp", "udp", "icmp")
 BROADCAST = b"\xff" * 6
-RARP, ARP = b"\x80\x35", b"\x08\x06"
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def probes(lab: Lab, guest: Endpoint, first: int) -> list[Probe]:
 
 def announces(frame: bytes) -> bool:
     """An ARP announcement: sender and target are the same address."""
-    return frame[:6] == BROADCAST and frame[12:14] == ARP and frame[28:32] == frame[38:42]
+    return frame[:6] == BROADCAST and ethertypes.ethertype_of(frame) == ethertypes.ARP and frame[28:32] == frame[38:42]
 
 
 def all_answered(flows: list[Flow]) -> None:
@@ -116,7 +116,7 @@ def test_a_guest_migrates_with_its_connections(tmp_path: Path) -> None:
         with Listener(lab.rack, "h2.lan") as port:
             moved = deployed.move(guest, other, "migrate")
             for _ in range(5):
-                port.wait(lambda frame: frame[12:14] == RARP, limits.ANSWER)
+                port.wait(lambda frame: ethertypes.ethertype_of(frame) == ethertypes.RARP, limits.ANSWER)
             port.wait(announces, limits.ANSWER)
         all_answered(engine.run(probes(lab, moved, 101), limits.ANSWER))
         all_answered(engine.resume({201 + place: flow for place, flow in enumerate(held)}, limits.ANSWER))
@@ -128,7 +128,7 @@ def test_a_guest_migrates_with_its_connections(tmp_path: Path) -> None:
         index = FrameIndex((tmp_path / "frames.pcapng").read_bytes())
         for tap in (f"h1a:{moved.host_side.interface}", "rack:h2.lan", "rack:client.lan"):
             found = [index.frame(int(row)) for row in index.select(tap=tap, source_mac=guest.reported.mac)]
-            rarp = [frame for frame in found if frame[12:14] == RARP]
+            rarp = [frame for frame in found if ethertypes.ethertype_of(frame) == ethertypes.RARP]
             assert len(rarp) == 5, f"{tap}: {len(rarp)}"
             assert {frame[:6] for frame in rarp} == {BROADCAST}
             assert {int.from_bytes(frame[20:22], "big") for frame in rarp} == {3}, "reverse request"

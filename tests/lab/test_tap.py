@@ -21,6 +21,7 @@ from conformance.lab.taps.canary import FORMS, PREFIX, build, send_canary
 from conformance.lab.taps.listen import Listener, wait_for_frame
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.limits import CANARY, LINK_UP
+from conformance.protocols import ethertypes
 from conformance.recording.index import FrameIndex
 from conformance.recording.pcapng import FLAG_CHECKSUM_NOT_READY, LINK_RAW
 
@@ -109,7 +110,7 @@ def test_interfaces_that_come_late_go_early_or_are_renamed(tmp_path: Path) -> No
         assert [tap.name for tap in taps] == list(index.taps) == ["far:right", "far:eth0"]
         mine = [tap.captured for tap in taps]
         assert mine == [2, len(index.select(tap="far:eth0"))]
-        assert len(index.select(tap="far:eth0", ethertype=0x88B5, outbound=True)) == 3
+        assert len(index.select(tap="far:eth0", ethertype=ethertypes.EXPERIMENT, outbound=True)) == 3
 
 
 def test_a_watched_namespace_without_traffic_still_has_its_taps(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_vlan_tags_are_put_back(tmp_path: Path) -> None:
         lab.recorder.stop(tmp_path / "frames.pcapng")
         index = FrameIndex.load(tmp_path / "frames.pcapng")
         for name in ("near:left", "far:right"):
-            rows = index.select(tap=name, ethertype=0x88B5)
+            rows = index.select(tap=name, ethertype=ethertypes.EXPERIMENT)
             assert [frame for _, frame in index.frames(rows)] == frames, name
             assert index.vlan[rows].tolist() == [5, 6, 7, 8]
             assert index.length[rows].tolist() == [len(frame) for frame in frames]
@@ -158,7 +159,10 @@ def test_a_vlan_interface_is_a_tap_without_tags(tmp_path: Path) -> None:
         lab.send(lab.near, "v5", [frame])
         lab.recorder.stop(tmp_path / "frames.pcapng")
         index = FrameIndex.load(tmp_path / "frames.pcapng")
-        seen = {index.taps[index.tap[row]]: data for row, data in index.frames(index.select(ethertype=0x88B5))}
+        seen = {
+            index.taps[index.tap[row]]: data
+            for row, data in index.frames(index.select(ethertype=ethertypes.EXPERIMENT))
+        }
         with_tag = tagged("81000005", frame)
         assert seen == {"near:v5": frame, "near:left": with_tag, "far:right": with_tag, "far:v5": frame}
 
@@ -217,12 +221,13 @@ def test_loopback_only_where_asked_for_and_only_what_is_kept(tmp_path: Path) -> 
 
 
 def test_a_filter_program_keeps_what_it_names(tmp_path: Path) -> None:
-    ethertype_only = ((0x28, 0, 0, 12), (0x15, 0, 1, 0x88B5), (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0))
+    ethertype_only = ((0x28, 0, 0, 12), (0x15, 0, 1, ethertypes.EXPERIMENT), (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0))
 
     with Cable() as lab:
         lab.recorder.watch(lab.far, "far", "endpoint", program=ethertype_only)
         frames = numbered(4)
-        lab.send(lab.near, "left", [*frames[:2], frames[2].replace(b"\x88\xb5", b"\x88\xb6"), frames[3]])
+        other = ethertypes.octets(ethertypes.SECOND_EXPERIMENT)
+        lab.send(lab.near, "left", [*frames[:2], frames[2][:12] + other + frames[2][14:], frames[3]])
         lab.recorder.stop(tmp_path / "frames.pcapng")
         index = FrameIndex.load(tmp_path / "frames.pcapng")
         assert [frame for _, frame in index.frames(index.select())] == [frames[0], frames[1], frames[3]]

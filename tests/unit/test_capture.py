@@ -16,6 +16,7 @@ from conformance.cli import app
 from conformance.commands import capture as command
 from conformance.errors import UsageError
 from conformance.judging import capture
+from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_text
@@ -27,7 +28,7 @@ from conformance.report.model import Report
 from conformance.report.store import read
 
 ONE, OTHER = bytes.fromhex("00005e005311"), bytes.fromhex("00005e005312")
-NOISE = bytes.fromhex("00005e005301") + OTHER + b"\x08\x00" + bytes(46)
+NOISE = bytes.fromhex("00005e005301") + OTHER + ethertypes.octets(ethertypes.IPV4) + bytes(46)
 
 
 def lldpdu(source: bytes, ttl: int = 121, *extra: bytes) -> bytes:
@@ -65,8 +66,8 @@ def test_one_pass_keeps_what_matters(data: bytes) -> None:
 
 
 def test_tagged_frames_and_reserved_addresses_matter() -> None:
-    tagged = lldpdu(ONE)[:12] + b"\x81\x00\0\7" + lldpdu(ONE)[12:]
-    bpdu = bytes.fromhex("0180c2000000") + ONE + b"\0\x26\x42\x42\x03" + bytes(43)
+    tagged = ethertypes.tagged(lldpdu(ONE), 7)
+    bpdu = bytes.fromhex("0180c2000000") + ONE + b"\0\x26" + ethertypes.LLC_BRIDGE + bytes(43)
     for frame, role in ((tagged, "lldp-agent"), (bpdu, "bridge")):
         assert capture.matters(frame, 0, len(frame))
         assert capture.role_of(frame) == role
@@ -142,7 +143,7 @@ def test_lacp_bpdus_and_rarp_are_looked_at(tmp_path: Path) -> None:
     mac = mac_text(ONE)
     good = lacp.Lacpdu(lacp.Participant(1, mac, 1, 1, 1), lacp.Participant()).build(mac)
     worst = stp.Bpdu(root=stp.bridge_id(0xF000, mac), bridge=stp.bridge_id(0xF000, mac), port=0x8001, cost=1)
-    rarp = b"\xff" * 6 + OTHER + b"\x80\x35" + bytes(46)
+    rarp = b"\xff" * 6 + OTHER + ethertypes.octets(ethertypes.RARP) + bytes(46)
     short = good[:60].replace(ONE, OTHER)
     file = tmp_path / "mixed.pcap"
     file.write_bytes(pcap([good, worst.build(mac), NOISE, rarp, short]))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import conformance.protocols
+from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 
 PREFIX = "conformance.protocols."
@@ -36,14 +37,18 @@ def decoders() -> dict[str, Callable[[bytes], Any]]:
 
 
 DECODERS = decoders()
-TYPES = (0x0800, 0x86DD, 0x0806, 0x8035, 0x88CC, 0x8809, 0x88B5, 0x8100, 0x0026)
+TYPES = (
+    ethertypes.IPV4, ethertypes.IPV6, ethertypes.ARP, ethertypes.RARP, ethertypes.LLDP, ethertypes.SLOW_PROTOCOLS,
+    ethertypes.EXPERIMENT, ethertypes.CUSTOMER_TAG, 0x0026,
+)  # fmt: skip
 SOURCE = bytes.fromhex("00005e005311")
+SLOW = ethertypes.octets(ethertypes.SLOW_PROTOCOLS)
 GROUPS = tuple(bytes.fromhex("0180c20000") + bytes((last,)) for last in (0x00, 0x02, 0x0E))
 SOUND = (
     lldp.frame_of(SOURCE, [*lldp.mandatory(*lldp.local_ids("c", "p"), 121), lldp.tlv(8, bytes(12))]),
-    GROUPS[0] + SOURCE + b"\0\x26\x42\x42\x03" + bytes(35),
-    GROUPS[1] + SOURCE + b"\x88\x09\x01\x01\x01\x14" + bytes(106),
-    GROUPS[1] + SOURCE + b"\x88\x09\x02\x01\x01\x10" + bytes(106),
+    GROUPS[0] + SOURCE + b"\0\x26" + ethertypes.LLC_BRIDGE + bytes(35),
+    GROUPS[1] + SOURCE + SLOW + b"\x01\x01\x01\x14" + bytes(106),
+    GROUPS[1] + SOURCE + SLOW + b"\x02\x01\x01\x10" + bytes(106),
 )
 
 

@@ -24,6 +24,7 @@ from scapy.layers.l2 import ARP, GRE, Dot1AD, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
+from conformance.protocols import ethertypes
 from conformance.protocols.marker import mark
 from conformance.recording.index import FrameIndex
 from conformance.recording.pcapng import FLAG_CHECKSUM_NOT_READY, FLAG_INBOUND, FLAG_OUTBOUND, LINK_RAW, Writer
@@ -52,11 +53,17 @@ def facts(packet: Any, *names: str, link_type: int = 1) -> tuple[int, ...]:
 def test_ethernet_and_tags() -> None:
     names = ("ethertype", "vlan", "source_mac", "destination_mac", "l3_offset")
     source, destination = 0x00005E005301, 0x00005E005302
-    assert facts(ETHERNET / V4, *names) == (0x0800, -1, source, destination, 14)
-    assert facts(ETHERNET / Dot1Q(vlan=5, prio=7) / V4, *names) == (0x0800, 5, source, destination, 18)
-    assert facts(ETHERNET / Dot1AD(vlan=6) / Dot1Q(vlan=7) / V6, *names) == (0x86DD, 6, source, destination, 22)
-    assert facts(ETHERNET / Dot1Q(vlan=0) / ARP(), *names)[:2] == (0x0806, 0)
-    assert facts(Ether(src=A, dst=B, type=0x8035) / Raw(bytes(28)), *names)[0] == 0x8035
+    assert facts(ETHERNET / V4, *names) == (ethertypes.IPV4, -1, source, destination, 14)
+    assert facts(ETHERNET / Dot1Q(vlan=5, prio=7) / V4, *names) == (ethertypes.IPV4, 5, source, destination, 18)
+    assert facts(ETHERNET / Dot1AD(vlan=6) / Dot1Q(vlan=7) / V6, *names) == (
+        ethertypes.IPV6,
+        6,
+        source,
+        destination,
+        22,
+    )
+    assert facts(ETHERNET / Dot1Q(vlan=0) / ARP(), *names)[:2] == (ethertypes.ARP, 0)
+    assert facts(Ether(src=A, dst=B, type=ethertypes.RARP) / Raw(bytes(28)), *names)[0] == ethertypes.RARP
 
 
 def test_ipv4() -> None:
@@ -113,7 +120,7 @@ def test_later_fragment_of_ipv6_has_no_ports() -> None:
     [
         *(network / UDP() / mark(42) for network in (V4, V6)),
         *(network / TCP(options=[("Timestamp", (1, 2)), ("NOP", None)]) / mark(42) for network in (V4, V6)),
-        *(network / GRE(proto=0x88B5) / mark(42) for network in (V4, V6)),
+        *(network / GRE(proto=ethertypes.EXPERIMENT) / mark(42) for network in (V4, V6)),
         V4 / ICMP(type=8) / mark(42),
         V6 / ICMPv6EchoRequest(data=mark(42)),
     ],
@@ -151,8 +158,8 @@ def test_vxlan_keeps_outer_headers_and_tells_the_inner_flow(port: int) -> None:
 
 def test_bare_ip_packets() -> None:
     names = ("ethertype", "ip_version", "source_port", "flow", "l3_offset", "l4_offset")
-    assert facts(V4 / UDP(sport=8) / mark(3), *names, link_type=LINK_RAW) == (0x0800, 4, 8, 3, 0, 20)
-    assert facts(V6 / UDP(sport=8) / mark(3), *names, link_type=LINK_RAW) == (0x86DD, 6, 8, 3, 0, 40)
+    assert facts(V4 / UDP(sport=8) / mark(3), *names, link_type=LINK_RAW) == (ethertypes.IPV4, 4, 8, 3, 0, 20)
+    assert facts(V6 / UDP(sport=8) / mark(3), *names, link_type=LINK_RAW) == (ethertypes.IPV6, 6, 8, 3, 0, 40)
 
 
 def test_select() -> None:
@@ -209,7 +216,14 @@ def test_nothing_recorded() -> None:
     assert (len(index), index.select(protocol=6).tolist(), index.rows_of_flow(1).tolist()) == (0, [], [])
 
 
-ETHERTYPES = [b"", b"\x08\x00", b"\x86\xdd", b"\x81\x00\x00\x05\x08\x00", b"\x88\xa8\x00\x01\x81\x00\x00\x02\x86\xdd"]
+V4_TYPE, V6_TYPE = map(ethertypes.octets, (ethertypes.IPV4, ethertypes.IPV6))
+ETHERTYPES = [
+    b"",
+    V4_TYPE,
+    V6_TYPE,
+    ethertypes.tag(5) + V4_TYPE,
+    ethertypes.tag(1, ethertypes.SERVICE_TAG) + ethertypes.tag(2) + V6_TYPE,
+]
 IP_STARTS = [b"", b"\x45", b"\x46", b"\x4f", b"\x60" + bytes(5), bytes(V6 / IPv6ExtHdrHopByHop())[:42]]
 FRAGMENTS = [bytes(V4 / UDP(dport=4789)), bytes(V4 / TCP()), bytes(V6 / UDP(dport=4789) / VXLAN()), mark(1)]
 PIECES = st.one_of(st.binary(max_size=60), st.sampled_from(ETHERTYPES + IP_STARTS + FRAGMENTS))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import Lacpdu, Marker, Participant, State
 from conformance.protocols.lacp.participant import BURST, Conduct, Mux, Receive, System
@@ -233,7 +234,11 @@ def test_it_never_expires_when_told_so() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read(data: bytes) -> None:
-    for frame in (data, bytes.fromhex("0180c2000002") + data, bytes(12) + b"\x88\x09\x01" + data):
+    for frame in (
+        data,
+        bytes.fromhex("0180c2000002") + data,
+        bytes(12) + ethertypes.octets(ethertypes.SLOW_PROTOCOLS) + b"\x01" + data,
+    ):
         lacp.lacpdu(frame)
         lacp.marker(frame)
         wire = pair(1)

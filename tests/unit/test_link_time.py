@@ -18,7 +18,7 @@ from conformance.judging import cables
 from conformance.judging.case import Case, Undecided, judge
 from conformance.judging.timing import unhurried
 from conformance.lab.plain import GROUPS, PLAIN
-from conformance.protocols import numbered
+from conformance.protocols import ethertypes, numbered
 from conformance.protocols.lacp.frames import State
 from conformance.protocols.numbered import Numbered
 from conformance.provoking.traffic import Traffic
@@ -138,7 +138,7 @@ def result(*, heard: str = "h1:port1") -> tuple[list[Event], dict[str, bytes]]:
 def canaries(nonces: dict[str, bytes], *, lost: str = "", copied: str = "") -> list[Seen]:
     seen: list[Seen] = []
     for name, nonce in nonces.items():
-        frame = (bytes(12) + b"\x88\xb5" + nonce).ljust(60, b"\0")
+        frame = (bytes(12) + ethertypes.octets(ethertypes.EXPERIMENT) + nonce).ljust(60, b"\0")
         if name != lost:
             seen.append(("h1p1", 0.1, frame, name.endswith("<")))
         if name == copied:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.families.lldp import evidence_tlvs as tlvs
 from conformance.families.lldp.checks_management import _addresses
+from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp import management
 from conformance.recording.model import AddressState, InterfaceState
@@ -60,7 +61,7 @@ def test_a_mac_is_shown_as_one() -> None:
 @given(st.binary(max_size=600))
 def test_anything_is_survived(data: bytes) -> None:
     lldp.parse(data)
-    pdu = lldp.parse(bytes(12) + b"\x88\xcc" + data)
+    pdu = lldp.parse(bytes(12) + ethertypes.octets(ethertypes.LLDP) + data)
     assert pdu is not None
     lldp.problem(pdu)
     assert lldp.line(pdu)

@@ -10,6 +10,7 @@ from conformance import profile, testbed
 from conformance.families.mtu import scenario as mtu
 from conformance.families.mtu.evidence import by_way, path_mtu, told_truly, vxlan_overhead
 from conformance.judging.hops import reporters_of_path
+from conformance.protocols import ethertypes
 from conformance.recording.model import (
     AddressState,
     Answer,
@@ -112,7 +113,7 @@ def packet(version: int, payload: bytes) -> bytes:
 @pytest.mark.parametrize(("outer", "tag", "overhead"), [(4, b"", 50), (6, b"", 70), (4, b"\x81\0\0\1", 54)])
 @pytest.mark.parametrize("inner", [4, 6])
 def test_the_overhead_of_a_tunnel_is_measured(outer: int, inner: int, tag: bytes, overhead: int) -> None:
-    kind = b"\x08\x00" if inner == 4 else b"\x86\xdd"
+    kind = ethertypes.octets(ethertypes.IPV4 if inner == 4 else ethertypes.IPV6)
     inside = bytes(12) + tag + kind + packet(inner, bytes(100))
     frame = bytes(14) + packet(outer, bytes(16) + inside)
     assert vxlan_overhead(frame, 14, 14 + (20 if outer == 4 else 40)) == overhead

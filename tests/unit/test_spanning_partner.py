@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_text
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.bridge import Speaker
@@ -136,7 +137,7 @@ def test_a_proposal_is_agreed_to() -> None:
 
 @given(st.binary(max_size=120))
 def test_any_bytes_are_read(data: bytes) -> None:
-    for frame in (data, bytes.fromhex("0180c2000000") + data, bytes(12) + b"\0\x26" + stp.LLC + data):
+    for frame in (data, bytes.fromhex("0180c2000000") + data, bytes(12) + b"\0\x26" + ethertypes.LLC_BRIDGE + data):
         stp.parse(frame)
         if len(frame) >= 14:
             stp.defects(frame)

@@ -21,6 +21,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, LLC, STP, Dot1Q, Dot3, Ether
 from scapy.layers.vxlan import VXLAN
 
+from conformance.protocols import ethertypes
 from conformance.protocols.marker import flow_of, mark
 from conformance.protocols.quoted import quoted
 from conformance.protocols.summary import one_line
@@ -43,7 +44,10 @@ def arp(op: int, psrc: str, pdst: str) -> Any:
         (arp(1, "192.0.2.1", "192.0.2.1"), f"ARP announcement (request) 192.0.2.1 is-at {A}"),
         (arp(1, "0.0.0.0", "192.0.2.1"), f"ARP probe for 192.0.2.1 by {A}"),
         (arp(3, "0.0.0.0", "0.0.0.0"), f"RARP request for {B} from {A}"),
-        (Ether(src=A, dst=B, type=0x8035) / bytes(ARP(op=3, hwsrc=A, hwdst=A)), f"RARP request for {A} from {A}"),
+        (
+            Ether(src=A, dst=B, type=ethertypes.RARP) / bytes(ARP(op=3, hwsrc=A, hwdst=A)),
+            f"RARP request for {A} from {A}",
+        ),
         (ETHERNET / Dot1Q(vlan=5) / V4 / UDP(sport=1, dport=2) / mark(3), "vlan 5 UDP 192.0.2.1:1 > 198.51.100.2:2"),
         (ETHERNET / V4 / UDP(sport=1, dport=2) / mark(3), "data 16 flow 3 ttl 9, 58 bytes"),
         (ETHERNET / V6 / TCP(sport=1, dport=2, flags="SA", seq=7), "TCP [2001:db8::1]:1 > [2001:db8::2]:2 [SA] seq 7"),
@@ -70,7 +74,7 @@ def arp(op: int, psrc: str, pdst: str) -> Any:
         (ETHERNET / IP(frag=10, proto=17) / bytes(20), "IP protocol 17 127.0.0.1 > 127.0.0.1 ttl 64 fragment at 80"),
         (ETHERNET / V6 / IPv6ExtHdrFragment(offset=2, nh=17) / bytes(9), "IP protocol 17 2001:db8::1 > 2001:db8::2"),
         (ETHERNET / IP(proto=253, src="192.0.2.1", dst="192.0.2.2") / mark(8), "IP protocol 253 192.0.2.1"),
-        (Ether(src=A, dst=B, type=0x88B5) / b"x", f"{A} > {B} type 0x88b5, 15 bytes"),
+        (Ether(src=A, dst=B, type=ethertypes.EXPERIMENT) / b"x", f"{A} > {B} type 0x88b5, 15 bytes"),
         (Dot3(src=A, dst="01:80:c2:00:00:00") / LLC() / STP(), "01:80:c2:00:00:00"),
     ],
 )

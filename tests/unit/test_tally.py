@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance.lab.streams.counters import Ends, count_stream
 from conformance.lab.streams.streams import BULK_PORT, SAMPLE, SAMPLE_PORT, Plan, keep_samples
-from conformance.protocols import arp, ndp
+from conformance.protocols import arp, ethertypes, ndp
 
 MS = 10**6
 ARRIVAL = np.dtype([("flow", "u8"), ("tick", "u8"), ("time_ns", "i8")])
@@ -103,7 +103,7 @@ def test_arp_is_parsed_as_it_is_built() -> None:
     assert packet is not None
     assert packet.announces
     assert (packet.operation, packet.ethernet_destination) == (arp.REPLY, "02:00:00:00:00:02")
-    tagged = frame[:12] + b"\x81\x00\x00\x05" + frame[12:]
+    tagged = ethertypes.tagged(frame, 5)
     assert arp.parse(tagged) == packet
     assert arp.parse(frame[:30]) is None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from conformance.families.bridge.faults_interposer import Flaw
+from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.selftest.fault import Fault, link_fault
 
@@ -18,7 +19,7 @@ Change = Callable[[bytes], list[bytes]]
 
 
 def _twice(frame: bytes) -> list[bytes]:
-    return [frame, frame] if frame[12:14] == b"\x08\x00" and frame[0] & 1 else [frame]
+    return [frame, frame] if ethertypes.ethertype_of(frame) == ethertypes.IPV4 and frame[0] & 1 else [frame]
 
 
 def bridge_fault(name: str, title: str, flaw: Flaw, *fails: str, label: str = "", network: str = KERNEL) -> Fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.family import Family, Feature, Role, Scenario
+from conformance.protocols import ethertypes
 
 FAMILY = Family(
     name="lacp",
@@ -10,7 +11,7 @@ FAMILY = Family(
     package=__name__,
     rank=90,
     roles=(Role("lacp-partner", links=True, meets="lacp-pair"),),
-    features=(Feature("lacp", ethertype=0x8809, protocol="LACP"),),
+    features=(Feature("lacp", ethertype=ethertypes.SLOW_PROTOCOLS, protocol="LACP"),),
     scenarios=(
         Scenario(
             name="lacp",

@@ -9,6 +9,7 @@ from conformance.judging.case import Case
 from conformance.judging.groups import arrivals, event, ports_of
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, busiest, intervals, median, slack
+from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import State
 from conformance.recording.model import PortState, Window
@@ -211,7 +212,7 @@ def test_marker_is_answered(case: Case) -> None:
         for question in [one for one in asked if one.where == port.name]:
             until = question.time_ns + _margin(limits.MARKER_RESPONSE + slack(case, _around(question.time_ns)))
             rows = index.select(
-                tap=port.partner, ethertype=lacp.ETHERTYPE, outbound=False, between=(question.time_ns, until)
+                tap=port.partner, ethertype=ethertypes.SLOW_PROTOCOLS, outbound=False, between=(question.time_ns, until)
             )
             found = [lacp.marker(frame) for _, frame in index.frames(rows)]
             case.expect(

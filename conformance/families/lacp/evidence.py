@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from conformance.judging.case import Case
 from conformance.judging.groups import event
 from conformance.judging.timing import BUSY, SECOND, intervals
+from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import Lacpdu
 from conformance.recording.model import Event, PortState
@@ -33,7 +34,7 @@ def came_up(case: Case, group: str) -> Event:
 def pdus(case: Case, port: PortState, *, between: tuple[int, int] | None = None, ours: bool = False) -> list[Pdu]:
     """LACPDUs on a port's cable, in the order of time: of the implementation, or `ours`."""
     index = case.recording.frames
-    wanted = {"tap": port.partner, "ethertype": lacp.ETHERTYPE, "outbound": ours}
+    wanted = {"tap": port.partner, "ethertype": ethertypes.SLOW_PROTOCOLS, "outbound": ours}
     rows = index.select(**wanted, **({} if between is None else {"between": between}))
     found = []
     for row, frame in index.frames(rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.family import Family, Feature, Role, Scenario
+from conformance.protocols import ethertypes
 
 FAMILY = Family(
     name="lldp",
@@ -11,7 +12,7 @@ FAMILY = Family(
     rank=80,
     roles=(Role("lldp-agent", links=True, meets="lldp-pair"),),
     features=(
-        Feature("lldp", ethertype=0x88CC, protocol="LLDP"),
+        Feature("lldp", ethertype=ethertypes.LLDP, protocol="LLDP"),
         Feature("lldp-receive"),
         Feature("lldp-admin"),
         Feature("lldp-changes"),

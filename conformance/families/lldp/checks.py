@@ -8,6 +8,7 @@ from conformance.families.lldp import evidence_tlvs as tlvs
 from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack, unhurried
+from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_text
 
@@ -351,5 +352,5 @@ def _frames(case: Case, moment: int, where: str) -> list[int]:
     frames = case.recording.frames
     port = next(port for port in case.recording.record.ports if port.name == where)
     tap = case.tap(port.partner)
-    rows = frames.select(tap=tap.number, ethertype=lldp.ETHERTYPE, outbound=True, between=(moment, moment + SECOND))
+    rows = frames.select(tap=tap.number, ethertype=ethertypes.LLDP, outbound=True, between=(moment, moment + SECOND))
     return [int(row) + 1 for row in rows[:1]]

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from conformance.judging.case import Case
 from conformance.judging.timing import SECOND
+from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp.frames import Lldpdu
 from conformance.recording.model import Event, PortState
@@ -40,7 +41,7 @@ def sent(case: Case, port: PortState) -> list[Sent]:
     frames = case.recording.frames
     tap = case.tap(port.partner)
     wanted: dict[str, object] = {"source_mac": port.mac} if port.mac and not port.tap else {"outbound": False}
-    rows = frames.select(tap=tap.number, ethertype=lldp.ETHERTYPE, **wanted)
+    rows = frames.select(tap=tap.number, ethertype=ethertypes.LLDP, **wanted)
     found = ((row, lldp.parse(frame)) for row, frame in frames.frames(rows))
     return [Sent(row + 1, int(frames.time_ns[row]), pdu) for row, pdu in found if pdu is not None]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
-from struct import pack
 from typing import Final
 
+from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp import management
 from conformance.protocols.lldp.agent import Conduct
@@ -62,7 +62,7 @@ def _to_bridge_group(frame: bytes) -> bytes:
 
 
 def _tagged(frame: bytes) -> bytes:
-    return frame[:12] + pack("!HH", 0x8100, 100) + frame[12:]
+    return ethertypes.tagged(frame, 100)
 
 
 def _turned(tlvs: list[Tlv]) -> Sequence[Tlv]:

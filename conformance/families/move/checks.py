@@ -22,14 +22,14 @@ from conformance.families.move.evidence import (
 from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
 from conformance.judging.timing import SECOND
-from conformance.protocols import arp, ndp
+from conformance.protocols import arp, ethertypes, ndp
 from conformance.protocols.mac import mac_text
 
 MOST_ADVERTISEMENTS = 3
 """RFC 4861 §10: MAX_NEIGHBOR_ADVERTISEMENT."""
 MOST_ANNOUNCEMENTS = 10
 """ARP announcements of one address in one window: twice five is what careful movers send."""
-KNOWN = (0x0800, 0x86DD, arp.ARP_TYPE, arp.RARP_TYPE)
+KNOWN = (ethertypes.IPV4, ethertypes.IPV6, ethertypes.ARP, ethertypes.RARP)
 """EtherTypes that are no substitute for an announcement: IP, ARP, and RARP, which has a requirement of its own."""
 
 
@@ -298,7 +298,7 @@ def _naming(case: Case, move: Move, address: object) -> list[int]:
     moved = move.handed_over_ns(address) + int(limits.HANDED_OVER * SECOND)  # type: ignore[arg-type]
     index = case.recording.frames
     found = []
-    for row, frame in index.frames(index.select(ethertype=arp.ARP_TYPE, between=(moved, 1 << 62))):
+    for row, frame in index.frames(index.select(ethertype=ethertypes.ARP, between=(moved, 1 << 62))):
         packet = arp.parse(frame)
         if packet is not None and packet.sender == address and move.old_mac in (
             packet.sender_mac, packet.ethernet_source,
@@ -320,8 +320,8 @@ def test_no_rarp(case: Case) -> None:
     case.window("move")
     case.window("move-tagged")
     index = case.recording.frames
-    plain = [row for row, frame in index.frames(index.select(ethertype=arp.RARP_TYPE)) if not is_canary(frame)]
-    packets = ((row, arp.parse(frame)) for row, frame in index.frames(index.select(ethertype=arp.ARP_TYPE)))
+    plain = [row for row, frame in index.frames(index.select(ethertype=ethertypes.RARP)) if not is_canary(frame)]
+    packets = ((row, arp.parse(frame)) for row, frame in index.frames(index.select(ethertype=ethertypes.ARP)))
     reverse = [row for row, packet in packets if packet is not None and packet.operation in arp.REVERSE]
     tunnelled = [row for row, frame in index.frames(np.flatnonzero(index.vni >= 0)) if _carries_rarp(index, row, frame)]
     rows = sorted({*plain, *reverse, *tunnelled})
@@ -339,7 +339,7 @@ def test_no_rarp(case: Case) -> None:
 def _carries_rarp(index: object, row: int, frame: bytes) -> bool:
     inner = int(index.l4_offset[row]) + 16  # type: ignore[attr-defined]
     packet = arp.parse(frame[inner:])
-    return packet is not None and (packet.ethertype == arp.RARP_TYPE or packet.operation in arp.REVERSE)
+    return packet is not None and (packet.ethertype == ethertypes.RARP or packet.operation in arp.REVERSE)
 
 
 @check("move.no-substitute", scenario="move")

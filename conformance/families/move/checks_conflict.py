@@ -11,7 +11,7 @@ from conformance.families.move.evidence import Address, Move, announcements, mil
 from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
-from conformance.protocols import arp
+from conformance.protocols import arp, ethertypes
 from conformance.recording.model import Event, TapState
 
 
@@ -99,7 +99,7 @@ def _probes(case: Case, tap: TapState, address: Address) -> list[tuple[int, int]
     """Frame number and time in ns of each ARP probe for an address that left a station."""
     index = case.recording.frames
     found = []
-    for row, frame in index.frames(index.select(tap=tap.number, outbound=True, ethertype=arp.ARP_TYPE)):
+    for row, frame in index.frames(index.select(tap=tap.number, outbound=True, ethertype=ethertypes.ARP)):
         packet = arp.parse(frame)
         if packet is not None and packet.probes and packet.target == address:
             found.append((row + 1, int(index.time_ns[row])))
@@ -110,7 +110,7 @@ def _speaking(case: Case, tap: TapState, address: Address) -> list[int]:
     """Numbers of the frames that left a station with an address as their sender's, ARP or IP."""
     index = case.recording.frames
     found = [int(row) + 1 for row in index.select(tap=tap.number, outbound=True, source=str(address))]
-    for row, frame in index.frames(index.select(tap=tap.number, outbound=True, ethertype=arp.ARP_TYPE)):
+    for row, frame in index.frames(index.select(tap=tap.number, outbound=True, ethertype=ethertypes.ARP)):
         packet = arp.parse(frame)
         if packet is not None and packet.sender == address:
             found.append(row + 1)
@@ -152,7 +152,7 @@ def _arrived(case: Case, tap: TapState, claims: Sequence[Event]) -> bool:
     index = case.recording.frames
     wanted = (str(claims[0].detail["address"]), str(claims[0].detail["mac"]))
     seen = 0
-    for _, frame in index.frames(index.select(tap=tap.number, outbound=False, ethertype=arp.ARP_TYPE)):
+    for _, frame in index.frames(index.select(tap=tap.number, outbound=False, ethertype=ethertypes.ARP)):
         packet = arp.parse(frame)
         seen += packet is not None and packet.announces and (str(packet.sender), packet.sender_mac) == wanted
     return seen >= len(claims)

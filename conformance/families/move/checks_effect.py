@@ -18,7 +18,7 @@ from conformance.families.move.evidence import (
 from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
 from conformance.judging.timing import SECOND
-from conformance.protocols import arp, ndp
+from conformance.protocols import arp, ethertypes, ndp
 from conformance.recording.model import Change, Stream
 
 PATHS = ("cross-host", "inbound")
@@ -181,7 +181,7 @@ def _said_by_old(case: Case, move: Move, address: Address) -> list[int]:
     since = move.handed_over_ns(address) + int(limits.HANDED_OVER * SECOND)
     wanted = {"tap": [tap.number for tap in taps], "outbound": True, "between": (since, 1 << 62)}
     found = [int(row) + 1 for row in index.select(source=str(address), **wanted)]
-    for row, frame in index.frames(index.select(ethertype=arp.ARP_TYPE, **wanted)):
+    for row, frame in index.frames(index.select(ethertype=ethertypes.ARP, **wanted)):
         packet = arp.parse(frame)
         if packet is not None and packet.sender == address:
             found.append(row + 1)

@@ -10,7 +10,7 @@ from conformance.families.move.evidence import Address, Announcement, Move, mill
 from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
-from conformance.protocols import arp, ndp, vrrp
+from conformance.protocols import arp, ethertypes, ndp, vrrp
 from conformance.recording.model import TapState
 
 
@@ -125,7 +125,7 @@ def _speaking(case: Case, tap: TapState, address: Address, between: tuple[int, i
             if message is not None and message.target == address:
                 found.append(row + 1)
         return found
-    for row, frame in index.frames(index.select(ethertype=arp.ARP_TYPE, **wanted)):
+    for row, frame in index.frames(index.select(ethertype=ethertypes.ARP, **wanted)):
         packet = arp.parse(frame)
         asks = packet is not None and packet.operation == arp.REQUEST and packet.target == address
         if packet is not None and (packet.sender == address if outbound else asks and not packet.announces):

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from conformance import limits
 from conformance.judging.case import Case
 from conformance.judging.timing import SECOND
-from conformance.protocols import arp, ndp
+from conformance.protocols import arp, ethertypes, ndp
 from conformance.recording.model import Change, MoveState, Stream, TapState
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _everything(index: FrameIndex) -> list[Announcement]:
 
 
 def _of_arp(index: FrameIndex) -> Iterator[Announcement]:
-    for row, frame in index.frames(index.select(ethertype=arp.ARP_TYPE)):
+    for row, frame in index.frames(index.select(ethertype=ethertypes.ARP)):
         packet = arp.parse(frame)
         if packet is not None and packet.announces and packet.operation in (arp.REQUEST, arp.REPLY):
             yield _said(index, row, packet.sender, packet.sender_mac, arp=packet)

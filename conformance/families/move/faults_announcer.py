@@ -18,7 +18,7 @@ from conformance.adapters.linux.mover import Mover
 from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.protocols import arp, ndp
+from conformance.protocols import arp, ethertypes, ndp
 from conformance.recording.model import Record
 from conformance.selftest.fault import SAID, Fault, Witness
 
@@ -104,8 +104,8 @@ def sound(new: Allocation, address: Interface, **changes: Any) -> bytes:
 
 def rarp(mac: str, *, tag: int | None = None) -> bytes:
     """A reverse request as hypervisors send it to teach switches (RFC 903: op 3, all addresses zero)."""
-    frame = arp.build(3, mac, arp.UNSET, arp.UNSET, target_mac=mac, ethertype=arp.RARP_TYPE)
-    return frame if tag is None else frame[:12] + b"\x81\x00" + tag.to_bytes(2, "big") + frame[12:]
+    frame = arp.build(3, mac, arp.UNSET, arp.UNSET, target_mac=mac, ethertype=ethertypes.RARP)
+    return frame if tag is None else ethertypes.tagged(frame, tag)
 
 
 def wrote_down(words: str) -> Witness:

@@ -19,7 +19,7 @@ from conformance.families.move.faults_announcer import Announcer, mover_fault, s
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
-from conformance.protocols import arp
+from conformance.protocols import arp, ethertypes
 from conformance.selftest.fault import Fault
 
 GAP: Final = 1.05
@@ -110,7 +110,7 @@ def _four(allocation: Allocation) -> list[Interface]:
 
 def _listener(namespace: Namespace) -> socket.socket:
     """A socket that hears all ARP of a namespace."""
-    return namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(arp.ARP_TYPE))
+    return namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertypes.ARP))
 
 
 def _conflict(opened: socket.socket, wanted: set[IPv4Address], own: str, seconds: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from struct import unpack_from
 
+from conformance.protocols import ethertypes
 from conformance.recording.model import Flow, Record
 
 
@@ -56,7 +57,7 @@ def vxlan_overhead(frame: bytes, l3: int, l4: int) -> int:
     """Bytes by which an IP packet that carries VXLAN is longer than the IP packet inside; `l3` and `l4` are offsets of
     its own headers. 0 where there is no IP packet inside."""
     inner = frame[l4 + 16 :]
-    start = 18 if inner[12:14] == b"\x81\x00" else 14
+    start = 18 if ethertypes.ethertype_of(inner) == ethertypes.CUSTOMER_TAG else 14
     outside, inside = _length(frame[l3:]), _length(inner[start:])
     return outside - inside if inside else 0
 

@@ -11,6 +11,7 @@ from conformance.judging.groups import Arrival, arrivals
 from conformance.judging.timing import SECOND
 from conformance.judging.views import views as shown
 from conformance.pairs.pairing import Side, sides_of
+from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import Bpdu
@@ -94,7 +95,7 @@ def events(case: Case, kind: str, where: str | None = None) -> Iterator[Event]:
 def lldpdus(case: Case, port: PortState, *, arrived: bool) -> list[Sent]:
     """LLDPDUs on a port's cable, in order: those that the port sent, or those that `arrived` there."""
     frames = case.recording.frames
-    rows = frames.select(tap=case.tap(port.partner).number, ethertype=lldp.ETHERTYPE, outbound=arrived)
+    rows = frames.select(tap=case.tap(port.partner).number, ethertype=ethertypes.LLDP, outbound=arrived)
     found = ((row, lldp.parse(frame)) for row, frame in frames.frames(rows))
     return [Sent(row + 1, int(frames.time_ns[row]), pdu) for row, pdu in found if pdu is not None]
 

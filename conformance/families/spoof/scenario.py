@@ -17,7 +17,7 @@ from typing import Final
 from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.lab.lab import link_local
-from conformance.protocols import crafted
+from conformance.protocols import crafted, ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text
 from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
@@ -31,7 +31,6 @@ ANYONE: Final = IPv4Address(0)
 LIMITED: Final = IPv4Address("255.255.255.255")
 NOWHERE: Final[dict[int, crafted.Address]] = {4: IPv4Address("198.51.100.99"), 6: IPv6Address("2001:db8:dead::99")}
 """Addresses of nobody's network."""
-LOCAL_EXPERIMENT: Final = 0x88B5
 HOPS: Final = 255
 THEFTS: Final = 3
 
@@ -152,7 +151,7 @@ def _forged(context: Context) -> Iterator[Frame]:
 
 
 def _experiment(context: Context, mac: bytes) -> bytes:
-    return EVERYBODY + mac + struct.pack("!H", LOCAL_EXPERIMENT) + mark(context.number())
+    return EVERYBODY + mac + ethertypes.octets(ethertypes.EXPERIMENT) + mark(context.number())
 
 
 def _datagram(context: Context, to: bytes, mac: bytes, source: crafted.Address, target: crafted.Address) -> bytes:
@@ -163,13 +162,13 @@ def _udp(
     context: Context, to: bytes, mac: bytes, ends: tuple[crafted.Address, crafted.Address], ports: tuple[int, int]
 ) -> bytes:
     datagram = crafted.udp(*ends, ports, mark(context.number()))
-    kind = b"\x08\x00" if ends[0].version == 4 else b"\x86\xdd"
+    kind = ethertypes.octets(ethertypes.IPV4 if ends[0].version == 4 else ethertypes.IPV6)
     return to + mac + kind + crafted.ip(*ends, crafted.UDP, datagram)
 
 
 def _arp(operation: int, mac: bytes, sender: IPv4Address, target: crafted.Address, to: bytes = EVERYBODY) -> bytes:
-    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + mac + sender.packed
-    return to + mac + b"\x08\x06" + body + (to if operation == 2 else bytes(6)) + target.packed
+    body = struct.pack("!HHBBH", 1, ethertypes.IPV4, 6, 4, operation) + mac + sender.packed
+    return to + mac + ethertypes.octets(ethertypes.ARP) + body + (to if operation == 2 else bytes(6)) + target.packed
 
 
 def _advertisement(target: crafted.Address, mac: bytes) -> bytes:
@@ -188,4 +187,4 @@ def _icmpv6(  # noqa: PLR0917 - the fields of one message, in their order
     hardware, target = to or (_group(ALL_NODES), ALL_NODES)
     message = crafted.icmp(source, target, (kind, 0), rest, body)
     packet = crafted.ip(source, target, crafted.ICMPV6, message)
-    return hardware + mac + b"\x86\xdd" + packet[:7] + bytes((HOPS,)) + packet[8:]
+    return hardware + mac + ethertypes.octets(ethertypes.IPV6) + packet[:7] + bytes((HOPS,)) + packet[8:]

@@ -4,7 +4,6 @@ where tenants may have the same addresses, those with the same ones talk at the 
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import Final
@@ -14,7 +13,7 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint, I
 from conformance.lab.flow import Probe, Server
 from conformance.lab.lab import Host
 from conformance.policy.document import load
-from conformance.protocols import crafted
+from conformance.protocols import arp, crafted, ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text
 from conformance.protocols.marker import mark
 from conformance.protocols.ndp import solicitation
@@ -25,7 +24,6 @@ from conformance.recording.model import Family
 POLICY: Final = "tenants"
 ENDPOINTS: Final = 8
 """Two of each tenant on each of two hosts."""
-LOCAL_EXPERIMENT: Final = 0x88B5
 EVERYBODY: Final = b"\xff" * 6
 NOBODY: Final = bytes.fromhex("02005e0053ee")
 """A unicast address that no station has: a bridge floods what is sent to it."""
@@ -60,7 +58,7 @@ def flood(context: Context, endpoint: Endpoint) -> None:
 
 
 def _frames(context: Context, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]:
-    kind = struct.pack("!H", LOCAL_EXPERIMENT)
+    kind = ethertypes.octets(ethertypes.EXPERIMENT)
     marked = mark(context.number())
     for target in (EVERYBODY, NOBODY, ALL_NODES_MAC):
         yield target + mac + kind + marked
@@ -73,14 +71,14 @@ def _frames(context: Context, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]
             for address in context.addresses(other, family)[:1]:
                 near = own.get(address.version)
                 if isinstance(address, IPv4Address) and near is not None:
-                    asked = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + near.packed + bytes(6) + address.packed
-                    yield EVERYBODY + mac + b"\x08\x06" + asked
+                    yield arp.request(mac_text(mac), IPv4Address(str(near)), address)
                 if isinstance(address, IPv6Address) and near is not None:
                     yield solicitation(address, IPv6Address(str(near)), mac_text(mac))
     if 4 in own:
         limited = ip_address("255.255.255.255")
         data = crafted.udp(own[4], limited, (crafted.UDP, 9), marked)
-        yield EVERYBODY + mac + b"\x08\x00" + crafted.ip(own[4], limited, crafted.UDP, data)
+        packet = crafted.ip(own[4], limited, crafted.UDP, data)
+        yield EVERYBODY + mac + ethertypes.octets(ethertypes.IPV4) + packet
 
 
 # --- the same addresses in both tenants ---------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from conformance.judging.case import Case
 from conformance.judging.register import check
+from conformance.protocols import ethertypes
 from conformance.protocols.igmp import LOCAL_CONTROL, groups
 
 ALLOWED_IPV6 = (0x3333_FF00_0000, 0xFFFF_FF00_0000)
@@ -47,7 +48,7 @@ def test_no_multicast_in_underlay(case: Case) -> None:
         allowed = np.isin(macs, np.array(ALLOWED_MACS, dtype=np.uint64)) | _within(macs, ALLOWED_IPV6)
         allowed &= index.protocol[rows] == ICMPV6
         allowed |= (macs == 0xFFFF_FFFF_FFFF) | _within(macs, LINK_CONSTRAINED)
-        allowed |= index.ethertype[rows] == 0x88B5
+        allowed |= index.ethertype[rows] == ethertypes.EXPERIMENT
         strange = [row for row in rows[group & ~allowed].tolist() if not _local_membership(index.frame(row))]
         case.expect(
             not strange,

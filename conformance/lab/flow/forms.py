@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from conformance.lab.flow.probe import FAMILY, GRE, IP_HEADER, SCTP, UDP_LITE
 from conformance.lab.flow.sockets import Kind
+from conformance.protocols import ethertypes
 from conformance.protocols.marker import ICMP_OFFSET, OFFSETS, UDP_OFFSET, flow_of
 from conformance.recording.model import Family
 
@@ -22,8 +23,6 @@ SOURCE_PORT: Final = 49253
 """Of UDP-Lite and SCTP probes that name none."""
 DISCARD: Final = 9
 """The port that they are sent to then (RFC 863)."""
-LOCAL_EXPERIMENT: Final = 0x88B5
-"""EtherType for local experiments, in the GRE header (IEEE 802)."""
 HEARTBEAT: Final = 4
 HEARTBEAT_ACK: Final = 5
 
@@ -190,7 +189,7 @@ class Bare:
         if self.number == UDP_LITE:
             return self._udp_lite(message, source, destination)
         if self.number == GRE:
-            return struct.pack("!HH", 0, LOCAL_EXPERIMENT) + message
+            return struct.pack("!HH", 0, ethertypes.EXPERIMENT) + message
         return self._sctp(message) if self.number == SCTP else message
 
     def _udp_lite(self, message: bytes, source: bytes, destination: bytes) -> bytes:

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal
 
 from conformance.lab.nftables import expression as nft
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_bytes
 
 Family = Literal["ip", "ip6", "inet", "bridge", "netdev"]
@@ -21,7 +22,10 @@ Network = IPv4Network | IPv6Network
 L4_PROTOCOLS: Final = {
     "icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "icmpv6": 58, "sctp": 132, "udplite": 136,
 }  # fmt: skip
-ETHER_TYPES: Final = {"ip": 0x0800, "arp": 0x0806, "rarp": 0x8035, "vlan": 0x8100, "ip6": 0x86DD}
+ETHER_TYPES: Final = {
+    "ip": ethertypes.IPV4, "arp": ethertypes.ARP, "rarp": ethertypes.RARP, "vlan": ethertypes.CUSTOMER_TAG,
+    "ip6": ethertypes.IPV6,
+}  # fmt: skip
 STATES: Final = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
 
 Comparison = Literal["==", "!=", "<", "<=", ">", ">="]

@@ -12,8 +12,8 @@ from typing import Final, Self
 
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.taps.listen import ROOM_FOR_TAG, keep_tags, with_tag
+from conformance.lab.taps.ring import ETH_P_ALL
 
-ETH_P_ALL: Final = 0x0003
 _SOL_PACKET: Final = 263
 _ADD_MEMBERSHIP: Final = 1
 _PROMISCUOUS: Final = 1

@@ -12,6 +12,7 @@ from struct import pack
 from typing import Final, Literal, NamedTuple, get_args
 
 from conformance.lab.kernel.namespace import Namespace
+from conformance.protocols import ethertypes
 from conformance.protocols.ndp import checksum
 
 Form = Literal["experimental", "rarp-untagged", "rarp-tagged", "ipv4-multicast", "ipv6-multicast"]
@@ -20,9 +21,6 @@ FORMS: Final[tuple[Form, ...]] = get_args(Form)
 PREFIX: Final = b"CANARY"
 """Every nonce starts with it: a canary is never taken for traffic of the implementation."""
 NONCE: Final = 16
-LOCAL_EXPERIMENT: Final = 0x88B5
-"""EtherType for local experiments (IEEE 802)."""
-RARP: Final = 0x8035
 VLAN: Final = 100
 """Of a tagged canary, unless said otherwise."""
 DISCARD: Final = 9
@@ -70,15 +68,17 @@ def build(form: str, nonce: bytes, mac: bytes, *, vlan: int = VLAN) -> bytes:
     """
     match form:
         case "experimental":
-            frame = _BROADCAST + mac + pack("!H", LOCAL_EXPERIMENT) + nonce
+            frame = _BROADCAST + mac + ethertypes.octets(ethertypes.EXPERIMENT) + nonce
         case "rarp-untagged" | "rarp-tagged":
-            tag = pack("!HH", 0x8100, vlan) if form == "rarp-tagged" else b""
-            body = pack("!HHBBH", 1, 0x0800, 6, 4, 3) + mac + bytes(4) + mac + bytes(4)
-            frame = _BROADCAST + mac + tag + pack("!H", RARP) + body + nonce
+            tag = ethertypes.tag(vlan) if form == "rarp-tagged" else b""
+            body = pack("!HHBBH", 1, ethertypes.IPV4, 6, 4, 3) + mac + bytes(4) + mac + bytes(4)
+            frame = _BROADCAST + mac + tag + ethertypes.octets(ethertypes.RARP) + body + nonce
         case "ipv4-multicast":
-            frame = b"\x01\x00\x5e" + (int(GROUP_V4) & 0x7F_FFFF).to_bytes(3, "big") + mac + b"\x08\x00" + _ipv4(nonce)
+            group = b"\x01\x00\x5e" + (int(GROUP_V4) & 0x7F_FFFF).to_bytes(3, "big")
+            frame = group + mac + ethertypes.octets(ethertypes.IPV4) + _ipv4(nonce)
         case "ipv6-multicast":
-            frame = b"\x33\x33" + GROUP_V6.packed[12:] + mac + b"\x86\xdd" + _ipv6(nonce)
+            group = b"\x33\x33" + GROUP_V6.packed[12:]
+            frame = group + mac + ethertypes.octets(ethertypes.IPV6) + _ipv6(nonce)
         case _:
             raise ValueError(f"no canary has the form {form!r}; there are {', '.join(FORMS)}")
     return frame.ljust(_SHORTEST, b"\0")

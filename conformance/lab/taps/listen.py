@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.taps.ring import ETH_P_ALL, VLAN_TYPE_VALID, VLAN_VALID
+from conformance.protocols import ethertypes
 
 _SOL_PACKET: Final = 263
 _PACKET_AUXDATA: Final = 8
@@ -35,7 +36,7 @@ def with_tag(frame: bytes, ancillary: Iterable[tuple[int, int, Any]]) -> bytes:
         if kind == _PACKET_AUXDATA and len(data) >= _AUXDATA.size:
             status, _, _, _, _, tag, tag_type = _AUXDATA.unpack_from(data)
             if status & VLAN_VALID:
-                tag_type = tag_type if status & VLAN_TYPE_VALID else 0x8100
+                tag_type = tag_type if status & VLAN_TYPE_VALID else ethertypes.CUSTOMER_TAG
                 return bytes(frame[:12] + tag_type.to_bytes(2, "big") + tag.to_bytes(2, "big") + frame[12:])
     return bytes(frame)
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from conformance import __version__
 from conformance.lab.taps.ring import ETH_P_ALL, VLAN_TYPE_VALID, VLAN_VALID, Instruction, attach
+from conformance.protocols import ethertypes
 from conformance.recording.capture import FLAG_INBOUND, FLAG_OUTBOUND
 from conformance.recording.pcapng import Writer
 
@@ -34,9 +35,9 @@ _FILTER: Final[tuple[Instruction, ...]] = (
     (0x20, 0, 0, 0),  # A = the first four bytes of the destination
     (0x15, 4, 0, _RESERVED),
     (0x28, 0, 0, 12),  # A = EtherType; the kernel has taken the tag out
-    (0x15, 2, 0, 0x88CC),
-    (0x15, 1, 0, 0x8809),
-    (0x15, 0, 1, 0x8035),
+    (0x15, 2, 0, ethertypes.LLDP),
+    (0x15, 1, 0, ethertypes.SLOW_PROTOCOLS),
+    (0x15, 0, 1, ethertypes.RARP),
     (0x06, 0, 0, 0xFFFF),
     (0x06, 0, 0, 0),
 )
@@ -108,5 +109,5 @@ def _with_tag(frame: bytes, auxiliary: bytes) -> bytes:
     status, _, _, _, _, tag, kind = unpack("=IIIHHHH", auxiliary[:20])
     if not status & VLAN_VALID:
         return frame
-    kind = kind if status & VLAN_TYPE_VALID else 0x8100
+    kind = kind if status & VLAN_TYPE_VALID else ethertypes.CUSTOMER_TAG
     return frame[:12] + pack("!HH", kind, tag) + frame[12:]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from conformance.lab.kernel.namespace import Namespace
 
 ETH_P_ALL: Final = 0x0003
+"""What a packet socket is bound to for frames of every EtherType; no EtherType itself."""
 _SOL_PACKET: Final = 263
 _PACKET_RX_RING: Final = 5
 _PACKET_STATISTICS: Final = 6

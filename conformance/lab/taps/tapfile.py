@@ -23,6 +23,7 @@ from conformance.lab.taps.ring import (
     VLAN_VALID,
     positions,
 )
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_text
 from conformance.recording.capture import Capture, rows_at
 from conformance.recording.model import TapState
@@ -160,7 +161,7 @@ def _write(
 
 def _tags(head: NDArray[Any]) -> NDArray[np.uint32]:
     """The VLAN tags that the kernel has taken out of the frames, 0 for none."""
-    kind = np.where(head["status"] & VLAN_TYPE_VALID, head["tag_type"], 0x8100).astype(np.uint32)
+    kind = np.where(head["status"] & VLAN_TYPE_VALID, head["tag_type"], ethertypes.CUSTOMER_TAG).astype(np.uint32)
     tags: NDArray[np.uint32] = np.where(head["status"] & VLAN_VALID, kind << 16 | head["tci"], 0).astype(np.uint32)
     return tags
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Final
 
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text
 
 GROUP: Final = "01:80:c2:00:00:02"
 """The Slow Protocols group address, one of the reserved addresses that no bridge forwards."""
-ETHERTYPE: Final = 0x8809
 LACP: Final = 1
 MARKER: Final = 2
 LENGTH: Final = 124
@@ -115,7 +115,7 @@ class Marker:
 
 
 def _ethernet(source: str) -> bytes:
-    return mac_bytes(GROUP) + mac_bytes(source) + struct.pack("!H", ETHERTYPE)
+    return mac_bytes(GROUP) + mac_bytes(source) + ethertypes.octets(ethertypes.SLOW_PROTOCOLS)
 
 
 def _pack(kind: int, who: Participant) -> bytes:
@@ -131,7 +131,7 @@ def _unpack(frame: bytes, at: int) -> Participant:
 
 def subtype(frame: bytes) -> int | None:
     """The subtype of a Slow Protocols frame, None if it is none. The destination is not looked at."""
-    if len(frame) < 15 or frame[12:14] != b"\x88\x09":
+    if len(frame) < 15 or ethertypes.ethertype_of(frame) != ethertypes.SLOW_PROTOCOLS:
         return None
     return frame[14]
 

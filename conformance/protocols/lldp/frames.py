@@ -11,9 +11,9 @@ from ipaddress import ip_address
 from struct import pack, unpack_from
 from typing import Final
 
+from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_text
 
-ETHERTYPE: Final = 0x88CC
 NEAREST_BRIDGE: Final = bytes.fromhex("0180c200000e")
 NEAREST_NON_TPMR_BRIDGE: Final = bytes.fromhex("0180c2000003")
 NEAREST_CUSTOMER_BRIDGE: Final = bytes.fromhex("0180c2000000")
@@ -32,7 +32,6 @@ CHASSIS_MAC, CHASSIS_ADDRESS, CHASSIS_LOCAL = 4, 5, 7
 PORT_MAC, PORT_ADDRESS, PORT_NAME, PORT_LOCAL = 3, 4, 5, 7
 """Subtypes of Chassis ID (§8.5.2.2) and Port ID (§8.5.3.2) that are looked into; both run from 1 to 7."""
 
-_TAGS: Final = (0x8100, 0x88A8)
 _LONGEST: Final = 511
 
 
@@ -112,17 +111,11 @@ def identifier(tlv: Tlv | None, *, mac: int, address: int) -> str:
 
 def parse(frame: bytes) -> Lldpdu | None:
     """The LLDPDU of an Ethernet frame, tagged or not; None for any other frame. Never raises."""
-    if len(frame) < 14:
+    kind, at = ethertypes.behind_tags(frame)
+    if kind != ethertypes.LLDP:
         return None
-    at, vlan = 12, None
-    kind = unpack_from("!H", frame, at)[0]
-    while kind in _TAGS and len(frame) >= at + 6:
-        vlan = unpack_from("!H", frame, at + 2)[0] & 0x0FFF if vlan is None else vlan
-        at += 4
-        kind = unpack_from("!H", frame, at)[0]
-    if kind != ETHERTYPE:
-        return None
-    tlvs, rest = read_tlvs(frame[at + 2 :])
+    vlan = unpack_from("!H", frame, 14)[0] & 0x0FFF if at > 14 else None
+    tlvs, rest = read_tlvs(frame[at:])
     return Lldpdu(frame[:6], frame[6:12], vlan, tlvs, rest)
 
 
@@ -183,9 +176,9 @@ def frame_of(
     vlan: int | None = None,
 ) -> bytes:
     """The Ethernet frame around `tlvs`, padded to 60 bytes."""
-    tag = b"" if vlan is None else pack("!HH", 0x8100, vlan)
+    tag = b"" if vlan is None else ethertypes.tag(vlan)
     body = b"".join(tlvs) + (tlv(END, b"") if end else b"")
-    return (destination + source + tag + pack("!H", ETHERTYPE) + body).ljust(60, b"\0")
+    return (destination + source + tag + ethertypes.octets(ethertypes.LLDP) + body).ljust(60, b"\0")
 
 
 def line(pdu: Lldpdu) -> str:

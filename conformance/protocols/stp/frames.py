@@ -6,11 +6,12 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from conformance.protocols import ethertypes
+from conformance.protocols.ethertypes import LLC_BRIDGE
 from conformance.protocols.mac import mac_bytes, mac_text
 
 GROUP: Final = "01:80:c2:00:00:00"
 """The Bridge Group Address (IEEE 802.1D-2004 Table 7-10)."""
-LLC: Final = b"\x42\x42\x03"
 CONFIGURATION, TOPOLOGY_CHANGE_NOTIFICATION, RAPID = 0x00, 0x80, 0x02
 STP, RSTP = 0, 2
 """Protocol version identifiers."""
@@ -76,7 +77,7 @@ class Bpdu:
         if self.type == RAPID:
             body += b"\0"
         ethernet = mac_bytes(GROUP, source)
-        return (ethernet + struct.pack("!H", len(LLC) + len(body)) + LLC + body).ljust(SHORTEST, b"\0")
+        return (ethernet + struct.pack("!H", len(LLC_BRIDGE) + len(body)) + LLC_BRIDGE + body).ljust(SHORTEST, b"\0")
 
 
 def parse(frame: bytes) -> Bpdu | None:
@@ -84,7 +85,7 @@ def parse(frame: bytes) -> Bpdu | None:
 
     The destination is not looked at. A type that is not known is none (§9.3.4).
     """
-    if len(frame) < 21 or int.from_bytes(frame[12:14], "big") > 1500 or frame[14:17] != LLC:
+    if len(frame) < 21 or ethertypes.ethertype_of(frame) > ethertypes.LONGEST_LENGTH or frame[14:17] != LLC_BRIDGE:
         return None
     protocol, version, kind = _HEAD.unpack_from(frame, 17)
     source = mac_text(frame[6:12])
@@ -109,7 +110,7 @@ def defects(frame: bytes) -> list[str]:
     told, bpdu = int.from_bytes(frame[12:14], "big"), parse(frame)
     if bpdu is None:
         return [*found, "not a BPDU"]
-    needed = len(LLC) + LENGTHS[bpdu.type]
+    needed = len(LLC_BRIDGE) + LENGTHS[bpdu.type]
     if told < needed:
         found.append(f"length field {told}, less than the {needed} of its type")
     if (bpdu.type == RAPID) != (bpdu.version >= RSTP) and bpdu.type != TOPOLOGY_CHANGE_NOTIFICATION:
