@@ -32,8 +32,8 @@ def keep_tags(raw: socket.socket) -> None:
 
 def with_tag(frame: bytes, ancillary: Iterable[tuple[int, int, Any]]) -> bytes:
     """The frame with its VLAN tag put back, if it had one."""
-    for _, kind, data in ancillary:
-        if kind == _PACKET_AUXDATA and len(data) >= _AUXDATA.size:
+    for level, kind, data in ancillary:
+        if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA) and len(data) >= _AUXDATA.size:
             status, _, _, _, _, tag, tag_type = _AUXDATA.unpack_from(data)
             if status & VLAN_VALID:
                 tag_type = tag_type if status & VLAN_TYPE_VALID else ethertypes.CUSTOMER_TAG

@@ -14,7 +14,8 @@ from struct import pack, unpack
 from typing import Final
 
 from conformance import __version__
-from conformance.lab.taps.ring import ETH_P_ALL, VLAN_TYPE_VALID, VLAN_VALID, Instruction, attach
+from conformance.lab.taps.listen import keep_tags, with_tag
+from conformance.lab.taps.ring import ETH_P_ALL, Instruction, attach
 from conformance.protocols import ethertypes
 from conformance.recording.capture import FLAG_INBOUND, FLAG_OUTBOUND
 from conformance.recording.pcapng import Writer
@@ -22,7 +23,6 @@ from conformance.recording.pcapng import Writer
 _SOL_PACKET: Final = 263
 _ADD_MEMBERSHIP: Final = 1
 _STATISTICS: Final = 6
-_AUXDATA: Final = 8
 _TIMESTAMP: Final = 35
 """SO_TIMESTAMPNS."""
 _MULTICAST: Final = 0
@@ -53,7 +53,7 @@ def hear(interface: str, seconds: float, path: Path) -> int:
         attach(listener, _FILTER)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         listener.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
-        listener.setsockopt(_SOL_PACKET, _AUXDATA, 1)
+        keep_tags(listener)
         listener.bind((interface, ETH_P_ALL))
         number = socket.if_nametoindex(interface)
         for last in range(0x10):
@@ -98,16 +98,6 @@ def _take(listener: socket.socket, writer: Writer, tap: int) -> int:
             if level == socket.SOL_SOCKET and kind == _TIMESTAMP and len(data) >= 16:
                 seconds, fraction = unpack("=qq", data[:16])
                 moment = seconds * 10**9 + fraction
-            if level == _SOL_PACKET and kind == _AUXDATA and len(data) >= 20:
-                frame = _with_tag(frame, data)
-        writer.frame(tap, moment, frame, flags=FLAG_OUTBOUND if origin[2] == _OUTGOING else FLAG_INBOUND)
+        flags = FLAG_OUTBOUND if origin[2] == _OUTGOING else FLAG_INBOUND
+        writer.frame(tap, moment, with_tag(frame, ancillary), flags=flags)
         count += 1
-
-
-def _with_tag(frame: bytes, auxiliary: bytes) -> bytes:
-    """The frame with the VLAN tag that the kernel has taken out (tpacket_auxdata of linux/if_packet.h)."""
-    status, _, _, _, _, tag, kind = unpack("=IIIHHHH", auxiliary[:20])
-    if not status & VLAN_VALID:
-        return frame
-    kind = kind if status & VLAN_TYPE_VALID else ethertypes.CUSTOMER_TAG
-    return frame[:12] + pack("!HH", kind, tag) + frame[12:]
