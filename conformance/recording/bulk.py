@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.recording.blocks import PACKET
 from conformance.recording.capture import Capture, rows_at
-from conformance.recording.sections import PACKET
 
 _HEAD: Final = np.dtype([(name, "<u4") for name in ("kind", "size", "tap", "high", "low", "length", "original")])
 _TAIL: Final = np.dtype([("code", "<u2"), ("width", "<u2"), ("flags", "<u4"), ("end", "<u4"), ("size", "<u4")])

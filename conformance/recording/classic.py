@@ -1,52 +1,64 @@
-"""Reading classic pcap files: microseconds or nanoseconds, either byte order."""
+"""Classic pcap files: their header, and reading one whole; microseconds or nanoseconds, either byte order."""
 
 from __future__ import annotations
 
 from struct import Struct, unpack_from
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from conformance.recording.blocks import Order
 from conformance.recording.capture import Capture, NotACapture, Tap, TruncatedCapture, rows_at
 
-_HEADER: Final = 24
-_RECORD: Final = 16
+HEADER: Final = 24
+RECORD: Final = 16
+"""Bytes of the file's header, and of that of each record: seconds, fraction, length captured, length on the wire."""
 _MAGIC: Final = {0xA1B2_C3D4: 1_000, 0xA1B2_3C4D: 1}
 """Magic number to the nanoseconds of one unit of the fraction."""
+_ORDERS: Final[tuple[Order, ...]] = ("<", ">")
 
 
-def _format(data: bytes) -> tuple[str, int] | None:
+class Format(NamedTuple):
+    """What a file's magic number says: its byte order, and the nanoseconds of one unit of a record's fraction."""
+
+    order: Order
+    unit: int
+
+
+def format_of(data: bytes) -> Format | None:
+    """The format of a file that starts so, None where it is no classic pcap."""
     if len(data) < 4:
         return None
-    for order in "<>":
+    for order in _ORDERS:
         unit = _MAGIC.get(unpack_from(f"{order}I", data)[0])
         if unit is not None:
-            return order, unit
+            return Format(order, unit)
     return None
 
 
-def is_pcap(data: bytes) -> bool:
-    """Whether `data` starts with a magic number of classic pcap."""
-    return _format(data) is not None
+def tap_of(data: bytes, order: Order) -> Tap:
+    """The one tap of a file, which has no name; of Ethernet, where the header is cut."""
+    if len(data) < HEADER:
+        return Tap()
+    return Tap(link_type=unpack_from(f"{order}I", data, 20)[0] & 0xFFFF)
 
 
 def read(data: bytes) -> Capture:
     """All records of a classic pcap file, as one tap without a name. Raises NotACapture, TruncatedCapture."""
-    found = _format(data)
+    found = format_of(data)
     if found is None:
         raise NotACapture("no pcap magic number")
     order, unit = found
-    link_type = unpack_from(f"{order}I", data, 20)[0] & 0xFFFF if len(data) >= _HEADER else 1
-    at, whole = _walk(data, Struct(f"{order}I")) if len(data) >= _HEADER else ([], False)
+    at, whole = _walk(data, Struct(f"{order}I")) if len(data) >= HEADER else ([], False)
     starts = np.array(at, dtype=np.int64)
     kind = np.dtype([(name, f"{order}u4") for name in ("seconds", "fraction", "length", "original")])
-    heads = rows_at(data, starts, _RECORD).view(kind)
+    heads = rows_at(data, starts, RECORD).view(kind)
     capture = Capture(
         data=data,
-        taps=(Tap(link_type=link_type),),
+        taps=(tap_of(data, order),),
         tap=np.zeros(len(starts), dtype=np.int32),
         time_ns=heads["seconds"].astype(np.int64) * 10**9 + heads["fraction"].astype(np.int64) * unit,
-        offset=starts + _RECORD,
+        offset=starts + RECORD,
         length=heads["length"].astype(np.int64),
         original=heads["original"].astype(np.int64),
         flags=np.zeros(len(starts), dtype=np.uint32),
@@ -58,9 +70,9 @@ def read(data: bytes) -> Capture:
 
 def _walk(data: bytes, length: Struct) -> tuple[list[int], bool]:
     found: list[int] = []
-    position, end = _HEADER, len(data)
-    while position + _RECORD <= end:
-        following = position + _RECORD + length.unpack_from(data, position + 8)[0]
+    position, end = HEADER, len(data)
+    while position + RECORD <= end:
+        following = position + RECORD + length.unpack_from(data, position + 8)[0]
         if following > end:
             return found, False
         found.append(position)

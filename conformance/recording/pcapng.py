@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from struct import Struct
 from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.recording import bulk, classic, sections
+from conformance.recording import blocks, bulk, classic, sections
 from conformance.recording.capture import (
     FLAG_CHECKSUM_NOT_READY,
     FLAG_CHECKSUM_VALID,
@@ -43,10 +42,8 @@ __all__ = [
     "read",
 ]
 
-_PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 _PACKET: Final = Struct("<IIIIIII")
 _FLAGS: Final = Struct("<HHIHHI")
-_OPTION: Final = Struct("<HH")
 
 
 def read(data: bytes) -> Capture:
@@ -54,9 +51,9 @@ def read(data: bytes) -> Capture:
 
     Raises NotACapture, or TruncatedCapture which carries what could be read.
     """
-    if sections.is_pcapng(data):
+    if blocks.is_pcapng(data):
         return sections.read(data)
-    if classic.is_pcap(data):
+    if classic.format_of(data) is not None:
         return classic.read(data)
     raise NotACapture("neither pcapng nor pcap: no such magic number at the start")
 
@@ -67,8 +64,9 @@ class Writer:
     def __init__(self, stream: BinaryIO, *, application: str = "") -> None:
         self._write = stream.write
         self._taps = 0
-        body = Struct("<IHHq").pack(sections.BYTE_ORDER, 1, 0, -1)
-        self._block(sections.SECTION, body + _options([(4, application.encode())] if application else []))
+        body = Struct("<IHHq").pack(blocks.BYTE_ORDER, 1, 0, -1)
+        options = [(blocks.APPLICATION, application.encode())] if application else []
+        self._block(blocks.SECTION, body + blocks.pack_options(options))
 
     def _block(self, kind: int, body: bytes) -> None:
         size = Struct("<I").pack(len(body) + 12)
@@ -76,13 +74,13 @@ class Writer:
 
     def interface(self, name: str, *, link_type: int = LINK_ETHERNET, mac: bytes = b"", description: str = "") -> int:
         """Describe a tap; returns its number, from 0."""
-        options = [(2, name.encode())]
+        options = [(blocks.NAME, name.encode())]
         if description:
-            options.append((3, description.encode()))
+            options.append((blocks.DESCRIPTION, description.encode()))
         if len(mac) == 6:
-            options.append((6, mac))
-        options.append((9, b"\x09"))
-        self._block(sections.INTERFACE, Struct("<HHI").pack(link_type, 0, 0) + _options(options))
+            options.append((blocks.MAC, mac))
+        options.append((blocks.RESOLUTION, b"\x09"))
+        self._block(blocks.INTERFACE, Struct("<HHI").pack(link_type, 0, 0) + blocks.pack_options(options))
         self._taps += 1
         return self._taps - 1
 
@@ -92,7 +90,7 @@ class Writer:
         size = 44 + (captured + 3 & ~3)
         self._write(
             _PACKET.pack(
-                sections.PACKET,
+                blocks.PACKET,
                 size,
                 tap,
                 time_ns >> 32,
@@ -101,8 +99,8 @@ class Writer:
                 captured if original is None else original,
             )
             + frame
-            + _PADDING[captured & 3]
-            + _FLAGS.pack(2, 4, flags, 0, 0, size)
+            + blocks.PADDING[captured & 3]
+            + _FLAGS.pack(blocks.FLAGS, 4, flags, 0, 0, size)
         )
 
     def frames(self, frames: Capture, tag: NDArray[np.uint32]) -> None:
@@ -111,13 +109,6 @@ class Writer:
 
     def statistics(self, tap: int, time_ns: int, *, received: int, dropped: int) -> None:
         """How many frames of a tap are in the file, and how many it lost."""
-        options = [(4, received.to_bytes(8, "little")), (5, dropped.to_bytes(8, "little"))]
+        options = [(blocks.RECEIVED, received.to_bytes(8, "little")), (blocks.DROPPED, dropped.to_bytes(8, "little"))]
         body = Struct("<III").pack(tap, time_ns >> 32, time_ns & 0xFFFF_FFFF)
-        self._block(sections.STATISTICS, body + _options(options))
-
-
-def _options(options: Sequence[tuple[int, bytes]]) -> bytes:
-    if not options:
-        return b""
-    packed = [_OPTION.pack(code, len(value)) + value + _PADDING[len(value) & 3] for code, value in options]
-    return b"".join(packed) + _OPTION.pack(0, 0)
+        self._block(blocks.STATISTICS, body + blocks.pack_options(options))

@@ -22,6 +22,7 @@ from conformance.recording.pcapng import (
     Writer,
     read,
 )
+from conformance.recording.stream import Scan
 
 NOW = 1_700_000_000_123_456_789
 
@@ -222,6 +223,32 @@ def test_a_block_that_contradicts_itself_ends_the_reading(broken: bytes) -> None
     with pytest.raises(TruncatedCapture, match="; 1 whole frames before it") as caught:
         read(section() + interface() + packet("<", 1, b"good") + broken + packet("<", 2, b"after"))
     assert [row[2] for row in rows(caught.value.capture)] == [b"good"]
+
+
+@given(st.lists(st.sampled_from(["<", ">"]), min_size=1, max_size=3), st.data())
+def test_a_file_is_the_same_read_whole_and_in_one_pass(orders: list[str], data: st.DataObject) -> None:
+    content = b""
+    stamps = st.integers(0, 10**12)
+    for order in orders:
+        clock = option(order, 9, bytes((data.draw(st.sampled_from((3, 6, 9, 12, 0x80 | 10, 0x80 | 40))),)))
+        shift = option(order, 14, struct.pack(f"{order}q", data.draw(st.integers(0, 10))))
+        content += section(order) + interface(order, snap=6) + interface(order, clock + shift + bytes(4))
+        flags = option(order, 1, b"comment") + option(order, 2, struct.pack(f"{order}I", FLAG_OUTBOUND)) + bytes(4)
+        old = struct.pack(f"{order}HHIIII", 1, 0, 0, data.draw(stamps) & 0xFFFF, 3, 3) + b"old\0" + flags
+        kinds = (
+            packet(order, data.draw(stamps), data.draw(st.binary(max_size=9)), tap=data.draw(st.integers(0, 1))),
+            packet(order, data.draw(stamps), b"frame", tap=1, options=flags),
+            block(order, 3, struct.pack(f"{order}I", 9) + b"ABCDEFGH"),
+            block(order, 2, old),
+            block(order, 0xBAD, b"unknown"),
+        )
+        content += b"".join(data.draw(st.lists(st.sampled_from(kinds), max_size=6)))
+    scan = Scan(io.BytesIO(content))
+    passed = [(frame.tap, frame.time_ns, frame.data, frame.flags) for frame in scan]
+    assert scan.problem is None
+    capture = read(content)
+    assert passed == rows(capture)
+    assert scan.taps == list(capture.taps)
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\x0a\x0d\x0d\x0a", b"GET / HTTP/1.1\r\n\r\n", bytes(400)])
