@@ -12,35 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.recording import blocks, bulk, classic, sections
-from conformance.recording.capture import (
-    FLAG_CHECKSUM_NOT_READY,
-    FLAG_CHECKSUM_VALID,
-    FLAG_INBOUND,
-    FLAG_OUTBOUND,
-    FLAG_SEGMENTATION_OFFLOADED,
-    LINK_ETHERNET,
-    LINK_RAW,
-    Capture,
-    NotACapture,
-    Tap,
-    TruncatedCapture,
-)
-
-__all__ = [
-    "FLAG_CHECKSUM_NOT_READY",
-    "FLAG_CHECKSUM_VALID",
-    "FLAG_INBOUND",
-    "FLAG_OUTBOUND",
-    "FLAG_SEGMENTATION_OFFLOADED",
-    "LINK_ETHERNET",
-    "LINK_RAW",
-    "Capture",
-    "NotACapture",
-    "Tap",
-    "TruncatedCapture",
-    "Writer",
-    "read",
-]
+from conformance.recording.capture import LINK_ETHERNET, Capture, NotACapture
 
 _PACKET: Final = Struct("<IIIIIII")
 _FLAGS: Final = Struct("<HHIHHI")

@@ -8,8 +8,9 @@ from pathlib import Path
 from conformance.pairs.pairing import add_host, pair_of
 from conformance.profile import Profile, load
 from conformance.protocols.lacp.frames import Lacpdu, Participant, State
+from conformance.recording.capture import FLAG_INBOUND, FLAG_OUTBOUND
 from conformance.recording.model import Event, IdentityState, PortState, Record, TapState, Window
-from conformance.recording.pcapng import FLAG_INBOUND, FLAG_OUTBOUND, Writer
+from conformance.recording.pcapng import Writer
 from conformance.recording.store import FRAMES, Recording
 from conformance.testbed import load as load_testbed
 

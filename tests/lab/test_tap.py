@@ -22,8 +22,8 @@ from conformance.lab.taps.listen import Listener, wait_for_frame
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.limits import CANARY, LINK_UP
 from conformance.protocols import ethertypes
+from conformance.recording.capture import FLAG_CHECKSUM_NOT_READY, LINK_RAW
 from conformance.recording.index import FrameIndex
-from conformance.recording.pcapng import FLAG_CHECKSUM_NOT_READY, LINK_RAW
 
 HEAD = bytes.fromhex("ffffffffffff02005e10530188b5")
 

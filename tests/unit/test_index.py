@@ -26,8 +26,9 @@ from scapy.packet import Raw
 
 from conformance.protocols import ethertypes
 from conformance.protocols.marker import mark
+from conformance.recording.capture import FLAG_CHECKSUM_NOT_READY, FLAG_INBOUND, FLAG_OUTBOUND, LINK_RAW
 from conformance.recording.index import FrameIndex
-from conformance.recording.pcapng import FLAG_CHECKSUM_NOT_READY, FLAG_INBOUND, FLAG_OUTBOUND, LINK_RAW, Writer
+from conformance.recording.pcapng import Writer
 
 A, B = "00:00:5e:00:53:01", "00:00:5e:00:53:02"
 ETHERNET = Ether(src=A, dst=B)

@@ -12,16 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.recording.capture import Capture
-from conformance.recording.pcapng import (
+from conformance.recording.capture import (
     FLAG_CHECKSUM_NOT_READY,
     FLAG_INBOUND,
     FLAG_OUTBOUND,
+    Capture,
     NotACapture,
     TruncatedCapture,
-    Writer,
-    read,
 )
+from conformance.recording.pcapng import Writer, read
 from conformance.recording.stream import Scan
 
 NOW = 1_700_000_000_123_456_789

@@ -25,9 +25,7 @@ from conformance.lab.taps.ring import (
 )
 from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_text
-from conformance.recording.capture import Capture, rows_at
-from conformance.recording.model import TapState
-from conformance.recording.pcapng import (
+from conformance.recording.capture import (
     FLAG_CHECKSUM_NOT_READY,
     FLAG_CHECKSUM_VALID,
     FLAG_INBOUND,
@@ -35,8 +33,11 @@ from conformance.recording.pcapng import (
     FLAG_SEGMENTATION_OFFLOADED,
     LINK_ETHERNET,
     LINK_RAW,
-    Writer,
+    Capture,
+    rows_at,
 )
+from conformance.recording.model import TapState
+from conformance.recording.pcapng import Writer
 
 _ETHERNET_HARDWARE: Final = (1, 772)
 """ARPHRD_ETHER and ARPHRD_LOOPBACK; other interfaces of a lab (tunnels) hand over bare IP packets."""
