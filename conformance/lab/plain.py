@@ -21,11 +21,11 @@ from conformance.lab.taps.canary import NONCE, PREFIX
 from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
-from conformance.protocols.mac import mac_bytes, mac_text
+from conformance.protocols.mac import BROADCAST, mac_bytes, mac_text
 from conformance.protocols.stp import frames as stp
 from conformance.recording.model import Event
 
-GROUPS: Final = (stp.GROUP, lacp.GROUP, mac_text(lldp.NEAREST_BRIDGE), "ff:ff:ff:ff:ff:ff")
+GROUPS: Final = (stp.GROUP, lacp.GROUP, mac_text(lldp.NEAREST_BRIDGE), BROADCAST)
 """Where everything goes that is judged on ports: to bridges, to the slow protocols, to LLDP agents, to everybody."""
 PLAIN: Final = "plain-cable"
 _SHORTEST: Final = 60

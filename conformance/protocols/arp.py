@@ -8,13 +8,12 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from conformance.protocols import ethertypes
-from conformance.protocols.mac import mac_bytes, mac_text
+from conformance.protocols.mac import BROADCAST, mac_bytes, mac_text
 
 REQUEST: Final = 1
 REPLY: Final = 2
 REVERSE: Final = (3, 4)
 """Operations of RARP (RFC 903), whatever the EtherType."""
-BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 NOBODY: Final = "00:00:00:00:00:00"
 UNSET: Final = IPv4Address(0)
 _BODY: Final = struct.Struct("!HHBBH6s4s6s4s")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 _SEPARATORS: Final = re.compile(r"[.:-]")
 _DIGITS: Final = re.compile(r"[0-9a-f]{12}")
 
@@ -33,3 +35,10 @@ def mac_from(text: str) -> str | None:
     """A MAC address in any notation of devices (``aabb.ccdd.eeff``, ``AA-BB-...``) as text; None for other text."""
     digits = _SEPARATORS.sub("", text).lower()
     return mac_text(bytes.fromhex(digits)) if _DIGITS.fullmatch(digits) else None
+
+
+def multicast_mac(group: IPv4Address | IPv6Address) -> str:
+    """The MAC address that an IP multicast group is sent to on Ethernet (RFC 1112 §6.4, RFC 2464 §7)."""
+    if isinstance(group, IPv4Address):
+        return mac_text(b"\x01\x00\x5e" + (int(group) & 0x7F_FFFF).to_bytes(3, "big"))
+    return mac_text(b"\x33\x33" + group.packed[12:])

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address
 from typing import Final
 
 from conformance.protocols import ethertypes
-from conformance.protocols.mac import mac_bytes, mac_text
+from conformance.protocols.mac import mac_bytes, mac_text, multicast_mac
 
 ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT, REDIRECT = 133, 134, 135, 136, 137
 NEEDED: Final = (ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT)
@@ -53,11 +53,6 @@ class Neighbor:
 def solicited_node(target: IPv6Address) -> IPv6Address:
     """The solicited-node multicast address of `target` (RFC 4291 §2.7.1)."""
     return IPv6Address(int(IPv6Address("ff02::1:ff00:0")) | int(target) & 0xFFFFFF)
-
-
-def multicast_mac(group: IPv6Address) -> str:
-    """The Ethernet address of an IPv6 multicast group (RFC 2464 §7)."""
-    return mac_text(b"\x33\x33" + group.packed[12:])
 
 
 def parse(frame: bytes) -> Neighbor | None:

@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from conformance.protocols import ethertypes
-from conformance.protocols.mac import mac_bytes, mac_text
-from conformance.protocols.ndp import checksum, multicast_mac
+from conformance.protocols.mac import mac_bytes, mac_text, multicast_mac
+from conformance.protocols.ndp import checksum
 
 Address = IPv4Address | IPv6Address
 
@@ -76,7 +76,7 @@ def build(router: int, priority: int, addresses: Sequence[Address], source: Addr
         head = struct.pack("!BBHHHBBH", 0x45, 0xC0, 20 + len(message), 0, 0, HOP_LIMIT, PROTOCOL, 0)
         head += source.packed + GROUP_IPV4.packed
         head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-        ethernet = mac_bytes("01:00:5e:00:00:12", mac) + ethertypes.octets(ethertypes.IPV4)
+        ethernet = mac_bytes(multicast_mac(GROUP_IPV4), mac) + ethertypes.octets(ethertypes.IPV4)
         return (ethernet + head + message).ljust(60, b"\0")
     pseudo = source.packed + GROUP_IPV6.packed + struct.pack("!II", len(body), PROTOCOL)
     message = body[:6] + struct.pack("!H", checksum(pseudo + body)) + body[8:]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.protocols.mac import mac_bytes, mac_from, mac_number, mac_of_number, mac_text
+from conformance.protocols.mac import mac_bytes, mac_from, mac_number, mac_of_number, mac_text, multicast_mac
 
 PACKAGE = Path(__file__).parents[2] / "conformance"
 TURNS = re.compile(r"""\.hex\(["']:["']\)|\.replace\(":", ""\)""")
@@ -39,6 +40,18 @@ def test_other_text_is_no_address(written: str) -> None:
 
 def test_several_addresses_are_joined() -> None:
     assert mac_bytes("00:00:5e:00:53:01", "ff:ff:ff:ff:ff:ff") == bytes.fromhex("00005e005301ffffffffffff")
+
+
+@pytest.mark.parametrize(
+    ("group", "mac"),
+    [
+        ("224.0.0.18", "01:00:5e:00:00:12"),
+        ("239.129.2.3", "01:00:5e:01:02:03"),
+        ("ff02::1:ff00:1", "33:33:ff:00:00:01"),
+    ],
+)
+def test_a_group_has_its_address_on_ethernet(group: str, mac: str) -> None:
+    assert multicast_mac(ip_address(group)) == mac
 
 
 def test_no_other_module_turns_one_form_into_another() -> None:

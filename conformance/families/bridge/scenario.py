@@ -18,8 +18,7 @@ from conformance.adapters.interface.ports import BridgeConfig, Bridging
 from conformance.adapters.interface.views import ShowingCounters, ShowingStations
 from conformance.lab.partners.wire import silence
 from conformance.protocols import arp, numbered
-from conformance.protocols.arp import BROADCAST
-from conformance.protocols.mac import mac_text
+from conformance.protocols.mac import BROADCAST, mac_text
 from conformance.protocols.numbered import (
     AGED,
     CONTROL,

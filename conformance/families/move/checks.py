@@ -23,7 +23,7 @@ from conformance.judging.case import Case
 from conformance.judging.register import FAMILIES, check
 from conformance.judging.timing import SECOND
 from conformance.protocols import arp, ethertypes, ndp
-from conformance.protocols.mac import mac_text
+from conformance.protocols.mac import BROADCAST, mac_text, multicast_mac
 
 MOST_ADVERTISEMENTS = 3
 """RFC 4861 §10: MAX_NEIGHBOR_ADVERTISEMENT."""
@@ -55,7 +55,7 @@ def _announced(case: Case, *, request: bool) -> None:
 
 def _reaches_all(one: Announcement) -> bool:
     if one.arp is not None:
-        return one.arp.ethernet_destination == arp.BROADCAST
+        return one.arp.ethernet_destination == BROADCAST
     return one.advertisement is not None
 
 
@@ -80,7 +80,7 @@ def test_form_v4(case: Case) -> None:
         assert packet is not None
         right = (
             packet.sender_mac == packet.ethernet_source == move.new_mac
-            and packet.ethernet_destination == arp.BROADCAST
+            and packet.ethernet_destination == BROADCAST
         )  # fmt: skip
         case.expect(
             right,
@@ -100,7 +100,7 @@ def test_request_form(case: Case) -> None:
         packet = one.arp
         assert packet is not None
         case.expect(
-            packet.operation == arp.REQUEST or packet.ethernet_destination == arp.BROADCAST,
+            packet.operation == arp.REQUEST or packet.ethernet_destination == BROADCAST,
             expected="an ARP announcement is a request, or at least a broadcast reply",
             seen=f"{move.words}: operation {packet.operation} to {packet.ethernet_destination}",
             frames=[one.number],
@@ -138,7 +138,7 @@ def _faults(case: Case, move: Move, one: Announcement, message: ndp.Neighbor) ->
         "Solicited is set": message.solicited,
         "Router is set": message.router and not move.forwards,
         f"hop limit {message.hop_limit}": message.hop_limit != 255,
-        f"to {message.ethernet_destination}": message.ethernet_destination != ndp.multicast_mac(ndp.ALL_NODES),
+        f"to {message.ethernet_destination}": message.ethernet_destination != multicast_mac(ndp.ALL_NODES),
         "no target link-layer address": link is None,
         f"target link-layer address {link}, not {move.new_mac}": link not in (None, move.new_mac),
         f"code {frame[55]}": frame[55] != 0,

@@ -11,6 +11,7 @@ from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
 from conformance.protocols import arp, ethertypes, ndp, vrrp
+from conformance.protocols.mac import BROADCAST
 from conformance.recording.model import TapState
 
 
@@ -78,7 +79,7 @@ def test_master_announces(case: Case) -> None:
 
 def _in_form(one: Announcement) -> bool:
     if one.arp is not None:
-        return one.arp.operation == arp.REQUEST and one.arp.ethernet_destination == arp.BROADCAST
+        return one.arp.operation == arp.REQUEST and one.arp.ethernet_destination == BROADCAST
     message = one.advertisement
     return message is not None and message.router and message.override and not message.solicited
 

@@ -15,7 +15,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, link_local
 from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source, transport
 from conformance.protocols import arp, ndp
-from conformance.protocols.mac import mac_bytes
+from conformance.protocols.mac import BROADCAST, mac_bytes
 from conformance.selftest.fault import planted
 
 RARP_GAPS: Final = (0.0, 0.05, 0.15, 0.25, 0.35)
@@ -63,7 +63,7 @@ class Substituting(Announcer):
         """Announce, and send a frame that carries nothing, so that switches learn."""
         super().announce(old, new, version)
         if version == 4:
-            addresses = mac_bytes(arp.BROADCAST, new.mac)
+            addresses = mac_bytes(BROADCAST, new.mac)
             frame = (addresses + CONFIGURATION_TEST).ljust(60, b"\0")
             self.say(new.namespace, "sends an empty frame", [frame])
 
@@ -290,7 +290,7 @@ class Varied(Announcer):
             if address.version != version:
                 continue
             if version == 4:
-                self.say(new.namespace, f"announces {address.ip}", [sound(new, address, target_mac=arp.BROADCAST)])
+                self.say(new.namespace, f"announces {address.ip}", [sound(new, address, target_mac=BROADCAST)])
                 self.later([1.0, 1.0], new.namespace, "replies", [sound(new, address, operation=arp.REPLY)])
             else:
                 self.later([0.0, 1.1, 1.1], new.namespace, "advertises", [sound(new, address)])

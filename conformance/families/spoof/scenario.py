@@ -18,12 +18,12 @@ from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.lab.lab import link_local
 from conformance.protocols import crafted, ethertypes
-from conformance.protocols.mac import mac_bytes, mac_text
+from conformance.protocols.mac import BROADCAST, mac_bytes, mac_text, multicast_mac
 from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
 from conformance.provoking.silence import keep_silent
 
-EVERYBODY: Final = b"\xff" * 6
+EVERYBODY: Final = mac_bytes(BROADCAST)
 ALL_NODES: Final = IPv6Address("ff02::1")
 DHCP_AGENTS: Final = IPv6Address("ff02::1:2")
 """RFC 8415 §7.1."""
@@ -104,7 +104,7 @@ def _legitimate(context: Context) -> Iterator[Frame]:
         else:
             advert = _icmpv6(mac, local, 136, _advertisement(own, mac), 0x2000_0000)
             yield "neighbour-discovery", "message", "an advertisement of its own address", advert
-            asked = _udp(context, _group(DHCP_AGENTS), mac, (local, DHCP_AGENTS), (546, 547))
+            asked = _udp(context, mac_bytes(multicast_mac(DHCP_AGENTS)), mac, (local, DHCP_AGENTS), (546, 547))
             yield "dhcp-server", family, "a DHCPv6 client's request", asked
 
 
@@ -176,15 +176,11 @@ def _advertisement(target: crafted.Address, mac: bytes) -> bytes:
     return target.packed + b"\x02\x01" + mac
 
 
-def _group(address: IPv6Address) -> bytes:
-    return b"\x33\x33" + address.packed[12:]
-
-
 def _icmpv6(  # noqa: PLR0917 - the fields of one message, in their order
     mac: bytes, source: IPv6Address, kind: int, body: bytes, rest: int, to: tuple[bytes, crafted.Address] | None = None
 ) -> bytes:
     """A message of neighbour discovery with hop limit 255 (RFC 4861 §4), to all nodes or to one."""
-    hardware, target = to or (_group(ALL_NODES), ALL_NODES)
+    hardware, target = to or (mac_bytes(multicast_mac(ALL_NODES)), ALL_NODES)
     message = crafted.icmp(source, target, (kind, 0), rest, body)
     packet = crafted.ip(source, target, crafted.ICMPV6, message)
     return hardware + mac + ethertypes.octets(ethertypes.IPV6) + packet[:7] + bytes((HOPS,)) + packet[8:]

@@ -20,8 +20,7 @@ from conformance.lab.partners.driver import Driver
 from conformance.lab.partners.relay import Relay
 from conformance.lab.partners.wire import silence
 from conformance.protocols import numbered
-from conformance.protocols.arp import BROADCAST
-from conformance.protocols.mac import mac_text
+from conformance.protocols.mac import BROADCAST, mac_text
 from conformance.protocols.numbered import CONTROL, FLUSHED, LEARNED, LOOPED, SPOKEN, Numbered
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.bridge import Speaker

@@ -14,7 +14,7 @@ from conformance.lab.flow import Probe, Server
 from conformance.lab.lab import Host
 from conformance.policy.document import load
 from conformance.protocols import arp, crafted, ethertypes
-from conformance.protocols.mac import mac_bytes, mac_text
+from conformance.protocols.mac import BROADCAST, mac_bytes, mac_text
 from conformance.protocols.marker import mark
 from conformance.protocols.ndp import solicitation
 from conformance.provoking.context import Context
@@ -24,7 +24,7 @@ from conformance.recording.model import Family
 POLICY: Final = "tenants"
 ENDPOINTS: Final = 8
 """Two of each tenant on each of two hosts."""
-EVERYBODY: Final = b"\xff" * 6
+EVERYBODY: Final = mac_bytes(BROADCAST)
 NOBODY: Final = bytes.fromhex("02005e0053ee")
 """A unicast address that no station has: a bridge floods what is sent to it."""
 ALL_NODES_MAC: Final = bytes.fromhex("333300000001")

@@ -159,12 +159,16 @@ def translated() -> Match:
     )
 
 
-def ether_destination(mac: str, mask: str = "ff:ff:ff:ff:ff:ff", *, negate: bool = False) -> Match:
+WHOLE: Final = "ff:ff:ff:ff:ff:ff"
+"""The mask of a MAC address of which every bit counts."""
+
+
+def ether_destination(mac: str, mask: str = WHOLE, *, negate: bool = False) -> Match:
     """The frame's destination MAC address equals `mac` in the bits of `mask`."""
     return _mac(0, mac, mask, negate)
 
 
-def ether_source(mac: str, mask: str = "ff:ff:ff:ff:ff:ff", *, negate: bool = False) -> Match:
+def ether_source(mac: str, mask: str = WHOLE, *, negate: bool = False) -> Match:
     """The frame's source MAC address equals `mac` in the bits of `mask`."""
     return _mac(6, mac, mask, negate)
 
@@ -172,7 +176,7 @@ def ether_source(mac: str, mask: str = "ff:ff:ff:ff:ff:ff", *, negate: bool = Fa
 def _mac(offset: int, mac: str, mask: str, negate: bool) -> Match:
     bits = mac_bytes(mask)
     wanted = bytes(a & b for a, b in zip(mac_bytes(mac), bits, strict=True))
-    narrowed = () if bits == b"\xff" * 6 else (nft.masked(bits),)
+    narrowed = () if bits == mac_bytes(WHOLE) else (nft.masked(bits),)
     return Match((nft.load("link", offset, 6), *narrowed, nft.compare(_is(negate), wanted)))
 
 

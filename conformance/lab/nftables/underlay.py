@@ -8,9 +8,10 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.nftables.action import accept, drop
 from conformance.lab.nftables.match import ether_destination
 from conformance.lab.nftables.table import Chain, Rule, Table, install
+from conformance.protocols.mac import BROADCAST
 
 _PASSING: Final = {
-    "broadcast": ether_destination("ff:ff:ff:ff:ff:ff"),
+    "broadcast": ether_destination(BROADCAST),
     "solicited node": ether_destination("33:33:ff:00:00:00", "ff:ff:ff:00:00:00"),
     "all nodes": ether_destination("33:33:00:00:00:01"),
     "all routers": ether_destination("33:33:00:00:00:02"),

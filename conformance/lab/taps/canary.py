@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from conformance.lab.kernel.namespace import Namespace
 from conformance.protocols import ethertypes
+from conformance.protocols.mac import BROADCAST, mac_bytes, multicast_mac
 from conformance.protocols.ndp import checksum
 
 Form = Literal["experimental", "rarp-untagged", "rarp-tagged", "ipv4-multicast", "ipv6-multicast"]
@@ -32,7 +33,6 @@ SOURCE_V6: Final = IPv6Address("2001:db8::71")
 """Groups and sources of the documentation ranges (RFC 5771 §9.2, RFC 5737, RFC 6676 §2, RFC 3849)."""
 
 _SIOCGIFHWADDR: Final = 0x8927
-_BROADCAST: Final = b"\xff" * 6
 _SHORTEST: Final = 60
 
 
@@ -68,17 +68,15 @@ def build(form: str, nonce: bytes, mac: bytes, *, vlan: int = VLAN) -> bytes:
     """
     match form:
         case "experimental":
-            frame = _BROADCAST + mac + ethertypes.octets(ethertypes.EXPERIMENT) + nonce
+            frame = mac_bytes(BROADCAST) + mac + ethertypes.octets(ethertypes.EXPERIMENT) + nonce
         case "rarp-untagged" | "rarp-tagged":
             tag = ethertypes.tag(vlan) if form == "rarp-tagged" else b""
             body = pack("!HHBBH", 1, ethertypes.IPV4, 6, 4, 3) + mac + bytes(4) + mac + bytes(4)
-            frame = _BROADCAST + mac + tag + ethertypes.octets(ethertypes.RARP) + body + nonce
+            frame = mac_bytes(BROADCAST) + mac + tag + ethertypes.octets(ethertypes.RARP) + body + nonce
         case "ipv4-multicast":
-            group = b"\x01\x00\x5e" + (int(GROUP_V4) & 0x7F_FFFF).to_bytes(3, "big")
-            frame = group + mac + ethertypes.octets(ethertypes.IPV4) + _ipv4(nonce)
+            frame = mac_bytes(multicast_mac(GROUP_V4)) + mac + ethertypes.octets(ethertypes.IPV4) + _ipv4(nonce)
         case "ipv6-multicast":
-            group = b"\x33\x33" + GROUP_V6.packed[12:]
-            frame = group + mac + ethertypes.octets(ethertypes.IPV6) + _ipv6(nonce)
+            frame = mac_bytes(multicast_mac(GROUP_V6)) + mac + ethertypes.octets(ethertypes.IPV6) + _ipv6(nonce)
         case _:
             raise ValueError(f"no canary has the form {form!r}; there are {', '.join(FORMS)}")
     return frame.ljust(_SHORTEST, b"\0")
