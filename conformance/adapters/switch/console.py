@@ -16,6 +16,7 @@ from conformance.adapters.switch.device import Device
 from conformance.adapters.switch.dialect import Dialect
 from conformance.adapters.switch.session import Session
 from conformance.adapters.switch.transcript import Transcript
+from conformance.protocols.mac import mac_from
 
 T = TypeVar("T")
 

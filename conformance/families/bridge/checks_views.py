@@ -10,10 +10,11 @@ from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
 from conformance.judging.views import views
+from conformance.protocols.mac import mac_number, mac_of_number
 from conformance.protocols.reserved import RESERVED
 from conformance.recording.model import Event, PortState
 
-RESERVED_NUMBERS = [int(address.replace(":", ""), 16) for address in RESERVED]
+RESERVED_NUMBERS = [mac_number(address) for address in RESERVED]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from conformance import limits
 from conformance.families.nd.evidence import sent_by
 from conformance.judging.case import Case
-from conformance.judging.links import SECOND
 from conformance.judging.register import FAMILIES, check
+from conformance.judging.timing import SECOND
 from conformance.judging.views import views
-from conformance.protocols import arp
+from conformance.protocols import arp, ethertypes
 from conformance.protocols.ndp import ADVERTISEMENT, TARGET_OPTION, parse
 from conformance.recording.model import EndpointState
 
@@ -53,7 +53,7 @@ def _answer(case: Case, endpoint: EndpointState, address: str, until: int) -> St
     index, before = case.recording.frames, (0, until - int(limits.STATION_SHOWN * SECOND))
     gateways = _gateways(case, endpoint)
     found = None
-    for row in sent_by(case, endpoint, ethertype=arp.ARP_TYPE, between=before).tolist():
+    for row in sent_by(case, endpoint, ethertype=ethertypes.ARP, between=before).tolist():
         packet = arp.parse(index.frame(row))
         answers = packet is not None and packet.operation == arp.REPLY and packet.ethernet_destination in gateways
         if packet is not None and answers and str(packet.sender) == address:
@@ -70,7 +70,7 @@ def _gateways(case: Case, endpoint: EndpointState) -> set[str]:
     """The MAC addresses that the endpoint's gateways said on its link."""
     index, statement = case.recording.frames, set()
     tap = case.tap(endpoint.tap).number
-    for _, frame in index.frames(index.select(tap=tap, outbound=False, ethertype=arp.ARP_TYPE)):
+    for _, frame in index.frames(index.select(tap=tap, outbound=False, ethertype=ethertypes.ARP)):
         packet = arp.parse(frame)
         if packet is not None and str(packet.sender) in endpoint.reported_gateways:
             statement.add(packet.sender_mac)

@@ -22,7 +22,7 @@ from conformance.adapters.interface.views import FdbEntry, ShowingStations
 from conformance.lab.partners.wire import silence, within
 from conformance.pairs.pairing import SIDES, Side, add_host, sides_of
 from conformance.protocols import numbered
-from conformance.protocols.arp import BROADCAST
+from conformance.protocols.mac import BROADCAST
 from conformance.protocols.stp.times import DEFAULT, SHORTEST, Times
 from conformance.provoking.context import Context
 from conformance.provoking.patching import PatchedLink, both, cabled, patch, shown

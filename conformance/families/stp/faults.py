@@ -11,7 +11,9 @@ from typing import Final
 from conformance.adapters.interface.ports import BridgeConfig
 from conformance.families.bridge.faults import bridge_fault
 from conformance.families.bridge.faults_interposer import Flaw
+from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.mac import mac_bytes
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import TC, TCA, TOPOLOGY_CHANGE_NOTIFICATION
 
@@ -50,11 +52,11 @@ def _repeated(frame: bytes) -> list[bytes]:
 
 
 def _snap(frame: bytes) -> list[bytes]:
-    return [frame[:14] + b"\xaa\xaa\x03" + frame[17:]] if stp.parse(frame) is not None else [frame]
+    return [frame[:14] + ethertypes.LLC_SNAP + frame[17:]] if stp.parse(frame) is not None else [frame]
 
 
 def _to_slow(frame: bytes) -> list[bytes]:
-    return [bytes.fromhex(lacp.GROUP.replace(":", "")) + frame[6:]] if stp.parse(frame) is not None else [frame]
+    return [mac_bytes(lacp.GROUP) + frame[6:]] if stp.parse(frame) is not None else [frame]
 
 
 def _unspanned(bridge: str, config: BridgeConfig) -> BridgeConfig:
