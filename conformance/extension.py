@@ -23,12 +23,15 @@ from conformance.errors import UsageError
 def modules(group: str) -> Mapping[str, str]:
     """The modules of a group, such as ``conformance.families``, by name: this suite's own ones, then those of others.
 
-    A package of this suite lends its name with ``-`` in place of ``_``. Raises UsageError where two distributions bring
+    A package of this suite lends its name with ``-`` in place of ``_``; ``interface`` says what the members of a group
+    are, and is none. Raises UsageError where two distributions bring
     the same name.
     """
     own = importlib.import_module(group)
     found = {
-        name.replace("_", "-"): f"{group}.{name}" for _, name, package in pkgutil.iter_modules(own.__path__) if package
+        name.replace("_", "-"): f"{group}.{name}"
+        for _, name, package in pkgutil.iter_modules(own.__path__)
+        if package and name != "interface"
     }
     for entry in sorted(entry_points(group=group)):
         if found.setdefault(entry.name, entry.module) != entry.module:

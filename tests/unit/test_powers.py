@@ -13,6 +13,7 @@ import conformance.adapters
 import conformance.families
 from conformance.adapters.interface import AdapterError, members, power_of
 from conformance.adapters.interface.powers import Explaining, Moving, Outside
+from conformance.extension import modules
 from conformance.selftest.subject import FaultySubject
 
 
@@ -55,6 +56,12 @@ def test_a_power_consists_of_what_it_extends_too() -> None:
         rests: bool
 
     assert members(Resting) == ("rests", "target_namespace", "move", "moves")
+
+
+def test_the_interface_is_no_kind_of_implementation() -> None:
+    kinds = modules("conformance.adapters")
+    assert "linux" in kinds
+    assert "interface" not in kinds
 
 
 def test_a_fault_passes_on_what_its_network_declares() -> None:
