@@ -20,7 +20,6 @@ from typing import Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, power_of
 from conformance.adapters.interface.powers import Attempting, MoveKind, MoveStyle, Moving, Outside
-from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.families.move.scenario_conflict import contest
 from conformance.families.move.scenario_connections import hold_flows, resume_flows
 from conformance.families.move.scenario_observers import ask, observers, prime
@@ -28,7 +27,7 @@ from conformance.lab.kernel.monitor import NEIGHBOURS, PRESENCE, Monitor
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.lab.streams.counters import Ends, count_stream
-from conformance.lab.streams.streams import GUEST_RATE, RATE, Plan, Receiver, Streams
+from conformance.lab.streams.streams import Plan, Receiver, Streams
 from conformance.provoking.context import Context, tap_name
 from conformance.provoking.silence import keep_silent
 from conformance.recording.model import Event, InterfaceState, MoveState, Path
@@ -190,13 +189,13 @@ def _watch(context: Context, subject: Moving, monitor: Monitor, attempts: list[A
 
 
 def _moves(context: Context, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> Streams:
-    """Everything moves while the streams run, and is watched until the window ends.
-
-    Virtual machines move one after another: emulation has the processors to itself then, and delays are the product's.
-    """
+    """Move everything while the streams run, at the same time where the kernels allow it, and watch until the window
+    ends. The slowest kernel sets the rate of the streams."""
     window = limits.MOVE_WINDOW if context.variant == "fast" else limits.MOVE_WINDOW_THOROUGH
-    guests = any(isinstance(attempt.endpoint.namespace, GuestNamespace) for attempt in attempts)
-    with Streams(list(_plans(context, attempts)), GUEST_RATE if guests else RATE) as streams:
+    kernels = [attempt.endpoint.namespace.kernel for attempt in attempts]
+    rate = min(kernel.stream_rate for kernel in kernels)
+    together = all(kernel.moves_together for kernel in kernels)
+    with Streams(list(_plans(context, attempts)), rate) as streams:
         for attempt in attempts:
             attempt.old = streams.receive(attempt.endpoint.namespace, attempt.name)
             if attempt.target_namespace is not None and not attempt.stays:
@@ -208,7 +207,7 @@ def _moves(context: Context, subject: Moving, monitor: Monitor, attempts: list[A
         with (
             context.window("move", "rarp-untagged"),
             context.window("move-tagged", "rarp-tagged"),
-            ThreadPoolExecutor(1 if guests else len(attempts), thread_name_prefix="move") as threads,
+            ThreadPoolExecutor(len(attempts) if together else 1, thread_name_prefix="move") as threads,
         ):
             list(threads.map(lambda attempt: _move(context, subject, monitor, streams, attempt), attempts))
             keep_silent(window)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from conformance.adapters.qemu.guest import Channel, RemoteSocket
+from conformance.lab.kernel.access import Poller, elsewhere
 
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
@@ -28,7 +28,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._guests: dict[Channel, int] = {}
+        self._pollers: dict[Poller, int] = {}
         self._handlers: dict[int, Handler] = {}
         self._sockets: dict[int, socket.socket] = {}
         self.scratch = memoryview(bytearray(65536))
@@ -39,27 +39,30 @@ class Loop:
     def watch(self, watched: socket.socket, handler: Handler, events: int = READ) -> None:
         """Call `handler` whenever one of `events` holds for `watched`."""
         descriptor = watched.fileno()
-        if isinstance(watched, RemoteSocket):
-            self._join(watched.channel)
-            watched.watch(events)
-        else:
+        remote = elsewhere(watched)
+        if remote is None:
             self._epoll.register(descriptor, events)
+        else:
+            self._join(remote.channel)
+            remote.watch(events)
         self._handlers[descriptor] = handler
         self._sockets[descriptor] = watched
 
     def change(self, watched: socket.socket, events: int) -> None:
         """Watch for other events."""
-        if isinstance(watched, RemoteSocket):
-            watched.change(events)
-        else:
+        remote = elsewhere(watched)
+        if remote is None:
             self._epoll.modify(watched.fileno(), events)
+        else:
+            remote.change(events)
 
     def forget(self, watched: socket.socket) -> None:
         """Stop watching a socket that stays open."""
-        if isinstance(watched, RemoteSocket):
-            watched.forget()
-        else:
+        remote = elsewhere(watched)
+        if remote is None:
             self._epoll.unregister(watched.fileno())
+        else:
+            remote.forget()
         del self._sockets[watched.fileno()], self._handlers[watched.fileno()]
 
     def drop(self, watched: socket.socket) -> None:
@@ -75,32 +78,32 @@ class Loop:
         A handler can be called for an event of a closed socket whose descriptor it took over in the same turn, so
         handlers bear an event without a cause.
         """
-        far = self._far(arm=timeout > 0)
-        ready = self._epoll.poll(max(timeout, 0.0) if not far else 0, 4096)
-        told = {descriptor: channel for channel, descriptor in self._guests.items()}
+        remote = self._remote(arm=timeout > 0)
+        ready = self._epoll.poll(max(timeout, 0.0) if not remote else 0, 4096)
+        reporting = {descriptor: poller for poller, descriptor in self._pollers.items()}
         handlers = self._handlers
-        for descriptor, events in [*ready, *far]:
+        for descriptor, events in [*ready, *remote]:
             handler = handlers.get(descriptor)
             if handler is not None:
                 handler(events)
-            elif descriptor in told:
-                told[descriptor].collect()
-        return len(ready) + len(far)
+            elif descriptor in reporting:
+                reporting[descriptor].collect()
+        return len(ready) + len(remote)
 
-    def _join(self, channel: Channel) -> None:
-        """Wake up when this guest has something to tell; one that has moved is reached over another connection."""
-        descriptor = channel.fileno()
-        if self._guests.get(channel) != descriptor and descriptor >= 0:
-            self._guests[channel] = descriptor
+    def _join(self, poller: Poller) -> None:
+        """Wake up when another kernel reports; one whose machine has moved is reached over another connection."""
+        descriptor = poller.fileno()
+        if self._pollers.get(poller) != descriptor and descriptor >= 0:
+            self._pollers[poller] = descriptor
             self._epoll.register(descriptor, READ)
 
-    def _far(self, *, arm: bool) -> list[tuple[int, int]]:
-        """What is ready in the guests; with `arm`, where nothing is, they tell when something is."""
+    def _remote(self, *, arm: bool) -> list[tuple[int, int]]:
+        """Sockets of other kernels that are ready; with `arm`, where none is, their kernels report when one is."""
         found = []
-        for channel in self._guests:
-            if channel.fileno() >= 0:
-                self._join(channel)
-                found += channel.poll(arm=arm)
+        for poller in self._pollers:
+            if poller.fileno() >= 0:
+                self._join(poller)
+                found += poller.poll(arm=arm)
         return found
 
     def close(self) -> None:

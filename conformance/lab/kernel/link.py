@@ -19,8 +19,8 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IP
 from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.qemu.guest.remote import RemoteSocket
 from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel.access import elsewhere
 from conformance.lab.kernel.namespace import Namespace
 
 RTMGRP_LINK: Final = 0x001
@@ -146,8 +146,9 @@ def announcements(namespace: Namespace, groups: int) -> Iterator[Callable[[float
 
 
 def _readable(listener: socket.socket, seconds: float) -> bool:
-    if isinstance(listener, RemoteSocket):
-        return listener.readable(seconds)
+    remote = elsewhere(listener)
+    if remote is not None:
+        return remote.readable(seconds)
     return bool(select.select([listener], [], [], seconds)[0])
 
 

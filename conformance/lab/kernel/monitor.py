@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final, Self
 
-from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.lab.kernel import rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import HEADER, attributes, string
@@ -55,12 +54,8 @@ class Monitor:
         self._thread.start()
 
     def watch(self, namespace: Namespace, where: str, groups: int) -> None:
-        """Listen in a namespace, called `where`. Raises OSError.
-
-        A guest is not listened to: its kernel is asked through a port that must rest while the guest moves, and what
-        a migration does to it, it does not announce.
-        """
-        if isinstance(namespace, GuestNamespace):
+        """Listen in a namespace, called `where`, unless its kernel is not `monitorable`. Raises OSError."""
+        if not namespace.kernel.monitorable:
             return
         listener = namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         try:

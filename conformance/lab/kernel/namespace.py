@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from conformance.lab.kernel.access import here
+from conformance.lab.kernel.access import OWN, Kernel, here
 from conformance.lab.kernel.mounts import private_mounts
 from conformance.lab.kernel.process import Daemon, begin, complete, start_daemon
 
@@ -49,6 +49,9 @@ class Namespace:
     Use `create` for a new one and `adopt` for one that an implementation made (a container's). The namespace lives as
     long as this object is open; the kernel removes it with everything in it after `close`.
     """
+
+    kernel: Kernel = OWN
+    """The kernel that the namespace is in."""
 
     def __init__(self, name: str, enter: Callable[[], None]) -> None:
         self.name = name

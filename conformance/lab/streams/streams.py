@@ -27,10 +27,6 @@ from conformance.protocols import ethertypes
 from conformance.protocols.marker import mark
 from conformance.recording.model import Family
 
-RATE: Final = 1000
-"""Probes a second of one stream."""
-GUEST_RATE: Final = 100
-"""The same towards virtual machines: an emulated network card takes a hundred times as long for a packet as a cable."""
 SAMPLE: Final = 50
 """One probe in so many is sent from `SAMPLE_PORT`, which taps keep."""
 SETTLED: Final = 500
@@ -231,7 +227,7 @@ class Streams:
     """
 
     plans: Sequence[Plan]
-    rate: int = RATE
+    rate: int
     stamps: array[int] = field(default_factory=lambda: array("q"))
     """When each tick was sent, in ns."""
     retired: dict[int, int] = field(default_factory=dict)

@@ -7,6 +7,5 @@ descriptor that an interface could be moved into.
 
 from conformance.adapters.qemu.guest.channel import Channel, GuestLostError, Hello
 from conformance.adapters.qemu.guest.namespace import GuestNamespace
-from conformance.adapters.qemu.guest.remote import RemoteSocket as RemoteSocket
 
-__all__ = ["Channel", "FarSocket", "GuestLostError", "GuestNamespace", "Hello"]
+__all__ = ["Channel", "GuestLostError", "GuestNamespace", "Hello"]

@@ -30,12 +30,23 @@ _RESEED: Final = 0x5207
 _OPEN_FILES: Final = 7
 """RLIMIT_NOFILE."""
 _LIMIT: Final = Struct("=QQ")
+STREAM_RATE: Final = 100
+"""An emulated network card takes a hundred times as long for a packet as a cable."""
 DESCRIPTORS: Final = 65_536
 """Sockets that a guest may have open: as many as a batch of probes needs."""
 
 
 class GuestKernel:
-    """A guest's kernel, as `conformance.lab.kernel.access.Kernel` asks for it."""
+    """A guest's kernel, as `conformance.lab.kernel.access.Kernel` asks for it.
+
+    Its notifications cannot be followed: it is asked through a port that rests while the guest moves, and it does not
+    announce what a migration does to it. Guests move one at a time: emulation then has the processors to itself, and
+    delays are the product's.
+    """
+
+    stream_rate: Final = STREAM_RATE
+    monitorable: Final = False
+    moves_together: Final = False
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
@@ -100,6 +111,8 @@ def _refused(result: int, what: str) -> None:
 
 class GuestNamespace(Namespace):
     """The guest's only network namespace. What cannot be done in a guest raises NotImplementedError."""
+
+    kernel: GuestKernel
 
     def __init__(self, name: str, channel: Channel) -> None:
         self.kernel = GuestKernel(channel)
