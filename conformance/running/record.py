@@ -143,7 +143,7 @@ def _recorder(scenario: Scenario) -> Recorder:
 
 def _program(scenario: Scenario) -> tuple[Instruction, ...]:
     """What the taps of a scenario keep: everything, or everything but the bulk of its streams."""
-    from conformance.lab.streams.streams import keep_samples
+    from conformance.lab.streams.plan import keep_samples
 
     return keep_samples() if scenario.streams else ()
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from conformance.lab.streams.counters import Ends, count_stream
-from conformance.lab.streams.streams import BULK_PORT, SAMPLE, SAMPLE_PORT, Plan, keep_samples
+from conformance.lab.streams.plan import BULK_PORT, SAMPLE, SAMPLE_PORT, Plan, keep_samples
 from conformance.protocols import arp, ethertypes, ndp
 
 MS = 10**6

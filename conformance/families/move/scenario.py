@@ -27,7 +27,9 @@ from conformance.lab.kernel.monitor import NEIGHBOURS, PRESENCE, Monitor
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.lab.streams.counters import Ends, count_stream
-from conformance.lab.streams.streams import Plan, Receiver, Streams
+from conformance.lab.streams.plan import Plan
+from conformance.lab.streams.receiver import Receiver
+from conformance.lab.streams.streams import Streams
 from conformance.provoking.context import Context, tap_name
 from conformance.provoking.silence import keep_silent
 from conformance.recording.model import Event, InterfaceState, MoveState, Path

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.lab.streams.streams import SAMPLE, Plan, Receiver, Streams
+from conformance.lab.streams.plan import SAMPLE, Plan
+from conformance.lab.streams.receiver import Receiver
+from conformance.lab.streams.streams import Streams
 from conformance.recording.model import Outage, Path, Stream
 
 LEAST = 2

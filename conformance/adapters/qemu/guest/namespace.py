@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from array import array
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Final, NoReturn, cast
 from conformance.adapters.qemu.guest import calls
 from conformance.adapters.qemu.guest.calls import Call, Memory, given, room
 from conformance.adapters.qemu.guest.channel import Channel
+from conformance.adapters.qemu.guest.receiver import PAGES, RemoteReceiver
 from conformance.adapters.qemu.guest.remote import RemoteSocket
 from conformance.lab.kernel.access import work_with
 from conformance.lab.kernel.namespace import Namespace
@@ -53,7 +55,11 @@ class GuestKernel:
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """A socket of the guest, in place of one of this machine. Raises OSError."""
-        return cast("socket.socket", RemoteSocket.opened(self.channel, family, kind, protocol, self.index))
+        return cast("socket.socket", self.opened(family, kind, protocol))
+
+    def opened(self, family: int, kind: int, protocol: int = 0) -> RemoteSocket:
+        """The same as what it is. Raises OSError."""
+        return RemoteSocket.opened(self.channel, family, kind, protocol, self.index)
 
     def index(self, name: str) -> int:
         """The index of an interface of the guest. Raises OSError."""
@@ -146,6 +152,13 @@ class GuestNamespace(Namespace):
         """Nothing is installed in a guest."""
         del command, log, environment, descriptors
         _impossible(self.name, "run programs")
+
+    def receiver(self, place: str, stamps: array[int]) -> RemoteReceiver:
+        """A receiver of streams, asked for what has arrived over the port. Raises OSError."""
+        opened = self.kernel.opened(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        made = RemoteReceiver(opened, place, stamps)
+        self.sysctl("net.ipv4.udp_mem", PAGES)
+        return made
 
     def close(self) -> None:
         """Hang up; the guest runs on as long as its machine does."""

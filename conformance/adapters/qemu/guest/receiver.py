@@ -6,7 +6,7 @@ import socket
 import time
 from array import array
 from struct import Struct
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from conformance.adapters.qemu.guest import calls
 from conformance.adapters.qemu.guest.addresses import unpacked
 from conformance.adapters.qemu.guest.calls import Call, Memory, room
-from conformance.adapters.qemu.guest.namespace import GuestNamespace
 from conformance.adapters.qemu.guest.remote import RemoteSocket
-from conformance.lab.streams.streams import ARRIVAL, PORT, Receiver
+from conformance.lab.streams.plan import ARRIVAL, PORT, TICK
+from conformance.lab.streams.receiver import joined
 from conformance.protocols.marker import mark
 
 _AT_ONCE: Final = 100
@@ -24,7 +24,7 @@ _PAUSE: Final = 0.2
 """Seconds between two times that a guest is asked: it has better things to do."""
 _SIZE, _NAME = 32, 28
 _BUFFER: Final = 16 << 20
-_PAGES: Final = "8192 8192 8192"
+PAGES: Final = "8192 8192 8192"
 """What all UDP sockets of a guest may hold: what comes while nobody can ask, for as long as a migration takes."""
 _SO_RCVBUFFORCE, _SO_MEMINFO = 33, 55
 _MEMINFO: Final = Struct("=9I")
@@ -33,28 +33,32 @@ _PROBE: Final = Struct("!8xQQ")
 _LENGTH: Final = Struct("=I")
 
 
-class RemoteReceiver(Receiver):
-    """Like `Receiver`, but asked for what has arrived a few times a second only, and never while the guest moves.
+class RemoteReceiver:
+    """A `conformance.lab.streams.receiver.Receiver` by a guest's socket, which it binds.
 
-    The guest's clock is not ours: the time of an arrival is that of its sending.
+    It asks for what has arrived only a few times a second, and never while the guest moves. The guest's clock is not
+    ours: the time of an arrival is that of its sending, from `stamps`. Raises OSError.
     """
 
-    def __init__(self, namespace: GuestNamespace, place: str, stamps: array[int]) -> None:
+    def __init__(self, opened: RemoteSocket, place: str, stamps: array[int]) -> None:
         self.place = place
         self.answers = self.is_new = self.ended = False
         self.overflowed = 0
         self._parts: list[NDArray[Any]] = []
         self._stamps = stamps
         self._asked = 0.0
-        self._channel = namespace.kernel.channel
-        self.socket = namespace.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._far = cast("RemoteSocket", self.socket)
-        self._far.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        self._far.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        self._far.bind(("::", PORT))
-        namespace.sysctl("net.ipv4.udp_mem", _PAGES)
+        self._channel = opened.channel
+        self._socket = opened
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        opened.bind(("::", PORT))
 
-    def take(self, room: Any) -> NDArray[Any]:  # noqa: ARG002 - the guest has buffers of its own
+    @property
+    def arrivals(self) -> NDArray[Any]:
+        """Everything that has arrived."""
+        return joined(self._parts)
+
+    def take(self) -> NDArray[Any]:
         """What has arrived, where it is time to ask."""
         now = time.monotonic()
         if not self.ended and (now - self._asked < _PAUSE or self._channel.busy()):
@@ -69,7 +73,7 @@ class RemoteReceiver(Receiver):
             if len(found) < _AT_ONCE:
                 break
         if self.ended:
-            self.overflowed = _MEMINFO.unpack(self._far.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[8]
+            self.overflowed = _MEMINFO.unpack(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[8]
         self._parts += new
         return np.concatenate(new)
 
@@ -78,7 +82,7 @@ class RemoteReceiver(Receiver):
         data = [room(_SIZE) for _ in range(_AT_ONCE)]
         names = [room(_NAME) for _ in data]
         asked = [
-            Call(calls.RECVFROM, (self._far.descriptor, one, _SIZE, socket.MSG_DONTWAIT, name, _length()), stop=True)
+            Call(calls.RECVFROM, (self._socket.descriptor, one, _SIZE, socket.MSG_DONTWAIT, name, _length()), stop=True)
             for one, name in zip(data, names, strict=True)
         ]
         count = sum(result >= 0 for result in self._channel.request(asked))
@@ -92,11 +96,15 @@ class RemoteReceiver(Receiver):
         """One datagram back to each stream."""
         for flow in np.unique(found["flow"]).tolist():
             last = int(np.flatnonzero(found["flow"] == flow)[-1])
-            tick = int(found["tick"][last]).to_bytes(8, "big")
+            tick = TICK.pack(int(found["tick"][last]))
             try:
-                self._far.sendto(mark(flow) + tick, peers[last][:2])
+                self._socket.sendto(mark(flow) + tick, peers[last][:2])
             except OSError:
                 continue
+
+    def close(self) -> None:
+        """Close the guest's socket."""
+        self._socket.close()
 
 
 def _length() -> Memory:
