@@ -7,27 +7,24 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import docker
 import requests
 from docker.errors import DockerException
 
 from conformance import limits
+from conformance.adapters.docker.command import SOCKET, daemon_command
 from conformance.adapters.docker.image import REPOSITORY, TAG, image_archive
-from conformance.adapters.docker.mounts import STATE, prepare_mounts
-from conformance.adapters.docker.networks import daemon_flags
-from conformance.adapters.docker.settings import SEARCH, Settings, find_program
+from conformance.adapters.docker.mounts import prepare_mounts
+from conformance.adapters.docker.settings import SEARCH, Settings
 from conformance.adapters.interface import AdapterError
+from conformance.lab.kernel.process import Daemon
+from conformance.lab.lab import Host, Lab
 
-if TYPE_CHECKING:
-    from conformance.lab.kernel.process import Daemon
-    from conformance.lab.lab import Host, Lab
-
-SOCKET: Final = STATE / "docker.sock"
 READY: Final = b"READY=1"
 """sd_notify(3): the service has finished its start-up."""
 LOG_LINES: Final = 8
@@ -113,14 +110,10 @@ def _start_daemon(host: Host, settings: Settings) -> Daemon:
     with host.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notices:
         notices.bind("")
         place = "@" + notices.getsockname()[1:].decode()
-        command = [
-            find_program(settings.dockerd) or settings.dockerd,
-            *_fixed_flags(),
-            *daemon_flags(host, settings),
-            *settings.flags,
-        ]
         try:
-            daemon = host.start(command, log="dockerd", environment={"NOTIFY_SOCKET": place, "PATH": SEARCH})
+            daemon = host.start(
+                daemon_command(host, settings), log="dockerd", environment={"NOTIFY_SOCKET": place, "PATH": SEARCH}
+            )
         except OSError as problem:
             raise AdapterError(f"{host.name}: {settings.dockerd} does not start: {problem}") from problem
         try:
@@ -129,19 +122,6 @@ def _start_daemon(host: Host, settings: Settings) -> Daemon:
             _kill(daemon)
             raise AdapterError(f"{host.name}: {problem}: {daemon.tail(LOG_LINES)}") from None
     return daemon
-
-
-def _fixed_flags() -> Sequence[str]:
-    return (
-        f"--config-file={STATE / 'daemon.json'}",
-        f"--data-root={STATE / 'data'}",
-        f"--exec-root={STATE / 'exec'}",
-        f"--pidfile={STATE / 'docker.pid'}",
-        f"--host=unix://{SOCKET}",
-        "--storage-driver=overlay2",
-        "--exec-opt=native.cgroupdriver=cgroupfs",
-        "--log-driver=none",
-    )
 
 
 def _await_ready(daemon: Daemon, notices: socket.socket) -> None:

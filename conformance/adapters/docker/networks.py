@@ -1,21 +1,19 @@
-"""The network of a profile: dockerd's arguments for it, and how it is made through the API."""
+"""The network of a profile: how it is made through the API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from docker.types import IPAMConfig, IPAMPool
 
 from conformance.adapters.docker import swarm
+from conformance.adapters.docker.engine import Engine
 from conformance.adapters.docker.settings import Settings
 from conformance.adapters.linux.macvlan_tenants import FIRST_VNI, interface, make_segments
-
-if TYPE_CHECKING:
-    from conformance.adapters.docker.engine import Engine
-    from conformance.lab.lab import Host, Lab
+from conformance.lab.lab import Host, Lab
 
 NETWORK: Final = "plugfest"
 DEFAULT_BRIDGE: Final = "bridge"
@@ -29,21 +27,6 @@ class Pool:
     subnet: IPv4Network | IPv6Network
     range: IPv4Network | IPv6Network | None = None
     gateway: str | None = None
-
-
-def daemon_flags(host: Host, settings: Settings) -> tuple[str, ...]:
-    """Arguments of dockerd that belong to the network; everything else keeps the engine's defaults."""
-    flags = []
-    if settings.cgroup_parent is not None:
-        flags.append(f"--cgroup-parent={settings.cgroup_parent}")
-    if settings.network != "default-bridge":
-        return (*flags, "--bridge=none")
-    flags.append(f"--bip={host.workload_ipv4[1]}/{host.workload_ipv4.prefixlen}")
-    if settings.ipv6:
-        flags += ["--ipv6", f"--fixed-cidr-v6={host.workload_ipv6}"]
-    if settings.mtu is not None:
-        flags.append(f"--mtu={settings.mtu}")
-    return tuple(flags)
 
 
 def make_network(engines: Mapping[str, Engine], lab: Lab, settings: Settings) -> str:
@@ -150,7 +133,7 @@ def _overlay_pools(lab: Lab, settings: Settings) -> list[Pool]:
 
 
 def plan_lines(settings: Settings) -> tuple[str, ...]:
-    """What `daemon_flags` and `make_network` do, one step a line."""
+    """What the command line of dockerd and `make_network` do, one step a line."""
     families = "IPv4 and IPv6" if settings.ipv6 else "IPv4"
     inside = " internal" if settings.internal else ""
     match settings.network:

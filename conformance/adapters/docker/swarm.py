@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from conformance.adapters.docker.engine import Engine
+from conformance.adapters.docker.engine import Engine
 
 PORT: Final = 2377
 """TCP port of the cluster management traffic (Docker's manual, Swarm mode)."""
