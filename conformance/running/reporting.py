@@ -1,56 +1,90 @@
-"""From a run to its reports: one folder per implementation, and the matrix over all of them."""
+"""From what a run has judged to its reports: one folder for each implementation."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import conformance
 from conformance.attest import manifest
 from conformance.judging import cables
 from conformance.judging.plan import Instance
 from conformance.pairs.pairing import members
-from conformance.profile import CONTROL
+from conformance.profile import Profile
+from conformance.recording.store import Recording
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.model import Absence, Header, Implementation, Report
 from conformance.report.store import write, write_partial
 from conformance.requirement import catalogue_hash
+from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
-    from conformance.running.run import Run
+    from conformance.adapters.interface import Identity, Unavailable
 
 
-def write_report(run: Run, name: str, planned: Sequence[Instance], *, complete: bool) -> Report:
-    """Write ``report.json`` of one implementation below the run's folder; a partial one has no footer."""
-    report = report_of(run, name, planned, complete=complete)
-    folder = run.out / name
+@dataclass(frozen=True)
+class About:
+    """What a report says of the run that it comes from."""
+
+    testbeds: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    only: tuple[str, ...]
+    variant: Literal["fast", "thorough"]
+    attempts: int
+    command: str
+    kernel: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a run has of one implementation: its plan, outcomes and recordings, and those of the control.
+
+    `identity` is what the implementation said of itself when it was recorded, None where stored recordings are judged.
+    """
+
+    profile: Profile
+    about: About
+    planned: Sequence[Instance]
+    outcomes: Sequence[Outcome]
+    recordings: Sequence[Recording]
+    control_outcomes: Sequence[Outcome]
+    control_recordings: Sequence[Recording]
+    identity: Identity | None
+    unavailable: Unavailable | None
+
+
+def write_report(judged: Judged, out: Path, recordings: Path, *, complete: bool) -> Report:
+    """Write ``report.json`` of one implementation below `out`; a partial one has no footer.
+
+    `recordings` is the folder that the manifest's paths begin at.
+    """
+    report = report_of(judged, complete=complete)
+    folder = out / judged.profile.name
     if report.partial:
         write_partial(report, folder)
         return report
-    base = run.request.recordings or run.out
-    behind = [] if name in run.unavailable else run.recorded(name)
+    behind = [*judged.control_recordings, *judged.recordings]
     write(report, folder)
-    manifest.write(
-        report, folder, run.profiles[name], manifest.recording_hashes(base, [*run.recorded(CONTROL), *behind])
-    )
+    manifest.write(report, folder, judged.profile, manifest.recording_hashes(recordings, behind))
     return report
 
 
-def report_of(run: Run, name: str, planned: Sequence[Instance], *, complete: bool) -> Report:
-    """The report of one implementation of a run, as far as it came."""
-    assert run.session is not None
-    profile = run.profiles[name]
-    owed = [(i.check.requirement.id, i.outcome_parameters) for i in planned if i.profile.name == name]
+def report_of(judged: Judged, *, complete: bool) -> Report:
+    """The report of one implementation, as far as the run came."""
+    profile = judged.profile
+    owed = [(one.check.requirement.id, one.outcome_parameters) for one in judged.planned]
     asked = set(owed)
-    if profile.links:  # no plain wire stands in for a port with a partner: the plain cables of each lab do
-        tried = map(cables.outcome, run.recorded(name)) if name not in run.unavailable else ()
+    if profile.links:  # the plain cables of each lab are the control of a port with a partner
+        tried = map(cables.outcome, judged.recordings)
         control = [each for each in tried if each is not None]
     else:
-        control = [each for each in run.session.listed(CONTROL) if (each.requirement, each.parameters) in asked]
+        control = [each for each in judged.control_outcomes if (each.requirement, each.parameters) in asked]
     return from_outcomes(
-        header(run, name),
-        run.session.listed(name),
+        header(judged),
+        judged.outcomes,
         profile.deviations,
         planned=owed,
         control=control_of(control) if control or profile.links else None,
@@ -58,33 +92,31 @@ def report_of(run: Run, name: str, planned: Sequence[Instance], *, complete: boo
     )
 
 
-def header(run: Run, name: str) -> Header:
+def header(judged: Judged) -> Header:
     """What was judged, with what, where and when; of stored recordings, as they were made."""
-    recorded = [recording.record for recording in run.recorded(name)]
-    first = recorded[0] if recorded else None
-    gone = run.unavailable.get(name)
-    identity = run.identities.get(name) or (first.identity if first else None)
+    profile, about, gone = judged.profile, judged.about, judged.unavailable
+    first = judged.recordings[0].record if judged.recordings else None
+    identity = judged.identity or (first.identity if first else None)
     implementation = None
     if gone is None:
         product, version = (identity.product, identity.version) if identity else ("unknown", "unknown")
         details = dict(identity.details) if identity else {}
         implementation = Implementation(product=product, version=version, details=details)
     started = first.started_ns / 1e9 if first else datetime.datetime.now(datetime.UTC).timestamp()
-    about = run.about(name)
     return Header(
         version=first.suite if first else conformance.__version__,
         catalogue=catalogue_hash(),
-        profile=name,
-        title=run.profiles[name].title,
-        roles=run.profiles[name].roles,
-        claims=run.profiles[name].claims,
-        pair=members(run.profiles[name]),
+        profile=profile.name,
+        title=profile.title,
+        roles=profile.roles,
+        claims=profile.claims,
+        pair=members(profile),
         implementation=implementation,
         unavailable=None if gone is None else Absence(reason=gone.reason, packages=gone.packages),
         kernel=first.kernel if first else about.kernel,
         testbeds=about.testbeds,
         scenarios=about.scenarios,
-        only=run.request.only,
+        only=about.only,
         date=datetime.datetime.fromtimestamp(int(started), datetime.UTC),
         command=about.command,
         variant=first.variant if first else about.variant,

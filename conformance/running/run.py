@@ -27,23 +27,12 @@ if TYPE_CHECKING:
     from conformance.lab.sandbox.jobs import Jobs
     from conformance.report.render.progress import Progress
     from conformance.running.live import Live
+    from conformance.running.reporting import Judged
 
 KERNEL_ONLY = ("nat-bridge", "flat-bridge", "macvlan", "routed-64", "vxlan")
 """What runs when no profile is named: needs the kernel and nothing else."""
 WAVE = len(KERNEL_ONLY) + 1
 """Implementations, the plain wire among them, whose recordings are begun with those that take longest."""
-
-
-@dataclass(frozen=True)
-class About:
-    """What a report says of the run that it comes from."""
-
-    testbeds: tuple[str, ...]
-    scenarios: tuple[str, ...]
-    variant: Literal["fast", "thorough"]
-    attempts: int
-    command: str
-    kernel: str
 
 
 @dataclass
@@ -241,8 +230,46 @@ class Run:
         if self.request.out is not None and profile not in self._written:
             from conformance.running.reporting import write_report
 
-            write_report(self, profile, self._planned, complete=complete)
+            base = self.request.recordings or self.out
+            write_report(self._judged_so_far(profile), self.out, base, complete=complete)
             self._written.add(profile)
+
+    def _judged_so_far(self, profile: str) -> Judged:
+        from conformance.running.reporting import About, Judged
+
+        assert self.session is not None
+        planned = [one for one in self._planned if one.profile.name == profile]
+        about = About(
+            testbeds=tuple(self.selection.beds(self.profiles[profile])),
+            scenarios=tuple(sorted({one.check.scenario for one in planned if one.recorded()})),
+            only=self.request.only,
+            variant=self.variant,
+            attempts=self.selection.attempts,
+            command=" ".join(self.request.command),
+            kernel=os.uname().release,
+        )
+        return Judged(
+            profile=self.profiles[profile],
+            about=about,
+            planned=planned,
+            outcomes=self.session.listed(profile),
+            recordings=self._recorded(profile),
+            control_outcomes=self.session.listed(CONTROL),
+            control_recordings=self._recorded(CONTROL),
+            identity=self.identities.get(profile),
+            unavailable=self.unavailable.get(profile),
+        )
+
+    def _recorded(self, profile: str) -> list[Recording]:
+        """The recordings of one implementation that are there."""
+        found: list[Recording] = []
+        for key in recordings((i for i in self._planned if i.profile.name == profile), self.selection.attempts):
+            try:
+                assert self.session is not None
+                found.append(self.session.source.get(key.profile, key.testbed, key.scenario, key.attempt))
+            except Missing:
+                continue
+        return found
 
     # --- the end ------------------------------------------------------------------------------------------------
     def finish(self, *, complete: bool) -> None:
@@ -254,29 +281,6 @@ class Run:
         if self.session is not None:
             for name in self.names:
                 self._write(name, complete=complete)
-
-    def about(self, profile: str) -> About:
-        """What the header of a profile's report says of this run."""
-        mine = [one for one in self._planned if one.profile.name == profile and one.recorded()]
-        return About(
-            testbeds=tuple(self.selection.beds(self.profiles[profile])),
-            scenarios=tuple(sorted({instance.check.scenario for instance in mine})),
-            variant=self.variant,
-            attempts=self.selection.attempts,
-            command=" ".join(self.request.command),
-            kernel=os.uname().release,
-        )
-
-    def recorded(self, profile: str) -> list[Recording]:
-        """The recordings of one implementation that are there."""
-        found = []
-        for key in recordings((i for i in self._planned if i.profile.name == profile), self.selection.attempts):
-            try:
-                assert self.session is not None
-                found.append(self.session.source.get(key.profile, key.testbed, key.scenario, key.attempt))
-            except Missing:
-                continue
-        return found
 
     def close(self) -> None:
         """End what still records, and remove the temporary folder."""
