@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -117,27 +114,11 @@ def _start_daemon(host: Host, settings: Settings) -> Daemon:
         except OSError as problem:
             raise AdapterError(f"{host.name}: {settings.dockerd} does not start: {problem}") from problem
         try:
-            _await_ready(daemon, notices)
-        except AdapterError as problem:
+            daemon.await_sign(notices.fileno(), lambda: READY in notices.recv(4096).splitlines(), limits.DAEMON_START)
+        except TimeoutError as problem:
             _kill(daemon)
-            raise AdapterError(f"{host.name}: {problem}: {daemon.tail(LOG_LINES)}") from None
+            raise AdapterError(f"{host.name}: dockerd {problem}: {daemon.tail(LOG_LINES)}") from None
     return daemon
-
-
-def _await_ready(daemon: Daemon, notices: socket.socket) -> None:
-    """Wait for READY=1 or for the end of the program, whichever comes first, within `limits.DAEMON_START`."""
-    until = time.monotonic() + limits.DAEMON_START
-    notice, process = notices.fileno(), os.pidfd_open(daemon.pid)
-    try:
-        while (left := until - time.monotonic()) > 0:
-            happened = select.select([notice, process], [], [], left)[0]
-            if notice in happened and READY in notices.recv(4096).splitlines():
-                return
-            if process in happened:
-                raise AdapterError(f"dockerd ended with exit code {daemon.wait(0)}")
-    finally:
-        os.close(process)
-    raise AdapterError(f"dockerd was not ready within {limits.DAEMON_START:g} s")
 
 
 def _kill(daemon: Daemon) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import time
 from pathlib import Path
 
 from conformance.adapters.interface import AdapterError
@@ -42,22 +41,33 @@ class Node:
         self._daemon = self.namespace.start(command, self._log)
 
     def await_state(self, state: str, deadline: float) -> None:
-        """Wait until keepalived tells that it is in `state` (``MASTER``, ``BACKUP``), within `deadline` seconds.
+        """Wait until keepalived notifies that it is in `state` (``MASTER``, ``BACKUP``), within `deadline` seconds.
 
         Raises AdapterError with its last words.
         """
-        wanted = f'GROUP "{GROUP}" {state}'.encode()
-        until = time.monotonic() + deadline
-        while True:
-            while b"\n" in self._rest:
-                line, _, self._rest = self._rest.partition(b"\n")
-                if line.startswith(wanted):
-                    return
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([self._reader], [], [], left)[0]:
-                tail = self._daemon.tail() if self._daemon is not None else ""
-                raise AdapterError(f"{self.name}: keepalived is not {state} within {deadline} s: {tail}")
+        if self._daemon is None:
+            raise AdapterError(f"{self.name}: keepalived is not {state}: it does not run")
+
+        def reached() -> bool:
             self._rest += os.read(self._reader, 4096)
+            return self._notified(state)
+
+        if self._notified(state):
+            return
+        try:
+            self._daemon.await_sign(self._reader, reached, deadline)
+        except TimeoutError as problem:
+            words = f"it {problem}: {self._daemon.tail()}"
+            raise AdapterError(f"{self.name}: keepalived is not {state}: {words}") from None
+
+    def _notified(self, state: str) -> bool:
+        """Whether the lines that are there say so; those up to the one that does are taken."""
+        wanted = f'GROUP "{GROUP}" {state}'.encode()
+        while b"\n" in self._rest:
+            line, _, self._rest = self._rest.partition(b"\n")
+            if line.startswith(wanted):
+                return True
+        return False
 
     def _forget(self) -> None:
         """What an earlier keepalived has told."""

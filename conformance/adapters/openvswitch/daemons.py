@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -151,16 +149,8 @@ def serve(host: Host, server: Sequence[str], *, then: str, log: str) -> Daemon:
 
 
 def _await(reader: int, host: Host, daemon: Daemon) -> None:
-    """Wait for the line in the pipe or for the end of the program, within `limits.DAEMON_START`."""
-    until = time.monotonic() + limits.DAEMON_START
-    process = os.pidfd_open(daemon.pid)
+    """Wait for the line in the pipe, at most `limits.DAEMON_START`. Raises AdapterError."""
     try:
-        while (left := until - time.monotonic()) > 0:
-            happened = select.select([reader, process], [], [], left)[0]
-            if reader in happened and os.read(reader, 1):
-                return
-            if process in happened:
-                raise AdapterError(f"{host.name}: ovsdb-server ended: {daemon.tail(LOG_LINES)}")
-    finally:
-        os.close(process)
-    raise AdapterError(f"{host.name}: ovsdb-server was not ready within {limits.DAEMON_START:g} s")
+        daemon.await_sign(reader, lambda: bool(os.read(reader, 1)), limits.DAEMON_START)
+    except TimeoutError as problem:
+        raise AdapterError(f"{host.name}: ovsdb-server {problem}: {daemon.tail(LOG_LINES)}") from None

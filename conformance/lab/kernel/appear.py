@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import select
-import time
 from pathlib import Path
 from typing import Final
 
@@ -25,20 +23,18 @@ def await_path(namespace: Namespace, path: str, daemon: Daemon, deadline: float)
     """
     place = Path(path)
     notices = namespace.call(_watch, place.parent)
-    ended = os.pidfd_open(daemon.pid) if daemon.alive() else -1
+
+    def appeared() -> bool:
+        os.read(notices, 1 << 16)
+        return namespace.call(place.exists) and daemon.alive()
+
     try:
-        until = time.monotonic() + deadline
-        while not namespace.call(place.exists):
-            left = until - time.monotonic()
-            ready = select.select([notices, *([ended] if ended >= 0 else [])], [], [], max(0.0, left))[0]
-            if not ready or not daemon.alive():
-                raise TimeoutError(f"{namespace.name}: {path} has not appeared; {daemon.tail(3)}")
-            if notices in ready:
-                os.read(notices, 1 << 16)
+        if not namespace.call(place.exists):
+            daemon.await_sign(notices, appeared, deadline)
+    except TimeoutError as problem:
+        raise TimeoutError(f"{namespace.name}: {path} has not appeared, it {problem}; {daemon.tail(3)}") from None
     finally:
         os.close(notices)
-        if ended >= 0:
-            os.close(ended)
 
 
 def _watch(folder: Path) -> int:

@@ -6,8 +6,11 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
 from conformance.limits import DAEMON_STOP
 
@@ -46,6 +49,34 @@ def finish(
     return complete(begin(command, environment), text, timeout)
 
 
+class Happened(NamedTuple):
+    """What a wait ended with; neither where its time was over."""
+
+    readable: bool
+    ended: bool
+
+
+def readable_or_ended(process: subprocess.Popen[bytes], seconds: float, descriptor: int | None = None) -> Happened:
+    """Wait at most so many seconds until `descriptor` is readable or at its end, or the program has ended.
+
+    Use it, or `Daemon.await_sign`, for every wait for a program: one that has ended reports nothing any more.
+    """
+    if process.poll() is not None:
+        seconds = 0.0
+    poll = select.poll()
+    if descriptor is not None:
+        poll.register(descriptor, select.POLLIN)
+    end = os.pidfd_open(process.pid) if process.returncode is None else None
+    try:
+        if end is not None:
+            poll.register(end, select.POLLIN)
+        ready = {one for one, _ in poll.poll(ceil(max(seconds, 0.0) * 1000))}
+    finally:
+        if end is not None:
+            os.close(end)
+    return Happened(descriptor in ready, process.poll() is not None)
+
+
 class Daemon:
     """A program in the foreground whose output is kept; `stop` asks, then insists."""
 
@@ -64,13 +95,24 @@ class Daemon:
 
     def wait(self, timeout: float) -> int | None:
         """Exit code once the program has ended, None if it still runs after `timeout` seconds."""
-        descriptor = os.pidfd_open(self.pid) if self.alive() else -1
-        if descriptor >= 0:
-            try:
-                select.select([descriptor], [], [], timeout)
-            finally:
-                os.close(descriptor)
+        readable_or_ended(self._process, timeout)
         return self._process.poll()
+
+    def await_sign(self, descriptor: int, sign: Callable[[], bool], seconds: float) -> None:
+        """Wait until `sign` returns true; it is called whenever `descriptor` is readable, and reads what is there.
+
+        Raises TimeoutError after `seconds`, and as soon as the program has ended. The text says which, and continues a
+        sentence that begins with the program's name.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            happened = readable_or_ended(self._process, until - time.monotonic(), descriptor)
+            if happened.readable and sign():
+                return
+            if happened.ended:
+                raise TimeoutError(f"ended with exit code {self._process.returncode}")
+            if time.monotonic() >= until:
+                raise TimeoutError(f"was not ready within {seconds:g} s")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send `number`, wait for the end within `limits.DAEMON_STOP`, else kill. Returns the exit code."""
