@@ -1,6 +1,8 @@
-"""Links, addresses and routes through rtnetlink: thin, typed calls, one kernel object each.
+"""Links, addresses and routes: thin, typed calls, one kernel object each.
 
 Names are interface names in the given namespace. Every call raises pyroute2's NetlinkError when the kernel refuses.
+`add`, `change` and `delete` go by pyroute2. What every lab and every endpoint needs, and what is waited for in other
+kernels as well, goes by `conformance.lab.kernel.netlink`, which says why.
 """
 
 from __future__ import annotations

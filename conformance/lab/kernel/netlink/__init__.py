@@ -1,8 +1,16 @@
-"""Netlink in bulk: many requests in one datagram, whole dumps decoded with struct.
+"""The hot path to the kernel: many requests in one datagram, whole dumps decoded with struct.
 
-pyroute2 (Namespace.netlink) is the ordinary way to the kernel. This module is for the three places that the bench shows
-to matter, where a request through pyroute2 costs 0.7 ms and a decoded object 0.1 to 0.5 ms: building a lab, state
-snapshots (thousands of conntrack entries) and nftables, whose rules must be committed in one transaction.
+pyroute2 is the way to the kernel for whatever is not hot: `Namespace.netlink`, and `add`, `change` and `delete` of
+`conformance.lab.kernel.link`. There a request costs 0.7 ms and a decoded object 0.1 to 0.5 ms, ten times as much as
+here (`python -m bench labsetup`). This package is for what that would slow down, or what pyroute2 cannot do:
+
+- a lab is built and endpoints are attached: `transact`, with the requests of `rtnetlink`;
+- state is recorded, with thousands of conntrack entries: `dump`;
+- rules of nftables are committed in one transaction of several messages: `transact`, `whole`;
+- other kernels than this machine's are asked, in which pyroute2 cannot open a socket (`access.Kernel`).
+
+Messages are made and taken apart only here, from parts that `conformance.lab.nftables` and `conformance.lab.snapshot`
+name. Errors are those of pyroute2.
 """
 
 from __future__ import annotations
