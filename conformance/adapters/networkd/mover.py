@@ -21,11 +21,11 @@ from conformance.adapters.networkd.daemon import start_networkd
 from conformance.lab import snapshot
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import notices
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab
 
-ADDRESSES: Final = 0x010 | 0x100
-"""RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR."""
+ADDRESSES: Final = notices.IPV4_ADDRESSES | notices.IPV6_ADDRESSES
 UNUSABLE: Final = frozenset({"tentative", "dadfailed"})
 
 

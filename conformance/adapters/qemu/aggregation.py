@@ -19,6 +19,7 @@ from conformance.adapters.qemu.image import booting
 from conformance.adapters.qemu.settings import TEAMD, GuestKernelFiles, Settings, find_program
 from conformance.lab import snapshot
 from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel.netlink import notices
 from conformance.lab.kernel.sysctls import pin
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
 
@@ -108,7 +109,7 @@ class Teams(GuestLinks):
 
 def _await_members(namespace: GuestNamespace, config: LagConfig) -> None:
     """Wait until all ports of a team are in it. Raises TimeoutError."""
-    with link.announcements(namespace, link.RTMGRP_LINK) as wait:
+    with link.announcements(namespace, notices.LINKS) as wait:
         while [one.master for one in snapshot.interfaces(namespace) if one.name in config.ports] != [
             config.name for _ in config.ports
         ]:

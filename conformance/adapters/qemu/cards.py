@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,8 +20,9 @@ from conformance.adapters.qemu.machine import PCI_AGENT, Machine
 from conformance.adapters.qemu.settings import Settings
 from conformance.adapters.qemu.tap import Tap, tap_in
 from conformance.lab.kernel import rtnetlink
-from conformance.lab.kernel.link import RTMGRP_LINK, flags_of
+from conformance.lab.kernel.link import flags_of
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import notices
 from conformance.lab.lab import PARTNERS, Host
 
 SLOTS: Final = tuple(range(int(PCI_AGENT) + 1, 32))
@@ -73,35 +73,32 @@ class Carriers:
     def __init__(self, partners: Namespace, machine: Machine, cards: Sequence[Card]) -> None:
         self._machine = machine
         self._cards = cards
-        self._notices = partners.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        self._listener = notices.listener(partners, notices.LINKS)
         self._stop = os.eventfd(0)
         self._known = {card.name: True for card in cards}
         self._thread = threading.Thread(target=self._follow, name="carriers", daemon=True)
 
     def __enter__(self) -> Self:
-        self._notices.bind((0, RTMGRP_LINK))
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         os.eventfd_write(self._stop, 1)
         self._thread.join()
-        self._notices.close()
+        self._listener.close()
         os.close(self._stop)
 
     def _follow(self) -> None:
         while True:
             self._tell()
-            ready = select.select([self._notices.fileno(), self._stop], [], [])[0]
+            ready = select.select([self._listener.fileno(), self._stop], [], [])[0]
             if self._stop in ready:
                 return
-            with suppress(OSError):
-                while self._notices.recv(1 << 16):
-                    pass
+            notices.drain(self._listener)
 
     def _tell(self) -> None:
         for card in self._cards:
-            up = bool(flags_of(self._notices, card.tap.interface) & rtnetlink.UP)
+            up = bool(flags_of(self._listener, card.tap.interface) & rtnetlink.UP)
             if up is not self._known[card.name]:
                 self._known[card.name] = up
                 with suppress(AdapterError):  # a machine that has ended is found out by who asks it

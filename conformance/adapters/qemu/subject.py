@@ -21,6 +21,7 @@ from conformance.adapters.qemu.settings import Settings
 from conformance.adapters.qemu.tap import Tap, open_tap
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import notices
 from conformance.lab.kernel.sysctls import pin
 from conformance.lab.lab import Host, Lab
 
@@ -171,7 +172,7 @@ class VirtualMachines(FlatBridge):
 
 def await_interface(namespace: Namespace, name: str) -> None:
     """Wait until the guest has found its new card. Raises TimeoutError."""
-    with link.announcements(namespace, link.RTMGRP_LINK) as wait:
+    with link.announcements(namespace, notices.LINKS) as wait:
         while True:
             with suppress(LookupError):
                 link.index(namespace, name)

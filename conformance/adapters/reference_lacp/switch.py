@@ -17,6 +17,7 @@ from conformance.adapters.interface.ports import Aggregating, LagConfig, Linking
 from conformance.adapters.interface.powers import Explaining
 from conformance.adapters.interface.views import LagMember, ShowingMembers
 from conformance.lab.kernel import link
+from conformance.lab.kernel.netlink import notices
 from conformance.lab.lab import Host, Lab
 from conformance.lab.partners.driver import Driver
 from conformance.lab.partners.wire import Wire
@@ -168,23 +169,19 @@ class RunningSwitch:
         for group in self._groups:
             for place, wire in enumerate(group.wires):
                 wire.listen(partial(_collect, group, place, outside))
-        notices = host.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
-        self._resources.enter_context(notices)
-        notices.bind((0, link.RTMGRP_LINK))
-        self._loop.add_reader(notices, self._follow, notices)
-        self._resources.callback(self._loop.remove_reader, notices)
+        listener = self._resources.enter_context(notices.listener(host.namespace, notices.LINKS))
+        self._loop.add_reader(listener, self._follow, listener)
+        self._resources.callback(self._loop.remove_reader, listener)
 
     def _system(self, host: Host) -> str:
         return mac_of_number(SYSTEM + list(self._lab.testbed.hosts).index(host.name))
 
-    def _follow(self, notices: socket.socket) -> None:
+    def _follow(self, listener: socket.socket) -> None:
         """A link was lost or found."""
-        with suppress(BlockingIOError):
-            while notices.recv(1 << 16):
-                pass
+        notices.drain(listener)
         for group in self._groups:
             for wire, port in zip(group.wires, group.system.ports, strict=True):
-                running = link.flags_of(notices, wire.interface) & RUNNING
+                running = link.flags_of(listener, wire.interface) & RUNNING
                 port.enabled = bool(running) and port.number not in group.dead
         for driver in self._drivers:
             driver.poke()

@@ -14,6 +14,7 @@ from conformance.adapters.linux.network import INTERFACE
 from conformance.adapters.linux.routed import Routed
 from conformance.lab.kernel import link, netlink, rtnetlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import notices
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.nftables import (
     Action,
@@ -37,7 +38,6 @@ PROXIED: Final = range(0x20, 0x2000)
 """Numbers, within the prefix of a host's pool, of the addresses that it answers for: endpoints get lower ones."""
 UNKNOWN_OPTION: Final = 253
 """An option type for experiments (RFC 4727 §6)."""
-RTMGRP_IPV4_ADDRESS: Final = 0x10
 
 
 class Unprobed(Routed):
@@ -129,7 +129,7 @@ def _leaning_on_ipv4(_: Host, endpoint: Endpoint) -> Endpoint:
     gateway = next(str(one) for one in endpoint.reported.gateways if one.version == 6)
 
     def watch() -> None:
-        with link.announcements(namespace, RTMGRP_IPV4_ADDRESS) as wait:
+        with link.announcements(namespace, notices.IPV4_ADDRESSES) as wait:
             while wait(limits.IDLE_THOROUGH):
                 if not namespace.netlink("get_addr", family=2, label=INTERFACE):
                     route = rtnetlink.route(link.everything(gateway), via=gateway, link=INTERFACE, remove=True)

@@ -8,7 +8,6 @@ kernels as well, goes by `conformance.lab.kernel.netlink`, which says why.
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import select
 import socket
@@ -16,7 +15,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
@@ -24,9 +23,8 @@ from conformance import limits
 from conformance.lab.kernel import netlink, rtnetlink
 from conformance.lab.kernel.access import elsewhere
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import notices
 
-RTMGRP_LINK: Final = 0x001
-RTMGRP_IPV6_ADDRESS: Final = 0x100
 TENTATIVE, DAD_FAILED = 0x40, 0x08
 OPERATIONAL: Final = 6
 """IF_OPER_UP."""
@@ -108,11 +106,11 @@ def await_link(namespace: Namespace, name: str, deadline: float = limits.LINK_UP
     """Wait until `name` has carrier and is operationally up; `deadline` in seconds. Raises TimeoutError.
 
     An interface that was set up a moment ago drops what is sent until the kernel has activated its queue. The kernel's
-    own notifications are waited for (RTMGRP_LINK), nothing is polled.
+    own notifications are waited for, nothing is polled.
     """
     if _is_up(namespace, name):
         return
-    with announcements(namespace, RTMGRP_LINK) as wait:
+    with announcements(namespace, notices.LINKS) as wait:
         until = time.monotonic() + deadline
         while not _is_up(namespace, name):
             if not wait(until - time.monotonic()):
@@ -121,25 +119,18 @@ def await_link(namespace: Namespace, name: str, deadline: float = limits.LINK_UP
 
 @contextmanager
 def announcements(namespace: Namespace, groups: int) -> Iterator[Callable[[float], bool]]:
-    """Listen to what rtnetlink announces to `groups` (a mask of RTMGRP) from now on.
+    """Listen to what rtnetlink announces to `groups` (a mask, see `netlink.notices`) from now on.
 
-    Yields a function that waits at most so many seconds and tells whether there was anything; what it was is for the
+    Yields a function that waits at most so many seconds and returns whether there was anything; what it was is for the
     caller to look up.
     """
-    listener = namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    listener = notices.listener(namespace, groups)
     try:
-        listener.bind((0, groups))
 
         def wait(seconds: float) -> bool:
             if seconds <= 0 or not _readable(listener, seconds):
                 return False
-            with suppress(BlockingIOError):
-                while True:
-                    try:
-                        listener.recv(1 << 16, socket.MSG_DONTWAIT)
-                    except OSError as problem:
-                        if problem.errno != errno.ENOBUFS:
-                            raise
+            notices.drain(listener)
             return True
 
         yield wait
@@ -170,7 +161,7 @@ def await_groups(namespace: Namespace, name: str, deadline: float = limits.LINK_
     """
     if _hears_solicitations(namespace, name):
         return
-    with announcements(namespace, RTMGRP_IPV6_ADDRESS) as wait:
+    with announcements(namespace, notices.IPV6_ADDRESSES) as wait:
         until = time.monotonic() + deadline
         while not _hears_solicitations(namespace, name):
             if not wait(until - time.monotonic()):
@@ -195,7 +186,7 @@ def await_dad(namespace: Namespace, name: str, deadline: float) -> list[IPv6Addr
 
     Returns the addresses that failed it: somebody else has them. Raises TimeoutError where one is still tentative.
     """
-    with announcements(namespace, RTMGRP_IPV6_ADDRESS) as wait:
+    with announcements(namespace, notices.IPV6_ADDRESSES) as wait:
         until = time.monotonic() + deadline
         while True:
             states = _ipv6_flags(namespace, name)
@@ -214,7 +205,7 @@ def await_addresses(namespaces: Iterable[Namespace], deadline: float) -> list[st
     until = time.monotonic() + deadline
     late = []
     for namespace in namespaces:
-        with announcements(namespace, RTMGRP_IPV6_ADDRESS | RTMGRP_LINK) as wait:
+        with announcements(namespace, notices.IPV6_ADDRESSES | notices.LINKS) as wait:
             while _detects(namespace):
                 if not wait(until - time.monotonic()):
                     late.append(namespace.name)

@@ -6,7 +6,6 @@ end. Nothing is asked or polled.
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import socket
@@ -19,16 +18,14 @@ from typing import Final, Self
 
 from conformance.lab.kernel import rtnetlink
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.netlink import HEADER, attributes, string
+from conformance.lab.kernel.netlink import attributes, messages, notices, string
 from conformance.protocols.mac import mac_text
 from conformance.recording.model import Change
 
-NEIGHBOURS: Final = 0x004
-"""RTMGRP_NEIGH: neighbour entries and, of bridges, forwarding entries."""
-PRESENCE: Final = 0x001 | 0x010 | 0x100
-"""RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR."""
+NEIGHBOURS: Final = notices.NEIGHBOURS
+"""Neighbour entries and, of bridges, forwarding entries."""
+PRESENCE: Final = notices.LINKS | notices.IPV4_ADDRESSES | notices.IPV6_ADDRESSES
 _BUFFER: Final = 4 << 20
-_SO_RCVBUFFORCE: Final = 33
 _STATES: Final = {
     0x00: "none", 0x01: "incomplete", 0x02: "reachable", 0x04: "stale", 0x08: "delay", 0x10: "probe", 0x20: "failed",
     0x40: "noarp", 0x80: "permanent",
@@ -57,16 +54,7 @@ class Monitor:
         """Listen in a namespace, called `where`, unless its kernel is not `monitorable`. Raises OSError."""
         if not namespace.kernel.monitorable:
             return
-        listener = namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-        try:
-            try:
-                listener.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-            except PermissionError:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            listener.bind((0, groups))
-        except BaseException:
-            listener.close()
-            raise
+        listener = notices.listener(namespace, groups, buffer=_BUFFER)
         names = {(where, number): name for number, name in namespace.call(socket.if_nameindex)}
         with self._lock:
             self._names |= names
@@ -83,17 +71,11 @@ class Monitor:
     def _read(self, descriptor: int) -> None:
         with self._lock:
             listener, where = self._sockets[descriptor]
-        while True:
-            try:
-                data = listener.recv(1 << 16)
-            except BlockingIOError:
-                return
-            except OSError as problem:
-                if problem.errno != errno.ENOBUFS:
-                    raise
+        for data in notices.received(listener):
+            if data is None:
                 self.overflowed.append(where)
-                continue
-            self._heard.append((time.time_ns(), where, data))
+            else:
+                self._heard.append((time.time_ns(), where, data))
 
     def stop(self) -> tuple[Change, ...]:
         """End listening and return what was heard."""
@@ -112,17 +94,13 @@ class Monitor:
         return tuple(found)
 
     def _decode(self, moment: int, where: str, data: bytes) -> Iterator[Change]:
-        offset = 0
-        while offset + HEADER.size <= len(data):
-            length, kind, _, _, _ = HEADER.unpack_from(data, offset)
-            body = data[offset + HEADER.size : offset + length]
+        for kind, _, _, body in messages(data):
             if kind in (rtnetlink.NEW_LINK, rtnetlink.DELETE_LINK) and body[0] == socket.AF_UNSPEC:
                 yield self._link(moment, where, body, gone=kind == rtnetlink.DELETE_LINK)
             elif kind in (rtnetlink.NEW_ADDRESS, rtnetlink.DELETE_ADDRESS):
                 yield self._address(moment, where, body, gone=kind == rtnetlink.DELETE_ADDRESS)
             elif kind in (rtnetlink.NEW_NEIGHBOUR, rtnetlink.DELETE_NEIGHBOUR):
                 yield from self._neighbour(moment, where, body, gone=kind == rtnetlink.DELETE_NEIGHBOUR)
-            offset += length + 3 & ~3
 
     def _link(self, moment: int, where: str, body: bytes, *, gone: bool) -> Change:
         _, _, index, flags, _ = rtnetlink.LINK.unpack_from(body)

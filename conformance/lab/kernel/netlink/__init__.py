@@ -7,6 +7,7 @@ here (`python -m bench labsetup`). This package is for what that would slow down
 - a lab is built and endpoints are attached: `transact`, with the requests of `rtnetlink`;
 - state is recorded, with thousands of conntrack entries: `dump`;
 - rules of nftables are committed in one transaction of several messages: `transact`, `whole`;
+- notifications are followed: `notices`;
 - other kernels than this machine's are asked, in which pyroute2 cannot open a socket (`access.Kernel`).
 
 Messages are made and taken apart only here, from parts that `conformance.lab.nftables` and `conformance.lab.snapshot`
@@ -87,10 +88,10 @@ def _transact(requests: Sequence[Request], protocol: int, whole: bool) -> None:
     with here().socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as link:
         for option in (_CAP_ACK, _EXT_ACK):
             link.setsockopt(_SOL_NETLINK, option, 1)
-        messages = [request() for request in requests]
-        step = len(messages) if whole else _AT_ONCE
-        for start in range(0, len(messages), step or 1):
-            batch = [_numbered(one, start + place) for place, one in enumerate(messages[start : start + step])]
+        made = [request() for request in requests]
+        step = len(made) if whole else _AT_ONCE
+        for start in range(0, len(made), step or 1):
+            batch = [_numbered(one, start + place) for place, one in enumerate(made[start : start + step])]
             link.send(b"".join(batch))
             _judge(link, start)
 
@@ -107,7 +108,7 @@ def _judge(link: socket.socket, start: int) -> None:
             data = link.recv(1 << 16, socket.MSG_DONTWAIT)
         except BlockingIOError:
             break
-        for kind, flags, sequence, body in _messages(data):
+        for kind, flags, sequence, body in messages(data):
             code = struct.unpack_from("=i", body)[0] if kind == _ERROR else 0
             if code:
                 refused[sequence] = (-code, _words(flags, body))
@@ -132,7 +133,8 @@ def _words(flags: int, body: bytes) -> str:
     return string(attributes(body, 4 + echoed).get(1, b""))
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """The messages of one datagram: type, flags, sequence number, and what follows the header."""
     offset = 0
     while offset + HEADER.size <= len(data):
         length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
@@ -169,7 +171,7 @@ def ask(namespace: Namespace, request: bytes, protocol: int = ROUTE) -> bytes:
 def _ask(request: bytes, protocol: int) -> bytes:
     with here().socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as link:
         link.send(_numbered(request, 0))
-        kind, _, _, body = next(_messages(link.recv(1 << 18)))
+        kind, _, _, body = next(messages(link.recv(1 << 18)))
     if kind == _ERROR:
         code = -struct.unpack_from("=i", body)[0]
         raise OSError(code, os.strerror(code))
@@ -194,7 +196,7 @@ def _answer(link: socket.socket, request: bytes) -> list[bytes]:
     found: list[bytes] = []
     link.send(_numbered(request, 0))
     while True:
-        for kind, _, _, body in _messages(link.recv(1 << 20)):
+        for kind, _, _, body in messages(link.recv(1 << 20)):
             if kind == _DONE:
                 return found
             if kind == _ERROR:
