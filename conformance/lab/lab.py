@@ -14,8 +14,9 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip
 from pathlib import Path
 from typing import Any, Self
 
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.kernel.sysctls import pin
 from conformance.protocols.mac import mac_bytes

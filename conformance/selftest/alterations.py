@@ -12,8 +12,9 @@ from typing import Any
 from conformance import limits
 from conformance.adapters.interface import Endpoint, Interface
 from conformance.adapters.linux.network import INTERFACE, Allocation
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.recording.model import InterfaceState, Record
 

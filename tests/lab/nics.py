@@ -8,9 +8,10 @@ from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
 from conformance import limits
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.appear import await_path
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.sandbox.custody import OWN
 from conformance.testbed import load
 

@@ -14,9 +14,10 @@ from pyroute2.netlink.exceptions import NetlinkError
 from conformance import limits, profile, testbed
 from conformance.adapters import linux
 from conformance.lab import nftables, snapshot
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.mounts import mount
 from conformance.lab.kernel.namespace import CLONE_NEWNS, Namespace, unshare
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.kernel.sysctls import PINNED, pin
 from conformance.lab.lab import Lab
 from conformance.lab.sandbox.sandbox import CLONE_NEWUSER

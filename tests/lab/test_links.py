@@ -14,7 +14,8 @@ import pytest
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.interface.ports import Linking, Port
 from conformance.lab.flow import Engine
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import PARTNERS, Lab
 from conformance.lab.nftables import Chain, Rule, Table, drop, ether_destination, install
 from conformance.lab.partners.wire import Wire, silence

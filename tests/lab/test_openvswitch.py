@@ -12,7 +12,8 @@ from conformance import limits
 from conformance.adapters.interface import Unavailable
 from conformance.adapters.interface.ports import LagConfig
 from conformance.adapters.openvswitch import OpenVSwitch, adapter
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Lab
 from conformance.lab.taps.listen import Listener
 from conformance.profile import load

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from conformance import limits, testbed
 from conformance.lab import nftables, snapshot
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Lab
 from conformance.recording.model import Snapshot
 

@@ -21,7 +21,8 @@ from conformance.adapters.switch.device import Device
 from conformance.adapters.switch.dialect import load
 from conformance.adapters.switch.session import Session
 from conformance.adapters.switch.transcript import Transcript
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Lab
 from conformance.testbed import load as load_testbed
 

@@ -28,8 +28,9 @@ from conformance.adapters.interface.views import Counters, FdbEntry, LagMember
 from conformance.adapters.openvswitch import OpenVSwitch, Settings
 from conformance.adapters.openvswitch.daemons import Switch, start
 from conformance.adapters.switch import outside
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host
 

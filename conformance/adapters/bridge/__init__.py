@@ -18,7 +18,8 @@ from conformance.adapters.interface.ports import BridgeConfig, Bridging, Linking
 from conformance.adapters.interface.powers import Explaining
 from conformance.adapters.interface.views import Counters, FdbEntry, ShowingCounters, ShowingStations
 from conformance.adapters.linux.network import refusals
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
 from conformance.profile import Profile
 from conformance.validation import Strict

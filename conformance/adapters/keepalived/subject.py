@@ -13,8 +13,9 @@ from conformance.adapters.keepalived.configuration import Role, Settings, config
 from conformance.adapters.keepalived.node import Node
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Allocation, mac_of, refusals
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 
 FIRST, OTHER = 150, 100

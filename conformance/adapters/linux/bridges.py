@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from conformance.adapters.linux.network import INTERFACE, Allocation, Network
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel.netlink import rtnetlink
 
 BRIDGE = "br0"
 

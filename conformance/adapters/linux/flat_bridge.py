@@ -7,7 +7,8 @@ from typing import ClassVar, Final
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.pool import Pool
 from conformance.lab import nftables as nft
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.snapshot import interfaces
 from conformance.protocols.stp import frames as stp

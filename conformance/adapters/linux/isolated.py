@@ -7,7 +7,8 @@ from typing import ClassVar
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import Allocation
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 
 
 class IsolatedPorts(FlatBridge):

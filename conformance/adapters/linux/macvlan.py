@@ -7,7 +7,8 @@ from typing import Final
 
 from conformance.adapters.linux.network import INTERFACE, Allocation, Network
 from conformance.adapters.linux.pool import Pool
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 
 SHIM: Final = "shim0"

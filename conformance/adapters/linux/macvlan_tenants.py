@@ -10,7 +10,8 @@ from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.adapters.linux.pool import Pool
 from conformance.adapters.linux.tenants import TENANTS
 from conformance.adapters.linux.vxlan import Overlay, replication, room_for, tunnel
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 
 FIRST_VNI: Final = 101

@@ -18,8 +18,9 @@ from conformance.adapters.linux.bridges import BridgeNetwork
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE, Allocation, mac_of, refusals
 from conformance.adapters.linux.vxlan import Vxlan
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 
 

@@ -11,7 +11,8 @@ from conformance.adapters.interface import Address, Interface
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.network import mac_of
 from conformance.adapters.linux.pool import Pool
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, link_local
 from conformance.lab.nftables import (
     Chain,

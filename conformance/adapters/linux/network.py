@@ -14,8 +14,9 @@ from typing import ClassVar, Self
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, Reported
 from conformance.adapters.linux.pool import Pool
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.protocols.mac import mac_text
 

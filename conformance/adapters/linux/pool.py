@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
 from conformance.adapters.interface import AdapterError, Address, Interface
-from conformance.lab.kernel.rtnetlink import Network
+from conformance.lab.kernel.netlink.rtnetlink import Network
 from conformance.lab.lab import Host
 
 

@@ -11,7 +11,8 @@ from typing import ClassVar, Final
 from conformance.adapters.interface import Address
 from conformance.adapters.linux.network import INTERFACE, Allocation, Network
 from conformance.adapters.linux.pool import Pool
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host
 
 GATEWAY: Final = IPv6Interface("fe80::1/64")

@@ -11,7 +11,8 @@ from conformance.adapters.interface import AdapterError, Address, Attachment, En
 from conformance.adapters.linux.network import INTERFACE, Allocation, Network, mac_of
 from conformance.adapters.linux.pool import Pool
 from conformance.lab import nftables as nft
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, link_local
 
 TENANTS: Final = ("red", "blue")

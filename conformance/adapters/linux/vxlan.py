@@ -10,7 +10,8 @@ from conformance.adapters.interface import Address
 from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
 from conformance.adapters.linux.network import Allocation, Network
 from conformance.adapters.linux.pool import Pool
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 
 TUNNEL: Final = "vxlan0"

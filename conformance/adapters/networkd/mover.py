@@ -19,9 +19,9 @@ from conformance.adapters.linux.mover import Mover
 from conformance.adapters.linux.network import INTERFACE, Allocation, refusals
 from conformance.adapters.networkd.daemon import start_networkd
 from conformance.lab import snapshot
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.netlink import notices
+from conformance.lab.kernel.netlink import notices, rtnetlink
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host, Lab
 

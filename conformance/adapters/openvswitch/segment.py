@@ -19,7 +19,8 @@ from conformance.adapters.linux.flat_bridge import FlatBridge, hand_over, uplink
 from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.adapters.openvswitch.daemons import Switch
 from conformance.adapters.openvswitch.flows import Member, flows
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.policy.document import Policy
 

@@ -19,7 +19,8 @@ from conformance.adapters.openvswitch.daemons import Switch
 from conformance.adapters.openvswitch.daemons import start as start_switch
 from conformance.adapters.ovn.acls import commands, members
 from conformance.adapters.ovn.daemons import SOUTHBOUND, Central, Controller
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.snapshot import interfaces
 from conformance.policy.document import Labels, Policy

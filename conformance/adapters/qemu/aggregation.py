@@ -18,8 +18,8 @@ from conformance.adapters.qemu.guest import GuestNamespace
 from conformance.adapters.qemu.image import booting
 from conformance.adapters.qemu.settings import TEAMD, GuestKernelFiles, Settings, find_program
 from conformance.lab import snapshot
-from conformance.lab.kernel import link, netlink, rtnetlink
-from conformance.lab.kernel.netlink import notices
+from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel.netlink import notices, rtnetlink
 from conformance.lab.kernel.sysctls import pin
 from conformance.lab.lab import BRIDGE_SNOOPING, Host, Lab
 

@@ -19,10 +19,9 @@ from conformance.adapters.interface.ports import Port
 from conformance.adapters.qemu.machine import PCI_AGENT, Machine
 from conformance.adapters.qemu.settings import Settings
 from conformance.adapters.qemu.tap import Tap, tap_in
-from conformance.lab.kernel import rtnetlink
 from conformance.lab.kernel.link import flags_of
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.netlink import notices
+from conformance.lab.kernel.netlink import notices, rtnetlink
 from conformance.lab.lab import PARTNERS, Host
 
 SLOTS: Final = tuple(range(int(PCI_AGENT) + 1, 32))

@@ -19,9 +19,9 @@ from conformance.adapters.qemu.image import Frozen
 from conformance.adapters.qemu.machine import Machine, device
 from conformance.adapters.qemu.settings import Settings
 from conformance.adapters.qemu.tap import Tap, open_tap
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.netlink import notices
+from conformance.lab.kernel.netlink import notices, rtnetlink
 from conformance.lab.kernel.sysctls import pin
 from conformance.lab.lab import Host, Lab
 

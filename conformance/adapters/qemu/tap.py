@@ -10,8 +10,9 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host
 
 DEVICE: Final = Path("/dev/net/tun")

@@ -19,7 +19,8 @@ from conformance.adapters.linux.routed import GATEWAY, Routed
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import Dialect
 from conformance.adapters.switch.subject import FAMILIES, Switched
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.policy.document import Policy, Rule
 

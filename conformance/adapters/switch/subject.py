@@ -15,7 +15,8 @@ from conformance.adapters.linux.pool import Pool
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, USER, Device
 from conformance.adapters.switch.dialect import Dialect
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 
 FAMILIES: Final = (("ip", 4), ("ipv6", 6))

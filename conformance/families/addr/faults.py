@@ -11,7 +11,8 @@ from conformance.adapters.interface import Attachment, Endpoint, Interface
 from conformance.adapters.linux.network import INTERFACE, mac_of
 from conformance.adapters.linux.routed import Routed
 from conformance.families.addr.faults_tunnel import Tunnelled, is_tunnel
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.recording.model import Record
 from conformance.selftest.alterations import (

@@ -12,7 +12,8 @@ from typing import Final
 
 from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.adapters.linux.routed import Routed
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.recording.model import Record
 from conformance.selftest.alterations import interfaces
 

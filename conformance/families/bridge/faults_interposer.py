@@ -19,8 +19,9 @@ from conformance.adapters.interface import power_of
 from conformance.adapters.interface.ports import BridgeConfig, Bridging, Linking, Port
 from conformance.adapters.interface.powers import Explaining
 from conformance.adapters.interface.views import Counters, FdbEntry, ShowingCounters, ShowingStations
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host
 from conformance.lab.partners.wire import Wire
 from conformance.protocols.mac import mac_text

@@ -16,8 +16,9 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
 from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.families.move.faults_announcer import Announcer, mover_fault, sound
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.protocols import arp, ethertypes
 from conformance.selftest.fault import Fault

@@ -10,8 +10,9 @@ from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.network import INTERFACE, Allocation, refusals
 from conformance.families.move.faults_announcer import Announcer, rarp, sound
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, link_local
 from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source, transport
 from conformance.protocols import arp, ndp

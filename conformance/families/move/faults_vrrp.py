@@ -18,8 +18,9 @@ from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.linux.network import INTERFACE, Allocation
 from conformance.families.move.faults_announcer import mover_fault
 from conformance.families.move.faults_movers import Altered, Lingering
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.protocols import vrrp
 from conformance.selftest.fault import Fault

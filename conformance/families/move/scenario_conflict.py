@@ -9,7 +9,8 @@ from ipaddress import IPv4Interface
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment
 from conformance.families.move.scenario_observers import THIRD, Observer
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.protocols import arp
 from conformance.provoking.context import Context
 from conformance.provoking.silence import keep_silent

@@ -12,9 +12,9 @@ from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.adapters.linux.network import INTERFACE
 from conformance.adapters.linux.routed import Routed
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.netlink import notices
+from conformance.lab.kernel.netlink import notices, rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.nftables import (
     Action,

@@ -12,8 +12,9 @@ from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host
 from conformance.lab.snapshot import interfaces
 from conformance.protocols.ndp import UNSPECIFIED, solicitation

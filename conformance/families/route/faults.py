@@ -7,7 +7,8 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from conformance.adapters.interface import Endpoint
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
     Chain,

@@ -6,7 +6,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from conformance.adapters.interface import Endpoint
 from conformance.adapters.linux.bridges import BRIDGE
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
     Action,

@@ -10,7 +10,8 @@ from conformance.adapters.interface import Attachment, Endpoint
 from conformance.adapters.linux.flat_bridge import FlatBridge
 from conformance.families.move.faults_announcer import wrote_down
 from conformance.lab import nftables as nft
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.protocols.stp import frames as stp
 from conformance.selftest.alterations import lease_of, letter

@@ -10,7 +10,8 @@ from conformance.adapters.linux.macvlan_tenants import MacvlanTenants
 from conformance.adapters.linux.pool import Pool
 from conformance.adapters.linux.tenants import TENANTS, TenantBridges, bridge
 from conformance.lab import nftables as nft
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host
 from conformance.recording.model import Record
 from conformance.selftest.fault import PLANTED, Fault, rule_hit

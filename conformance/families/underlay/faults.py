@@ -10,7 +10,8 @@ from typing import Final
 from conformance.adapters.interface import Endpoint
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.vxlan import PORT, ROOM, TUNNEL, VNI
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import Chain, Rule, count, destination, destination_port, transport
 from conformance.recording.model import Record

@@ -20,10 +20,10 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IP
 from typing import Any, Final
 
 from conformance import limits
-from conformance.lab.kernel import netlink, rtnetlink
+from conformance.lab.kernel import netlink
 from conformance.lab.kernel.access import elsewhere
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.netlink import notices
+from conformance.lab.kernel.netlink import notices, rtnetlink
 
 TENTATIVE, DAD_FAILED = 0x40, 0x08
 OPERATIONAL: Final = 6

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final, Self
 
-from conformance.lab.kernel import rtnetlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import attributes, messages, notices, string
 from conformance.protocols.mac import mac_text

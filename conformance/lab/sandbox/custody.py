@@ -25,8 +25,9 @@ from typing import Final
 
 from conformance import limits
 from conformance.lab import snapshot
-from conformance.lab.kernel import link, netlink, rtnetlink
+from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
+from conformance.lab.kernel.netlink import rtnetlink
 from conformance.recording.model import InterfaceState
 
 MESSAGE: Final = 1 << 16

@@ -9,7 +9,7 @@ from socket import AF_UNSPEC
 from typing import Final
 
 from conformance.lab.kernel.netlink import DUMP, attributes, message, string
-from conformance.lab.kernel.rtnetlink import ADDRESS, GET_ADDRESS, GET_LINK, LINK, UP, u32
+from conformance.lab.kernel.netlink.rtnetlink import ADDRESS, GET_ADDRESS, GET_LINK, LINK, UP, u32
 from conformance.protocols.mac import mac_text
 from conformance.recording.model import AddressState, InterfaceState
 

@@ -9,7 +9,7 @@ from socket import AF_BRIDGE, AF_INET, AF_INET6
 from typing import Any, Final
 
 from conformance.lab.kernel.netlink import DUMP, attributes, message, sequence
-from conformance.lab.kernel.rtnetlink import GET_NEIGHBOUR, GET_ROUTE, LINK, NEIGHBOUR, ROUTE
+from conformance.lab.kernel.netlink.rtnetlink import GET_NEIGHBOUR, GET_ROUTE, LINK, NEIGHBOUR, ROUTE
 from conformance.lab.snapshot.links import SCOPES, number
 from conformance.protocols.mac import mac_text
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from conformance.lab.kernel import rtnetlink
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.netlink import DUMP, attributes, message, messages, notices, string
+from conformance.lab.kernel.netlink import DUMP, attributes, message, messages, notices, rtnetlink, string
 
 _ADDRESS, _NAME = 1, 3
 """IFLA_ADDRESS, IFLA_IFNAME."""
