@@ -17,7 +17,7 @@ from ipaddress import ip_address
 from typing import Final, Self
 
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.netlink import attributes, messages, notices, string
+from conformance.lab.kernel.netlink import attributes, messages, notices, rtnetlink, string
 from conformance.protocols.mac import mac_text
 from conformance.recording.model import Change
 

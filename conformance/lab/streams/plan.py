@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from conformance.lab.kernel.namespace import Namespace
+from conformance.protocols import ethertypes
 from conformance.recording.model import Family
 
 SAMPLE: Final = 50
@@ -37,13 +38,13 @@ def keep_samples() -> tuple[tuple[int, int, int, int], ...]:
     """Classic BPF over whole frames: everything but the bulk probes (UDP from `BULK_PORT`), untagged."""
     return (
         (0x28, 0, 0, 12),  # 0: A = EtherType
-        (0x15, 0, 5, 0x0800),  # 1: IPv4, else 7
+        (0x15, 0, 5, ethertypes.IPV4),  # 1: IPv4, else 7
         (0x30, 0, 0, 23),
         (0x15, 0, 9, 17),  # 3: UDP, else keep
         (0xB1, 0, 0, 14),  # 4: X = length of the IPv4 header
         (0x48, 0, 0, 14),  # 5: A = source port
         (0x15, 5, 6, BULK_PORT),
-        (0x15, 0, 5, 0x86DD),  # 7: IPv6, else keep
+        (0x15, 0, 5, ethertypes.IPV6),  # 7: IPv6, else keep
         (0x30, 0, 0, 20),
         (0x15, 0, 3, 17),
         (0x28, 0, 0, 54),  # 10: A = source port
