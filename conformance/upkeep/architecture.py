@@ -204,7 +204,7 @@ RULES: Final = (
 
 ACROSS: Final[Mapping[str, tuple[str, ...]]] = {
     "families.pair.evidence": ("families.lldp.evidence",),
-    "families.pair.checks": ("families.lldp.evidence",),
+    "families.pair.checks": ("families.lldp.evidence", "families.lacp.evidence"),
     "families.tenant.checks": ("families.acl.evidence",),
     "families.pair.faults": ("families.bridge.faults", "families.stp.faults"),
     "families.stp.faults": ("families.bridge.faults", "families.move.faults"),
