@@ -1,32 +1,35 @@
-"""Finding the adapter of a profile: an entry point of ``conformance.adapters``, or the profile's own module."""
+"""Finding the adapter of a profile: by its kind among all that are installed, or the profile's own module."""
 
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.util
 import sys
 import zlib
-from importlib.metadata import entry_points
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from conformance.adapters.interface import Adapter
 from conformance.errors import UsageError
+from conformance.extension import imported, modules, spot
 from conformance.profile import Profile
 
 GROUP: Final = "conformance.adapters"
 
 
-def kinds() -> dict[str, str]:
-    """Every adapter kind that is installed, with the module that drives it, without importing any."""
-    return {entry.name: entry.module for entry in sorted(entry_points(group=GROUP))}
+def kinds() -> Mapping[str, str]:
+    """Every adapter kind that is installed, with the module that drives it, without importing any.
+
+    Raises UsageError where two distributions bring the same kind.
+    """
+    return modules(GROUP)
 
 
 def adapter_for(profile: Profile) -> Adapter:
     """The adapter that drives this profile. Raises UsageError where the kind or the module is not there."""
-    module: Any = _from_file(Path(profile.module)) if profile.module else _from_entry_point(profile)
+    module: Any = _from_file(Path(profile.module)) if profile.module else _by_kind(profile)
     made: Adapter = module.adapter(profile)
     return made
 
@@ -34,23 +37,19 @@ def adapter_for(profile: Profile) -> Adapter:
 def speaking_adapter(profile: Profile, conduct: Any) -> Adapter:
     """The adapter of a reference speaker that misbehaves as `conduct` says (see conformance.selftest). Raises
     UsageError."""
-    module: Any = _from_entry_point(profile)
+    module: Any = _by_kind(profile)
     made: Adapter = module.adapter(profile, conduct)
     return made
 
 
-def _from_entry_point(profile: Profile) -> ModuleType:
+def _by_kind(profile: Profile) -> ModuleType:
     known = kinds()
     if profile.kind not in known:
         near = difflib.get_close_matches(profile.kind, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
         raise UsageError(f"{profile.name}: kind: there is no adapter {profile.kind!r}; {hint}")
-    name = known[profile.kind]
-    try:
-        module = importlib.import_module(name)
-    except Exception as problem:
-        raise UsageError(f"kind: {profile.kind}: {name}: {type(problem).__name__}: {problem}") from problem
-    return _complete(module, f"kind: {profile.kind}: {name}")
+    place = f"kind: {profile.kind}"
+    return _complete(imported(known[profile.kind], place), f"{place}: {known[profile.kind]}")
 
 
 def _from_file(path: Path) -> ModuleType:
@@ -68,7 +67,7 @@ def _from_file(path: Path) -> ModuleType:
         specification.loader.exec_module(module)
     except Exception as problem:
         del sys.modules[name]
-        raise UsageError(f"module: {path.name}: {type(problem).__name__}: {problem}") from problem
+        raise UsageError(f"module: {path.name}: {spot(problem)}{type(problem).__name__}: {problem}") from problem
     return _complete(module, f"module: {path.name}")
 
 
