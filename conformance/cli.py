@@ -321,9 +321,14 @@ def main() -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception:
+    except Exception as problem:
         import traceback
 
+        from conformance.extension import blamed
+
         traceback.print_exc()
+        theirs = blamed(problem)
+        if theirs is not None:
+            print(f"plugfest: {theirs}", file=sys.stderr)  # noqa: T201 - the last line says whose it is
         sys.exit(3)
     sys.exit(0)

@@ -109,14 +109,14 @@ def machine() -> Iterator[Finding]:
 def implementations() -> Iterator[Finding]:
     """Every profile that ships: whether its implementation is here, with its version, or which package has it."""
     from conformance.adapters.interface import Unavailable
-    from conformance.adapters.interface.registry import adapter_for
+    from conformance.adapters.interface.registry import adapter_for, identified
     from conformance.errors import UsageError
     from conformance.profile import available, load
 
     for name in available():
         try:
             adapter = adapter_for(load(name))
-            identity = adapter.identify()
+            identity = identified(adapter)
         except UsageError as problem:
             yield Finding(False, f"{name}: {problem}")
             continue

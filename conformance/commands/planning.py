@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.adapters.interface import Unavailable
-from conformance.adapters.interface.registry import adapter_for
+from conformance.adapters.interface.registry import adapter_for, identified
 from conformance.family import scenarios
 from conformance.judging.checks import checks
 from conformance.profile import CONTROL
@@ -17,7 +17,7 @@ def lines(run: Run) -> Iterator[str]:
     wanted = [check for check in checks() if run.selection.wants(check)]
     for name, profile in run.profiles.items():
         adapter = adapter_for(profile)
-        identity = adapter.identify()
+        identity = identified(adapter)
         if isinstance(identity, Unavailable):
             yield f"{name}: unavailable: {identity.reason}"
         else:

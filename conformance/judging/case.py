@@ -12,6 +12,7 @@ from ipaddress import ip_interface
 from operator import attrgetter
 from typing import Any
 
+from conformance.extension import blamed
 from conformance.profile import CONTROL, Profile
 from conformance.recording.facts import FACTS, HostFacts
 from conformance.recording.model import AddressState, Canary, EndpointState, Flow, Snapshot, TapState, Window
@@ -219,7 +220,8 @@ class Case:
 
 
 def judge(function: Callable[[Case], None], case: Case) -> Judgement:
-    """Run a check on its case. An exception that is not an outcome is an error of ours, never a fail."""
+    """Run a check on its case. An exception that is not an outcome is never a fail: in a check of this suite it is an
+    error of ours, in one of another distribution it leaves the requirement undecided."""
     if case.recording.record.problem is not None:
         return Judgement(Verdict.INCONCLUSIVE, seen=case.recording.record.problem)
     if case.recording.damage is not None:
@@ -232,7 +234,9 @@ def judge(function: Callable[[Case], None], case: Case) -> Judgement:
     except NotApplicable as reason:
         return Judgement(Verdict.NOT_APPLICABLE, seen=str(reason), notes=tuple(case.notes))
     except Exception as problem:
-        return Judgement(Verdict.ERROR, seen=f"{type(problem).__name__}: {problem}")
+        theirs = blamed(problem)
+        verdict = Verdict.ERROR if theirs is None else Verdict.INCONCLUSIVE
+        return Judgement(verdict, seen=theirs or f"{type(problem).__name__}: {problem}")
 
 
 def describe(flow: Flow) -> str:

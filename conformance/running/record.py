@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from conformance import testbed as testbeds
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.adapters.interface.registry import adapter_for
 from conformance.attest import blocks
+from conformance.extension import blamed
 from conformance.family import Scenario, scenarios
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
@@ -26,6 +28,7 @@ from conformance.profile import Profile
 from conformance.provoking.context import Context, machine_load
 from conformance.provoking.scenario import run, shape
 from conformance.recording.model import IdentityState, Record
+from conformance.recording.pcapng import Writer
 from conformance.recording.store import FRAMES, LOGS, finish
 
 GROUP_FRAMES: Final = (
@@ -43,6 +46,8 @@ RACK_RING: Final = 1 << 20
 
 BROUGHT_UP: Final = "brought up s"
 """The figure of a recording that says how long lab and implementation took (guests boot) before the scenario began."""
+TRACEBACK: Final = "traceback.txt"
+"""The log that says where a module of others failed."""
 STREAM_RETIRE_MS: Final = 200
 """Blocks of taps beside streams are handed over as rarely as this: sixteen of them outlast three seconds."""
 
@@ -63,8 +68,9 @@ def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> 
     """Record one scenario into `destination`; runs inside a sandbox, `scratch` is its tmpfs, `lifeline` a line to the
     custodian of the machine's NICs, if some of them are needed.
 
-    Returns the precondition that failed in one sentence, or None. Whatever else goes wrong is an error of ours and
-    is raised; then there is no recording.
+    Returns the precondition that failed in one sentence, or None. What goes wrong in a module of others is such a
+    precondition, and its traceback lies in the logs. Whatever else goes wrong is an error of ours and is raised; then
+    there is no recording.
     """
     wanted = Job(**job)
     destination = Path(wanted.destination)
@@ -73,13 +79,26 @@ def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> 
         shutil.rmtree(partial)
     (partial / LOGS).mkdir(parents=True)
     try:
-        made = _act(wanted, scratch, partial, lifeline)
+        try:
+            made = _act(wanted, scratch, partial, lifeline)
+        except Exception as failure:
+            made = _without_lab(wanted, partial, _kept(failure, partial))
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     blocks.write(partial, (partial / FRAMES).read_bytes())
     finish(partial, destination, made)
     return made.problem
+
+
+def _kept(failure: Exception, partial: Path) -> str:
+    """What failed in a module of others, in one sentence, with its traceback written to the logs; raises what is our
+    own."""
+    sentence = blamed(failure)
+    if sentence is None:
+        raise failure
+    (partial / LOGS / TRACEBACK).write_text("".join(traceback.format_exception(failure)))
+    return sentence
 
 
 def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None) -> Record:
@@ -105,35 +124,64 @@ def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None)
                 context.program = _program(scenario)
                 context.events.extend(plain)
                 context.figures[BROUGHT_UP] = round((time.time_ns() - started) / 1e9, 2)
-                try:
-                    run(scenario, context)
-                except AdapterError as refusal:
-                    problem = f"the implementation could not be brought up: {refusal}"
+                problem = _carried_out(scenario, context, partial)
                 taps = recorder.stop(partial / FRAMES)
-        except AdapterError as refusal:
-            problem = f"the implementation could not be deployed: {refusal}"
+        except Exception as failure:
+            problem = _undeployed(failure, partial)
             context = None
             taps = recorder.stop(partial / FRAMES)
     seen = {} if context is None else _seen(context)
+    basis = _basis(job, partial, profile, started)
+    return Record(**basis, identity=_identity(identity), testbed=testbed, problem=problem, taps=taps, **seen)
+
+
+def _carried_out(scenario: Scenario, context: Context, partial: Path) -> str | None:
+    """Carry out the scenario; returns the precondition that failed in one sentence, or None."""
+    try:
+        run(scenario, context)
+    except AdapterError as refusal:
+        return f"the implementation could not be brought up: {refusal}"
+    except Exception as failure:
+        return _kept(failure, partial)
+    return None
+
+
+def _undeployed(failure: Exception, partial: Path) -> str:
+    """Why the implementation was not deployed, or not taken away again, in one sentence; raises what is our own."""
+    if isinstance(failure, AdapterError):
+        return f"the implementation could not be deployed: {failure}"
+    return _kept(failure, partial)
+
+
+def _without_lab(job: Job, partial: Path, problem: str) -> Record:
+    """The record of what failed before there was a lab, or as it ended; its capture is empty."""
+    profile = Profile.model_validate(job.profile)
+    with (partial / FRAMES).open("wb") as stream:
+        Writer(stream)
     return Record(
-        suite=conformance.__version__,
-        scenario=job.scenario,
-        variant=job.variant,
-        attempt=job.attempt,
-        profile=profile,
-        identity=_identity(identity),
-        testbed=testbed,
-        kernel=os.uname().release,
-        processors=os.cpu_count() or 1,
-        load=machine_load(),
-        rootless=_rootless(),
-        started_ns=started,
-        finished_ns=time.time_ns(),
+        **_basis(job, partial, profile, time.time_ns()),
+        identity=IdentityState(product=profile.title, version="unknown"),
+        testbed=testbeds.Testbed.model_validate(job.testbed),
         problem=problem,
-        taps=taps,
-        logs=tuple(sorted(path.name for path in (partial / LOGS).iterdir())),
-        **seen,
     )
+
+
+def _basis(job: Job, partial: Path, profile: Profile, started: int) -> dict[str, Any]:
+    """What every record has: of which job it is, when and on which machine it was made, and its logs."""
+    return {
+        "suite": conformance.__version__,
+        "scenario": job.scenario,
+        "variant": job.variant,
+        "attempt": job.attempt,
+        "profile": profile,
+        "kernel": os.uname().release,
+        "processors": os.cpu_count() or 1,
+        "load": machine_load(),
+        "rootless": _rootless(),
+        "started_ns": started,
+        "finished_ns": time.time_ns(),
+        "logs": tuple(sorted(path.name for path in (partial / LOGS).iterdir())),
+    }
 
 
 def _recorder(scenario: Scenario) -> Recorder:

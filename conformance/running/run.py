@@ -148,11 +148,12 @@ class Run:
 
     def _record(self, planned: list[Instance]) -> Source:
         from conformance.adapters.interface import Unavailable
+        from conformance.adapters.registry import identified
         from conformance.running.live import Live, Order
 
         weights = {name: adapter.weight for name, adapter in self._adapters.items()}
         for name, adapter in self._adapters.items():
-            identity = adapter.identify()
+            identity = identified(adapter)
             if adapter.needs_root and os.geteuid() != 0 and not isinstance(identity, Unavailable):
                 identity = Unavailable("it needs root", ())
             if isinstance(identity, Unavailable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import outcomes, plugfest
@@ -138,10 +139,67 @@ def test_a_broken_adapter_is_one_line(tmp_path: Path) -> None:
     ended = plugfest(tmp_path, "run", path, *NARROW)
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == [
-        "plugfest: module: cables.py: ModuleNotFoundError: No module named 'nothing_of_the_kind'"
+        "plugfest: module: cables.py: cables.py:1: ModuleNotFoundError: No module named 'nothing_of_the_kind'"
     ]
     (tmp_path / "mine" / "cables.py").write_text("def adaptor(profile): ...\n")
     ended = plugfest(tmp_path, "run", path, *NARROW)
     assert ended.returncode == 2
     assert "it has no function adapter(profile)" in ended.stderr
     assert [place.name for place in tmp_path.iterdir()] == ["mine"]
+
+
+BROKEN = {
+    "adapter": (
+        "        if request.publish or",
+        "        request.labels['x']\n        if request.publish or",
+        "KeyError: 'x'",
+    ),
+    "deploy": ("        yield Cables(lab)", "        yield Cables(lab.nothing)", "AttributeError: 'Lab' object has"),
+}
+
+
+@pytest.mark.parametrize("where", BROKEN)
+@pytest.mark.parametrize("made", [by_file, by_entry_point], ids=["file", "entry-point"])
+def test_an_exception_in_an_adapter_is_its_own(made: object, where: str, tmp_path: Path) -> None:
+    """The recording is kept and decides nothing; the traceback lies beside it, and file and line are named."""
+    path, variables = by_file(tmp_path) if made is by_file else by_entry_point(tmp_path)
+    before, after, words = BROKEN[where]
+    source = next(tmp_path.rglob("*cables.py"))
+    source.write_text(ADAPTER.replace(before, after))
+    line = 1 + next(n for n, text in enumerate(source.read_text().splitlines()) if after.split("\n")[0] in text)
+    ended = plugfest(tmp_path, "run", path, "--testbed", "same-subnet", "--only", "addr.reported", "--out", "out",
+                     **variables)  # fmt: skip
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    folder = tmp_path / "out" / Path(path).stem
+    (found,) = {verdict(one) for one in outcomes(folder / "report.json") if one["verdict"] != "unsupported"}
+    module = source.name if made is by_file else source.stem
+    assert found[0] == "inconclusive"
+    assert found[1].startswith(f"the module {module} failed: {source.name}:{line}: {words}")
+    recording = load(find(folder)[0])
+    assert "traceback.txt" in recording.record.logs
+    text = (recording.folder / "logs" / "traceback.txt").read_text()
+    assert text.startswith("Traceback")
+    assert str(source) in text
+
+
+def verdict(outcome: dict[str, Any]) -> tuple[str, str]:
+    """The verdict of an outcome, and what was seen."""
+    return outcome["verdict"], outcome["attempts"][0]["seen"]
+
+
+@pytest.mark.parametrize("function", ["identify", "plan", "adapter"])
+def test_an_exception_before_anything_is_recorded(function: str, tmp_path: Path) -> None:
+    path, _ = by_file(tmp_path)
+    source = tmp_path / "mine" / "cables.py"
+    text, line = [], 0
+    for row in ADAPTER.splitlines():
+        text.append(row)
+        if f"def {function}(" in row:
+            indent = " " * (len(row) - len(row.lstrip()) + 4)
+            text.append(f"{indent}1 / 0")
+            line = len(text)
+    source.write_text("\n".join(text))
+    arguments = ("--plan",) if function == "plan" else ()
+    ended = plugfest(tmp_path, "run", path, *NARROW, *arguments)
+    assert ended.returncode == (2 if function == "adapter" else 3), ended.stdout + ended.stderr
+    assert f"cables.py:{line}: ZeroDivisionError: division by zero" in ended.stdout + ended.stderr

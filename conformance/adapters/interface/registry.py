@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from conformance.adapters.interface import Adapter
+from conformance.adapters.interface import Adapter, Identity, Unavailable
 from conformance.errors import UsageError
-from conformance.extension import imported, modules, spot
+from conformance.extension import FROM_FILE, blamed, imported, modules, spot
 from conformance.profile import Profile
 
 GROUP: Final = "conformance.adapters"
@@ -28,10 +28,32 @@ def kinds() -> Mapping[str, str]:
 
 
 def adapter_for(profile: Profile) -> Adapter:
-    """The adapter that drives this profile. Raises UsageError where the kind or the module is not there."""
+    """The adapter that drives this profile.
+
+    Raises UsageError where the kind or the module is not there, and where a module of others fails.
+    """
     module: Any = _from_file(Path(profile.module)) if profile.module else _by_kind(profile)
-    made: Adapter = module.adapter(profile)
+    try:
+        made: Adapter = module.adapter(profile)
+    except UsageError:
+        raise
+    except Exception as problem:
+        sentence = blamed(problem)
+        if sentence is None:
+            raise
+        raise UsageError(f"{profile.name}: {sentence}") from problem
     return made
+
+
+def identified(adapter: Adapter) -> Identity | Unavailable:
+    """What the implementation says of itself; unavailable, with file and line, where a module of others fails."""
+    try:
+        return adapter.identify()
+    except Exception as problem:
+        sentence = blamed(problem)
+        if sentence is None:
+            raise
+        return Unavailable(sentence)
 
 
 def speaking_adapter(profile: Profile, conduct: Any) -> Adapter:
@@ -55,7 +77,7 @@ def _by_kind(profile: Profile) -> ModuleType:
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"module: {path.name}: there is no such file beside the profile")
-    name = f"conformance_adapter_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    name = f"{FROM_FILE}{path.stem}_{zlib.crc32(str(path).encode()):08x}"
     if name in sys.modules:
         return sys.modules[name]
     specification = importlib.util.spec_from_file_location(name, path)
