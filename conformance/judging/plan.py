@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.judging.register import Check
@@ -72,6 +72,20 @@ class Selection:
                 for testbed in self.beds(profile):
                     for parameters in check.instances(profile):
                         yield Instance(check, profile, testbed, parameters)
+
+
+def with_control(planned: Sequence[Instance], control: Profile | None) -> list[Instance]:
+    """The planned outcomes, and those of the plain wire that they are judged against and that are not among them: one
+    test that is named, or whatever a user's own selection has left."""
+    if control is None:
+        return list(planned)
+    known = {one.key for one in planned if one.profile.name == control.name}
+    further = []
+    for one in planned:
+        if one.key not in known and one.parameters in list(one.check.instances(control)):
+            known.add(one.key)
+            further.append(Instance(one.check, control, one.testbed, one.parameters))
+    return [*(one for one in further if one.recorded()), *planned]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from conformance import profile as profiles
 from conformance import testbed as testbeds
 from conformance.errors import UsageError
 from conformance.family import scenarios
-from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
+from conformance.judging.plan import Instance, RecordingKey, Selection, recordings, with_control
 from conformance.judging.session import Session
 from conformance.profile import CONTROL, Profile
 from conformance.recording.source import Missing, Source, Stored
@@ -142,9 +142,10 @@ class Run:
 
     def start(self, planned: list[Instance]) -> None:
         """Begin to record what the planned outcomes need (or open what is stored)."""
-        self._planned = planned
-        source: Source = self._stored if self._stored is not None else self._record(planned)
-        self.session = Session(self.selection, source, self.profiles.get(CONTROL))
+        control = self.profiles.get(CONTROL)
+        self._planned = with_control(planned, control)
+        source: Source = self._stored if self._stored is not None else self._record(self._planned)
+        self.session = Session(self.selection, source, control)
 
     def _record(self, planned: list[Instance]) -> Source:
         from conformance.adapters.interface import Unavailable
