@@ -6,7 +6,7 @@ something is to be recorded, so that judging stored recordings never does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,10 +45,30 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take the run of the command that drives pytest, or make one of the options; bad input ends with one line."""
     drivers = [plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, Driver)]
     config.stash[RUN] = drivers[0].run if drivers else _run_of(config)
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(path) for path in check_files()]
+    config.args = _collected(config)
+    config.args_source = pytest.Config.ArgsSource.ARGS
     if not config.option.collectonly:
         config.stash[RUN].prepare()
+
+
+def _collected(config: pytest.Config) -> list[str]:
+    """What pytest collects: the checks of every family where no argument names anything, whatever ``testpaths`` says.
+
+    A module of checks is named by its file, as pytest does, or as its tests are (`Checks`).
+    """
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return [str(path) for path in check_files().values()]
+    return [_located(argument) for argument in config.args]
+
+
+def _located(argument: str) -> str:
+    """A node id that begins with the name of a module of checks, by its file; any other argument as it is.
+
+    pytest prints names as if they were files of its root folder: seen from another one there are folders in front.
+    """
+    place, separator, test = argument.partition("::")
+    found = check_files().get(place.rpartition("/")[2])
+    return argument if found is None else f"{found}{separator}{test}"
 
 
 def _run_of(config: pytest.Config) -> run.Run:
@@ -94,11 +114,21 @@ class Owed(pytest.Item):
         return self.path, None, self.name
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
-    """A file of checks of a family, wherever the family comes from."""
-    if file_path in check_files():
-        return pytest.Module.from_parent(parent, path=file_path)
-    return None
+class Checks(pytest.Module):
+    """A module of checks. Its tests are named by the module, which is the same on every machine and from every folder:
+    pytest would call them by a path that it could not find again, where the suite is installed elsewhere."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """A file of checks of a family, wherever the family comes from; pytest collects other files as it does always."""
+    others = yield
+    for name, path in check_files().items():
+        if path == file_path:
+            return [Checks.from_parent(parent, path=file_path, nodeid=name)]
+    return others
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -49,7 +49,7 @@ def checked() -> set[str]:
     """The ids of the requirements that a check decides, read from the checks' source without running any."""
     from conformance.judging.checks import check_files
 
-    return {name for path in check_files() for name in _DECORATOR.findall(path.read_text())}
+    return {name for path in check_files().values() for name in _DECORATOR.findall(path.read_text())}
 
 
 def classes() -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from inspect import getmembers, isfunction
 from pathlib import Path
 from types import ModuleType
@@ -20,10 +21,10 @@ def check_modules() -> tuple[ModuleType, ...]:
     )
 
 
-def check_files() -> tuple[Path, ...]:
-    """The files of checks of every family, without importing any."""
+def check_files() -> Mapping[str, Path]:
+    """The files of checks of every family, by the name of the module, without importing any."""
     names = ((family, name) for family in families().values() for name in family.parts("checks"))
-    return tuple(family.folder / f"{name.rpartition('.')[2]}.py" for family, name in names)
+    return {name: family.folder / f"{name.rpartition('.')[2]}.py" for family, name in names}
 
 
 def checks_in(module: ModuleType) -> list[Check]:

@@ -35,7 +35,7 @@ def drive(run: Run) -> pytest.ExitCode:
     plugins = ("conformance.plugin", "no:cacheprovider", "no:terminal", "no:faulthandler", "no:unraisableexception")
     arguments = ["-c", str(HERE / "pytest.ini"), "--rootdir", str(HERE), *options]
     arguments += [word for name in plugins for word in ("-p", name)]
-    arguments += map(str, check_files())
+    arguments += map(str, check_files().values())
     with _scrubbed():
         return pytest.ExitCode(pytest.main(arguments, plugins=[Driver(run)]))
 

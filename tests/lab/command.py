@@ -59,15 +59,15 @@ def plugfest(folder: Path, *arguments: str | Path, **further: str) -> subprocess
     return _run([sys.executable, "-c", COMMAND, *map(str, arguments)], folder, environment(**further))
 
 
-def plain_pytest(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run pytest on the checks as its users do, in `folder`."""
-    return _run(pytest_line(*arguments), folder, environment())
+def plain_pytest(folder: Path, *arguments: str | Path, **further: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on the checks as its users do, in `folder`; `further` are environment variables."""
+    return _run(pytest_line(*arguments), folder, environment(**further))
 
 
 def pytest_line(*arguments: str | Path) -> list[str]:
     """The command of plain pytest on the checks."""
     fixed = ["-p", "conformance.plugin", "-p", "no:cacheprovider", "-p", "no:randomly", "-v"]
-    return [sys.executable, "-m", "pytest", "--pyargs", "conformance.checks", *fixed, *map(str, arguments)]
+    return [sys.executable, "-m", "pytest", *fixed, *map(str, arguments)]
 
 
 def _run(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

@@ -13,10 +13,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Final
 from xml.etree import ElementTree
 
 import pytest
 from command import (
+    CHECKOUT,
     COMMAND,
     SMALL,
     SMALL_PROFILES,
@@ -158,8 +160,38 @@ def test_plain_pytest_records(tmp_path: Path) -> None:
         ended = plain_pytest(tmp_path, "--profile", "routed-64", *SMALL)
     assert ended.returncode == pytest.ExitCode.OK, ended.stdout
     assert "PASSED" in ended.stdout
-    assert "test_nat.py::test_udp_is_not_translated[routed-64-same-subnet-" in ended.stdout
+    assert "conformance.families.nat.checks::test_udp_is_not_translated[routed-64-same-subnet-" in ended.stdout
     assert not list(tmp_path.iterdir())
+
+
+ONE: Final = "conformance.families.nat.checks::test_client_address_is_seen[routed-64-same-subnet-ipv6-tcp-inbound]"
+STRICT: Final = "[pytest]\ntestpaths = tests\npython_files = *.py\naddopts = --strict-markers\nfilterwarnings = error\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tests"),
+    [
+        ((*SMALL,), 112),
+        (("--pyargs", "conformance.families", *SMALL), 112),
+        ((ONE, *SMALL), 1),
+        ((f"../{ONE}", *SMALL), 1),
+        ((f"{CHECKOUT}/conformance/families/nat/checks.py", *SMALL, "-k", "routed-64 and client_address"), 4),
+    ],
+    ids=["no-argument", "package", "node-id", "node-id-from-below", "file"],
+)
+def test_plain_pytest_among_the_tests_of_its_user(arguments: tuple[str, ...], tests: int, tmp_path: Path) -> None:
+    """From any folder, whatever pytest is set up to do there: each check once, none of the user's own tests, and the
+    plain wire is judged where only one test is named."""
+    (tmp_path / "pytest.ini").write_text(STRICT)
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\n@pytest.fixture(autouse=True)\ndef always():\n    raise ValueError\n"
+    )
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_own.py").write_text("def test_own():\n    raise ValueError\n")
+    ended = plain_pytest(tmp_path / "tests", "--profile", "routed-64", *arguments)
+    assert ended.returncode == pytest.ExitCode.OK, ended.stdout + ended.stderr
+    assert f"{tests} passed" in ended.stdout
+    assert "test_own" not in ended.stdout
 
 
 def test_plain_pytest_tells_why(small_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
