@@ -35,17 +35,21 @@ class FlowGroup(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """A stored recording. The frames are read and indexed when first asked for."""
+    """A stored recording. The frames are read and indexed when first asked for.
+
+    `capture` is the capture file of a recording that lies in no folder (`conformance.testing`).
+    """
 
     folder: Path
     record: Record
+    capture: bytes | None = None
 
     @functools.cached_property
     def frames(self) -> FrameIndex:
         """Index of all frames. Raises conformance.recording.pcapng.NotACapture or TruncatedCapture."""
         from conformance.recording.index import FrameIndex
 
-        return FrameIndex((self.folder / FRAMES).read_bytes())
+        return FrameIndex((self.folder / FRAMES).read_bytes() if self.capture is None else self.capture)
 
     @functools.cached_property
     def damage(self) -> str | None:
