@@ -46,7 +46,9 @@ def known(word: str, words: Iterable[str]) -> str:
     if word in there:
         return word
     near = nearest(word, there)
-    raise ValueError(f"{word!r} is not known; " + (near or f"use some of {', '.join(there)}"))
+    raise ValueError(
+        f"{word!r} is not known; " + (near or f"use some of {', '.join(there)}, or install what brings it")
+    )
 
 
 def once(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -74,6 +74,9 @@ def _problems(folder: Path, run: Path, key: Path | None, again: _Again) -> Itera
         return
     yield from compare.recording_changes(known, run)
     found = again.of(run, report.header.profile)
+    if isinstance(found, UsageError):
+        yield f"recordings: they cannot be judged again: {found}"
+        return
     if found is None:
         yield "recordings: those of this implementation are not there any more"
         return
@@ -88,20 +91,22 @@ class _Again:
 
     def __init__(self, wanted: Sequence[tuple[Path, str]]) -> None:
         self._wanted = wanted
-        self._judged: dict[Path, dict[str, tuple[Report, Profile]]] = {}
+        self._judged: dict[Path, dict[str, tuple[Report, Profile]] | UsageError] = {}
 
-    def of(self, run: Path, name: str) -> tuple[Report, Profile] | None:
-        """The report of a profile as its recordings say now, with the profile that they hold; None without any."""
+    def of(self, run: Path, name: str) -> tuple[Report, Profile] | UsageError | None:
+        """The report of a profile as its recordings say now, with the profile that they hold; None without any, and why
+        where the folder's recordings cannot be read."""
         if run not in self._judged:
             self._judged[run] = self._judge(run)
-        return self._judged[run].get(name)
+        judged = self._judged[run]
+        return judged if isinstance(judged, UsageError) else judged.get(name)
 
-    def _judge(self, run: Path) -> dict[str, tuple[Report, Profile]]:
+    def _judge(self, run: Path) -> dict[str, tuple[Report, Profile]] | UsageError:
         names = tuple(dict.fromkeys(name for place, name in self._wanted if place == run))
         with tempfile.TemporaryDirectory(prefix="plugfest-out-") as out:
             try:
                 again = Run(Request(profiles=names, recordings=run, out=Path(out)))
                 drive(again)
-            except UsageError:
-                return {}
+            except UsageError as problem:
+                return problem
             return {name: (store.read(Path(out) / name), again.profiles[name]) for name in again.names}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from conformance.family import Parameter, features, roles, scenarios
 from conformance.pairs.pairing import settings_of
 from conformance.requirement import Requirement, find
+from conformance.validation import known
 
 if TYPE_CHECKING:
     from conformance.judging.case import Case
@@ -109,8 +110,10 @@ def check(
     """Mark a pytest function as the check of `requirement` on recordings of `scenario`, repeated over `axes`; with
     `captures` also on captures from the field, which another function may decide in its place.
 
-    Raises UnknownRequirement when imported with an id that the catalogue does not have.
+    Raises UnknownRequirement when imported with an id that the catalogue does not have, and ValueError with a scenario
+    that no family has.
     """
+    known(scenario, scenarios())
 
     def mark(function: Function) -> Function:
         marked: Any = function

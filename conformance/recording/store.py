@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from conformance.errors import UsageError
+from conformance.family import scenarios
 from conformance.recording.model import Flow, Record
 from conformance.validation import explain
 
@@ -158,6 +159,11 @@ def load(folder: Path) -> Recording:
         raise UsageError(f"{path}: there is no such file; name a folder that holds a recording") from None
     except ValidationError as problem:
         raise UsageError(explain(problem, str(path), Record)) from None
+    if record.scenario not in scenarios():
+        raise UsageError(
+            f"{path}: scenario: no family that is installed has {record.scenario!r}; install the distribution that "
+            "brings it, or leave the recording out"
+        )
     if not (folder / FRAMES).is_file():
         raise UsageError(f"{folder / FRAMES}: there is no such file; the recording is not whole")
     return Recording(folder, record)
