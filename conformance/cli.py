@@ -217,7 +217,7 @@ def sign(
 
 @app.command("list")
 def list_(what: Listing) -> None:
-    """List what there is: profiles, requirements, conformance classes, adapters, scenarios, testbeds or dialects."""
+    """List what there is, one a line."""
     from conformance.commands import listing
 
     for line in getattr(listing, what.value)():
@@ -269,15 +269,11 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; for a check FAMILY.what-holds.")],
     folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="Where to write it.")] = Path(),
 ) -> None:
-    """Write a start that works as it is, with its test: a profile, an adapter, or a check (in a checkout)."""
+    """Write a start that works as it is, with its test: a profile, an adapter, a family, or a check of a family."""
     from conformance.commands import scaffold
 
-    made = {
-        Start.profile: lambda: scaffold.new_profile(name, folder),
-        Start.adapter: lambda: scaffold.new_adapter(name, folder),
-        Start.check: lambda: scaffold.new_check(name),
-    }
-    typer.echo("next:\n" + "\n".join(f"  {line}" for line in made[what]()))
+    made = getattr(scaffold, f"new_{what.value}")(name, folder)
+    typer.echo("next:\n" + "\n".join(f"  {line}" for line in made))
 
 
 @app.command()

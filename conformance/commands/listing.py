@@ -45,6 +45,22 @@ def families() -> Iterator[str]:
         yield f"{family.name:10} {family.title:24} {count:3} requirements  {family.package}"
 
 
+def roles() -> Iterator[str]:
+    """Every role of an implementation, with the family that brings it."""
+    for family in families_by_name().values():
+        for role in family.roles:
+            kind = "two implementations" if role.pair else "judged by its ports" if role.links else "attaches workloads"
+            yield f"{role.name:22} {family.name:10} {kind}"
+
+
+def features() -> Iterator[str]:
+    """Every feature that a profile can claim, with the family that brings it."""
+    for family in families_by_name().values():
+        for feature in family.features:
+            kind = "a kind of design" if feature.design else ""
+            yield f"{feature.name:22} {family.name:10} {kind}".rstrip()
+
+
 def checked() -> set[str]:
     """The ids of the requirements that a check decides, read from the checks' source without running any."""
     from conformance.judging.checks import check_files

@@ -19,6 +19,9 @@ class Listing(StrEnum):
     scenarios = "scenarios"
     testbeds = "testbeds"
     dialects = "dialects"
+    families = "families"
+    roles = "roles"
+    features = "features"
 
 
 class Schema(StrEnum):
@@ -37,6 +40,7 @@ class Start(StrEnum):
     profile = "profile"
     adapter = "adapter"
     check = "check"
+    family = "family"
 
 
 class FailOn(StrEnum):

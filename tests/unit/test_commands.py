@@ -13,8 +13,9 @@ import pytest
 from conformance.commands import listing
 from conformance.commands.doctor import Finding, next_steps
 from conformance.commands.explain import explain
-from conformance.commands.scaffold import new_adapter, new_check, new_profile
+from conformance.commands.scaffold import new_adapter, new_check, new_family, new_profile
 from conformance.errors import UsageError
+from conformance.family import families, features, roles
 from conformance.judging.checks import checks
 from conformance.profile import load
 from conformance.requirement import catalogue
@@ -49,7 +50,7 @@ def test_whatever_has_a_name_is_explained() -> None:
 
 def test_a_new_profile_is_valid_and_refuses_to_overwrite(tmp_path: Path) -> None:
     said = new_profile("my-net", tmp_path)
-    assert said[0] == "plugfest run ./my-net.toml --plan"
+    assert said[0] == f"plugfest run {tmp_path / 'my-net.toml'} --plan"
     assert load(str(tmp_path / "my-net.toml")).kind == "linux"
     compile((tmp_path / "test_my_net.py").read_text(), "test_my_net.py", "exec")
     with pytest.raises(UsageError, match="there already"):
@@ -68,7 +69,6 @@ def test_a_new_adapter_plans(tmp_path: Path) -> None:
 def test_a_new_check_passes_its_test_in_a_copy_of_the_checkout(tmp_path: Path) -> None:
     for name in ("conformance", "profiles", "fixtures"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "recordings"))
-    (tmp_path / "tests" / "unit").mkdir(parents=True)
     for name in ("route.links-up", "bgp.links-up"):
         made = command("-m", "conformance", "new", "check", name, cwd=tmp_path)
         assert made.returncode == 0, made.stderr
@@ -80,12 +80,82 @@ def test_a_new_check_passes_its_test_in_a_copy_of_the_checkout(tmp_path: Path) -
     quiet = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "tests/unit"]
     done = command("-m", "pytest", *quiet, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "6 passed" in done.stdout
+    linted = command(
+        "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), "conformance", "tests", cwd=tmp_path
+    )
+    assert linted.returncode == 0, linted.stdout
 
 
-def test_a_check_needs_a_family() -> None:
+def test_a_check_needs_a_family(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"FAMILY\.what-holds"):
-        new_check("nosuchfamily.it-works")
+        new_check("nosuchfamily", tmp_path)
+    with pytest.raises(UsageError, match=r"nosuchfamily: no package of this family lies in .* with --in"):
+        new_check("nosuchfamily.it-works", tmp_path)
+
+
+def package(folder: Path, family: str, checks: str = "") -> Path:
+    """The package of a family in a folder."""
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(
+        f'FAMILY = Family(\n    name="{family}",\n    scenarios=(Scenario(name="x"),),\n)\n'
+    )
+    if checks:
+        (folder / "checks.py").write_text(checks)
+    return folder
+
+
+IMPORTS = "from conformance.judging.case import Case\nfrom conformance.judging.register import check\n"
+
+
+@pytest.mark.parametrize("below", ["", "mine", "mine/src"])
+def test_a_new_check_goes_where_its_family_lies(below: str, tmp_path: Path) -> None:
+    """In the folder that is named or below it; the test goes beside the package, or beside ``src``."""
+    there = package(tmp_path / "mine" / "src" / "my_family", "own", IMPORTS)
+    package(tmp_path / "mine" / "src" / "other_family", "other")
+    said = new_check("own.it-works", tmp_path / below if below else there)
+    assert (there / "requirements.toml").read_text().startswith('[[requirement]]\nid = "own.it-works"')
+    assert "def test_it_works(case: Case)" in (there / "checks.py").read_text()
+    test = tmp_path / "mine" / "tests" / "test_check_own_it_works.py"
+    assert "\n\nfrom my_family.checks import test_it_works as check\n" in test.read_text()
+    assert said[:2] == [f"pip install -e {tmp_path / 'mine'}", "plugfest explain own.it-works"]
+    with pytest.raises(UsageError, match=r"is in .* already"):
+        new_check("own.it-works", tmp_path)
+    with pytest.raises(UsageError, match="no package of this family"):
+        new_check("x.it-works", tmp_path)
+
+
+@pytest.mark.parametrize("full", ["from other import thing\n", IMPORTS + "\n" * 380], ids=["other", "long"])
+def test_a_new_check_has_a_module_of_its_own_where_there_is_no_room(full: str, tmp_path: Path) -> None:
+    there = package(tmp_path / "my_family", "own", full)
+    new_check("own.it-works", tmp_path)
+    assert (there / "checks.py").read_text() == full
+    assert (there / "checks_it_works.py").read_text().startswith('"""own: it works."""\n\nfrom __future__')
+
+
+def test_a_family_that_lies_twice_in_a_folder_is_named(tmp_path: Path) -> None:
+    package(tmp_path / "one", "own")
+    package(tmp_path / "two", "own")
+    with pytest.raises(UsageError, match="both bring it; name one with --in"):
+        new_check("own.it-works", tmp_path)
+
+
+def test_a_new_family_has_a_name_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one word"):
+        new_family("my-own", tmp_path)
+    with pytest.raises(UsageError, match="is installed"):
+        new_family("nat", tmp_path)
+    assert new_family("own", tmp_path)[0] == f"cd {tmp_path / 'plugfest-own'}"
+    with pytest.raises(UsageError, match="there already"):
+        new_family("own", tmp_path)
+
+
+def test_the_lists_know_every_family() -> None:
+    for lines in (listing.families(), listing.roles(), listing.features()):
+        assert all(len(line.split()) > 1 for line in lines)
+    assert [line.split()[0] for line in listing.families()] == list(families())
+    assert len([*listing.roles()]) == len(roles())
+    assert len([*listing.features()]) == len(features())
 
 
 def test_the_doctor_names_the_next_command() -> None:
