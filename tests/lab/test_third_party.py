@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,106 @@ def test_an_exception_before_anything_is_recorded(function: str, tmp_path: Path)
     ended = plugfest(tmp_path, "run", path, *NARROW, *arguments)
     assert ended.returncode == (2 if function == "adapter" else 3), ended.stdout + ended.stderr
     assert f"cables.py:{line}: ZeroDivisionError: division by zero" in ended.stdout + ended.stderr
+
+
+FAMILY = {
+    "__init__.py": """
+from conformance.family import Family, Scenario
+
+SCENARIO = Scenario(name="theirs", title="Endpoints are attached", module=f"{__name__}.scenario", waits=1.0)
+FAMILY = Family(name="theirs", title="Theirs", package=__name__, scenarios=(SCENARIO,))
+""",
+    "requirements.toml": """
+[[requirement]]
+id = "theirs.links-up"
+level = "SUITE"
+statement = "Every endpoint's interface is up."
+source = "this suite"
+clause_check = "suite"
+stimulus = "Attach endpoints."
+expects = "The kernel shows the interface of every endpoint as up."
+roles = ["workload-network"]
+features = []
+timer = "-"
+""",
+    "scenario.py": """
+from conformance.adapters.interface import Attachment
+
+
+def shape(testbed):
+    return testbed
+
+
+def run(context):
+    context.attach(context.hosts[0], Attachment("h1a"))
+""",
+    "checks.py": """
+from conformance.judging.register import check
+
+
+@check("theirs.links-up", scenario="theirs")
+def test_links_up(case):
+    for one in case.endpoints:
+        case.expect(one.kernel.up, expected="it is up", seen="it is down")
+""",
+}
+WRONG = {
+    "scenario-import": ("scenario.py", "from conformance", "1 / 0\nfrom conformance", "ZeroDivisionError"),
+    "scenario-shape": ("scenario.py", "return testbed", "return testbed.nothing", "AttributeError: 'Testbed' object"),
+    "scenario": ("scenario.py", "context.hosts[0]", "context.hosts[9]", "IndexError: list index out of range"),
+    "scenario-in-our-code": ("scenario.py", 'Attachment("h1a")', "None", "AttributeError: 'NoneType' object"),
+    "check": ("checks.py", "one.kernel.up", "one.kernel.upp", "AttributeError: 'InterfaceState' object has no"),
+}
+
+
+def family(site: Path) -> Path:
+    """A family of somebody else, as an installer leaves it; returns its package."""
+    package = site / "their_family"
+    package.mkdir(parents=True)
+    for name, text in FAMILY.items():
+        (package / name).write_text(text.lstrip())
+    information = site / "theirs-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[conformance.families]\ntheirs = their_family\n")
+    return package
+
+
+@pytest.mark.parametrize("where", WRONG)
+def test_an_exception_in_a_family_is_its_own(where: str, tmp_path: Path) -> None:
+    """The recording is kept, and its outcomes are inconclusive: the suite did nothing wrong."""
+    file, before, after, words = WRONG[where]
+    source = family(tmp_path / "site") / file
+    source.write_text(source.read_text().replace(before, after, 1))
+    line = 1 + next(n for n, text in enumerate(source.read_text().splitlines()) if after.split("\n")[0] in text)
+    arguments = ("--testbed", "same-subnet", "--only", "theirs", "--out", "out")
+    ended = plugfest(tmp_path, "run", "routed-64", *arguments, PYTHONPATH=str(tmp_path / "site"))
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    ((said, seen),) = [verdict(one) for one in outcomes(tmp_path / "out" / "routed-64" / "report.json")]
+    assert said == "inconclusive"
+    assert f"the module their_family.{source.stem} failed: {source.name}:{line}: {words}" in seen
+    (recording,) = find(tmp_path / "out" / "routed-64")
+    logs = json.loads((recording / "recording.json").read_text()).get("logs", ())
+    assert ("traceback.txt" in logs) is (where != "check")
+
+
+def test_a_sound_family_is_judged(tmp_path: Path) -> None:
+    family(tmp_path / "site")
+    arguments = ("--testbed", "same-subnet", "--only", "theirs", "--out", "out")
+    ended = plugfest(tmp_path, "run", "routed-64", *arguments, PYTHONPATH=str(tmp_path / "site"))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_a_broken_check_is_one_line(tmp_path: Path) -> None:
+    """What cannot be imported ends every command before anything is recorded."""
+    source = family(tmp_path / "site") / "checks.py"
+    for wrong, words in (
+        (("theirs.links-up", "theirs.links-down"), "checks.py:4: UnknownRequirement: no requirement"),
+        (('scenario="theirs"', 'scenario="their"'), "checks.py:4: ValueError: 'their' is not known; did you mean 'the"),
+        (("def test", "def  (test"), "checks.py:5: SyntaxError: "),
+    ):
+        source.write_text(FAMILY["checks.py"].lstrip().replace(*wrong))
+        ended = plugfest(tmp_path, "run", "routed-64", "--only", "nat", PYTHONPATH=str(tmp_path / "site"))
+        assert ended.returncode == 2, ended.stdout + ended.stderr
+        (said,) = ended.stderr.splitlines()
+        assert said.startswith(f"plugfest: family theirs: their_family.checks: {words}")
