@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from conformance.commands.packages import Located, locate, spare
+from conformance.commands.family_package import Located, locate, spare
 from conformance.errors import UsageError
 from conformance.family import families
 from conformance.profile import NAME

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_interface
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import conformance
 from conformance import profile as profiles
@@ -76,17 +76,11 @@ def recording(
     ordered = sorted(frames, key=lambda frame: frame.after)
     roles = _roles(attached, cabled, ordered)
     record = Record(
-        suite=conformance.__version__,
+        **_machine(),
         scenario=scenario,
         profile=made,
         identity=IdentityState(product=made.title, version="made by hand"),
         testbed=testbeds.load(testbed) if isinstance(testbed, str) else testbed,
-        kernel="6",
-        processors=1,
-        load=(0.0, 0.0, 0.0),
-        rootless=True,
-        started_ns=BEGAN,
-        finished_ns=BEGAN + 1_000_000_000,
         problem=problem,
         endpoints=attached,
         ports=cabled,
@@ -178,6 +172,19 @@ def flow(
 def judged(check: Callable[[Case], None], made: Recording, **parameters: str) -> Judgement:
     """What a check decides of a recording with these parameters (``family="ipv4"``), as a run would."""
     return judge(check, Case(made, parameters))
+
+
+def _machine() -> dict[str, Any]:
+    """When and on what it would have been made."""
+    return {
+        "suite": conformance.__version__,
+        "kernel": "6",
+        "processors": 1,
+        "load": (0.0, 0.0, 0.0),
+        "rootless": True,
+        "started_ns": BEGAN,
+        "finished_ns": BEGAN + 1_000_000_000,
+    }
 
 
 def _roles(endpoints: Sequence[EndpointState], ports: Sequence[PortState], frames: Sequence[Frame]) -> dict[str, Role]:
