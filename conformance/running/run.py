@@ -149,7 +149,7 @@ class Run:
 
     def _record(self, planned: list[Instance]) -> Source:
         from conformance.adapters.interface import Unavailable
-        from conformance.adapters.registry import identified
+        from conformance.adapters.interface.registry import identified
         from conformance.running.live import Live, Order
 
         weights = {name: adapter.weight for name, adapter in self._adapters.items()}

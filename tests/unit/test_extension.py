@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conformance.adapters.registry import kinds
+from conformance.adapters.interface.registry import kinds
 from conformance.errors import UsageError
 from conformance.extension import blamed
 from conformance.family import families, forget
