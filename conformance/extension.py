@@ -43,8 +43,7 @@ def modules(group: str) -> Mapping[str, str]:
     """The modules of a group, such as ``conformance.families``, by name: this suite's own ones, then those of others.
 
     A package of this suite lends its name with ``-`` in place of ``_``; ``interface`` says what the members of a group
-    are, and is none. Raises UsageError where two distributions bring
-    the same name.
+    are, and is none. Raises UsageError where two distributions bring the same name.
     """
     own = importlib.import_module(group)
     found = {
