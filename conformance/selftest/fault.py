@@ -40,7 +40,7 @@ class Fault:
 
     `endpoints` is how many a packet filter is tried with, where that is not the reference's number.
 
-    `design` replaces the reference's own, from which it is derived. `on_network` is called once when the network is
+    `design` makes the network that is planted in the reference's place. `on_network` is called once when the network is
     deployed, `on_prepare` with each endpoint's empty namespace, `on_request` before and `on_endpoint` after each attach
     (it returns the endpoint as the implementation then reports it), `on_detach` after a detach.
 
@@ -61,7 +61,7 @@ class Fault:
     scenarios: frozenset[str] = frozenset()
     features: tuple[str, ...] = ()
     endpoints: int | None = None
-    design: type[Network] | None = None
+    design: Callable[[Lab], Network] | None = None
     on_network: Callable[[Lab], None] | None = None
     on_prepare: Callable[[Host, Namespace], None] | None = None
     on_request: Callable[[Host, Attachment], Attachment] | None = None

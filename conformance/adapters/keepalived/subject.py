@@ -11,8 +11,8 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint, I
 from conformance.adapters.interface.powers import Explaining, MoveKind, Moving
 from conformance.adapters.keepalived.configuration import Role, Settings, configuration
 from conformance.adapters.keepalived.node import Node
-from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.adapters.linux.network import INTERFACE, Allocation, mac_of, refusals
+from conformance.adapters.linux.flat_bridge import flat_bridge
+from conformance.adapters.linux.network import INTERFACE, Allocation, Network, mac_of, refusals
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import rtnetlink
@@ -33,14 +33,14 @@ class Router:
     cables: dict[str, Allocation]
 
 
-class Keepalived(FlatBridge):
+class Keepalived(Network):
     """Virtual routers on the underlay's own segment. Nodes are stations with an address that is theirs alone."""
 
     powers: tuple[type, ...] = (Explaining, Moving)
     moves: tuple[MoveKind, ...] = ("failover", "crash")
 
     def __init__(self, lab: Lab, program: str, settings: Settings) -> None:
-        super().__init__(lab)
+        super().__init__(lab, replace(flat_bridge(lab), close=self._close))
         self._program = program
         self._settings = settings
         self._routers: dict[str, Router] = {}
@@ -63,7 +63,7 @@ class Keepalived(FlatBridge):
             return super().attach(host, request)
         if request.publish:
             raise AdapterError(f"{request.name}: keepalived publishes no ports")
-        addresses = self._take(host, request)
+        addresses = self.take(host, request)
         with self._guard:
             self._count += 1
             number = self._count
@@ -74,7 +74,7 @@ class Keepalived(FlatBridge):
                 self._add_node(router, place, request.name, number)
         self._begin(router)
         namespace, mac = router.nodes[host.name].namespace, _mac(request.name, host)
-        gateways = tuple(one for one in self.gateways(host) if one.version in {a.version for a in addresses})
+        gateways = tuple(one for one in self.design.gateways(host) if one.version in {a.version for a in addresses})
         reported = Reported(addresses, mac, None, gateways)
         return Endpoint(request.name, host.name, namespace, INTERFACE, reported)
 
@@ -88,18 +88,18 @@ class Keepalived(FlatBridge):
         namespace = self.prepare(host, name)
         for key in ("net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding"):
             namespace.sysctl(key, 1)
-        own = router.own[host.name] = self.pools[host.name, 4].take()
+        own = router.own[host.name] = self.design.allocations(host, "", 4).take()
         allocation = Allocation(name, host, namespace, f"vr{number}", _mac(name, host), (own,), host.mtu)
         router.cables[host.name] = allocation
-        self.connect(allocation)
+        self.design.connect(allocation)
         netlink.transact(namespace, [rtnetlink.up(INTERFACE)])
-        self.await_connection(allocation)
+        self.design.await_connection(allocation)
         single = rtnetlink.single(own.ip)
         netlink.transact(namespace, [rtnetlink.address(INTERFACE, single, scope=rtnetlink.LINK_SCOPE)])
         node = Node(host, name, namespace, host.folder, self.lab.logs / f"{host.name}-{name}-keepalived.log")
         priority = FIRST if host.name == router.master else OTHER
         role = Role((number - 1) % 255 + 1, priority, node.fifo)
-        node.configure(configuration(role, INTERFACE, router.addresses, self.gateways(host), self._settings))
+        node.configure(configuration(role, INTERFACE, router.addresses, self.design.gateways(host), self._settings))
         router.nodes[host.name] = node
 
     def _begin(self, router: Router) -> None:
@@ -114,13 +114,13 @@ class Keepalived(FlatBridge):
     def detach(self, endpoint: Endpoint) -> None:
         """End keepalived on every node, which takes the addresses away, and the nodes' interfaces."""
         router = self._routers.pop(endpoint.name)
-        self._give_back(self.lab.hosts[endpoint.host], router.addresses)
+        self.give_back(self.lab.hosts[endpoint.host], router.addresses)
         for name, node in router.nodes.items():
             node.close()
             with refusals(endpoint.name):
                 if name in router.cables:
-                    self.disconnect(router.cables[name])
-            self._give_back(self.lab.hosts[name], [router.own[name]])
+                    self.design.disconnect(router.cables[name])
+            self.give_back(self.lab.hosts[name], [router.own[name]])
 
     def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace | None:
         """The node that waits there as a backup; None where there is none."""
@@ -140,7 +140,7 @@ class Keepalived(FlatBridge):
         old, new = router.nodes[router.master], router.nodes[to.name]
         if kind == "crash":
             with refusals(endpoint.name):
-                self.disconnect(router.cables.pop(router.master))
+                self.design.disconnect(router.cables.pop(router.master))
             old.kill()
         else:
             old.stop()
@@ -156,7 +156,7 @@ class Keepalived(FlatBridge):
         del host
         return {"keepalived": {name: router.master for name, router in sorted(self._routers.items())}}
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """End every keepalived."""
         for router in self._routers.values():
             for node in router.nodes.values():

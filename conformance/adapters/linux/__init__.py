@@ -5,28 +5,33 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from pydantic import model_validator
 
 from conformance.adapters.interface import Identity
-from conformance.adapters.linux.filtered import Filtered, FilteredInwards, FilteredV4Only
-from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.adapters.linux.guarded import GuardedBridge
-from conformance.adapters.linux.isolated import IsolatedPorts
-from conformance.adapters.linux.macvlan import SHIM, Macvlan
-from conformance.adapters.linux.macvlan_tenants import MacvlanTenants
-from conformance.adapters.linux.mover import Mover, Moves, OverlayMover
-from conformance.adapters.linux.nat_bridge import NatBridge
-from conformance.adapters.linux.network import Network, refusals
-from conformance.adapters.linux.routed import Routed
-from conformance.adapters.linux.tenants import TenantBridges
-from conformance.adapters.linux.vxlan import Vxlan
+from conformance.adapters.linux import (
+    filtered,
+    flat_bridge,
+    guarded,
+    isolated,
+    macvlan,
+    macvlan_tenants,
+    mover,
+    nat_bridge,
+    routed,
+    tenants,
+    vxlan,
+)
+from conformance.adapters.linux.filtered import Enforcement, Filtered
+from conformance.adapters.linux.mover import Mover
+from conformance.adapters.linux.network import Design, Network, refusals
 from conformance.lab.lab import Lab
 from conformance.profile import Profile
 from conformance.validation import Strict
 
-Design = Literal[
+DesignName = Literal[
     "nat-bridge",
     "flat-bridge",
     "macvlan",
@@ -49,7 +54,7 @@ class Settings(Strict):
     routed-64 whether policies are enforced, and how well, for the mover whether the kernel announces what moved
     (arp_notify, ndisc_notify)."""
 
-    network: Design
+    network: DesignName
     host_shim: bool = False
     policy: PolicySupport = "none"
     notify: bool = False
@@ -65,36 +70,65 @@ class Settings(Strict):
         return self
 
 
-MOVERS: Final[dict[Design, type[Moves]]] = {"mover": Mover, "overlay-mover": OverlayMover}
+MOVERS: Final = ("mover", "overlay-mover")
 MOVER_WEIGHT: Final = 6
 """Its labs send up to 48 streams of a thousand probes a second, and everybody knows everybody: 150 neighbour entries of
 each family. Those of planted faults are a third of that, or less."""
-DESIGNS: Final[dict[Design, type[Network]]] = {
-    "nat-bridge": NatBridge,
-    "flat-bridge": FlatBridge,
-    "macvlan": Macvlan,
-    "routed-64": Routed,
-    "vxlan": Vxlan,
-    **MOVERS,
-    "tenant-bridges": TenantBridges,
-    "guarded-bridge": GuardedBridge,
-    "isolated-ports": IsolatedPorts,
-    "macvlan-tenants": MacvlanTenants,
+
+
+@dataclass(frozen=True, slots=True)
+class Archetype:
+    """A design by its name: what it configures, one step a line, and how it is made."""
+
+    steps: tuple[str, ...]
+    made: Callable[[Lab, Settings], Network]
+
+
+def _plain(steps: tuple[str, ...], design: Callable[[Lab], Design]) -> Archetype:
+    return Archetype(steps, lambda lab, _: Network(lab, design(lab)))
+
+
+def _filtered(enforcement: Enforcement) -> Archetype:
+    return Archetype(filtered.STEPS, lambda lab, _: Filtered(lab, routed.routed(lab), enforcement))
+
+
+def _mover(lab: Lab, settings: Settings) -> Network:
+    return Mover(lab, flat_bridge.flat_bridge(lab), notify=settings.notify)
+
+
+def _overlay_mover(lab: Lab, settings: Settings) -> Network:
+    return Mover(lab, vxlan.vxlan(lab), mover.ACROSS_SUBNETS, notify=settings.notify)
+
+
+def _macvlan(lab: Lab, settings: Settings) -> Network:
+    return Network(lab, macvlan.macvlan(lab, shim=settings.host_shim))
+
+
+ARCHETYPES: Final[dict[DesignName, Archetype]] = {
+    "nat-bridge": _plain(nat_bridge.STEPS, nat_bridge.nat_bridge),
+    "flat-bridge": _plain(flat_bridge.STEPS, flat_bridge.flat_bridge),
+    "macvlan": Archetype(macvlan.STEPS, _macvlan),
+    "routed-64": _plain(routed.STEPS, routed.routed),
+    "vxlan": _plain(vxlan.STEPS, vxlan.vxlan),
+    "mover": Archetype((*flat_bridge.STEPS, *mover.STEPS), _mover),
+    "overlay-mover": Archetype((*vxlan.STEPS, *mover.STEPS), _overlay_mover),
+    "tenant-bridges": _plain(tenants.STEPS, tenants.tenant_bridges),
+    "guarded-bridge": _plain(guarded.STEPS, guarded.guarded_bridge),
+    "isolated-ports": _plain(isolated.STEPS, isolated.isolated_ports),
+    "macvlan-tenants": _plain(macvlan_tenants.STEPS, macvlan_tenants.macvlan_tenants),
+}
+FILTERS: Final[dict[PolicySupport, Archetype]] = {
+    "none": ARCHETYPES["routed-64"],
+    "complete": _filtered(Enforcement()),
+    "ipv4-only": _filtered(filtered.IPV4_ONLY),
+    "ingress-only": _filtered(filtered.INGRESS_ONLY),
 }
 
 
-FILTERS: Final[dict[PolicySupport, type[Network]]] = {
-    "none": Routed,
-    "complete": Filtered,
-    "ipv4-only": FilteredV4Only,
-    "ingress-only": FilteredInwards,
-}
-
-
-def adapter(profile: Profile, design: type[Network] | None = None) -> LinuxAdapter:
-    """The adapter of a kernel-only profile, of another `design` than it names if given. Raises UsageError for wrong
-    settings."""
-    return LinuxAdapter(profile.settings(Settings), design)
+def adapter(profile: Profile, planted: Callable[[Lab], Network] | None = None) -> LinuxAdapter:
+    """The adapter of a kernel-only profile, with another network `planted` in its place if given. Raises UsageError for
+    wrong settings."""
+    return LinuxAdapter(profile.settings(Settings), planted)
 
 
 class LinuxAdapter:
@@ -102,11 +136,11 @@ class LinuxAdapter:
 
     needs_root = False
 
-    def __init__(self, settings: Settings, design: type[Network] | None = None) -> None:
-        mover = MOVER_WEIGHT if design is None else MOVER_WEIGHT // 3
-        self.weight = mover if settings.network in MOVERS else 1
+    def __init__(self, settings: Settings, planted: Callable[[Lab], Network] | None = None) -> None:
+        moving = MOVER_WEIGHT if planted is None else MOVER_WEIGHT // 3
+        self.weight = moving if settings.network in MOVERS else 1
         self._settings = settings
-        self._design = design
+        self._planted = planted
 
     def identify(self) -> Identity:
         """The running kernel."""
@@ -114,27 +148,19 @@ class LinuxAdapter:
 
     def plan(self) -> tuple[str, ...]:
         """What the design configures."""
-        shim = (f"{SHIM} on each host: macvlan with an address of the pool and routes to the pool",)
-        return (*(shim if self._settings.host_shim else ()), *self._kind.steps)
+        shim = (f"{macvlan.SHIM} on each host: macvlan with an address of the pool and routes to the pool",)
+        return (*(shim if self._settings.host_shim else ()), *self._archetype.steps)
 
     @property
-    def _kind(self) -> type[Network]:
+    def _archetype(self) -> Archetype:
         if self._settings.policy != "none":
             return FILTERS[self._settings.policy]
-        return DESIGNS[self._settings.network]
+        return ARCHETYPES[self._settings.network]
 
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Network]:
         """The hosts configured; what is configured goes with the lab. Raises AdapterError."""
         with refusals(self._settings.network):
-            network = self._make(lab)
-            network.start()
+            network = self._planted(lab) if self._planted else self._archetype.made(lab, self._settings)
+            network.design.start()
         yield network
-
-    def _make(self, lab: Lab) -> Network:
-        if self._settings.network == "macvlan" and self._design is None:
-            return Macvlan(lab, shim=self._settings.host_shim)
-        if self._settings.network in MOVERS and self._design is None:
-            return MOVERS[self._settings.network](lab, notify=self._settings.notify)
-        made: Callable[[Lab], Network] = self._design or self._kind
-        return made(lab)

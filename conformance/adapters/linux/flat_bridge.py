@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Callable
+from typing import Final
 
-from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
-from conformance.adapters.linux.pool import Pool
+from conformance.adapters.linux.bridges import BRIDGE, await_port, plug
+from conformance.adapters.linux.network import Design
+from conformance.adapters.linux.pool import on_segments
 from conformance.lab import nftables as nft
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
@@ -17,40 +19,42 @@ BEFORE_FORWARDING: Final = -300
 """Priority of what guards a bridge's ports."""
 
 
-class FlatBridge(BridgeNetwork):
+STEPS: Final = (
+    f"bridge {BRIDGE} on each host takes over the uplink's MAC, addresses and routes; the uplink is its port",
+    "nftables in the bridge drops BPDUs of endpoints, whose ports are edge ports: the tree is the fabric's",
+    f"per endpoint: veth from {BRIDGE} to eth0, addresses of the segment, default routes to its router, if any",
+)
+
+
+def drop_bpdus(host: Host) -> None:
+    """No BPDU of an endpoint passes the bridge."""
+    claims = nft.Rule(nft.drop(), (nft.in_interface(host.uplink, negate=True), nft.ether_destination(stp.GROUP)))
+    chain = nft.Chain("prerouting", (claims,), hook="prerouting", priority=BEFORE_FORWARDING)
+    nft.install(host.namespace, nft.Table("bridge", "edge", (chain,)))
+
+
+def flat_bridge(lab: Lab, guard: Callable[[Host], None] = drop_bpdus) -> Design:
     """The bridge takes over the uplink's MAC, addresses and routes.
 
-    Its own spanning tree is off, and the kernel then forwards BPDUs like data: an endpoint's would reach the fabric.
+    Its own spanning tree is off, and the kernel then forwards BPDUs like data: an endpoint's would reach the fabric
+    but for the `guard`.
     """
 
-    steps: ClassVar[tuple[str, ...]] = (
-        f"bridge {BRIDGE} on each host takes over the uplink's MAC, addresses and routes; the uplink is its port",
-        "nftables in the bridge drops BPDUs of endpoints, whose ports are edge ports: the tree is the fabric's",
-        f"per endpoint: veth from {BRIDGE} to eth0, addresses of the segment, default routes to its router, if any",
-    )
+    def start() -> None:
+        for host in lab.hosts.values():
+            enslave(lab, host)
+            guard(host)
 
-    def pool(self, host: Host, version: int) -> Pool:
-        """Addresses of the segment that are set aside for this host."""
-        return Pool.on_segment(host, version)
+    return Design(allocations=on_segments(lab), start=start, connect=plug, await_connection=await_port)
 
-    def start(self) -> None:
-        """Move every host's uplink behind a bridge."""
-        for host in self.lab.hosts.values():
-            self._enslave(host)
-            self.guard(host)
 
-    def guard(self, host: Host) -> None:
-        """No BPDU of an endpoint passes the bridge."""
-        claims = nft.Rule(nft.drop(), (nft.in_interface(host.uplink, negate=True), nft.ether_destination(stp.GROUP)))
-        chain = nft.Chain("prerouting", (claims,), hook="prerouting", priority=BEFORE_FORWARDING)
-        nft.install(host.namespace, nft.Table("bridge", "edge", (chain,)))
-
-    def _enslave(self, host: Host) -> None:
-        """The uplink loses its IPv4 address, and with it its routes, and IPv6 altogether; the bridge gets all of it."""
-        mac = uplink_mac(host)
-        made = rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)
-        netlink.transact(host.namespace, [made])
-        hand_over(self.lab, host, mac, master=BRIDGE)
+def enslave(lab: Lab, host: Host) -> None:
+    """Move the host's uplink behind a bridge: the uplink loses its IPv4 address, and with it its routes, and IPv6
+    altogether; the bridge gets all of it."""
+    mac = uplink_mac(host)
+    made = rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)
+    netlink.transact(host.namespace, [made])
+    hand_over(lab, host, mac, master=BRIDGE)
 
 
 def uplink_mac(host: Host) -> str:

@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import ClassVar, Final
+from typing import Final
 
-from conformance.adapters.linux.flat_bridge import BEFORE_FORWARDING, FlatBridge
-from conformance.adapters.linux.network import Allocation
+from conformance.adapters.linux.bridges import plug
+from conformance.adapters.linux.flat_bridge import BEFORE_FORWARDING, flat_bridge
+from conformance.adapters.linux.flat_bridge import STEPS as BRIDGED
+from conformance.adapters.linux.network import Allocation, Design, unplug
 from conformance.lab import nftables as nft
-from conformance.lab.lab import link_local
-from conformance.protocols.mac import mac_bytes
+from conformance.lab.lab import Lab, link_local
 from conformance.protocols.ndp import ADVERTISEMENT, REDIRECT, ROUTER_ADVERTISEMENT
 
-EVERY: Final = ("mac", "arp", "ipv4", "ipv6", "discovery", "dhcp")
 UNSPECIFIED_V4, UNSPECIFIED_V6 = IPv4Network("0.0.0.0/32"), IPv6Network("::/128")
 
 
-class GuardedBridge(FlatBridge):
-    """The guard drops what an endpoint sends with another MAC or IP address than its own, in its ARP and neighbour
-    discovery as well, and what only routers and DHCP servers send."""
-
-    steps = (
-        *FlatBridge.steps,
-        "per endpoint: nftables in the bridge drops what its port sends in another's name, and rogue RA and DHCP",
-    )
-    guards: ClassVar[tuple[str, ...]] = EVERY
-
-    def connect(self, allocation: Allocation) -> None:
-        """The guard is there before the link."""
-        rules = tuple(
-            nft.Rule(nft.drop(), (nft.in_interface(allocation.port), *match), name)
-            for name, match in self.against(allocation)
-        )
-        chain = nft.Chain("prerouting", rules, hook="prerouting", priority=BEFORE_FORWARDING)
-        nft.install(allocation.host.namespace, nft.Table("bridge", f"guard-{allocation.port}", (chain,)))
-        super().connect(allocation)
-
-    def disconnect(self, allocation: Allocation) -> None:
-        """The guard goes after the link."""
-        super().disconnect(allocation)
-        nft.remove(allocation.host.namespace, nft.Table("bridge", f"guard-{allocation.port}"))
-
-    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
-        """What is dropped, each with the guard's name."""
-        for name, match in _against(allocation):
-            if name in self.guards:
-                yield name, match
+STEPS: Final = (
+    *BRIDGED,
+    "per endpoint: nftables in the bridge drops what its port sends in another's name, and rogue RA and DHCP",
+)
+Drops = Iterable[tuple[str, tuple[nft.Match, ...]]]
+"""What is dropped, each with the guard's name."""
 
 
-def _against(allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
-    mac = mac_bytes(allocation.mac)
+def forgeries(allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
+    """What an endpoint may not send, each with the guard's name."""
+    mac = bytes.fromhex(allocation.mac.replace(":", ""))
     yield "mac", (nft.ether_source(allocation.mac, negate=True),)
     arp = nft.ether_type("arp")
     yield "arp", (arp, nft.payload("network", 8, mac, negate=True))
@@ -68,3 +46,25 @@ def _against(allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...
         yield "discovery", (nft.icmp(6, kind),)
     for port in (67, 547):
         yield "dhcp", (nft.transport("udp"), nft.source_port(port))
+
+
+def guarded_bridge(lab: Lab, against: Callable[[Allocation], Drops] = forgeries) -> Design:
+    """The guard drops what an endpoint sends with another MAC or IP address than its own, in its ARP and neighbour
+    discovery as well, and what only routers and DHCP servers send; or what it is `against`."""
+
+    def connect(allocation: Allocation) -> None:
+        """The guard is there before the link."""
+        rules = tuple(
+            nft.Rule(nft.drop(), (nft.in_interface(allocation.port), *match), name)
+            for name, match in against(allocation)
+        )
+        chain = nft.Chain("prerouting", rules, hook="prerouting", priority=BEFORE_FORWARDING)
+        nft.install(allocation.host.namespace, nft.Table("bridge", f"guard-{allocation.port}", (chain,)))
+        plug(allocation)
+
+    def disconnect(allocation: Allocation) -> None:
+        """The guard goes after the link."""
+        unplug(allocation)
+        nft.remove(allocation.host.namespace, nft.Table("bridge", f"guard-{allocation.port}"))
+
+    return replace(flat_bridge(lab), connect=connect, disconnect=disconnect)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Callable
+from typing import Final
 
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint
-from conformance.adapters.linux.macvlan import BRIDGE_MODE
-from conformance.adapters.linux.network import INTERFACE, Allocation
+from conformance.adapters.linux.macvlan import put_on
+from conformance.adapters.linux.network import INTERFACE, Allocation, Design
 from conformance.adapters.linux.pool import Pool
-from conformance.adapters.linux.tenants import TENANTS
-from conformance.adapters.linux.vxlan import Overlay, replication, room_for, tunnel
+from conformance.adapters.linux.tenants import TENANTS, check_tenant
+from conformance.adapters.linux.vxlan import overlay, replication, room_for, tunnel
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
@@ -24,21 +24,16 @@ class TenantBooks:
     """
 
     def __init__(self, lab: Lab) -> None:
-        overlay = lab.testbed.overlay
+        prefixes = lab.testbed.overlay
         self._pools: dict[tuple[str, int], Pool] = {}
         for place, tenant in enumerate(TENANTS):
-            self._pools[tenant, 4] = Pool.part_of(overlay.ipv4, list(overlay.ipv4.subnets())[place])
-            self._pools[tenant, 6] = Pool.part_of(overlay.ipv6, list(overlay.ipv6.subnets())[place])
+            self._pools[tenant, 4] = Pool.part_of(prefixes.ipv4, list(prefixes.ipv4.subnets())[place])
+            self._pools[tenant, 6] = Pool.part_of(prefixes.ipv6, list(prefixes.ipv6.subnets())[place])
 
     def allocations_of(self, tenant: str, version: int) -> Pool:
-        """The addresses of one tenant."""
+        """The addresses of one tenant. Raises AdapterError for a tenant that there is not."""
+        check_tenant(tenant)
         return self._pools[tenant, version]
-
-
-def known_tenant(request: Attachment) -> None:
-    """Raises AdapterError for a tenant that there is not."""
-    if request.tenant not in TENANTS:
-        raise AdapterError(f"{request.name}: there is no tenant {request.tenant!r}; there are {', '.join(TENANTS)}")
 
 
 def make_segments(lab: Lab, count: int) -> None:
@@ -56,55 +51,30 @@ def interface(vni: int) -> str:
     return f"vx-{vni}"
 
 
-class MacvlanTenants(Overlay):
+STEPS: Final = (
+    "per tenant on each host: a VXLAN interface (VNIs from 101, no learning), without addresses of the host's",
+    "static FDB of it: flooded frames to every other host, each endpoint's MAC to its host",
+    f"per endpoint: macvlan (bridge mode) {INTERFACE} on its tenant's VXLAN interface, addresses of the overlay",
+)
+
+
+def segment_of(host: Host, tenant: str) -> int:
+    """The VNI of a tenant's segment: the same on every host."""
+    del host
+    return FIRST_VNI + TENANTS.index(tenant)
+
+
+def macvlan_tenants(lab: Lab, vni: Callable[[Host, str], int] = segment_of) -> Design:
     """Each tenant is one link over all hosts, with addresses of its own; nothing is routed into or out of it."""
+    books = TenantBooks(lab)
 
-    steps: ClassVar[tuple[str, ...]] = (
-        "per tenant on each host: a VXLAN interface (VNIs from 101, no learning), without addresses of the host's",
-        "static FDB of it: flooded frames to every other host, each endpoint's MAC to its host",
-        f"per endpoint: macvlan (bridge mode) {INTERFACE} on its tenant's VXLAN interface, addresses of the overlay",
-    )
-
-    def __init__(self, lab: Lab) -> None:
-        self._tenant_pools = TenantBooks(lab)
-        super().__init__(lab)
-
-    def pool(self, host: Host, version: int) -> Pool:
-        """None is of the host's own."""
-        return Pool.on_segment(host, version)
-
-    def allocations_of(self, host: Host, tenant: str, version: int) -> Pool:
-        """The tenant's own."""
-        del host
-        return self._tenant_pools.allocations_of(tenant, version)
-
-    def vni(self, host: Host, tenant: str) -> int:
-        """The segment of a tenant: the same on every host."""
-        del host
-        return FIRST_VNI + TENANTS.index(tenant)
-
-    def parent(self, host: Host, tenant: str) -> str:
+    def parent(allocation: Allocation) -> str:
         """The interface that a tenant's endpoints on a host share."""
-        return interface(self.vni(host, tenant))
+        return interface(vni(allocation.host, allocation.tenant))
 
-    def tunnel_of(self, allocation: Allocation) -> str:
-        """That of its tenant."""
-        return self.parent(allocation.host, allocation.tenant)
-
-    def start(self) -> None:
-        """The tenants' tunnels and their replication lists, on every host."""
-        make_segments(self.lab, len(TENANTS))
-
-    def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """On the interface of its tenant."""
-        known_tenant(request)
-        return super().attach(host, request)
-
-    def connect(self, allocation: Allocation) -> None:
-        """The interface is made straight in the endpoint's namespace; the other hosts are told where it is."""
-        made = rtnetlink.link(
-            INTERFACE, "macvlan", data=BRIDGE_MODE, mtu=allocation.mtu, mac=allocation.mac,
-            parent=self.parent(allocation.host, allocation.tenant), descriptor=allocation.namespace.descriptor,
-        )  # fmt: skip
-        netlink.transact(allocation.host.namespace, [made])
-        self.tell(allocation)
+    cabled = Design(
+        allocations=lambda _, tenant, version: books.allocations_of(tenant, version),
+        start=lambda: make_segments(lab, len(TENANTS)),
+        connect=lambda allocation: put_on(parent(allocation), allocation),
+    )
+    return overlay(lab, parent, cabled)

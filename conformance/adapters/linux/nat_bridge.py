@@ -6,14 +6,15 @@ The archetype of a container engine's default: the host is the gateway, new conn
 from __future__ import annotations
 
 from ipaddress import IPv4Interface, IPv6Interface
+from typing import Final
 
-from conformance.adapters.interface import Address, Interface
-from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
-from conformance.adapters.linux.network import mac_of
-from conformance.adapters.linux.pool import Pool
+from conformance.adapters.interface import Interface
+from conformance.adapters.linux.bridges import BRIDGE, await_port, plug
+from conformance.adapters.linux.network import Design, mac_of
+from conformance.adapters.linux.pool import of_workloads
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
-from conformance.lab.lab import Host, link_local
+from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.nftables import (
     Chain,
     Match,
@@ -28,37 +29,40 @@ from conformance.lab.nftables import (
     state,
 )
 
+STEPS: Final = (
+    f"bridge {BRIDGE} on each host, with the first address of the host's workload prefixes as the gateway",
+    "net.ipv4.ip_forward = 1, net.ipv6.conf.all.forwarding = 1",
+    f"nftables: forward policy drop, accept what {BRIDGE} opened; masquerade what leaves {BRIDGE}, IPv4 and IPv6",
+    f"per endpoint: veth from {BRIDGE} to eth0, addresses of the workload prefixes, default routes to the gateway",
+)
 
-class NatBridge(BridgeNetwork):
+
+def nat_bridge(lab: Lab) -> Design:
     """Masquerade for IPv4 and for IPv6 alike."""
 
-    steps = (
-        f"bridge {BRIDGE} on each host, with the first address of the host's workload prefixes as the gateway",
-        "net.ipv4.ip_forward = 1, net.ipv6.conf.all.forwarding = 1",
-        f"nftables: forward policy drop, accept what {BRIDGE} opened; masquerade what leaves {BRIDGE}, IPv4 and IPv6",
-        f"per endpoint: veth from {BRIDGE} to eth0, addresses of the workload prefixes, default routes to the gateway",
+    def start() -> None:
+        for host in lab.hosts.values():
+            _translate(host)
+
+    return Design(
+        allocations=of_workloads(lab),
+        start=start,
+        connect=plug,
+        await_connection=await_port,
+        gateways=lambda host: tuple(address.ip for address in _own(host)),
     )
 
-    def pool(self, host: Host, version: int) -> Pool:
-        """The host's workload prefix, without the gateway's address."""
-        prefix = host.workload_ipv4 if version == 4 else host.workload_ipv6
-        return Pool.of(prefix, prefix.prefixlen, skip=1)
 
-    def gateways(self, host: Host) -> tuple[Address, ...]:
-        """The bridge's own addresses."""
-        return tuple(address.ip for address in _own(host))
-
-    def start(self) -> None:
-        """Make bridge, forwarding and rules on every host."""
-        for host in self.lab.hosts.values():
-            mac = mac_of(f"{host.name} {BRIDGE}")
-            netlink.transact(host.namespace, [rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)])
-            own = (link_local(mac), *_own(host))
-            addresses = [rtnetlink.address(BRIDGE, address, dad=False) for address in own]
-            netlink.transact(host.namespace, [*addresses, rtnetlink.up(BRIDGE)])
-            host.namespace.sysctl("net.ipv4.ip_forward", 1)
-            host.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
-            install(host.namespace, _rules(host))
+def _translate(host: Host) -> None:
+    """Make bridge, forwarding and rules on a host."""
+    mac = mac_of(f"{host.name} {BRIDGE}")
+    netlink.transact(host.namespace, [rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)])
+    own = (link_local(mac), *_own(host))
+    addresses = [rtnetlink.address(BRIDGE, address, dad=False) for address in own]
+    netlink.transact(host.namespace, [*addresses, rtnetlink.up(BRIDGE)])
+    host.namespace.sysctl("net.ipv4.ip_forward", 1)
+    host.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
+    install(host.namespace, _rules(host))
 
 
 def _own(host: Host) -> tuple[Interface, ...]:

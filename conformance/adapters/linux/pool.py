@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
 from conformance.adapters.interface import AdapterError, Address, Interface
 from conformance.lab.kernel.netlink.rtnetlink import Network
-from conformance.lab.lab import Host
+from conformance.lab.lab import Host, Lab
 
 
 class Pool:
@@ -81,6 +81,31 @@ class Pool:
         with self._lock:
             self._used.discard(address)
             self._returned.append(address)
+
+
+Allocations = Callable[[Host, str, int], Pool]
+"""Which addresses are free, by host, tenant and IP version."""
+
+
+def by_host(lab: Lab, made: Callable[[Host, int], Pool]) -> Allocations:
+    """A pool for each host and IP version, whatever the tenant."""
+    pools = {(host.name, version): made(host, version) for host in lab.hosts.values() for version in (4, 6)}
+    return lambda host, _, version: pools[host.name, version]
+
+
+def on_segments(lab: Lab) -> Allocations:
+    """Addresses of the segments that are set aside for each host."""
+    return by_host(lab, Pool.on_segment)
+
+
+def of_workloads(lab: Lab) -> Allocations:
+    """The usable addresses of each host's workload prefixes, without the first, which is the gateway's."""
+
+    def made(host: Host, version: int) -> Pool:
+        prefix = host.workload_ipv4 if version == 4 else host.workload_ipv6
+        return Pool.of(prefix, prefix.prefixlen, skip=1)
+
+    return by_host(lab, made)
 
 
 def _interface(address: Address, length: int) -> Interface:

@@ -2,106 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from itertools import product
-from typing import ClassVar, Final
+from typing import Final
 
-from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface
-from conformance.adapters.linux.network import INTERFACE, Allocation, Network, mac_of
+from conformance.adapters.interface import AdapterError, Address
+from conformance.adapters.linux.bridges import await_port, plug
+from conformance.adapters.linux.network import Allocation, Design, default_routes, mac_of
 from conformance.adapters.linux.pool import Pool
 from conformance.lab import nftables as nft
-from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
-from conformance.lab.lab import Host, link_local
+from conformance.lab.lab import Host, Lab, link_local
 
 TENANTS: Final = ("red", "blue")
 
 
-class TenantBridges(Network):
-    """Each tenant has half of the host's prefixes. What one tenant's bridge sends to another's is dropped."""
+STEPS: Final = (
+    "per tenant on each host: a bridge with the first addresses of its half of the host's workload prefixes",
+    "net.ipv4.ip_forward = 1, net.ipv6.conf.all.forwarding = 1; nftables: drop what one bridge sends to another",
+    "per endpoint: veth from its tenant's bridge to eth0, addresses of that half, default routes to the bridge",
+)
 
-    steps = (
-        "per tenant on each host: a bridge with the first addresses of its half of the host's workload prefixes",
-        "net.ipv4.ip_forward = 1, net.ipv6.conf.all.forwarding = 1; nftables: drop what one bridge sends to another",
-        "per endpoint: veth from its tenant's bridge to eth0, addresses of that half, default routes to the bridge",
-    )
-    separated: ClassVar[tuple[int, ...]] = (4, 6)
-    """IP versions between whose tenants nothing is forwarded."""
 
-    def pool(self, host: Host, version: int) -> Pool:
-        """The whole of the host's prefix: which half an endpoint is of, its tenant says."""
-        prefix = host.workload_ipv4 if version == 4 else host.workload_ipv6
-        return Pool.of(prefix, prefix.prefixlen + 1)
+def check_tenant(tenant: str) -> None:
+    """Raises AdapterError for a tenant that there is not."""
+    if tenant not in TENANTS:
+        raise AdapterError(f"there is no tenant {tenant!r}; there are {', '.join(TENANTS)}")
 
-    def start(self) -> None:
-        """Bridges, forwarding and the rule between tenants, on every host."""
-        for host in self.lab.hosts.values():
-            self._free = {**getattr(self, "_free", {}), **{(host.name, one): 1 for one in TENANTS}}
+
+def tenant_bridges(lab: Lab, separated: tuple[int, ...] = (4, 6)) -> Design:
+    """Each tenant has half of the host's prefixes. What one tenant's bridge sends to another's is dropped, of the IP
+    versions `separated`."""
+    pools: dict[tuple[str, str, int], Pool] = {
+        (host.name, tenant, half.version): Pool.of(half, half.prefixlen, skip=1)
+        for host, tenant in product(lab.hosts.values(), TENANTS)
+        for half in halves(host, tenant)
+    }
+
+    def allocations(host: Host, tenant: str, version: int) -> Pool:
+        check_tenant(tenant)
+        return pools[host.name, tenant, version]
+
+    def start() -> None:
+        for host in lab.hosts.values():
             for tenant in TENANTS:
-                mac = mac_of(f"{host.name} {bridge(tenant)}")
-                made = rtnetlink.link(bridge(tenant), "bridge", mtu=host.mtu, mac=mac)
-                own = [
-                    rtnetlink.address(bridge(tenant), one, dad=False) for one in (link_local(mac), *gate(host, tenant))
-                ]
-                netlink.transact(host.namespace, [made])
-                netlink.transact(host.namespace, [*own, rtnetlink.up(bridge(tenant))])
+                _make_bridge(host, tenant)
             host.namespace.sysctl("net.ipv4.ip_forward", 1)
             host.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
-            nft.install(host.namespace, nft.Table("inet", "tenants", (self.between(),)))
+            nft.install(host.namespace, nft.Table("inet", "tenants", (between(lab, separated),)))
 
-    def between(self) -> nft.Chain:
-        """What is not forwarded: from a bridge of the host to another, and what comes in from another tenant's half."""
-        rules = []
-        for host, far in product(self.lab.hosts.values(), repeat=2):
-            for own, stranger in (TENANTS, TENANTS[::-1]):
-                (four, six), (other_four, other_six) = halves(host, own), halves(far, stranger)
-                if 4 in self.separated:
-                    rules.append(_between(nft.source(four), nft.destination(other_four)))
-                if 6 in self.separated:
-                    rules.append(_between(nft.source(six), nft.destination(other_six)))
-        return nft.Chain("forward", tuple(rules), hook="forward")
+    return Design(
+        allocations=allocations,
+        start=start,
+        connect=lambda allocation: plug(allocation, bridge(allocation.tenant)),
+        await_connection=await_port,
+        gateways=lambda _: (),  # not told: they differ from tenant to tenant
+        routes=_routes,
+    )
 
-    def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """Attach to the tenant's bridge, at the next addresses of its half."""
-        if request.tenant not in TENANTS:
-            raise AdapterError(f"{request.name}: there is no tenant {request.tenant!r}; there are {', '.join(TENANTS)}")
-        with self._lock:
-            self._free[host.name, request.tenant] += 1
-            number = self._free[host.name, request.tenant]
-        four, six = halves(host, request.tenant)
-        wishes: tuple[Interface, ...] = (
-            IPv4Interface((four[number], four.prefixlen)),
-            IPv6Interface((six[number], six.prefixlen)),
-        )
-        labels = {**request.labels, "tenant": request.tenant}
-        return super().attach(host, replace(request, addresses=wishes, labels=labels))
 
-    def connect(self, allocation: Allocation) -> None:
-        """A veth cable into the tenant's bridge."""
-        cable = rtnetlink.veth(
-            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
-        )
-        netlink.transact(allocation.host.namespace, [cable])
-        port = [
-            rtnetlink.quiet(allocation.port),
-            rtnetlink.up(allocation.port, master=bridge(allocation.labels["tenant"])),
-        ]
-        netlink.transact(allocation.host.namespace, port)
+def _make_bridge(host: Host, tenant: str) -> None:
+    mac = mac_of(f"{host.name} {bridge(tenant)}")
+    made = rtnetlink.link(bridge(tenant), "bridge", mtu=host.mtu, mac=mac)
+    own = [rtnetlink.address(bridge(tenant), one, dad=False) for one in (link_local(mac), *gate(host, tenant))]
+    netlink.transact(host.namespace, [made])
+    netlink.transact(host.namespace, [*own, rtnetlink.up(bridge(tenant))])
 
-    def await_connection(self, allocation: Allocation) -> None:
-        """Until the kernel has noticed the carrier of the bridge's port."""
-        link.await_link(allocation.host.namespace, allocation.port)
 
-    def routes(self, allocation: Allocation) -> list[netlink.Request]:
-        """Default routes to the tenant's bridge."""
-        gates = (str(one.ip) for one in gate(allocation.host, allocation.labels["tenant"]))
-        return [rtnetlink.route(link.everything(one), via=one, link=INTERFACE) for one in gates]
+def between(lab: Lab, separated: tuple[int, ...]) -> nft.Chain:
+    """What is not forwarded: from a bridge of the host to another, and what comes in from another tenant's half."""
+    rules = []
+    for host, far in product(lab.hosts.values(), repeat=2):
+        for own, stranger in (TENANTS, TENANTS[::-1]):
+            (four, six), (other_four, other_six) = halves(host, own), halves(far, stranger)
+            if 4 in separated:
+                rules.append(_between(nft.source(four), nft.destination(other_four)))
+            if 6 in separated:
+                rules.append(_between(nft.source(six), nft.destination(other_six)))
+    return nft.Chain("forward", tuple(rules), hook="forward")
 
-    def gateways(self, host: Host) -> tuple[Address, ...]:
-        """Not told: they differ from tenant to tenant."""
-        del host
-        return ()
+
+def _routes(allocation: Allocation, gateways: Sequence[Address]) -> list[netlink.Request]:
+    """Default routes to the tenant's bridge."""
+    del gateways
+    return default_routes(allocation, [one.ip for one in gate(allocation.host, allocation.tenant)])
 
 
 def _between(*ends: nft.Match) -> nft.Rule:

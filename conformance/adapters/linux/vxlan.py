@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from abc import abstractmethod
-from typing import ClassVar, Final
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
-from conformance.adapters.interface import Address
-from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
-from conformance.adapters.linux.network import Allocation, Network
+from conformance.adapters.linux.bridges import BRIDGE, await_port, plug
+from conformance.adapters.linux.network import Allocation, Design
 from conformance.adapters.linux.pool import Pool
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
@@ -45,77 +45,65 @@ def room_for(lab: Lab) -> int:
     return min(host.mtu for host in lab.hosts.values()) - ROOM
 
 
-class Overlay(Network):
-    """Endpoints are on links of their own between the hosts; nothing is routed into or out of them."""
-
-    def mtu(self, host: Host) -> int:
-        """That of the overlay."""
-        del host
-        return room_for(self.lab)
-
-    def gateways(self, host: Host) -> tuple[Address, ...]:
-        """None."""
-        del host
-        return ()
-
-    @abstractmethod
-    def tunnel_of(self, allocation: Allocation) -> str:
-        """The tunnel through which other hosts reach an endpoint; it has the same name on every host."""
-
-    def disconnect(self, allocation: Allocation) -> None:
-        """Take the endpoint away, and its entries from the other hosts."""
-        super().disconnect(allocation)
-        self.tell(allocation, remove=True)
-
-    def tell(self, allocation: Allocation, *, remove: bool = False) -> None:
-        """Write down at every other host where the endpoint is, or take that away."""
-        entry = rtnetlink.forwarding_entry(
-            self.tunnel_of(allocation), allocation.mac, str(allocation.host.ipv4.ip), remove=remove
-        )
-        for other in self.lab.hosts.values():
-            if other is not allocation.host:
-                netlink.transact(other.namespace, [entry])
+def tell(lab: Lab, name: str, allocation: Allocation, *, remove: bool = False) -> None:
+    """Write down at the tunnel `name` of every other host where the endpoint is, or take that away."""
+    entry = rtnetlink.forwarding_entry(name, allocation.mac, str(allocation.host.ipv4.ip), remove=remove)
+    for other in lab.hosts.values():
+        if other is not allocation.host:
+            netlink.transact(other.namespace, [entry])
 
 
-class Vxlan(Overlay, BridgeNetwork):
-    """A prefix that spans all hosts; nothing is routed into or out of it."""
+def overlay(lab: Lab, tunnel_of: Callable[[Allocation], str], cabled: Design) -> Design:
+    """A design whose endpoints are on links of their own between the hosts: nothing is routed into or out of them.
 
-    steps: ClassVar[tuple[str, ...]] = (
-        f"bridge {BRIDGE} and {TUNNEL} (VNI {VNI}, UDP {PORT}, no learning) on each host; MTU {ROOM} below underlay",
-        f"static FDB of {TUNNEL}: flooded frames to every other host, each endpoint's MAC to its host",
-        f"per endpoint: veth from {BRIDGE} to eth0, addresses of the overlay, no default route",
+    `cabled` is how they are on their own host; other hosts reach an endpoint through the tunnel of `tunnel_of`, which
+    has the same name on every host.
+    """
+
+    def connect(allocation: Allocation) -> None:
+        cabled.connect(allocation)
+        tell(lab, tunnel_of(allocation), allocation)
+
+    def disconnect(allocation: Allocation) -> None:
+        cabled.disconnect(allocation)
+        tell(lab, tunnel_of(allocation), allocation, remove=True)
+
+    return replace(cabled, connect=connect, disconnect=disconnect, mtu=lambda _: room_for(lab), gateways=lambda _: ())
+
+
+STEPS: Final = (
+    f"bridge {BRIDGE} and {TUNNEL} (VNI {VNI}, UDP {PORT}, no learning) on each host; MTU {ROOM} below underlay",
+    f"static FDB of {TUNNEL}: flooded frames to every other host, each endpoint's MAC to its host",
+    f"per endpoint: veth from {BRIDGE} to eth0, addresses of the overlay, no default route",
+)
+
+
+def vxlan(lab: Lab) -> Design:
+    """A prefix that spans all hosts."""
+    prefixes = lab.testbed.overlay
+    shared = {
+        4: Pool.of(prefixes.ipv4, prefixes.ipv4.prefixlen),
+        6: Pool.of(prefixes.ipv6, prefixes.ipv6.prefixlen),
+    }
+
+    def start() -> None:
+        for host in lab.hosts.values():
+            _span(lab, host)
+
+    cabled = Design(
+        allocations=lambda _host, _tenant, version: shared[version],
+        start=start,
+        connect=plug,
+        await_connection=await_port,
     )
+    return overlay(lab, lambda _: TUNNEL, cabled)
 
-    def __init__(self, lab: Lab) -> None:
-        overlay = lab.testbed.overlay
-        self._shared = {
-            4: Pool.of(overlay.ipv4, overlay.ipv4.prefixlen),
-            6: Pool.of(overlay.ipv6, overlay.ipv6.prefixlen),
-        }
-        super().__init__(lab)
 
-    def pool(self, host: Host, version: int) -> Pool:
-        """One pool for all hosts."""
-        del host
-        return self._shared[version]
-
-    def start(self) -> None:
-        """Bridge, tunnel and replication list on every host."""
-        for host in self.lab.hosts.values():
-            mtu = self.mtu(host)
-            bridge = rtnetlink.link(BRIDGE, "bridge", mtu=mtu)
-            made = tunnel(TUNNEL, host, vni=VNI, mtu=mtu)
-            netlink.transact(host.namespace, [bridge, made, rtnetlink.quiet(BRIDGE), rtnetlink.quiet(TUNNEL)])
-            copies = replication(self.lab, host, TUNNEL)
-            steps = [rtnetlink.up(TUNNEL, master=BRIDGE), rtnetlink.up(BRIDGE), *copies]
-            netlink.transact(host.namespace, steps)
-
-    def tunnel_of(self, allocation: Allocation) -> str:
-        """The only one."""
-        del allocation
-        return TUNNEL
-
-    def connect(self, allocation: Allocation) -> None:
-        """Cable the endpoint, and tell the other hosts where it is."""
-        super().connect(allocation)
-        self.tell(allocation)
+def _span(lab: Lab, host: Host) -> None:
+    """Bridge, tunnel and replication list of one host."""
+    mtu = room_for(lab)
+    bridge = rtnetlink.link(BRIDGE, "bridge", mtu=mtu)
+    made = tunnel(TUNNEL, host, vni=VNI, mtu=mtu)
+    netlink.transact(host.namespace, [bridge, made, rtnetlink.quiet(BRIDGE), rtnetlink.quiet(TUNNEL)])
+    copies = replication(lab, host, TUNNEL)
+    netlink.transact(host.namespace, [rtnetlink.up(TUNNEL, master=BRIDGE), rtnetlink.up(BRIDGE), *copies])

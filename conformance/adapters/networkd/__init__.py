@@ -92,16 +92,16 @@ class MoverAdapter(NetworkdAdapter):
 
     def plan(self) -> tuple[str, ...]:
         """What is configured and started."""
-        from conformance.adapters.networkd.mover import NetworkdMover
+        from conformance.adapters.networkd.mover import STEPS
 
-        return NetworkdMover.steps
+        return STEPS
 
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Any]:
         """A bridge on every host for the stations. Raises AdapterError."""
-        from conformance.adapters.networkd.mover import NetworkdMover
+        from conformance.adapters.networkd.mover import networkd_mover
 
-        with NetworkdMover(lab).running() as network:
+        with networkd_mover(lab).running() as network:
             yield network
 
 

@@ -8,85 +8,70 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from ipaddress import ip_interface
-from typing import ClassVar, Final
+from typing import Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
-from conformance.adapters.interface.powers import MoveKind
-from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.adapters.linux.mover import Mover
-from conformance.adapters.linux.network import INTERFACE, Allocation, refusals
+from conformance.adapters.interface import AdapterError, Interface
+from conformance.adapters.linux.flat_bridge import STEPS as BRIDGED
+from conformance.adapters.linux.flat_bridge import flat_bridge
+from conformance.adapters.linux.mover import Handover, Move, Mover
+from conformance.adapters.linux.network import INTERFACE, Allocation, Design, assign
 from conformance.adapters.networkd.daemon import start_networkd
 from conformance.lab import snapshot
-from conformance.lab.kernel import link, netlink
+from conformance.lab.kernel import link
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.kernel.netlink import notices, rtnetlink
+from conformance.lab.kernel.netlink import notices
 from conformance.lab.kernel.process import Daemon
-from conformance.lab.lab import Host, Lab
+from conformance.lab.lab import Lab
 
 ADDRESSES: Final = notices.IPV4_ADDRESSES | notices.IPV6_ADDRESSES
 UNUSABLE: Final = frozenset({"tentative", "dadfailed"})
 
 
-class NetworkdMover(Mover):
-    """Stations on the underlay's own segment; a peer is one whose addresses the kernel was given directly."""
+STEPS: Final = (
+    *BRIDGED,
+    "per endpoint: systemd-networkd in its namespace, with its addresses, DuplicateAddressDetection= for each",
+    "per move: the old networkd ends and its interface goes; one is started at the new place, which is cabled",
+)
 
-    moves: tuple[MoveKind, ...] = ("failover",)
-    steps: ClassVar[tuple[str, ...]] = (
-        *FlatBridge.steps,
-        "per endpoint: systemd-networkd in its namespace, with its addresses, DuplicateAddressDetection= for each",
-        "per move: the old networkd ends and its interface goes; one is started at the new place, which is cabled",
-    )
+
+def networkd_mover(lab: Lab) -> Mover:
+    """Stations on the underlay's own segment, each with a networkd, which tries its addresses first; a peer is one
+    whose addresses the kernel was given directly."""
+    stations = Stations(lab)
+    bridged = flat_bridge(lab)
+
+    def assigned(design: Design, allocation: Allocation) -> None:
+        """By a networkd. Raises AdapterError."""
+        by = assign if allocation.peer else stations.run
+        by(design, allocation)
+
+    def disconnect(allocation: Allocation) -> None:
+        """End its networkd, and take its interface away."""
+        stations.end(allocation.namespace)
+        bridged.disconnect(allocation)
+
+    def take_up(design: Design, move: Move) -> None:
+        """Tell a networkd at the new place the same addresses. Raises AdapterError."""
+        stations.run(design, move.new)
+
+    design = replace(bridged, mounts=True, assign=assigned, disconnect=disconnect, close=stations.close)
+    return Mover(lab, design, Handover(moves=("failover",), take_up=take_up))
+
+
+class Stations:
+    """The networkd of each namespace that has one."""
 
     def __init__(self, lab: Lab) -> None:
-        super().__init__(lab)
-        self._managed: set[str] = set()
+        self._lab = lab
         self._daemons: dict[Namespace, Daemon] = {}
 
-    def station(self, name: str) -> Namespace:
-        """A namespace with a /run of its own, where networkd keeps its state."""
-        return self.lab.namespace(name, mounts=True)
-
-    def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """Attach a station with a networkd, which tries its addresses first. Raises AdapterError."""
-        if not request.peer:
-            self._managed.add(request.name)
-        return super().attach(host, request)
-
-    def _configure(self, allocation: Allocation) -> None:
-        if allocation.name not in self._managed:
-            super()._configure(allocation)
-            return
-        with refusals(allocation.name):
-            self.connect(allocation)
-            netlink.transact(allocation.namespace, [rtnetlink.up(INTERFACE)])
-            self.await_connection(allocation)
-            self._run(allocation)
-
-    def take_up(self, new: Allocation) -> None:
-        """Tell a networkd at the new place the same addresses. Raises AdapterError."""
-        self._run(new)
-
-    def leave(self, old: Allocation) -> None:
-        """The old networkd ends, and its interface goes."""
-        self._end(old.namespace)
-        super().leave(old)
-
-    def disconnect(self, allocation: Allocation) -> None:
-        """End its networkd, and take its interface away."""
-        self._end(allocation.namespace)
-        super().disconnect(allocation)
-
-    def _end(self, namespace: Namespace) -> None:
-        daemon = self._daemons.pop(namespace, None)
-        if daemon is not None:
-            daemon.stop()
-
-    def _run(self, allocation: Allocation) -> None:
-        log = self.lab.logs / f"{allocation.host.name}-{allocation.name}-networkd.log"
-        versions = {address.version for address in allocation.addresses}
-        gateways = [str(one) for one in self.gateways(allocation.host) if one.version in versions]
+    def run(self, design: Design, allocation: Allocation) -> None:
+        """Start one, with the addresses of the allocation, and wait until they can be used. Raises AdapterError."""
+        log = self._lab.logs / f"{allocation.host.name}-{allocation.name}-networkd.log"
+        gateways = [str(one) for one in design.gateways_of(allocation)]
         daemon = start_networkd(allocation.namespace, _wishes(allocation.addresses, gateways), log)
         self._daemons[allocation.namespace] = daemon
         missing = _await_usable(allocation.namespace, allocation.addresses)
@@ -94,10 +79,16 @@ class NetworkdMover(Mover):
             absent = ", ".join(str(address) for address in missing)
             raise AdapterError(f"{allocation.name}: networkd does not assign {absent}: {daemon.tail(4)}")
 
+    def end(self, namespace: Namespace) -> None:
+        """End the one of a namespace, if there is one."""
+        daemon = self._daemons.pop(namespace, None)
+        if daemon is not None:
+            daemon.stop()
+
     def close(self) -> None:
         """End every networkd."""
         for namespace in list(self._daemons):
-            self._end(namespace)
+            self.end(namespace)
 
 
 def _wishes(addresses: Collection[Interface], gateways: Collection[str]) -> str:

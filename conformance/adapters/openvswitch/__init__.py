@@ -220,9 +220,9 @@ class SegmentAdapter(OpenVSwitchAdapter):
 
     def plan(self) -> tuple[str, ...]:
         """What is started and configured."""
-        from conformance.adapters.openvswitch.segment import Segment
+        from conformance.adapters.openvswitch.segment import STEPS
 
-        return (*Segment.steps, f"each bridge fails {self._settings.fail_mode}")
+        return (*STEPS, f"each bridge fails {self._settings.fail_mode}")
 
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Any]:

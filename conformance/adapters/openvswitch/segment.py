@@ -10,13 +10,14 @@ import itertools
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint
 from conformance.adapters.interface.powers import Explaining, Filtering, Restarting
-from conformance.adapters.linux.bridges import BRIDGE
-from conformance.adapters.linux.flat_bridge import FlatBridge, hand_over, uplink_mac
-from conformance.adapters.linux.network import INTERFACE, Allocation
+from conformance.adapters.linux.bridges import BRIDGE, await_port
+from conformance.adapters.linux.flat_bridge import hand_over, uplink_mac
+from conformance.adapters.linux.network import INTERFACE, Allocation, Design, Network, cable, unplug
+from conformance.adapters.linux.pool import on_segments
 from conformance.adapters.openvswitch.daemons import Switch
 from conformance.adapters.openvswitch.flows import Member, flows
 from conformance.lab.kernel import link, netlink
@@ -30,16 +31,18 @@ TAGS: Final[Mapping[str, int]] = {"red": 10, "blue": 20}
 """VLAN of each tenant; without a tenant an endpoint is in none."""
 
 
-class Segment(FlatBridge):
+STEPS: Final = (
+    "ovsdb-server and ovs-vswitchd in the foreground on each host, with their state in the host's own /run",
+    f"bridge {BRIDGE} on each host, userspace datapath; it takes over the uplink's addresses",
+    "per endpoint: veth into the bridge, in its tenant's VLAN; flows for what its port may send",
+    "the policy as flows on every host, replaced in one bundle",
+)
+
+
+class Segment(Network):
     """The flat design, with Open vSwitch as its bridge."""
 
     powers: tuple[type, ...] = (Explaining, Filtering, Restarting)
-    steps: ClassVar[tuple[str, ...]] = (
-        "ovsdb-server and ovs-vswitchd in the foreground on each host, with their state in the host's own /run",
-        f"bridge {BRIDGE} on each host, userspace datapath; it takes over the uplink's addresses",
-        "per endpoint: veth into the bridge, in its tenant's VLAN; flows for what its port may send",
-        "the policy as flows on every host, replaced in one bundle",
-    )
 
     def __init__(self, lab: Lab, switches: Mapping[str, Switch], fail_mode: str) -> None:
         self._switches = switches
@@ -48,9 +51,16 @@ class Segment(FlatBridge):
         self._members: dict[str, tuple[str, Member]] = {}
         self._ports = itertools.count(FIRST_PORT)
         self._changes = threading.Lock()
-        super().__init__(lab)
+        design = Design(
+            allocations=on_segments(lab),
+            start=self._start,
+            connect=self._connect,
+            await_connection=await_port,
+            disconnect=self._disconnect,
+        )
+        super().__init__(lab, design)
 
-    def start(self) -> None:
+    def _start(self) -> None:
         """A bridge with the uplink on every host, and its flows. Raises AdapterError."""
         link.compute_checksums(self.lab.client.namespace, self.lab.client.uplink)
         for host in self.lab.hosts.values():
@@ -97,7 +107,7 @@ class Segment(FlatBridge):
         return {"rules": [{"kind": "rule", "flow": line} for line in dumped], "fragments": fragments}
 
     # --- how an endpoint is cabled ----------------------------------------------------------------------------
-    def connect(self, allocation: Allocation) -> None:
+    def _connect(self, allocation: Allocation) -> None:
         """Every host knows the endpoint before its port is in the bridge."""
         number = next(self._ports)
         own = (*(one.ip for one in allocation.addresses), link_local(allocation.mac).ip)
@@ -107,10 +117,7 @@ class Segment(FlatBridge):
                 Member(number, allocation.mac, own, allocation.labels),
             )
             self._enforce()
-        cable = rtnetlink.veth(
-            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
-        )
-        netlink.transact(allocation.host.namespace, [cable])
+        netlink.transact(allocation.host.namespace, [cable(allocation)])
         netlink.transact(allocation.host.namespace, [rtnetlink.quiet(allocation.port), rtnetlink.up(allocation.port)])
         link.compute_checksums(allocation.namespace, INTERFACE)
         tag = TAGS.get(allocation.labels.get("tenant", ""))
@@ -119,10 +126,10 @@ class Segment(FlatBridge):
             ["set", "interface", allocation.port, f"ofport_request={number}"],
         )
 
-    def disconnect(self, allocation: Allocation) -> None:
+    def _disconnect(self, allocation: Allocation) -> None:
         """Its port first, then what was known of it."""
         self._switches[allocation.host.name].configure(["del-port", BRIDGE, allocation.port])
-        super().disconnect(allocation)
+        unplug(allocation)
         with self._changes:
             self._members.pop(allocation.name, None)
             self._enforce()

@@ -51,9 +51,9 @@ class OvnAdapter:
 
     def plan(self) -> tuple[str, ...]:
         """What is started and configured."""
-        from conformance.adapters.ovn.network import OvnNetwork
+        from conformance.adapters.ovn.network import STEPS
 
-        return OvnNetwork.steps
+        return STEPS
 
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Any]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from conformance.adapters.interface import Attachment, Endpoint
+from conformance.adapters.interface import Address
 from conformance.adapters.interface.powers import Explaining, Filtering, Restarting
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import hand_over
-from conformance.adapters.linux.macvlan_tenants import TenantBooks, known_tenant
-from conformance.adapters.linux.network import INTERFACE, Allocation, Network
-from conformance.adapters.linux.pool import Pool
+from conformance.adapters.linux.macvlan_tenants import TenantBooks
+from conformance.adapters.linux.network import INTERFACE, Allocation, Design, Network, cable, default_routes, unplug
+from conformance.adapters.linux.pool import Pool, on_segments
 from conformance.adapters.linux.tenants import TENANTS
 from conformance.adapters.openvswitch.daemons import Switch
 from conformance.adapters.openvswitch.daemons import start as start_switch
@@ -32,17 +32,19 @@ ROOM: Final = 58
 """Bytes that Geneve over IPv4 takes with the one option that OVN sends: 14 + 8 + 8 + 8 + 20 (RFC 8926 §3)."""
 
 
+STEPS: Final = (
+    "Open vSwitch on each host, userspace datapath; a bridge that takes over the uplink's addresses, and br-int",
+    "on the first host ovsdb-server with OVN's databases and ovn-northd, on each host ovn-controller (Geneve)",
+    "a logical switch with a localnet port for each segment, one in Geneve for each tenant",
+    "per endpoint: veth into br-int, a logical port with its addresses as port security",
+    "the policy as ACLs of port groups, in one transaction that every controller has applied",
+)
+
+
 class OvnNetwork(Network):
     """Endpoints without a tenant are on the segment; those of a tenant are on a logical switch of its own."""
 
     powers: tuple[type, ...] = (Explaining, Filtering, Restarting)
-    steps: ClassVar[tuple[str, ...]] = (
-        "Open vSwitch on each host, userspace datapath; a bridge that takes over the uplink's addresses, and br-int",
-        "on the first host ovsdb-server with OVN's databases and ovn-northd, on each host ovn-controller (Geneve)",
-        "a logical switch with a localnet port for each segment, one in Geneve for each tenant",
-        "per endpoint: veth into br-int, a logical port with its addresses as port security",
-        "the policy as ACLs of port groups, in one transaction that every controller has applied",
-    )
 
     def __init__(self, lab: Lab, resources: ExitStack) -> None:
         self._resources = resources
@@ -50,22 +52,25 @@ class OvnNetwork(Network):
         self._policy: Policy | None = None
         self._changes = threading.Lock()
         self._tenant_pools = TenantBooks(lab)
-        super().__init__(lab)
+        self._segment_pools = on_segments(lab)
+        design = Design(
+            allocations=self._allocations,
+            start=self._start,
+            connect=self._connect,
+            disconnect=self._disconnect,
+            mtu=lambda host: host.mtu - ROOM,  # what both kinds of networks bear
+            routes=_segment_routes,
+        )
+        super().__init__(lab, design)
 
-    def pool(self, host: Host, version: int) -> Pool:
-        """Addresses of the segment that are set aside for this host."""
-        return Pool.on_segment(host, version)
-
-    def allocations_of(self, host: Host, tenant: str, version: int) -> Pool:
+    def _allocations(self, host: Host, tenant: str, version: int) -> Pool:
         """A tenant's own addresses, the same prefix for each, or the segment's."""
         return (
-            self._tenant_pools.allocations_of(tenant, version)
-            if tenant
-            else super().allocations_of(host, tenant, version)
+            self._tenant_pools.allocations_of(tenant, version) if tenant else self._segment_pools(host, tenant, version)
         )
 
     # --- the hosts ----------------------------------------------------------------------------------------------
-    def start(self) -> None:
+    def _start(self) -> None:
         """Switches, databases, controllers, and the logical switches. Raises AdapterError."""
         link.compute_checksums(self.lab.client.namespace, self.lab.client.uplink)
         hosts = list(self.lab.hosts.values())
@@ -117,12 +122,6 @@ class OvnNetwork(Network):
             self._controllers[host.name].start()
             self._central.configure(["sync"])
 
-    def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """To the logical switch of its tenant, if it has one."""
-        if request.tenant:
-            known_tenant(request)
-        return super().attach(host, request)
-
     def explain(self, host: Host) -> Mapping[str, Any]:
         """The flows that the controller made, what the tunnels are, and what the switch makes of fragments."""
         switch = self._switches[host.name]
@@ -133,15 +132,7 @@ class OvnNetwork(Network):
         return {"rules": flows, "tunnels": tunnels, "fragments": fragments}
 
     # --- how an endpoint is cabled ----------------------------------------------------------------------------
-    def mtu(self, host: Host) -> int:
-        """What both kinds of networks bear."""
-        return host.mtu - ROOM
-
-    def routes(self, allocation: Allocation) -> list[netlink.Request]:
-        """Default routes on the segment alone."""
-        return [] if allocation.tenant else super().routes(allocation)
-
-    def connect(self, allocation: Allocation) -> None:
+    def _connect(self, allocation: Allocation) -> None:
         """The logical port is known before there is anything to bind to it."""
         own = (*(str(one.ip) for one in allocation.addresses), str(link_local(allocation.mac).ip))
         timers = " ".join((allocation.mac, *own))
@@ -153,10 +144,7 @@ class OvnNetwork(Network):
                 ["lsp-set-port-security", allocation.name, timers],
             )
             self._group()
-        cable = rtnetlink.veth(
-            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
-        )
-        netlink.transact(allocation.host.namespace, [cable])
+        netlink.transact(allocation.host.namespace, [cable(allocation)])
         netlink.transact(allocation.host.namespace, [rtnetlink.quiet(allocation.port), rtnetlink.up(allocation.port)])
         link.compute_checksums(allocation.namespace, INTERFACE)
         self._switches[allocation.host.name].configure(
@@ -166,10 +154,10 @@ class OvnNetwork(Network):
         self._central.await_port(allocation.name)
         self._central.configure(["sync"])
 
-    def disconnect(self, allocation: Allocation) -> None:
+    def _disconnect(self, allocation: Allocation) -> None:
         """Its port first, then what was known of it."""
         self._switches[allocation.host.name].configure(["--if-exists", "del-port", INTEGRATION, allocation.port])
-        super().disconnect(allocation)
+        unplug(allocation)
         with self._changes:
             self._ports.pop(allocation.name, None)
             self._group()
@@ -186,3 +174,8 @@ class OvnNetwork(Network):
                     for group, names in groups
                 )
             )
+
+
+def _segment_routes(allocation: Allocation, gateways: Sequence[Address]) -> list[netlink.Request]:
+    """Default routes on the segment alone."""
+    return [] if allocation.tenant else default_routes(allocation, gateways)

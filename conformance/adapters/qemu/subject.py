@@ -12,8 +12,8 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, HostSideInterface
 from conformance.adapters.interface.powers import Explaining, MoveKind, Moving, Outside
 from conformance.adapters.linux.bridges import BRIDGE
-from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.adapters.linux.network import INTERFACE, Allocation, refusals
+from conformance.adapters.linux.flat_bridge import flat_bridge
+from conformance.adapters.linux.network import INTERFACE, Allocation, Network, refusals
 from conformance.adapters.qemu.guest import Channel, GuestNamespace
 from conformance.adapters.qemu.image import Frozen
 from conformance.adapters.qemu.machine import Machine, device
@@ -37,15 +37,22 @@ class Guest:
     namespace: GuestNamespace
 
 
-class VirtualMachines(FlatBridge):
+class VirtualMachines(Network):
     """Guests on the underlay's own segment. Safe to use from several threads, as every network is."""
 
     powers: tuple[type, ...] = (Explaining, Outside, Moving)
     moves: tuple[MoveKind, ...] = ("migrate",)
 
     def __init__(self, lab: Lab, settings: Settings, frozen: Frozen) -> None:
-        super().__init__(lab)
-        self._stations = FlatBridge(lab)
+        design = replace(
+            flat_bridge(lab),
+            connect=self._connect,
+            await_connection=await_card,
+            disconnect=self._disconnect,
+            close=self._close,
+        )
+        super().__init__(lab, design)
+        self._stations = Network(lab, flat_bridge(lab))
         self._settings = settings
         self._frozen = frozen
         self._guests: dict[str, Guest] = {}
@@ -93,7 +100,7 @@ class VirtualMachines(FlatBridge):
         endpoint = super().attach(host, request)
         return replace(endpoint, host_side=self.host_side(host, request.name))
 
-    def connect(self, allocation: Allocation) -> None:
+    def _connect(self, allocation: Allocation) -> None:
         """A tap into the host's bridge, and a card on it, which the guest finds while it runs."""
         guest = self._guests[allocation.name]
         card = device(self._settings, allocation.mac)
@@ -103,11 +110,7 @@ class VirtualMachines(FlatBridge):
         if allocation.mtu != USUAL_MTU:
             netlink.transact(allocation.namespace, [rtnetlink.mtu(INTERFACE, allocation.mtu)])
 
-    def await_connection(self, allocation: Allocation) -> None:
-        """A card whose link comes up late drops what is sent before."""
-        link.await_link(allocation.namespace, INTERFACE)
-
-    def disconnect(self, allocation: Allocation) -> None:
+    def _disconnect(self, allocation: Allocation) -> None:
         """The machine is switched off, and its tap goes with it."""
         with self._guard:
             guest = self._guests.pop(allocation.name, None)
@@ -162,12 +165,17 @@ class VirtualMachines(FlatBridge):
     def _runs_on(self, name: str, host: Host) -> bool:
         return self._guests[name].machine.place == host.name
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Switch every machine off."""
         for guest in self._guests.values():
             guest.machine.end()
         for tap in self._taps.values():
             tap.close()
+
+
+def await_card(allocation: Allocation) -> None:
+    """A card whose link comes up late drops what is sent before."""
+    link.await_link(allocation.namespace, INTERFACE)
 
 
 def await_interface(namespace: Namespace, name: str) -> None:

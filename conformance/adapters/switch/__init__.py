@@ -19,7 +19,7 @@ from conformance.adapters.switch.dialect import Dialect, load
 from conformance.adapters.switch.filtered import FilteredSwitch
 from conformance.adapters.switch.outside import Bundle, OutsideAdapter
 from conformance.adapters.switch.ports import SwitchPorts
-from conformance.adapters.switch.subject import FAMILIES, Switched, SwitchNetwork
+from conformance.adapters.switch.subject import FAMILIES, SwitchNetwork
 from conformance.errors import UsageError
 from conformance.lab.lab import Lab
 from conformance.profile import Profile
@@ -84,7 +84,7 @@ class SwitchAdapter:
     needs_root = True
     programs: tuple[str, ...] = ()
     packages: tuple[str, ...] = device.PACKAGES
-    network: type[Switched] = SwitchNetwork
+    network: type[SwitchNetwork] | type[FilteredSwitch] = SwitchNetwork
 
     def __init__(self, dialect: Dialect, tables: Dialect, conduct: Flawing | None = None) -> None:
         self._dialect = dialect
@@ -123,11 +123,11 @@ class SwitchAdapter:
         network = self.network(lab, self._dialect, self._tables)
         try:
             with refusals("switch"):
-                network.start()
+                network.design.start()
             with flawed(network, self._conduct) as subject:
                 yield subject
         finally:
-            network.leave()
+            network.design.close()
 
 
 def sent(dialect: Dialect, wanted: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 from conformance.adapters.interface import Interface
 from conformance.adapters.interface.powers import Explaining, Filtering
-from conformance.adapters.linux.network import INTERFACE, Allocation
-from conformance.adapters.linux.routed import GATEWAY, Routed
+from conformance.adapters.interface.views import NeighbourEntry, ShowingBindings
+from conformance.adapters.linux.network import Allocation, Network, cable, unplug
+from conformance.adapters.linux.routed import GATEWAY, routed
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import Dialect
-from conformance.adapters.switch.subject import FAMILIES, Switched
+from conformance.adapters.switch.subject import FAMILIES, Switches
 from conformance.lab.kernel import netlink
-from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.policy.document import Policy, Rule
 
@@ -28,24 +29,36 @@ Words = Mapping[str, Any]
 VERSIONS: Final = tuple(version for _, version in FAMILIES)
 
 
-class FilteredSwitch(Switched, Routed):
+class FilteredSwitch(Network):
     """Every endpoint on a port of its own, with a route to each of its addresses."""
 
-    powers: tuple[type, ...] = (*Switched.powers, Explaining, Filtering)
+    powers: tuple[type, ...] = (ShowingBindings, Explaining, Filtering)
 
     def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
-        super().__init__(lab, dialect, tables)
+        self._switches = Switches(dialect, tables)
+        design = replace(
+            routed(lab),
+            start=self._start,
+            close=self._leave,
+            connect=self._connect,
+            disconnect=self._disconnect,
+        )
+        super().__init__(lab, design)
         self._operators: dict[str, Console] = {}
         self._policy: Policy | None = None
         self._members: dict[str, Allocation] = {}
         self._numbers_of_policies = itertools.count(1)
         self._changes = threading.Lock()
 
-    def start(self) -> None:
+    def _start(self) -> None:
         """The switches forward, and wait for what their operators say. Raises AdapterError."""
         for host in self.lab.hosts.values():
-            self.begin(host)
-            self._operators[host.name] = self.operator(host)
+            self._switches.begin(host)
+            self._operators[host.name] = self._switches.operator(host)
+
+    def bindings(self, host: Host) -> Sequence[NeighbourEntry]:
+        """What the switch shows of the stations that it has resolved."""
+        return self._switches.bindings(host)
 
     # --- the policy -------------------------------------------------------------------------------------------
     def apply(self, policy: Policy) -> None:
@@ -78,7 +91,7 @@ class FilteredSwitch(Switched, Routed):
         return [allocation for allocation in self._members.values() if policy.members(group, allocation.labels)]
 
     # --- endpoints --------------------------------------------------------------------------------------------
-    def connect(self, allocation: Allocation) -> None:
+    def _connect(self, allocation: Allocation) -> None:
         """Add the endpoint to its groups on every switch, plug a cable into a port that is down, and have the port
         routed. Raises AdapterError."""
         with self._changes:
@@ -86,17 +99,14 @@ class FilteredSwitch(Switched, Routed):
             entries = self._entries(allocation)
             if entries:
                 self._at_all(lambda _, operator: operator.apply("member", entries=entries))
-        cable = rtnetlink.veth(
-            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
-        )
-        netlink.transact(allocation.host.namespace, [cable])
+        netlink.transact(allocation.host.namespace, [cable(allocation)])
         self._operators[allocation.host.name].apply("routed", **self._port(allocation))
 
-    def disconnect(self, allocation: Allocation) -> None:
+    def _disconnect(self, allocation: Allocation) -> None:
         """Have the port taken down and unplug the cable, then take the endpoint out of its groups. Raises
         AdapterError."""
         self._operators[allocation.host.name].revert("routed", **self._port(allocation))
-        super().disconnect(allocation)
+        unplug(allocation)
         with self._changes:
             self._members.pop(allocation.name, None)
             if self._policy is None:
@@ -129,11 +139,11 @@ class FilteredSwitch(Switched, Routed):
         """The switch's own view of what is in force, as rows."""
         return {"policy": self._operators[host.name].show("policy")}
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Undo everything on every switch and end it."""
         for console in self._operators.values():
             console.leave()
-        super().leave()
+        self._switches.leave()
 
 
 def set_of(group: str, version: int) -> str:

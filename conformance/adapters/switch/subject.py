@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final
 
-from conformance.adapters.interface import Address, Interface
+from conformance.adapters.interface import Interface
 from conformance.adapters.interface.powers import Explaining
 from conformance.adapters.interface.views import NeighbourEntry, ShowingBindings
-from conformance.adapters.linux.bridges import BRIDGE, BridgeNetwork
-from conformance.adapters.linux.network import INTERFACE, Allocation, Network, mac_of
-from conformance.adapters.linux.pool import Pool
+from conformance.adapters.linux.bridges import BRIDGE, await_port
+from conformance.adapters.linux.network import Allocation, Design, Network, cable, mac_of, unplug
+from conformance.adapters.linux.pool import of_workloads
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.device import OPERATOR, USER, Device
 from conformance.adapters.switch.dialect import Dialect
@@ -22,23 +22,20 @@ from conformance.lab.lab import Host, Lab, link_local
 FAMILIES: Final = (("ip", 4), ("ipv6", 6))
 
 
-class Switched(Network):
+class Switches:
     """Each host is a switch with two accounts: one of its router, whose console stays open, and one of its operator."""
 
-    powers: tuple[type, ...] = (ShowingBindings,)
-
-    def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
-        super().__init__(lab)
+    def __init__(self, dialect: Dialect, tables: Dialect) -> None:
         self._dialect = dialect
         self._tables = tables
         self._devices: dict[str, Device] = {}
-        self._routers: dict[str, Console] = {}
+        self.routers: dict[str, Console] = {}
 
     def begin(self, host: Host) -> Console:
         """Start the switch, log in and have it forward. Raises AdapterError."""
         device = self._devices[host.name] = Device(host)
         device.start()
-        router = self._routers[host.name] = Console.to(device, self._dialect, USER)
+        router = self.routers[host.name] = Console.to(device, self._dialect, USER)
         for protocol, _ in FAMILIES:
             router.apply("forwarding", protocol=protocol)
         return router
@@ -57,55 +54,60 @@ class Switched(Network):
 
     def leave(self) -> None:
         """Undo everything on every switch and end it."""
-        for console in self._routers.values():
+        for console in self.routers.values():
             console.leave()
         for device in self._devices.values():
             device.stop()
 
 
-class SwitchNetwork(Switched, BridgeNetwork):
+class SwitchNetwork(Network):
     """The switch's ports are in one bridge, which routes for them."""
 
-    powers: tuple[type, ...] = (*Switched.powers, Explaining)
+    powers: tuple[type, ...] = (ShowingBindings, Explaining)
 
-    def pool(self, host: Host, version: int) -> Pool:
-        """The host's workload prefix, without the gateway's address."""
-        prefix = host.workload_ipv4 if version == 4 else host.workload_ipv6
-        return Pool.of(prefix, prefix.prefixlen, skip=1)
+    def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
+        self._switches = Switches(dialect, tables)
+        design = Design(
+            allocations=of_workloads(lab),
+            start=self._start,
+            close=self._switches.leave,
+            connect=self._connect,
+            await_connection=await_port,
+            disconnect=self._disconnect,
+            gateways=lambda host: tuple(address.ip for address in gateway_addresses(host)),
+        )
+        super().__init__(lab, design)
 
-    def gateways(self, host: Host) -> tuple[Address, ...]:
-        """The bridge's own addresses."""
-        return tuple(address.ip for address in gateway_addresses(host))
+    def bindings(self, host: Host) -> Sequence[NeighbourEntry]:
+        """What the switch shows of the stations that it has resolved."""
+        return self._switches.bindings(host)
 
-    def start(self) -> None:
+    def _start(self) -> None:
         """The bridge is the hardware; addresses and forwarding are told to the switch. Raises AdapterError."""
         for host in self.lab.hosts.values():
             mac = mac_of(f"{host.name} {BRIDGE}")
             netlink.transact(host.namespace, [rtnetlink.link(BRIDGE, "bridge", mtu=host.mtu, mac=mac)])
             local = rtnetlink.address(BRIDGE, link_local(mac), dad=False)
             netlink.transact(host.namespace, [local, rtnetlink.up(BRIDGE)])
-            router = self.begin(host)
+            router = self._switches.begin(host)
             for (protocol, _), address in zip(FAMILIES, gateway_addresses(host), strict=True):
                 router.apply("gateway", port=BRIDGE, protocol=protocol, address=str(address))
 
-    def connect(self, allocation: Allocation) -> None:
+    def _connect(self, allocation: Allocation) -> None:
         """Plug a cable into a port that is down, and have the switch bring the port up. Raises AdapterError."""
         host = allocation.host
-        cable = rtnetlink.veth(
-            allocation.port, INTERFACE, allocation.namespace.descriptor, mtu=allocation.mtu, far_mac=allocation.mac
-        )
-        netlink.transact(host.namespace, [cable])
+        netlink.transact(host.namespace, [cable(allocation)])
         netlink.transact(host.namespace, [rtnetlink.quiet(allocation.port), rtnetlink.enslave(allocation.port, BRIDGE)])
-        self._routers[host.name].apply("port", port=allocation.port, description=allocation.name)
+        self._switches.routers[host.name].apply("port", port=allocation.port, description=allocation.name)
 
-    def disconnect(self, allocation: Allocation) -> None:
+    def _disconnect(self, allocation: Allocation) -> None:
         """Have the switch take the port down, then unplug the cable. Raises AdapterError."""
-        self._routers[allocation.host.name].revert("port", port=allocation.port, description=allocation.name)
-        super().disconnect(allocation)
+        self._switches.routers[allocation.host.name].revert("port", port=allocation.port, description=allocation.name)
+        unplug(allocation)
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """The switch's own view of its bridge, as rows."""
-        return {"switch": self._routers[host.name].show("interface", port=BRIDGE)}
+        return {"switch": self._switches.routers[host.name].show("interface", port=BRIDGE)}
 
 
 def gateway_addresses(host: Host) -> tuple[Interface, ...]:

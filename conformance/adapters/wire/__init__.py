@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from conformance.adapters.interface import Identity
-from conformance.adapters.linux.network import INTERFACE, Allocation, Network, refusals
-from conformance.adapters.linux.pool import Pool
-from conformance.lab.lab import Host, Lab
+from conformance.adapters.linux.network import INTERFACE, Allocation, Design, Network, refusals
+from conformance.adapters.linux.pool import on_segments
+from conformance.lab.lab import Lab
 from conformance.profile import Profile
 from conformance.validation import Strict
 
@@ -27,23 +28,19 @@ def adapter(profile: Profile) -> WireAdapter:
     return WireAdapter()
 
 
-class Wire(Network):
-    """Endpoints are cabled to the top-of-rack as the hosts are."""
+STEPS: Final = (
+    "per endpoint: a station on its host's segment, addresses of the segment, default routes to its router",
+)
 
-    steps = ("per endpoint: a station on its host's segment, addresses of the segment, default routes to its router",)
 
-    def pool(self, host: Host, version: int) -> Pool:
-        """Addresses of the segment that are set aside for this host."""
-        return Pool.on_segment(host, version)
+def wire(lab: Lab) -> Design:
+    """Endpoints are cabled to the top-of-rack as the hosts are; nothing runs on the hosts."""
 
-    def start(self) -> None:
-        """Nothing runs on the hosts."""
+    def connect(allocation: Allocation) -> None:
+        segment = allocation.host.station.segment
+        lab.plug(allocation.namespace, INTERFACE, segment, allocation.port, mac=allocation.mac)
 
-    def connect(self, allocation: Allocation) -> None:
-        """A cable to the top-of-rack."""
-        self.lab.plug(
-            allocation.namespace, INTERFACE, allocation.host.station.segment, allocation.port, mac=allocation.mac
-        )
+    return Design(allocations=on_segments(lab), connect=connect)
 
 
 class WireAdapter:
@@ -58,11 +55,11 @@ class WireAdapter:
 
     def plan(self) -> tuple[str, ...]:
         """What is cabled."""
-        return Wire.steps
+        return STEPS
 
     @contextmanager
-    def deploy(self, lab: Lab) -> Iterator[Wire]:
+    def deploy(self, lab: Lab) -> Iterator[Network]:
         """Nothing runs on the hosts."""
         with refusals("plain-wire"):
-            wire = Wire(lab)
-        yield wire
+            network = Network(lab, wire(lab))
+        yield network

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from conformance.adapters.linux.filtered import TABLE, Filtered, FilteredInwards, FilteredV4Only
+from conformance.adapters.linux.filtered import INGRESS_ONLY, IPV4_ONLY, Enforcement, Filtered
+from conformance.adapters.linux.translation import TABLE
 from conformance.families.acl import faults_filters as leaky
+from conformance.lab.lab import Lab
 from conformance.recording.model import Record
 from conformance.selftest.fault import Fault, Witness, rule_hit
 
@@ -46,7 +48,7 @@ def _short_prefix(record: Record) -> str | None:
 
 
 def _fault(
-    name: str, title: str, design: type[Filtered], *fails: str,
+    name: str, title: str, planted: Enforcement | Callable[[Lab], Filtered], *fails: str,
     witness: Witness = rule_hit, labels: tuple[str, ...] = (), endpoints: int = FEW,
 ) -> Fault:  # fmt: skip
     return Fault(
@@ -56,68 +58,42 @@ def _fault(
         network="routed-64-acl",
         endpoints=endpoints,
         fails=frozenset(f"acl.{word}" for word in fails),
-        design=design,
+        design=leaky.enforcing(planted) if isinstance(planted, Enforcement) else planted,
         witness=witness,
     )
 
 
 FAULTS = (
-    _fault(
-        "only-tcp-denied", "what no rule allows is dropped only if it is TCP", leaky.OnlyTcpDenied, "default-deny",
-        labels=("F-ACL-01b",),
-    ),
-    _fault(
-        "only-openings-denied", "what no rule allows is dropped only if it opens a flow", leaky.OnlyOpeningsDenied,
-        "every-packet", labels=("X-20",),
-    ),
-    _fault(
-        "ipv4-only", "the policy is in force over IPv4 alone", FilteredV4Only, "default-deny", "egress", "ipv6-parity",
-        witness=_no_ipv6, labels=("X-21", "F-ACL-02a"),
-    ),
-    _fault(
-        "no-egress", "what the sender's rules deny passes, since only what comes in is filtered", FilteredInwards,
-        "egress", witness=_no_egress,
-    ),
-    _fault("udp-answers", "answers to allowed datagrams are dropped", leaky.UdpAnswersDropped, "allowed"),
-    _fault(
-        "ports-off-by-one", "a range of ports ends one port too late", leaky.PortsOffByOne, "exact", witness=_late_end,
-        labels=("F-ACL-03a",),
-    ),
-    _fault(
-        "prefix-off-by-one", "a prefix is one bit too short", leaky.PrefixOffByOne, "exact", witness=_short_prefix,
-    ),
-    _fault(
-        "fragments-pass", "fragments pass, whatever they are a part of", leaky.FragmentsPass, "fragments",
-        labels=("F-ACL-05a", "X-22"),
-    ),
-    _fault(
-        "extension-headers-pass", "packets with extension headers pass", leaky.ExtensionsPass,
-        "extension-headers", "fragments",
-    ),
-    _fault("errors-dropped", "what says too big is dropped", leaky.ErrorsDropped, "icmp-errors-pass", labels=("X-26",)),
-    _fault(
-        "rejects-in-anothers-name", "rejections are sent from an address that nobody has", leaky.RejectsInAnothersName,
-        "reject-honest",
-    ),
-    _fault(
-        "window-at-attach", "everything reaches an endpoint until its attachment is over", leaky.AttachedUnfiltered,
-        "no-open-window",
-    ),
-    _fault(
-        "published-ports-pass", "what was translated on its way to an endpoint passes unseen", leaky.PublishedPass,
-        "host-addresses",
-    ),
-    _fault(
-        "restarted-open", "what enforces the policy lets everything pass after its restart", leaky.RestartedOpen,
-        "restart", labels=("F-ACL-07b",),
-    ),
-    _fault("never-shut", "a change of policy never shuts anything", leaky.NeverShut, "change-in-force"),
-    _fault(
-        "established-cut", "a change of policy cuts what is established, though the profile says kept",
-        leaky.EstablishedCut, "established", labels=("F-ACL-07c",),
-    ),
-    _fault(
-        "one-cell", "one of 1,560 ordered pairs of endpoints leaks on one port", leaky.OneCellLeaks, "default-deny",
-        endpoints=MANY,
-    ),
+    _fault("only-tcp-denied", "what no rule allows is dropped only if it is TCP", leaky.ONLY_TCP_DENIED, "default-deny",
+           labels=("F-ACL-01b",)),
+    _fault("only-openings-denied", "what no rule allows is dropped only if it opens a flow", leaky.ONLY_OPENINGS_DENIED,
+           "every-packet", labels=("X-20",)),
+    _fault("ipv4-only", "the policy is in force over IPv4 alone", IPV4_ONLY, "default-deny", "egress", "ipv6-parity",
+           witness=_no_ipv6, labels=("X-21", "F-ACL-02a")),
+    _fault("no-egress", "what the sender's rules deny passes, since only what comes in is filtered", INGRESS_ONLY,
+           "egress", witness=_no_egress),
+    _fault("udp-answers", "answers to allowed datagrams are dropped", leaky.UDP_ANSWERS_DROPPED, "allowed"),
+    _fault("ports-off-by-one", "a range of ports ends one port too late", leaky.PORTS_OFF_BY_ONE, "exact",
+           witness=_late_end, labels=("F-ACL-03a",)),
+    _fault("prefix-off-by-one", "a prefix is one bit too short", leaky.PREFIX_OFF_BY_ONE, "exact",
+           witness=_short_prefix),
+    _fault("fragments-pass", "fragments pass, whatever they are a part of", leaky.FRAGMENTS_PASS, "fragments",
+           labels=("F-ACL-05a", "X-22")),
+    _fault("extension-headers-pass", "packets with extension headers pass", leaky.EXTENSIONS_PASS, "extension-headers",
+           "fragments"),
+    _fault("errors-dropped", "what says too big is dropped", leaky.ERRORS_DROPPED, "icmp-errors-pass",
+           labels=("X-26",)),
+    _fault("rejects-in-anothers-name", "rejections are sent from an address that nobody has",
+           leaky.REJECTS_IN_ANOTHERS_NAME, "reject-honest"),
+    _fault("window-at-attach", "everything reaches an endpoint until its attachment is over", leaky.attached_unfiltered,
+           "no-open-window"),
+    _fault("published-ports-pass", "what was translated on its way to an endpoint passes unseen", leaky.published_pass,
+           "host-addresses"),
+    _fault("restarted-open", "what enforces the policy lets everything pass after its restart", leaky.RESTARTED_OPEN,
+           "restart", labels=("F-ACL-07b",)),
+    _fault("never-shut", "a change of policy never shuts anything", leaky.NEVER_SHUT, "change-in-force"),
+    _fault("established-cut", "a change of policy cuts what is established, though the profile says kept",
+           leaky.ESTABLISHED_CUT, "established", labels=("F-ACL-07c",)),
+    _fault("one-cell", "one of 1,560 ordered pairs of endpoints leaks on one port", leaky.ONE_CELL_LEAKS,
+           "default-deny", endpoints=MANY),
 )  # fmt: skip

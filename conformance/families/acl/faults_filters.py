@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, ip_network
-from typing import ClassVar, Final
+from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import Attachment, Endpoint
-from conformance.adapters.linux.filtered import TABLE, Filtered, Version
-from conformance.adapters.linux.network import Allocation
+from conformance.adapters.linux.filtered import Enforcement, Filtered
+from conformance.adapters.linux.network import Allocation, Design, assign
+from conformance.adapters.linux.routed import routed
+from conformance.adapters.linux.translation import COMPLETE, TABLE, Members, set_of
 from conformance.lab import nftables as nft
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables.expression import extension_header
-from conformance.policy.document import Network, Policy, Rule
+from conformance.policy.document import Policy, Rule
 from conformance.selftest.alterations import in_background
 from conformance.selftest.fault import PLANTED
 
@@ -27,6 +29,8 @@ LATE: Final = "late"
 OPERATORS: Final = 5433
 """The port of the databases that is for operators alone."""
 EVERYTHING: Final = IPv4Network("0.0.0.0/0")
+VERSIONS: Final = COMPLETE.versions
+PASSES: Final = nft.Rule(nft.back(), (), f"{PLANTED} passes")
 
 
 def first_of_all(made: nft.Table, *rules: nft.Rule) -> nft.Table:
@@ -35,205 +39,184 @@ def first_of_all(made: nft.Table, *rules: nft.Rule) -> nft.Table:
     return replace(made, chains=(replace(forward, rules=(*rules, *forward.rules)), *others))
 
 
-class OnlyTcpDenied(Filtered):
-    """What no rule allows is dropped if it is TCP; the rest passes."""
-
-    refusal: ClassVar[tuple[nft.Rule, ...]] = (
-        nft.Rule(nft.drop(), (nft.transport("tcp"),)),
-        nft.Rule(nft.back(), (), f"{PLANTED} passes"),
-    )
+def translated(**parts: Any) -> Enforcement:
+    """Every policy is in force, with parts of its translation replaced."""
+    return Enforcement(translation=replace(COMPLETE, **parts))
 
 
-class OnlyOpeningsDenied(Filtered):
-    """What opens a flow is dropped if no rule allows it: SYN, datagrams, echo. Whatever else it may be passes."""
+def preceded(*rules: nft.Rule) -> Enforcement:
+    """Every policy is in force, behind further rules."""
+    return translated(finish=lambda made, _host, _members: first_of_all(made, *rules))
 
-    refusal: ClassVar[tuple[nft.Rule, ...]] = (
+
+def passing(*matches: nft.Match) -> tuple[nft.Rule, ...]:
+    """Rules by which what fits any of these passes."""
+    return tuple(nft.Rule(nft.accept(), (one,), PLANTED) for one in matches)
+
+
+ONLY_TCP_DENIED: Final = translated(refusal=(nft.Rule(nft.drop(), (nft.transport("tcp"),)), PASSES))
+"""What no rule allows is dropped if it is TCP; the rest passes."""
+
+ONLY_OPENINGS_DENIED: Final = translated(
+    refusal=(
         nft.Rule(nft.drop(), (nft.transport("tcp"), nft.payload("transport", 13, b"\x02", mask=b"\x12"))),
         nft.Rule(nft.drop(), (nft.transport("udp"),)),
         nft.Rule(nft.drop(), (nft.transport("icmp"),)),
         nft.Rule(nft.drop(), (nft.transport("icmpv6"),)),
-        nft.Rule(nft.back(), (), f"{PLANTED} passes"),
+        PASSES,
     )
+)
+"""What opens a flow is dropped if no rule allows it: SYN, datagrams, echo. Whatever else it may be passes."""
 
+UDP_ANSWERS_DROPPED: Final = preceded(nft.Rule(nft.drop(), (nft.transport("udp"), nft.reply()), PLANTED))
+"""Datagrams pass as the policy says, their answers do not."""
 
-class UdpAnswersDropped(Filtered):
-    """Datagrams pass as the policy says, their answers do not."""
+ERRORS_DROPPED: Final = preceded(
+    *(nft.Rule(nft.drop(), (one,), PLANTED) for one in (nft.icmp(4, 3, 4), nft.icmp(6, 2)))
+)
+"""What says that a packet was too big is dropped."""
 
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With a rule against the answers."""
-        against = nft.Rule(nft.drop(), (nft.transport("udp"), nft.reply()), PLANTED)
-        return first_of_all(super().compiled(host, policy), against)
+EXTENSIONS_PASS: Final = preceded(*passing(*(nft.Match((extension_header(kind, 0, 1),), 6) for kind in (0, 43, 60))))
+"""A packet with an extension header passes, whatever is behind it."""
 
+PREFIX_OFF_BY_ONE: Final = translated(prefix=lambda network: network.supernet())
+"""Prefixes are one bit too short: twice as many addresses."""
 
-class PortsOffByOne(Filtered):
-    """Ranges of ports end one port too late."""
-
-    def flows(self, rule: Rule, version: Version) -> Iterator[tuple[nft.Match, ...]]:
-        """With another end."""
-        ports = tuple(f"{low}-{high + 1}" if high > low else str(low) for low, high in rule.ranges)
-        yield from super().flows(rule.model_copy(update={"ports": ports}), version)
-
-
-class PrefixOffByOne(Filtered):
-    """Prefixes are one bit too short."""
-
-    def prefix(self, network: Network) -> Network:
-        """Twice as many addresses."""
-        return network.supernet()
-
-
-class FragmentsPass(Filtered):
-    """Fragments are not put together, and pass whatever they are a part of."""
-
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With fragments kept from connection tracking, and let through."""
-        pieces = tuple(nft.fragment(version) for version in self.versions)
-        kept = tuple(nft.Rule(nft.untrack(), (one,)) for one in pieces)
-        raw = nft.Chain("raw", kept, hook="prerouting", priority=BEFORE_TRACKING)
-        through = (nft.Rule(nft.accept(), (one,), PLANTED) for one in pieces)
-        made = first_of_all(super().compiled(host, policy), *through)
-        return replace(made, chains=(*made.chains, raw))
-
-
-class ExtensionsPass(Filtered):
-    """A packet with an extension header passes, whatever is behind it."""
-
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With a rule for each header."""
-        headers = [nft.Match((extension_header(kind, 0, 1),), 6) for kind in (0, 43, 60)]
-        through = (nft.Rule(nft.accept(), (one,), PLANTED) for one in headers)
-        return first_of_all(super().compiled(host, policy), *through)
-
-
-class ErrorsDropped(Filtered):
-    """What says that a packet was too big is dropped."""
-
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With rules against it."""
-        against = (nft.Rule(nft.drop(), (one,), PLANTED) for one in (nft.icmp(4, 3, 4), nft.icmp(6, 2)))
-        return first_of_all(super().compiled(host, policy), *against)
-
-
-class RejectsInAnothersName(Filtered):
-    """Rejections by ICMP are sent from an address that nobody has."""
-
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With their source rewritten."""
-        stranger = nft.rewrite("network", 12, IPv4Address("192.0.2.99").packed, checksum_at=10)
-        rule = nft.Rule(stranger, (nft.source(EVERYTHING), nft.icmp(4, 3, 13)), PLANTED)
-        made = super().compiled(host, policy)
-        return replace(made, chains=(*made.chains, nft.Chain("forge", (rule,), hook="output", priority=-150)))
-
-
-class AttachedUnfiltered(Filtered):
-    """Only endpoints whose attachment is over are filtered for: until then everything reaches them."""
-
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With a set of those that are known."""
-        made = super().compiled(host, policy)
-        known = [allocation for _, allocation in self.members.values()]
-        sets = tuple(self.set_of("known", version, known) for version in self.versions)
-        here = nft.out_interface(host.uplink, negate=True)
-        strangers = (
-            nft.Rule(nft.accept(), (here, nft.destination_in(f"known-{version}", version, negate=True)), PLANTED)
-            for version in self.versions
-        )
-        return first_of_all(replace(made, sets=(*made.sets, *sets)), *strangers)
-
-    def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """And tell the policy only afterwards: of who comes late, long enough after for its neighbours to find it."""
-        endpoint = super().attach(host, request)
-
-        def tell() -> None:
-            threading.Event().wait(limits.RESOLUTION)
-            self._tell(endpoint.handle)
-
-        if request.name == LATE:
-            in_background(tell, host.namespace)
-        else:
-            self._tell(endpoint.handle)
-        return endpoint
-
-    def _tell(self, allocation: Allocation) -> None:
-        for one in self.lab.hosts.values():
-            sets = (self.set_of("known", version, [allocation]) for version in self.versions)
-            nft.add_elements(one.namespace, nft.Table(self.family, TABLE), *sets)
-
-
-class RestartedOpen(Filtered):
-    """An agent that was restarted lets everything pass until it is told a policy again."""
-
-    def restart(self, host: Host) -> None:
-        """Without what it knew."""
-        assert self.policy is not None
-        through = nft.Rule(nft.accept(), (), PLANTED)
-        nft.replace(host.namespace, first_of_all(self.compiled(host, self.policy), through))
-
-
-class PublishedPass(Filtered):
-    """A port of a database is published at its host's address, and what was translated passes unseen."""
-
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With a rule for what was translated, before all others."""
-        return first_of_all(super().compiled(host, policy), nft.Rule(nft.accept(), (nft.translated(),), PLANTED))
-
-    def learn(self, allocation: Allocation) -> None:
-        """And publish its port, where it is the first database of its host."""
-        super().learn(allocation)
-        if allocation.labels.get("tier") != "db" or allocation.host.name in self._publishing:
-            return
-        self._publishing.add(allocation.host.name)
-        for address in allocation.addresses:
-            own = (allocation.host.ipv4, allocation.host.ipv6)[address.version == 6]
-            dialled = (nft.destination(ip_network(own.ip)), nft.transport("udp"), nft.destination_port(OPERATORS))
-            rule = nft.Rule(nft.destination_nat(address.ip), dialled, f"{PLANTED} publication")
-            chain = nft.Chain("prerouting", (rule,), type="nat", hook="prerouting", priority=-100)
-            nft.install(
-                allocation.host.namespace, nft.Table("ip" if address.version == 4 else "ip6", "published", (chain,))
-            )
-
-    def __init__(self, lab: Lab) -> None:
-        self._publishing: set[str] = set()
-        super().__init__(lab)
-
-
-class NeverShut(Filtered):
-    """A change of policy opens what it allows, and never shuts what it denies."""
-
-    def apply(self, policy: Policy) -> None:
-        """The old rules that allow stay, before the new ones."""
-        before = () if self.policy is None else self.policy.rules
-        kept = [rule.model_copy(update={"name": f"{PLANTED}-{rule.name}"}) for rule in before if rule.action == "allow"]
-        super().apply(policy.model_copy(update={"rules": (*kept, *policy.rules)}))
-
-
-class EstablishedCut(Filtered):
-    """What is established is let pass only as an answer: a change of policy cuts what it denies."""
-
-    known: ClassVar[tuple[nft.Rule, ...]] = (
+ESTABLISHED_CUT: Final = translated(
+    known=(
         nft.Rule(nft.accept(), (nft.state("established"), nft.reply()), f"{PLANTED} answers"),
         nft.Rule(nft.accept(), (nft.state("related"),), "errors"),
     )
+)
+"""What is established is let pass only as an answer: a change of policy cuts what it denies."""
+
+RESTARTED_OPEN: Final = Enforcement(restarted=lambda made: first_of_all(made, nft.Rule(nft.accept(), (), PLANTED)))
+"""An agent that was restarted lets everything pass until it is told a policy again."""
 
 
-class OneCellLeaks(Filtered):
-    """One endpoint reaches one other with UDP to port 53, whatever the policy says."""
+def _with_late_end(rule: Rule) -> Rule:
+    ports = tuple(f"{low}-{high + 1}" if high > low else str(low) for low, high in rule.ranges)
+    return rule.model_copy(update={"ports": ports})
 
-    def compiled(self, host: Host, policy: Policy) -> nft.Table:
-        """With a rule for the two before everything else."""
-        made = super().compiled(host, policy)
-        udp = (nft.transport("udp"), nft.destination_port(53))
-        leaks = []
-        for version in self.versions:
-            ends = (nft.source_in(f"{LEAK[0]}-{version}", version), nft.destination_in(f"{LEAK[1]}-{version}", version))
-            leaks.append(nft.Rule(nft.accept(), (*ends, *udp), PLANTED))
-        empty = tuple(nft.AddressSet(f"{name}-{version}", version) for name in LEAK for version in self.versions)
-        return first_of_all(replace(made, sets=(*made.sets, *empty)), *leaks)
 
-    def learn(self, allocation: Allocation) -> None:
-        """And tell the rule who the two are."""
-        super().learn(allocation)
-        if allocation.name in LEAK:
-            for host in self.lab.hosts.values():
-                sets = (self.set_of(allocation.name, version, [allocation]) for version in self.versions)
-                nft.add_elements(host.namespace, nft.Table(self.family, TABLE), *sets)
+PORTS_OFF_BY_ONE: Final = translated(reading=_with_late_end)
+"""Ranges of ports end one port too late."""
+
+
+def _with_fragments(made: nft.Table, _host: Host, _members: Members) -> nft.Table:
+    """Fragments are kept from connection tracking, and let through."""
+    pieces = tuple(nft.fragment(version) for version in VERSIONS)
+    kept = tuple(nft.Rule(nft.untrack(), (one,)) for one in pieces)
+    raw = nft.Chain("raw", kept, hook="prerouting", priority=BEFORE_TRACKING)
+    opened = first_of_all(made, *passing(*pieces))
+    return replace(opened, chains=(*opened.chains, raw))
+
+
+FRAGMENTS_PASS: Final = translated(finish=_with_fragments)
+"""Fragments are not put together, and pass whatever they are a part of."""
+
+
+def _with_a_stranger(made: nft.Table, _host: Host, _members: Members) -> nft.Table:
+    """The source of rejections is rewritten."""
+    stranger = nft.rewrite("network", 12, IPv4Address("192.0.2.99").packed, checksum_at=10)
+    rule = nft.Rule(stranger, (nft.source(EVERYTHING), nft.icmp(4, 3, 13)), PLANTED)
+    return replace(made, chains=(*made.chains, nft.Chain("forge", (rule,), hook="output", priority=-150)))
+
+
+REJECTS_IN_ANOTHERS_NAME: Final = translated(finish=_with_a_stranger)
+"""Rejections by ICMP are sent from an address that nobody has."""
+
+
+def _kept_open(before: Policy | None, policy: Policy) -> Policy:
+    """The old rules that allow stay, before the new ones."""
+    rules = () if before is None else before.rules
+    kept = [rule.model_copy(update={"name": f"{PLANTED}-{rule.name}"}) for rule in rules if rule.action == "allow"]
+    return policy.model_copy(update={"rules": (*kept, *policy.rules)})
+
+
+NEVER_SHUT: Final = Enforcement(change=_kept_open)
+"""A change of policy opens what it allows, and never shuts what it denies."""
+
+
+def _with_a_leak(made: nft.Table, _host: Host, _members: Members) -> nft.Table:
+    """A rule for the two of `LEAK` comes before everything else."""
+    udp = (nft.transport("udp"), nft.destination_port(53))
+    leaks = []
+    for version in VERSIONS:
+        ends = (nft.source_in(f"{LEAK[0]}-{version}", version), nft.destination_in(f"{LEAK[1]}-{version}", version))
+        leaks.append(nft.Rule(nft.accept(), (*ends, *udp), PLANTED))
+    unknown = tuple(set_of(name, version, ()) for name in LEAK for version in VERSIONS)
+    return first_of_all(replace(made, sets=(*made.sets, *unknown)), *leaks)
+
+
+def _add_everywhere(lab: Lab, group: str, member: Allocation) -> None:
+    """Add an endpoint to a set of every host."""
+    for host in lab.hosts.values():
+        sets = (set_of(group, version, [member]) for version in VERSIONS)
+        nft.add_elements(host.namespace, nft.Table(COMPLETE.family, TABLE), *sets)
+
+
+def _say_who_leaks(lab: Lab, member: Allocation) -> None:
+    """The rule is told who the two are."""
+    if member.name in LEAK:
+        _add_everywhere(lab, member.name, member)
+
+
+ONE_CELL_LEAKS: Final = Enforcement(translation=replace(COMPLETE, finish=_with_a_leak), learned=_say_who_leaks)
+"""One endpoint reaches one other with UDP to port 53, whatever the policy says."""
+
+
+def enforcing(enforcement: Enforcement) -> Callable[[Lab], Filtered]:
+    """The filtered network with another enforcement."""
+    return lambda lab: Filtered(lab, routed(lab), enforcement)
+
+
+def _passing_strangers(made: nft.Table, host: Host, members: Members) -> nft.Table:
+    """What is for endpoints of the host that are not in the set of those known passes."""
+    sets = tuple(set_of("known", version, members) for version in VERSIONS)
+    here = nft.out_interface(host.uplink, negate=True)
+    strangers = (
+        nft.Rule(nft.accept(), (here, nft.destination_in(f"known-{version}", version, negate=True)), PLANTED)
+        for version in VERSIONS
+    )
+    return first_of_all(replace(made, sets=(*made.sets, *sets)), *strangers)
+
+
+def attached_unfiltered(lab: Lab) -> Filtered:
+    """Only endpoints whose attachment is over are filtered for: until then everything reaches them."""
+
+    def assign_first(design: Design, allocation: Allocation) -> None:
+        """Tell the policy only afterwards: of who comes late, long enough after for its neighbours to find it."""
+        assign(design, allocation)
+
+        def tell() -> None:
+            threading.Event().wait(limits.RESOLUTION)
+            _add_everywhere(lab, "known", allocation)
+
+        if allocation.name == LATE:
+            in_background(tell, allocation.host.namespace)
+        else:
+            _add_everywhere(lab, "known", allocation)
+
+    return Filtered(lab, replace(routed(lab), assign=assign_first), translated(finish=_passing_strangers))
+
+
+def published_pass(lab: Lab) -> Filtered:
+    """A port of a database is published at its host's address, and what was translated passes unseen."""
+    rule = nft.Rule(nft.accept(), (nft.translated(),), PLANTED)
+    enforcement = replace(preceded(rule), learned=partial(_publish_first, set()))
+    return Filtered(lab, routed(lab), enforcement)
+
+
+def _publish_first(publishing: set[str], _lab: Lab, member: Allocation) -> None:
+    """Publish the port of the first database of each host; `publishing` are the hosts that have one."""
+    host = member.host
+    if member.labels.get("tier") != "db" or host.name in publishing:
+        return
+    publishing.add(host.name)
+    for address in member.addresses:
+        own = (host.ipv4, host.ipv6)[address.version == 6]
+        dialled = (nft.destination(ip_network(own.ip)), nft.transport("udp"), nft.destination_port(OPERATORS))
+        rule = nft.Rule(nft.destination_nat(address.ip), dialled, f"{PLANTED} publication")
+        chain = nft.Chain("prerouting", (rule,), type="nat", hook="prerouting", priority=-100)
+        nft.install(host.namespace, nft.Table("ip" if address.version == 4 else "ip6", "published", (chain,)))

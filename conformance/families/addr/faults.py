@@ -8,9 +8,9 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import Attachment, Endpoint, Interface
-from conformance.adapters.linux.network import INTERFACE, mac_of
-from conformance.adapters.linux.routed import Routed
-from conformance.families.addr.faults_tunnel import Tunnelled, is_tunnel
+from conformance.adapters.linux.network import INTERFACE, Network, mac_of
+from conformance.adapters.linux.routed import routed as routed_design
+from conformance.families.addr.faults_tunnel import is_tunnel, tunnelled
 from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
@@ -139,10 +139,9 @@ def _has_no_ipv6(record: Record) -> str | None:
     return f"{', '.join(sorted(set(off)))}: disable_ipv6 is 1" if off else None
 
 
-class Hasty(Routed):
+def hasty(lab: Lab) -> Network:
     """Attach returns at once."""
-
-    awaits = False
+    return Network(lab, replace(routed_design(lab), awaits=False))
 
 
 def _began_tentative(record: Record) -> str | None:
@@ -255,7 +254,7 @@ FAULTS = (
         title="attach returns while the IPv6 address is still tentative",
         labels=("F-ROUTE-02c",),
         notes=frozenset({"addr.dad-finished"}),
-        design=Hasty,
+        design=hasty,
         witness=_began_tentative,
     ),
     Fault(
@@ -285,7 +284,7 @@ FAULTS = (
         name="no-mac",
         title="endpoints live on tun devices, which have no link-layer address",
         fails=frozenset({"addr.mac-valid", "nd.dad-performed"}),
-        design=Tunnelled,
+        design=tunnelled,
         on_endpoint=lambda _, endpoint: telling(endpoint, mac=None),
         witness=is_tunnel,
     ),

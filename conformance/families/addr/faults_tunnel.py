@@ -7,13 +7,17 @@ import os
 import select
 import struct
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
-from conformance.adapters.linux.network import INTERFACE, Allocation
-from conformance.adapters.linux.routed import Routed
+from conformance.adapters.interface import Address
+from conformance.adapters.linux.network import INTERFACE, Allocation, Network, unplug
+from conformance.adapters.linux.routed import host_routes, routed
 from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.netlink import rtnetlink
+from conformance.lab.lab import Lab
 from conformance.recording.model import Record
 from conformance.selftest.alterations import interfaces
 
@@ -25,37 +29,33 @@ _QUEUE: Final = 10_000
 """Packets that wait to be carried over: a burst of the suite is smaller."""
 
 
-class Tunnelled(Routed):
+def tunnelled(lab: Lab) -> Network:
     """The host still routes; a thread carries packets between the endpoint's tun device and the host's."""
+    return Network(lab, replace(routed(lab), connect=_connect, routes=_routes, disconnect=_disconnect))
 
-    def connect(self, allocation: Allocation) -> None:
-        """Two tun devices, and a route to each address through the host's."""
-        near = allocation.host.namespace.call(_tun, allocation.port)
-        far = allocation.namespace.call(_tun, INTERFACE)
-        for namespace, name in ((allocation.host.namespace, allocation.port), (allocation.namespace, INTERFACE)):
-            link.change(namespace, name, mtu=allocation.mtu, txqlen=_QUEUE)
-        routes = [
-            rtnetlink.route(
-                one.network,
-                link=allocation.port,
-                source=str((allocation.host.ipv4, allocation.host.ipv6)[one.version == 6].ip),
-            )
-            for one in allocation.addresses
-        ]
-        netlink.transact(
-            allocation.host.namespace, [rtnetlink.quiet(allocation.port), rtnetlink.up(allocation.port), *routes]
-        )
-        threading.Thread(target=_carry, args=(near, far), name=f"tun-{allocation.name}", daemon=True).start()
 
-    def routes(self, allocation: Allocation) -> list[netlink.Request]:
-        """Everything is at the other end."""
-        everything = [link.everything(str(one.ip)) for one in allocation.addresses]
-        return [rtnetlink.route(prefix, link=INTERFACE) for prefix in dict.fromkeys(everything)]
+def _connect(allocation: Allocation) -> None:
+    """Two tun devices, and a route to each address through the host's."""
+    host = allocation.host.namespace
+    near, far = host.call(_tun, allocation.port), allocation.namespace.call(_tun, INTERFACE)
+    for namespace, name in ((host, allocation.port), (allocation.namespace, INTERFACE)):
+        link.change(namespace, name, mtu=allocation.mtu, txqlen=_QUEUE)
+    up = [rtnetlink.quiet(allocation.port), rtnetlink.up(allocation.port)]
+    netlink.transact(host, [*up, *host_routes(allocation)])
+    threading.Thread(target=_carry, args=(near, far), name=f"tun-{allocation.name}", daemon=True).start()
 
-    def disconnect(self, allocation: Allocation) -> None:
-        """Both devices go, and with them the thread."""
-        netlink.transact(allocation.namespace, [rtnetlink.delete_link(INTERFACE)])
-        netlink.transact(allocation.host.namespace, [rtnetlink.delete_link(allocation.port)])
+
+def _routes(allocation: Allocation, gateways: Sequence[Address]) -> list[netlink.Request]:
+    """Everything is at the other end."""
+    del gateways
+    everything = [link.everything(str(one.ip)) for one in allocation.addresses]
+    return [rtnetlink.route(prefix, link=INTERFACE) for prefix in dict.fromkeys(everything)]
+
+
+def _disconnect(allocation: Allocation) -> None:
+    """Both devices go, and with them the thread."""
+    unplug(allocation)
+    netlink.transact(allocation.host.namespace, [rtnetlink.delete_link(allocation.port)])
 
 
 def is_tunnel(record: Record) -> str | None:

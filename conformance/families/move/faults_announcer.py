@@ -9,15 +9,17 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
-from conformance.adapters.interface import Endpoint, Interface
-from conformance.adapters.interface.powers import Attempting, MoveKind, MoveStyle, Moving
-from conformance.adapters.linux.mover import Mover
-from conformance.adapters.linux.network import INTERFACE, Allocation
+from conformance.adapters.interface import Interface
+from conformance.adapters.linux.flat_bridge import flat_bridge
+from conformance.adapters.linux.mover import Handover, Move, Mover
+from conformance.adapters.linux.network import INTERFACE, Allocation, Design, Network
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.lab import Host, Lab
+from conformance.lab.lab import Lab
 from conformance.protocols import arp, ethertypes, ndp
 from conformance.recording.model import Record
 from conformance.selftest.fault import SAID, Fault, Witness
@@ -26,37 +28,17 @@ ONLY: Final = frozenset({"move"})
 """The scenario in which what movers do wrong shows."""
 
 
-class Announcer(Mover):
-    """`said` is what it sent, in words, with the time and the place."""
+class Speaker:
+    """Sends frames; `said` is what it sent, in words, with the time and the place."""
 
-    powers: tuple[type, ...] = (Moving, Attempting)
-    moves: tuple[MoveKind, ...] = ("failover",)
-    detects_again = False
-    styles: tuple[MoveStyle, ...] = ("silent", "silent")
-    """Two attempts are enough where what is judged is the suite."""
-
-    def __init__(self, lab: Lab) -> None:
-        super().__init__(lab)
+    def __init__(self) -> None:
         self.said: list[dict[str, Any]] = []
         self._senders: dict[Namespace, socket.socket] = {}
         self._opening = threading.Lock()
 
-    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
-        """Say what `frames` makes of each address."""
-        for address in new.addresses:
-            if address.version == version:
-                self.say(new.namespace, f"announces {address.ip}", self.frames(old, new, address))
-
-    def frames(self, old: Allocation, new: Allocation, address: Interface) -> list[bytes]:
-        """What announces one address."""
-        del old
-        return [sound(new, address)]
-
-    def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
-        """As the mover does, with a socket to announce by: nothing is to be waited for when it moves."""
-        namespace = super().target_namespace(endpoint, to, kind)
+    def open(self, namespace: Namespace) -> None:
+        """Have a socket there to speak by: nothing is to be waited for when it is needed."""
         self._sender(namespace)
-        return namespace
 
     def _sender(self, namespace: Namespace) -> socket.socket:
         with self._opening:
@@ -93,6 +75,76 @@ class Announcer(Mover):
         threading.Thread(target=work, name="fault-later", daemon=True).start()
 
 
+Announcement = Callable[[Speaker, Move, int], None]
+"""What is sent when an endpoint has moved and its addresses of one IP version are usable."""
+Frames = Callable[[Move, Interface], list[bytes]]
+"""What announces one address."""
+
+
+def addresses(move: Move, version: int) -> list[Interface]:
+    """The addresses of one IP version that moved."""
+    return [address for address in move.new.addresses if address.version == version]
+
+
+def in_due_form(move: Move, address: Interface) -> list[bytes]:
+    """One announcement that is as it should be."""
+    return [sound(move.new, address)]
+
+
+def each(frames: Frames) -> Announcement:
+    """Say what `frames` makes of each address."""
+
+    def announcement(speaker: Speaker, move: Move, version: int) -> None:
+        for address in addresses(move, version):
+            speaker.say(move.new.namespace, f"announces {address.ip}", frames(move, address))
+
+    return announcement
+
+
+soundly: Final = each(in_due_form)
+"""The announcement of a sound mover."""
+
+
+def both(first: Announcement, second: Announcement) -> Announcement:
+    """One announcement, then the other."""
+
+    def announcement(speaker: Speaker, move: Move, version: int) -> None:
+        first(speaker, move, version)
+        second(speaker, move, version)
+
+    return announcement
+
+
+def besides(further: Announcement) -> Announcement:
+    """A sound announcement, and something else."""
+    return both(soundly, further)
+
+
+FAILOVER: Final = Handover(moves=("failover",), detects_again=False, styles=("silent", "silent"))
+"""Two attempts are enough where what is judged is the suite."""
+
+
+def announcing(announcement: Announcement, handover: Handover = FAILOVER) -> Callable[[Lab], Mover]:
+    """A mover that announces by itself."""
+
+    def made(lab: Lab) -> Mover:
+        return mover(lab, flat_bridge(lab), Speaker(), announcement, handover)
+
+    return made
+
+
+def mover(lab: Lab, design: Design, speaker: Speaker, announcement: Announcement, handover: Handover) -> Mover:
+    """A mover for which a speaker announces."""
+    opened = handover.opened
+
+    def open_too(namespace: Namespace) -> None:
+        opened(namespace)
+        speaker.open(namespace)
+
+    own = replace(handover, opened=open_too, announce=partial(announcement, speaker))
+    return Mover(lab, replace(design, said=speaker.said), own)
+
+
 def sound(new: Allocation, address: Interface, **changes: Any) -> bytes:
     """The announcement of an address in due form, or with one thing changed."""
     if address.version == 4:
@@ -122,7 +174,7 @@ def wrote_down(words: str) -> Witness:
 
 
 def mover_fault(
-    name: str, title: str, design: type[Announcer], *fails: str, words: str = "announces", **further: Any
+    name: str, title: str, design: Callable[[Lab], Network], *fails: str, words: str = "announces", **further: Any
 ) -> Fault:
     """A fault of a mover whose design is planted in the reference's place; its witness, unless another one is given, is
     that it `wrote_down` these words."""

@@ -9,17 +9,21 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from conformance import limits
-from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
-from conformance.adapters.linux.network import INTERFACE, Allocation
-from conformance.families.move.faults_announcer import Announcer, mover_fault, sound
+from conformance.adapters.interface import AdapterError, Interface
+from conformance.adapters.linux.flat_bridge import flat_bridge
+from conformance.adapters.linux.mover import Move, Mover, take_up
+from conformance.adapters.linux.network import INTERFACE, Allocation, Design, assign
+from conformance.families.move.faults_announcer import FAILOVER, Speaker, mover, mover_fault, sound, soundly
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import rtnetlink
-from conformance.lab.lab import Host, Lab
+from conformance.lab.lab import Lab
 from conformance.protocols import arp, ethertypes
 from conformance.selftest.fault import Fault
 
@@ -30,65 +34,64 @@ ENDED: Final = 0.5
 """Seconds after which a listener looks whether its namespace is still there."""
 
 
-class Detecting(Announcer):
-    """Conflict detection in due form."""
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Conflict detection in due form, or with one thing changed."""
 
-    probes = limits.PROBES
-    heeds = True
+    probes: int = limits.PROBES
+    heeds: bool = True
     """Whether a conflict while probing stops the address from being used."""
-    gaps: ClassVar[tuple[float, ...]] = (limits.ANNOUNCE_INTERVAL,)
+    gaps: tuple[float, ...] = (limits.ANNOUNCE_INTERVAL,)
     """Seconds from the first announcement to the next ones."""
-    defences = 1
+    defences: int = 1
     """How many claims are answered, at most."""
 
-    def __init__(self, lab: Lab) -> None:
-        super().__init__(lab)
-        self._asked: set[str] = set()
 
-    def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """Attach it; an address that was asked for is probed first."""
-        if request.addresses:
-            self._asked.add(request.name)
-        return super().attach(host, request)
+class Detector:
+    """What detects conflicts for endpoints, in the words of a speaker."""
 
-    def _configure(self, allocation: Allocation) -> None:
-        if allocation.name in self._asked:
-            self.connect(allocation)
-            netlink.transact(allocation.namespace, [rtnetlink.up(INTERFACE)])
-            self.await_connection(allocation)
-            self._try(allocation)
-            steps = [rtnetlink.address(INTERFACE, address) for address in allocation.addresses]
-            netlink.transact(allocation.namespace, steps)
-            self.announce(allocation, allocation, 4)
-        else:
-            super()._configure(allocation)
+    def __init__(self, detection: Detection) -> None:
+        self.detection = detection
+        self.speaker = Speaker()
 
-    def take_up(self, new: Allocation) -> None:
+    def assign(self, design: Design, allocation: Allocation) -> None:
+        """Assign addresses; those that were asked for are probed first, and announced."""
+        if not allocation.asked:
+            assign(design, allocation)
+            return
+        self.probe(allocation)
+        steps = [rtnetlink.address(INTERFACE, address) for address in allocation.addresses]
+        netlink.transact(allocation.namespace, steps)
+        self.announce(self.speaker, Move(allocation, allocation, "failover"), 4)
+
+    def take_up(self, design: Design, move: Move) -> None:
         """Probe, then take the addresses up."""
-        self._try(new)
-        super().take_up(new)
+        self.probe(move.new)
+        take_up(design, move)
 
-    def announce(self, old: Allocation, new: Allocation, version: int) -> None:
+    def announce(self, speaker: Speaker, move: Move, version: int) -> None:
         """Announce at once and again; from then on claims are answered."""
+        new = move.new
         if version == 4:
             opened = _listener(new.namespace)
             threading.Thread(target=self._defend, args=(opened, new), name="fault-defend", daemon=True).start()
             for address in _four(new):
-                self.later(self.gaps, new.namespace, "announces again", self.frames(old, new, address))
-        super().announce(old, new, version)
+                speaker.later(self.detection.gaps, new.namespace, "announces again", [sound(new, address)])
+        soundly(speaker, move, version)
 
-    def _try(self, allocation: Allocation) -> None:
-        """Probe every IPv4 address of a allocation. Raises AdapterError where one is in use."""
+    def probe(self, allocation: Allocation) -> None:
+        """Probe every IPv4 address of an allocation. Raises AdapterError where one is in use."""
         wanted = {IPv4Address(address.ip) for address in _four(allocation)}
+        probes = self.detection.probes
         with _listener(allocation.namespace) as opened:
             taken = False
-            for number in range(self.probes):
+            for number in range(probes):
                 for address in wanted:
                     frame = arp.request(allocation.mac, arp.UNSET, address)
-                    self.say(allocation.namespace, f"probes {address}", [frame])
-                pause = GAP if number + 1 < self.probes else WAIT
+                    self.speaker.say(allocation.namespace, f"probes {address}", [frame])
+                pause = GAP if number + 1 < probes else WAIT
                 taken |= _conflict(opened, wanted, allocation.mac, pause)
-        if taken and self.heeds:
+        if taken and self.detection.heeds:
             raise AdapterError(f"{allocation.name}: conflict detection found {', '.join(map(str, wanted))} in use")
 
     def _defend(self, opened: socket.socket, allocation: Allocation) -> None:
@@ -96,13 +99,25 @@ class Detecting(Announcer):
         made = 0
         with opened:
             try:
-                while made < self.defences:
+                while made < self.detection.defences:
                     if _conflict(opened, wanted, allocation.mac, ENDED):
                         made += 1
                         for address in _four(allocation):
-                            self.say(allocation.namespace, "defends", [sound(allocation, address)])
+                            self.speaker.say(allocation.namespace, "defends", [sound(allocation, address)])
             except (OSError, RuntimeError):
                 return
+
+
+def detecting(detection: Detection) -> Callable[[Lab], Mover]:
+    """A mover that detects conflicts."""
+
+    def made(lab: Lab) -> Mover:
+        detector = Detector(detection)
+        handover = replace(FAILOVER, take_up=detector.take_up)
+        design = replace(flat_bridge(lab), assign=detector.assign)
+        return mover(lab, design, detector.speaker, detector.announce, handover)
+
+    return made
 
 
 def _four(allocation: Allocation) -> list[Interface]:
@@ -125,60 +140,24 @@ def _conflict(opened: socket.socket, wanted: set[IPv4Address], own: str, seconds
     return False
 
 
-class OnceOnly(Detecting):
-    """One announcement."""
-
-    gaps = ()
-
-
-class Unprobing(Detecting):
-    """No probe."""
-
-    probes = 0
-
-
-class Heedless(Detecting):
-    """It probes, and uses what is in use."""
-
-    heeds = False
-
-
-class Meek(Detecting):
-    """Claims of its address are nothing to it."""
-
-    defences = 0
-
-
-class Fighting(Detecting):
-    """Every claim is answered."""
-
-    defences = 100
-
-
-class Thrice(Detecting):
-    """Three announcements, a second apart."""
-
-    gaps = (1.0, 1.0)
-
-
 CLAIMS: Final = ("ipv4", "ipv6", "multi-host", "duplicate-detection", "move", "conflict-detection")
 
 
-def _fault(name: str, title: str, design: type[Detecting], words: str, *fails: str, **further: Any) -> Fault:
-    return mover_fault(name, title, design, *fails, words=words, features=CLAIMS, **further)
+def _fault(name: str, title: str, detection: Detection, words: str, *fails: str, **further: Any) -> Fault:
+    return mover_fault(name, title, detecting(detection), *fails, words=words, features=CLAIMS, **further)
 
 
 FAULTS: Final = (
-    _fault("announced-once", "who detects conflicts announces once", OnceOnly, "announces", "move.announced-twice",
-           labels=("F-MOVE-01b",)),
-    _fault("address-unprobed", "an address is used without having been probed", Unprobing, "announces",
+    _fault("announced-once", "who detects conflicts announces once", Detection(gaps=()), "announces",
+           "move.announced-twice", labels=("F-MOVE-01b",)),
+    _fault("address-unprobed", "an address is used without having been probed", Detection(probes=0), "announces",
            "move.address-probed"),
-    _fault("conflict-unheeded", "an address is probed, found in use, and used", Heedless, "probes",
+    _fault("conflict-unheeded", "an address is probed, found in use, and used", Detection(heeds=False), "probes",
            "move.address-probed", labels=("F-MOVE-20b",)),
-    _fault("claim-unheeded", "another host's claim of an address is not answered", Meek, "announces",
+    _fault("claim-unheeded", "another host's claim of an address is not answered", Detection(defences=0), "announces",
            "move.address-defended"),
-    _fault("claim-fought", "every claim of an address is answered", Fighting, "defends", "move.address-defended",
-           labels=("F-MOVE-15b",)),
-    _fault("announced-thrice", "who detects conflicts announces three times, a second apart", Thrice, "again",
-           labels=("D-06",), notes=frozenset({"move.announced-twice"})),
+    _fault("claim-fought", "every claim of an address is answered", Detection(defences=100), "defends",
+           "move.address-defended", labels=("F-MOVE-15b",)),
+    _fault("announced-thrice", "who detects conflicts announces three times, a second apart",
+           Detection(gaps=(1.0, 1.0)), "again", labels=("D-06",), notes=frozenset({"move.announced-twice"})),
 )  # fmt: skip

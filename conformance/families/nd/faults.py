@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv6Network
 from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import Endpoint
 from conformance.adapters.linux.bridges import BRIDGE
-from conformance.adapters.linux.flat_bridge import FlatBridge
-from conformance.adapters.linux.network import INTERFACE
-from conformance.adapters.linux.routed import Routed
+from conformance.adapters.linux.flat_bridge import flat_bridge
+from conformance.adapters.linux.network import INTERFACE, Network
+from conformance.adapters.linux.routed import routed
 from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import notices, rtnetlink
@@ -40,16 +41,14 @@ UNKNOWN_OPTION: Final = 253
 """An option type for experiments (RFC 4727 §6)."""
 
 
-class Unprobed(Routed):
+def unprobed(lab: Lab) -> Network:
     """Endpoints' addresses are marked as already checked; only the kernel's link-local ones are probed."""
+    return Network(lab, replace(routed(lab), detects=False))
 
-    detects = False
 
-
-class Lenient(FlatBridge):
+def lenient(lab: Lab) -> Network:
     """Attach succeeds whatever detection found."""
-
-    refuses = False
+    return Network(lab, replace(flat_bridge(lab), refuses=False))
 
 
 def _no_detection(_: Host, namespace: Namespace) -> None:
@@ -167,7 +166,7 @@ FAULTS = (
         title="only link-local addresses are probed: the others are marked as already checked",
         labels=("F-V6-01b",),
         fails=frozenset({"nd.dad-performed"}),
-        design=Unprobed,
+        design=unprobed,
         witness=_unprobed,
     ),
     Fault(
@@ -176,7 +175,7 @@ FAULTS = (
         labels=("F-V6-02a",),
         network="flat-bridge",
         fails=frozenset({"nd.duplicate-refused"}),
-        design=Lenient,
+        design=lenient,
         witness=_kept_anyway,
     ),
     Fault(

@@ -2,74 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from conformance.adapters.linux.guarded import EVERY, GuardedBridge
-from conformance.adapters.linux.network import Allocation
+from conformance.adapters.linux.guarded import Drops, forgeries, guarded_bridge
+from conformance.adapters.linux.network import Allocation, Network
 from conformance.lab import nftables as nft
+from conformance.lab.lab import Lab
 from conformance.recording.model import Record
 from conformance.selftest.fault import PLANTED, Fault, Witness, rule_hit
 
 NETWORK: Final = "guarded-bridge"
 
 
-def without(*names: str) -> type[GuardedBridge]:
-    """A guard that does not look for these."""
-    return type(
-        "Gap", (GuardedBridge,), {"guards": tuple(one for one in EVERY if one not in names), "__module__": __name__}
-    )
+Planted = Callable[[Lab], Network]
 
 
-class MacOnlyOnArp(GuardedBridge):
-    """The MAC address is compared in ARP alone (F-ACL-09a)."""
-
-    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
-        """With a condition on the frame's type."""
-        for name, match in super().against(allocation):
-            yield name, ((nft.ether_type("arp"), *match) if name == "mac" else match)
+def guarded(against: Callable[[Allocation], Drops]) -> Planted:
+    """The guarded bridge, whose guards are against something else than they should."""
+    return lambda lab: Network(lab, guarded_bridge(lab, against))
 
 
-class MacNotOfIp(GuardedBridge):
-    """The MAC address is compared where there is no IP address to compare."""
-
-    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
-        """With a condition on the frame's type."""
-        besides = nft.ether_type("ip", negate=True), nft.ether_type("ip6", negate=True)
-        for name, match in super().against(allocation):
-            yield name, ((*besides, *match) if name == "mac" else match)
+def but(*names: str) -> Callable[[Allocation], Drops]:
+    """Guards that do not look for these."""
+    return lambda allocation: [(name, match) for name, match in forgeries(allocation) if name not in names]
 
 
-class LearnedFirst(GuardedBridge):
+def without(*names: str) -> Planted:
+    """A network whose guards do not look for these."""
+    return guarded(but(*names))
+
+
+def with_conditions(guard: str, *conditions: nft.Match, lone: bool = False) -> Planted:
+    """A network one of whose guards looks at something else first; only the rules of one match if `lone`."""
+
+    def against(allocation: Allocation) -> Drops:
+        for name, match in forgeries(allocation):
+            narrowed = name == guard and (not lone or len(match) == 1)
+            yield name, ((*conditions, *match) if narrowed else match)
+
+    return guarded(against)
+
+
+mac_only_on_arp: Final = with_conditions("mac", nft.ether_type("arp"))
+"""The MAC address is compared in ARP alone (F-ACL-09a)."""
+mac_not_of_ip: Final = with_conditions("mac", nft.ether_type("ip", negate=True), nft.ether_type("ip6", negate=True))
+"""The MAC address is compared where there is no IP address to compare."""
+multicast_advertisements_only: Final = with_conditions(
+    "discovery", nft.ether_destination("33:33:00:00:00:00", "ff:ff:00:00:00:00"), lone=True
+)
+"""Router advertisements are dropped where they go to all nodes; to one station they pass (F-ACL-11b)."""
+
+
+def learned_first(lab: Lab) -> Network:
     """The MAC address is compared where frames are forwarded, which is after the bridge has learned from them."""
+    design = guarded_bridge(lab, but("mac"))
 
-    guards = tuple(one for one in EVERY if one != "mac")
-
-    def connect(self, allocation: Allocation) -> None:
-        """With a chain of its own for it."""
+    def connect(allocation: Allocation) -> None:
         match = (nft.in_interface(allocation.port), nft.ether_source(allocation.mac, negate=True))
         chain = nft.Chain("forward", (nft.Rule(nft.drop(), match, "mac"),), hook="forward")
         nft.install(allocation.host.namespace, nft.Table("bridge", f"late-{allocation.port}", (chain,)))
-        super().connect(allocation)
+        design.connect(allocation)
+
+    return Network(lab, replace(design, connect=connect))
 
 
-class MulticastAdvertisementsOnly(GuardedBridge):
-    """Router advertisements are dropped where they go to all nodes; to one station they pass (F-ACL-11b)."""
-
-    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
-        """With a condition on the frame's destination."""
-        group = nft.ether_destination("33:33:00:00:00:00", "ff:ff:00:00:00:00")
-        for name, match in super().against(allocation):
-            yield name, ((group, *match) if name == "discovery" and len(match) == 1 else match)
-
-
-class NoProbes(GuardedBridge):
+def _and_probes(allocation: Allocation) -> Drops:
     """ARP without a sender's address is taken for a forgery."""
-
-    def against(self, allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
-        """With one rule more."""
-        yield from super().against(allocation)
-        yield PLANTED, (nft.ether_type("arp"), nft.payload("network", 14, bytes(4)))
+    yield from forgeries(allocation)
+    yield PLANTED, (nft.ether_type("arp"), nft.payload("network", 14, bytes(4)))
 
 
 def _gap(name: str) -> Witness:
@@ -105,7 +107,7 @@ def _stolen(record: Record) -> str | None:
     return None
 
 
-def _fault(name: str, title: str, fails: str, design: type[GuardedBridge], witness: Witness, *labels: str) -> Fault:
+def _fault(name: str, title: str, fails: str, design: Planted, witness: Witness, *labels: str) -> Fault:
     return Fault(
         name=f"spoof-{name}", title=title, labels=labels, network=NETWORK, endpoints=8,
         fails=frozenset(f"spoof.{word}" for word in fails.split()), design=design, witness=witness,
@@ -118,14 +120,14 @@ FAULTS = (
         "learned-first",
         "a forged MAC address is dropped after the bridge has learned from it",
         "entry-stays",
-        LearnedFirst,
+        learned_first,
         _stolen,
     ),
     _fault(
         "mac-only-arp",
         "the MAC address is compared in ARP alone",
         "source-mac entry-stays",
-        MacOnlyOnArp,
+        mac_only_on_arp,
         _narrowed("protocol"),
         "F-ACL-09a",
     ),
@@ -133,7 +135,7 @@ FAULTS = (
         "mac-not-ip",
         "the MAC address of packets is not compared",
         "source-mac entry-stays",
-        MacNotOfIp,
+        mac_not_of_ip,
         _narrowed("protocol"),
     ),
     _fault("arp", "ARP in another's name passes", "arp", without("arp"), _gap("arp"), "X-25"),
@@ -149,10 +151,10 @@ FAULTS = (
         "unicast-advertisement",
         "router advertisements to one station pass",
         "neighbour-discovery",
-        MulticastAdvertisementsOnly,
+        multicast_advertisements_only,
         _narrowed("ether daddr"),
         "F-ACL-11b",
     ),
     _fault("dhcp", "DHCP servers behind endpoints are heard", "dhcp-server", without("dhcp"), _gap("dhcp")),
-    _fault("no-probes", "address probes are taken for forgeries", "legitimate", NoProbes, rule_hit),
+    _fault("no-probes", "address probes are taken for forgeries", "legitimate", guarded(_and_probes), rule_hit),
 )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from socket import AF_BRIDGE
 from typing import Any, Final
 
-from conformance.adapters.interface import Attachment, Endpoint
-from conformance.adapters.linux.flat_bridge import FlatBridge
+from conformance.adapters.linux.flat_bridge import flat_bridge
+from conformance.adapters.linux.network import Allocation, Design, Network, assign
 from conformance.families.move.faults_announcer import wrote_down
 from conformance.lab import nftables as nft
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.protocols.stp import frames as stp
-from conformance.selftest.alterations import lease_of, letter
+from conformance.selftest.alterations import letter
 from conformance.selftest.fault import Fault, Witness, planted, rule_hit
 
 LATE: Final = "e"
@@ -22,22 +24,20 @@ LATE: Final = "e"
 LISTENING: Final = 1
 
 
-class Listening(FlatBridge):
+def listening(lab: Lab) -> Network:
     """The latecomer's port is listening, as a port of a spanning tree is at first, and stays so."""
+    said: list[dict[str, Any]] = []
 
-    def __init__(self, lab: Lab) -> None:
-        super().__init__(lab)
-        self.said: list[dict[str, Any]] = []
-
-    def attach(self, host: Host, request: Attachment) -> Endpoint:
-        """As the network does; then the port is told to listen."""
-        endpoint = super().attach(host, request)
-        if letter(endpoint.name) == LATE:
-            port = lease_of(endpoint).port
+    def then_listen(design: Design, allocation: Allocation) -> None:
+        """Assign addresses as the network does; then the port is told to listen."""
+        assign(design, allocation)
+        if letter(allocation.name) == LATE:
+            host, port = allocation.host, allocation.port
             netlink.transact(host.namespace, [rtnetlink.bridge_port(port, rtnetlink.PORT_STATE, LISTENING)])
             what = f"port {port} is in state {_state(host, port)}"
-            self.said.append({"time_ns": time.time_ns(), "where": host.name, "what": what})
-        return endpoint
+            said.append({"time_ns": time.time_ns(), "where": host.name, "what": what})
+
+    return Network(lab, replace(flat_bridge(lab), assign=then_listen, said=said))
 
 
 def _state(host: Host, port: str) -> int:
@@ -51,18 +51,20 @@ def _state(host: Host, port: str) -> int:
     raise LookupError(f"{port} is no port of a bridge")
 
 
-class Unguarded(FlatBridge):
+def unguarded(lab: Lab) -> Network:
     """What endpoints say of spanning trees passes the bridge; how much of it does is counted."""
-
-    def guard(self, host: Host) -> None:
-        """Nothing is dropped."""
-        claims = nft.Rule(
-            nft.accept(), (nft.out_interface(host.uplink), nft.ether_destination(stp.GROUP)), "BPDUs to the fabric"
-        )
-        planted(host, "bridge", nft.Chain("forward", (claims,), hook="forward", priority=0))
+    return Network(lab, flat_bridge(lab, guard=_count_bpdus))
 
 
-def _fault(name: str, title: str, design: type[FlatBridge], witness: Witness, *labels: str) -> Fault:
+def _count_bpdus(host: Host) -> None:
+    """Nothing is dropped."""
+    claims = nft.Rule(
+        nft.accept(), (nft.out_interface(host.uplink), nft.ether_destination(stp.GROUP)), "BPDUs to the fabric"
+    )
+    planted(host, "bridge", nft.Chain("forward", (claims,), hook="forward", priority=0))
+
+
+def _fault(name: str, title: str, design: Callable[[Lab], Network], witness: Witness, *labels: str) -> Fault:
     return Fault(
         name=name, title=title, labels=labels, network="flat-bridge", scenarios=frozenset({"idle"}),
         fails=frozenset({"stp.edge-ports"}), design=design, witness=witness,
@@ -70,7 +72,7 @@ def _fault(name: str, title: str, design: type[FlatBridge], witness: Witness, *l
 
 
 FAULTS = (
-    _fault("edge-listens", "the port of an endpoint that was just attached listens first", Listening,
+    _fault("edge-listens", "the port of an endpoint that was just attached listens first", listening,
            wrote_down(f"in state {LISTENING}"), "F-STP-03a", "X-12"),
-    _fault("edge-claims-root", "BPDUs of endpoints reach the fabric", Unguarded, rule_hit, "F-STP-03b"),
+    _fault("edge-claims-root", "BPDUs of endpoints reach the fabric", unguarded, rule_hit, "F-STP-03b"),
 )  # fmt: skip

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from conformance.adapters.linux.macvlan_tenants import MacvlanTenants
-from conformance.adapters.linux.pool import Pool
-from conformance.adapters.linux.tenants import TENANTS, TenantBridges, bridge
+from conformance.adapters.linux.macvlan_tenants import macvlan_tenants, segment_of
+from conformance.adapters.linux.network import Network
+from conformance.adapters.linux.tenants import TENANTS, bridge, tenant_bridges
 from conformance.lab import nftables as nft
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
-from conformance.lab.lab import Host
+from conformance.lab.lab import Host, Lab
 from conformance.recording.model import Record
 from conformance.selftest.fault import PLANTED, Fault, rule_hit
 
@@ -23,76 +24,65 @@ EVERYTHING: Final = frozenset(
 )
 
 
-class Routed(TenantBridges):
-    """The host forwards between its tenants as between any two networks."""
-
-    separated: ClassVar[tuple[int, ...]] = ()
-
-
-class RoutedV6(TenantBridges):
-    """The rule between tenants is for IPv4 alone."""
-
-    separated: ClassVar[tuple[int, ...]] = (4,)
+def separating(*versions: int) -> Callable[[Lab], Network]:
+    """The host forwards between its tenants as between any two networks, but for these IP versions."""
+    return lambda lab: Network(lab, tenant_bridges(lab, versions))
 
 
-class Patched(TenantBridges):
+def started(further: Callable[[Host], None]) -> Callable[[Lab], Network]:
+    """The tenants' bridges, and something further on every host."""
+
+    def made(lab: Lab) -> Network:
+        design = tenant_bridges(lab)
+
+        def start() -> None:
+            design.start()
+            for host in lab.hosts.values():
+                further(host)
+
+        return Network(lab, replace(design, start=start))
+
+    return made
+
+
+def _patch(host: Host) -> None:
     """A cable joins the tenants' bridges."""
-
-    def start(self) -> None:
-        """And the cable."""
-        super().start()
-        for host in self.lab.hosts.values():
-            cable = rtnetlink.veth("patch0", "patch1", host.namespace.descriptor, mtu=host.mtu)
-            ends = zip(("patch0", "patch1"), TENANTS, strict=True)
-            netlink.transact(host.namespace, [cable])
-            netlink.transact(
-                host.namespace,
-                [
-                    step
-                    for end, tenant in ends
-                    for step in (rtnetlink.quiet(end), rtnetlink.up(end, master=bridge(tenant)))
-                ],
-            )
+    ends = zip(("patch0", "patch1"), TENANTS, strict=True)
+    netlink.transact(host.namespace, [rtnetlink.veth("patch0", "patch1", host.namespace.descriptor, mtu=host.mtu)])
+    netlink.transact(
+        host.namespace,
+        [step for end, tenant in ends for step in (rtnetlink.quiet(end), rtnetlink.up(end, master=bridge(tenant)))],
+    )
 
 
-class Parted(TenantBridges):
+def _part(host: Host) -> None:
     """No bridge forwards anything between its own ports."""
-
-    def start(self) -> None:
-        """And the rule against it."""
-        super().start()
-        for host in self.lab.hosts.values():
-            chain = nft.Chain("forward", (nft.Rule(nft.drop(), (), PLANTED),), hook="forward")
-            nft.install(host.namespace, nft.Table("bridge", "parted", (chain,)))
+    chain = nft.Chain("forward", (nft.Rule(nft.drop(), (), PLANTED),), hook="forward")
+    nft.install(host.namespace, nft.Table("bridge", "parted", (chain,)))
 
 
-class SharedParent(MacvlanTenants):
+def shared_parent(lab: Lab) -> Network:
     """All macvlan interfaces of a host have one parent, and nobody looks for duplicates."""
-
-    detects = False
-
-    def vni(self, host: Host, tenant: str) -> int:
-        """The first tenant's, for both."""
-        del tenant
-        return super().vni(host, TENANTS[0])
+    design = macvlan_tenants(lab, lambda host, _: segment_of(host, TENANTS[0]))
+    return Network(lab, replace(design, detects=False))
 
 
-class CrossedSegments(MacvlanTenants):
+def crossed_segments(lab: Lab) -> Network:
     """On the second host each tenant has the other's segment."""
 
-    def vni(self, host: Host, tenant: str) -> int:
-        """The other one's."""
-        second = host.name != next(iter(self.lab.hosts))
-        return super().vni(host, TENANTS[1 - TENANTS.index(tenant)] if second else tenant)
+    def vni(host: Host, tenant: str) -> int:
+        second = host.name != next(iter(lab.hosts))
+        return segment_of(host, TENANTS[1 - TENANTS.index(tenant)] if second else tenant)
+
+    return Network(lab, macvlan_tenants(lab, vni))
 
 
-class OneBook(MacvlanTenants):
+def one_book(lab: Lab) -> Network:
     """What one tenant has, no other may have."""
-
-    def allocations_of(self, host: Host, tenant: str, version: int) -> Pool:
-        """The first tenant's, for both."""
-        del tenant
-        return super().allocations_of(host, TENANTS[0], version)
+    design = macvlan_tenants(lab)
+    return Network(
+        lab, replace(design, allocations=lambda host, _, version: design.allocations(host, TENANTS[0], version))
+    )
 
 
 def _in_one_segment(record: Record) -> str | None:
@@ -140,7 +130,7 @@ FAULTS = (
         title="the host forwards between tenants",
         network=NETWORK,
         fails=frozenset({"tenant.isolated-v4", "tenant.isolated-v6"}),
-        design=Routed,
+        design=separating(),
         witness=_no_rule(4),
     ),
     tenants_fault(
@@ -148,7 +138,7 @@ FAULTS = (
         title="the host forwards between tenants over IPv6",
         network=NETWORK,
         fails=frozenset({"tenant.isolated-v6"}),
-        design=RoutedV6,
+        design=separating(4),
         witness=_no_rule(6),
     ),
     tenants_fault(
@@ -156,7 +146,7 @@ FAULTS = (
         title="the tenants' bridges are joined by a cable",
         network=NETWORK,
         fails=frozenset({"tenant.isolated-l2"}),
-        design=Patched,
+        design=started(_patch),
         witness=_patched,
     ),
     tenants_fault(
@@ -164,7 +154,7 @@ FAULTS = (
         title="endpoints of one tenant are isolated from each other",
         network=NETWORK,
         fails=frozenset({"tenant.within"}),
-        design=Parted,
+        design=started(_part),
         witness=rule_hit,
     ),
     tenants_fault(
@@ -172,7 +162,7 @@ FAULTS = (
         title="all macvlan interfaces of a host have one parent",
         network=SEGMENTS,
         fails=EVERYTHING,
-        design=SharedParent,
+        design=shared_parent,
         witness=_in_one_segment,
     ),
     tenants_fault(
@@ -180,7 +170,7 @@ FAULTS = (
         title="on one host each tenant is in the other's segment",
         network=SEGMENTS,
         fails=EVERYTHING,
-        design=CrossedSegments,
+        design=crossed_segments,
         witness=_in_one_segment,
     ),
     tenants_fault(
@@ -188,7 +178,7 @@ FAULTS = (
         title="an address that one tenant has is refused to the other",
         network=SEGMENTS,
         fails=frozenset({"tenant.same-addresses"}),
-        design=OneBook,
+        design=one_book,
         witness=_refused,
     ),
 )
