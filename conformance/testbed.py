@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from conformance.errors import UsageError
 from conformance.places import TESTBEDS
@@ -23,37 +23,39 @@ NIC = r"^[^\s/]{1,15}$"
 """What the kernel allows as the name of an interface."""
 
 
-class Addressed(Strict):
-    """A part of a testbed with addresses; a number is none, though the library would take it for one."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _addresses_are_text(cls, value: Any, known: ValidationInfo) -> Any:
-        field = cls.model_fields[str(known.field_name)]
-        if isinstance(value, int) and "IPv" in str(field.annotation):
-            raise ValueError("write the address in quotes")
-        return value
+def _text(value: Any) -> Any:
+    if isinstance(value, int):
+        raise ValueError("write the address in quotes")
+    return value
 
 
-class Segment(Addressed):
+Quoted = BeforeValidator(_text)
+"""A number is no address, though the library would take it for one."""
+AddressV4 = Annotated[IPv4Address, Quoted]
+AddressV6 = Annotated[IPv6Address, Quoted]
+PrefixV4 = Annotated[IPv4Network, Quoted]
+PrefixV6 = Annotated[IPv6Network, Quoted]
+
+
+class Segment(Strict):
     """One subnet of the underlay: a bridge of the top-of-rack, which is not the implementation's.
 
     Where there is more than one segment, `router_ipv4` and `router_ipv6` are the router's addresses in it.
     """
 
-    ipv4: IPv4Network
-    ipv6: IPv6Network
-    router_ipv4: IPv4Address | None = None
-    router_ipv6: IPv6Address | None = None
+    ipv4: PrefixV4
+    ipv6: PrefixV6
+    router_ipv4: AddressV4 | None = None
+    router_ipv6: AddressV6 | None = None
     mtu: Mtu | None = None
 
 
-class Station(Addressed):
+class Station(Strict):
     """A station on a segment: a host of the implementation, or the external client."""
 
     segment: str
-    ipv4: IPv4Address
-    ipv6: IPv6Address
+    ipv4: AddressV4
+    ipv6: AddressV6
 
 
 class HostStation(Station):
@@ -63,17 +65,17 @@ class HostStation(Station):
     `pool_ipv4` and `pool_ipv6` are addresses of the segment itself, for endpoints that live on it.
     """
 
-    workload_ipv4: IPv4Network
-    workload_ipv6: IPv6Network
-    pool_ipv4: IPv4Network
-    pool_ipv6: IPv6Network
+    workload_ipv4: PrefixV4
+    workload_ipv6: PrefixV6
+    pool_ipv4: PrefixV4
+    pool_ipv6: PrefixV6
 
 
-class Overlay(Addressed):
+class Overlay(Strict):
     """A prefix that spans all hosts and that nobody outside has a route to, for implementations that are overlays."""
 
-    ipv4: IPv4Network
-    ipv6: IPv6Network
+    ipv4: PrefixV4
+    ipv6: PrefixV6
 
 
 class Underlay(Strict):
