@@ -8,8 +8,9 @@ from typing import Final, Literal
 
 from conformance.report.figures import compare
 from conformance.report.gate import Code, excused
-from conformance.report.model import Frozen, Header, Level, Report, ReportedOutcome, order
+from conformance.report.model import Header, Level, Report, ReportedOutcome, order
 from conformance.requirement import UnknownRequirement, find
+from conformance.validation import Strict
 from conformance.verdict import Verdict
 
 
@@ -52,7 +53,7 @@ _CODES: Final[Mapping[ChangeKind, Code]] = {
 _DECIDED: Final = frozenset({Verdict.PASS, Verdict.FAIL})
 
 
-class Change(Frozen):
+class Change(Strict):
     """One outcome, or one figure of it, that is not what it was.
 
     `old` and `new` are verdicts (None: no outcome), or with `figure` its values before and after. `gates` tells that it
@@ -74,7 +75,7 @@ class Change(Frozen):
     noise: float | None = None
 
 
-class Comparison(Frozen):
+class Comparison(Strict):
     """One implementation before and after; `circumstances` are what else differs: versions, catalogue, testbeds."""
 
     old: str
@@ -86,7 +87,7 @@ class Comparison(Frozen):
     changes: tuple[Change, ...]
 
 
-class Difference(Frozen):
+class Difference(Strict):
     """Everything that differs; `only_old` and `only_new` are implementations that have no counterpart."""
 
     schema_version: Literal[1] = 1

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 
 from conformance.family import position
+from conformance.validation import Strict
 from conformance.verdict import GATING_LEVELS, Verdict, worst
 
 Level = Literal["MUST", "SHOULD", "MAY", "SUITE", "MEASURE"]
@@ -23,13 +24,7 @@ Figures = Mapping[str, int | FiniteFloat]
 Counts = Mapping[Verdict, Annotated[int, Field(ge=0)]]
 
 
-class Frozen(BaseModel):
-    """A frozen model that refuses unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Implementation(Frozen):
+class Implementation(Strict):
     """What the implementation said of itself; `details` are further versions (kernel modules, plugins)."""
 
     product: str
@@ -37,14 +32,14 @@ class Implementation(Frozen):
     details: Mapping[str, str] = {}
 
 
-class Absence(Frozen):
+class Absence(Strict):
     """Why an implementation was not there to be judged, and the packages that provide it."""
 
     reason: str
     packages: tuple[str, ...] = ()
 
 
-class Header(Frozen):
+class Header(Strict):
     """What was judged, with what, where and when.
 
     Exactly one of `implementation` and `unavailable` is given. `roles` and `claims` (conformance classes) are the
@@ -81,7 +76,7 @@ class Header(Frozen):
         return self
 
 
-class ReportedEvidence(Frozen):
+class ReportedEvidence(Strict):
     """Frame numbers (from 1) in the pcapng of one recording, and the deciding ones decoded in one line each.
 
     `times` are those of the lines, in ns since the recording began.
@@ -93,7 +88,7 @@ class ReportedEvidence(Frozen):
     times: tuple[int, ...] = ()
 
 
-class ReportedJudgement(Frozen):
+class ReportedJudgement(Strict):
     """What one judgement says."""
 
     verdict: Verdict
@@ -101,7 +96,7 @@ class ReportedJudgement(Frozen):
     seen: str = ""
     notes: tuple[str, ...] = ()
     evidence: tuple[ReportedEvidence, ...] = ()
-    figures: Figures = {}
+    figures: Annotated[Figures, Field(default={})]
 
 
 class ReportedAttempt(ReportedJudgement):
@@ -110,7 +105,7 @@ class ReportedAttempt(ReportedJudgement):
     number: Annotated[int, Field(ge=1)]
 
 
-class KnownDeviation(Frozen):
+class KnownDeviation(Strict):
     """A known failure, as the profile declares it. Live up to and including the day `expires`."""
 
     reason: str
@@ -153,7 +148,7 @@ class ReportedOutcome(ReportedJudgement):
         return self
 
 
-class ControlProblem(Frozen):
+class ControlProblem(Strict):
     """One outcome of the plain wire that was not sound."""
 
     requirement: str
@@ -163,7 +158,7 @@ class ControlProblem(Frozen):
     seen: str
 
 
-class Control(Frozen):
+class Control(Strict):
     """The plain wire, judged first: counts of its outcomes by verdict, and those that were not sound."""
 
     counts: Counts
@@ -179,7 +174,7 @@ class Answer(StrEnum):
     NOT_CLAIMED = "not claimed"
 
 
-class ClassResult(Frozen):
+class ClassResult(Strict):
     """One class: how many of the requirements that count are met, and the ids of those that are not.
 
     What no check decides yet (`unchecked`) and what says nothing about this implementation does not count. `claimed`
@@ -225,7 +220,7 @@ class ClassResult(Frozen):
                 return f"does not claim {self.name}"
 
 
-class Footer(Frozen):
+class Footer(Strict):
     """The end of a complete report: counts of outcomes by verdict, what it says of the conformance classes, and the
     exit code of this report alone.
     """
@@ -236,7 +231,7 @@ class Footer(Frozen):
     exit_code: Literal[0, 1, 3]
 
 
-class Report(Frozen):
+class Report(Strict):
     """All outcomes of one run of one implementation. `control` is None where no plain wire was judged."""
 
     header: Header
