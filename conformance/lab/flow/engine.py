@@ -10,7 +10,7 @@ from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.datagram import DatagramExchange
 from conformance.lab.flow.exchange import Exchange
 from conformance.lab.flow.forms import SOURCE_PORT
-from conformance.lab.flow.held import Held, HeldTcp, HeldUdp, Resumed, resumption
+from conformance.lab.flow.held import Held, Resumed, resumption
 from conformance.lab.flow.loop import Loop, descriptors
 from conformance.lab.flow.probe import UDP_LITE, Probe, Server
 from conformance.lab.flow.run import Run, undisturbed
@@ -167,12 +167,12 @@ class Engine:
             self._quiet.add(key)
             self._silent.extend(quiet_udp_lite(probe.namespace, probe.family, probe.source_port or SOURCE_PORT))
 
-    def _held(self, probe: Probe, run: Run) -> HeldTcp | HeldUdp:
+    def _held(self, probe: Probe, run: Run) -> TcpExchange | SharedExchange:
         if probe.protocol == "tcp":
-            return HeldTcp(probe, run)
+            return TcpExchange(probe, run, held=True)
         source = Source(probe, self._loop, self._arrivals)
         self._held_sources.append(source)
-        return HeldUdp(probe, run, source)
+        return SharedExchange(probe, run, source, held=True)
 
 
 def _never(flow: int, opening: Flow) -> Flow:

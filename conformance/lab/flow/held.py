@@ -9,13 +9,8 @@ from typing import Final
 
 from conformance.lab.flow import payload
 from conformance.lab.flow.arrivals import End
-from conformance.lab.flow.datagram_end import DatagramPeer
 from conformance.lab.flow.exchange import Course, Exchange
-from conformance.lab.flow.payload import HOLD
 from conformance.lab.flow.probe import Probe
-from conformance.lab.flow.shared import SharedExchange, Source
-from conformance.lab.flow.stream_end import StreamEnd
-from conformance.lab.flow.tcp import TcpExchange
 from conformance.recording.model import Flow, Path
 
 _OTHER_WAY: Final[dict[Path, Path]] = {"inbound": "outbound", "outbound": "inbound"}
@@ -29,43 +24,6 @@ class Held:
     flow: Flow
     near: End | None
     far: End | None
-
-
-class HeldTcp(TcpExchange):
-    """A connection that stays open behind the answer; from then on its near end answers like the far one."""
-
-    __slots__ = ("near",)
-
-    def __init__(self, probe: Probe, course: Course) -> None:
-        super().__init__(probe, course, flags=HOLD)
-        self.near: End | None = None
-
-    def release(self) -> None:
-        """Keep the socket if the flow was answered."""
-        if self.status != "answered" or self.socket is None:
-            super().release()
-            return
-        loop, arrivals = self.course.loop, self.course.arrivals
-        loop.forget(self.socket)
-        end = StreamEnd(self.probe.source, self.socket, self.socket.getpeername(), loop, arrivals, held=True)
-        end.watch()
-        self.near = end
-
-
-class HeldUdp(SharedExchange):
-    """A UDP flow through a socket of its own that stays open, unconnected: it hears whatever comes to its port."""
-
-    __slots__ = ()
-
-    def __init__(self, probe: Probe, course: Course, source: Source) -> None:
-        super().__init__(probe, course, source, flags=HOLD)
-
-    @property
-    def near(self) -> End | None:
-        """The near end, None where there is no route."""
-        if self.local is None:
-            return None
-        return DatagramPeer(self.source.end, self.probe.destination, self.probe.port, payload.packed(self.local[0]))
 
 
 class Resumed(Exchange):

@@ -7,8 +7,8 @@ import time
 from typing import Final
 
 from conformance.lab.flow import payload, sockets
-from conformance.lab.flow.arrivals import ArrivalLog
-from conformance.lab.flow.datagram_end import DatagramEnd
+from conformance.lab.flow.arrivals import ArrivalLog, End
+from conformance.lab.flow.datagram_end import DatagramEnd, DatagramPeer
 from conformance.lab.flow.exchange import Course, Exchange
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.probe import Probe
@@ -51,15 +51,23 @@ class Source:
 
 
 class SharedExchange(Exchange):
-    """One query through a shared socket."""
+    """One query through a shared socket. Where the socket is of this flow only, the flow may be `held`: the socket
+    stays open, unconnected, and hears whatever comes to its port."""
 
     __slots__ = ("_message", "source")
     kind = None
 
-    def __init__(self, probe: Probe, course: Course, source: Source, *, flags: int = 0) -> None:
+    def __init__(self, probe: Probe, course: Course, source: Source, *, held: bool = False) -> None:
         super().__init__(probe, course)
         self.source = source
-        self._message = payload.query(probe.id, flags=flags)
+        self._message = payload.query(probe.id, flags=payload.HOLD if held else 0)
+
+    @property
+    def near(self) -> End | None:
+        """The near end, None where there is no route."""
+        if self.local is None:
+            return None
+        return DatagramPeer(self.source.end, self.probe.destination, self.probe.port, payload.packed(self.local[0]))
 
     def begin(self, opened: socket.socket | None) -> None:  # noqa: ARG002
         """Wait for the answer, and send."""

@@ -9,10 +9,11 @@ from struct import Struct
 from typing import Final
 
 from conformance.lab.flow import payload, reports, sockets
+from conformance.lab.flow.arrivals import End
 from conformance.lab.flow.exchange import Course, Exchange
 from conformance.lab.flow.loop import ERROR, READ, WRITE
 from conformance.lab.flow.probe import FAMILY, IP_HEADER, Probe
-from conformance.lab.flow.stream_end import NOW
+from conformance.lab.flow.stream_end import NOW, StreamEnd
 from conformance.limits import RETRY
 
 _HEADER: Final = 20
@@ -28,18 +29,21 @@ _CONNECTING: Final = frozenset({0, errno.EINPROGRESS})
 class TcpExchange(Exchange):
     """One connection.
 
-    A `hasty` one spares packets: the handshake's last ACK goes with the query, and RST instead of FIN ends it.
+    A `hasty` one spares packets: the handshake's last ACK goes with the query, and RST instead of FIN ends it. A `held`
+    one stays open behind the answer; from then on its `near` end answers like the far one.
     """
 
-    __slots__ = ("_hasty", "_received", "_rest", "_watching", "kind")
+    __slots__ = ("_hasty", "_held", "_received", "_rest", "_watching", "kind", "near")
 
-    def __init__(self, probe: Probe, course: Course, *, flags: int = 0, hasty: bool = False) -> None:
+    def __init__(self, probe: Probe, course: Course, *, hasty: bool = False, held: bool = False) -> None:
         super().__init__(probe, course)
+        self.near: End | None = None
         self.kind = (FAMILY[probe.family], socket.SOCK_STREAM, 0)
         self._hasty = hasty
+        self._held = held
         self._received = b""
         length = probe.size - IP_HEADER[probe.family] - _HEADER if probe.size else 0
-        self._rest: bytes | memoryview = payload.query(probe.id, length, flags=flags)
+        self._rest: bytes | memoryview = payload.query(probe.id, length, flags=payload.HOLD if held else 0)
         self._watching = 0
 
     def begin(self, opened: socket.socket | None) -> None:
@@ -148,6 +152,17 @@ class TcpExchange(Exchange):
             if time.time_ns() - self.sent_ns > RETRY * 0.9e9:
                 self._count_tries(opened)
             self.finish("answered", self.detail)
+
+    def release(self) -> None:
+        """Close the socket, or keep it where the flow was answered and is held."""
+        if not self._held or self.status != "answered" or self.socket is None:
+            super().release()
+            return
+        loop, arrivals = self.course.loop, self.course.arrivals
+        loop.forget(self.socket)
+        end = StreamEnd(self.probe.source, self.socket, self.socket.getpeername(), loop, arrivals, held=True)
+        end.watch()
+        self.near = end
 
     def expire(self) -> None:
         """Count the kernel's retransmissions, then decide."""
