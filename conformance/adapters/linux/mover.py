@@ -96,7 +96,7 @@ class Handover:
 
 IN_DUE_FORM: Final = Handover()
 ACROSS_SUBNETS: Final = Handover(moves=("failover",))
-"""In an overlay, whose tunnels are told where an endpoint has gone, its address may go to a host of any subnet."""
+"""In an overlay, whose tunnels learn where an endpoint has gone, an address may go to a host of any subnet."""
 
 
 class Mover(Network):

@@ -46,7 +46,7 @@ class Allocation:
 
 
 def nothing() -> None:
-    """Nothing is to be done: what the kernel was told goes with the lab."""
+    """Nothing is to be done: what the kernel holds goes with the lab."""
 
 
 def connected(allocation: Allocation) -> None:

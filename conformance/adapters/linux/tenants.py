@@ -58,7 +58,7 @@ def tenant_bridges(lab: Lab, separated: tuple[int, ...] = (4, 6)) -> Design:
         start=start,
         connect=lambda allocation: plug(allocation, bridge(allocation.tenant)),
         await_connection=await_port,
-        gateways=lambda _: (),  # not told: they differ from tenant to tenant
+        gateways=lambda _: (),  # not reported: they differ from tenant to tenant
         routes=_routes,
     )
 

@@ -177,5 +177,5 @@ class OvnNetwork(Network):
 
 
 def _segment_routes(allocation: Allocation, gateways: Sequence[Address]) -> list[netlink.Request]:
-    """Default routes on the segment alone."""
+    """Default routes on the segment only."""
     return [] if allocation.tenant else default_routes(allocation, gateways)

@@ -91,7 +91,7 @@ ESTABLISHED_CUT: Final = translated(
 """What is established is let pass only as an answer: a change of policy cuts what it denies."""
 
 RESTARTED_OPEN: Final = Enforcement(restarted=lambda made: first_of_all(made, nft.Rule(nft.accept(), (), PLANTED)))
-"""An agent that was restarted lets everything pass until it is told a policy again."""
+"""An agent that was restarted lets everything pass until it gets a policy again."""
 
 
 def _with_late_end(rule: Rule) -> Rule:
@@ -157,7 +157,7 @@ def _add_everywhere(lab: Lab, group: str, member: Allocation) -> None:
 
 
 def _say_who_leaks(lab: Lab, member: Allocation) -> None:
-    """The rule is told who the two are."""
+    """The rule learns who the two are."""
     if member.name in LEAK:
         _add_everywhere(lab, member.name, member)
 

@@ -39,7 +39,7 @@ class Detection:
     """Conflict detection in due form, or with one thing changed."""
 
     probes: int = limits.PROBES
-    heeds: bool = True
+    yields: bool = True
     """Whether a conflict while probing stops the address from being used."""
     gaps: tuple[float, ...] = (limits.ANNOUNCE_INTERVAL,)
     """Seconds from the first announcement to the next ones."""
@@ -91,7 +91,7 @@ class Detector:
                     self.speaker.say(allocation.namespace, f"probes {address}", [frame])
                 pause = GAP if number + 1 < probes else WAIT
                 taken |= _conflict(opened, wanted, allocation.mac, pause)
-        if taken and self.detection.heeds:
+        if taken and self.detection.yields:
             raise AdapterError(f"{allocation.name}: conflict detection found {', '.join(map(str, wanted))} in use")
 
     def _defend(self, opened: socket.socket, allocation: Allocation) -> None:
@@ -152,7 +152,7 @@ FAULTS: Final = (
            "move.announced-twice", labels=("F-MOVE-01b",)),
     _fault("address-unprobed", "an address is used without having been probed", Detection(probes=0), "announces",
            "move.address-probed"),
-    _fault("conflict-unheeded", "an address is probed, found in use, and used", Detection(heeds=False), "probes",
+    _fault("conflict-unheeded", "an address is probed, found in use, and used", Detection(yields=False), "probes",
            "move.address-probed", labels=("F-MOVE-20b",)),
     _fault("claim-unheeded", "another host's claim of an address is not answered", Detection(defences=0), "announces",
            "move.address-defended"),

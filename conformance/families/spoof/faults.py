@@ -46,7 +46,7 @@ def with_conditions(guard: str, *conditions: nft.Match, lone: bool = False) -> P
 
 
 mac_only_on_arp: Final = with_conditions("mac", nft.ether_type("arp"))
-"""The MAC address is compared in ARP alone (F-ACL-09a)."""
+"""The MAC address is compared in ARP only (F-ACL-09a)."""
 mac_not_of_ip: Final = with_conditions("mac", nft.ether_type("ip", negate=True), nft.ether_type("ip6", negate=True))
 """The MAC address is compared where there is no IP address to compare."""
 multicast_advertisements_only: Final = with_conditions(

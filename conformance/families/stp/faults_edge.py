@@ -29,7 +29,7 @@ def listening(lab: Lab) -> Network:
     said: list[dict[str, Any]] = []
 
     def then_listen(design: Design, allocation: Allocation) -> None:
-        """Assign addresses as the network does; then the port is told to listen."""
+        """Assign addresses as the network does; then have the port listen."""
         assign(design, allocation)
         if letter(allocation.name) == LATE:
             host, port = allocation.host, allocation.port
