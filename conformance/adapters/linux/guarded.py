@@ -13,6 +13,7 @@ from conformance.adapters.linux.flat_bridge import STEPS as BRIDGED
 from conformance.adapters.linux.network import Allocation, Design, unplug
 from conformance.lab import nftables as nft
 from conformance.lab.lab import Lab, link_local
+from conformance.protocols.mac import mac_bytes
 from conformance.protocols.ndp import ADVERTISEMENT, REDIRECT, ROUTER_ADVERTISEMENT
 
 UNSPECIFIED_V4, UNSPECIFIED_V6 = IPv4Network("0.0.0.0/32"), IPv6Network("::/128")
@@ -28,7 +29,7 @@ Drops = Iterable[tuple[str, tuple[nft.Match, ...]]]
 
 def forgeries(allocation: Allocation) -> Iterator[tuple[str, tuple[nft.Match, ...]]]:
     """What an endpoint may not send, each with the guard's name."""
-    mac = bytes.fromhex(allocation.mac.replace(":", ""))
+    mac = mac_bytes(allocation.mac)
     yield "mac", (nft.ether_source(allocation.mac, negate=True),)
     arp = nft.ether_type("arp")
     yield "arp", (arp, nft.payload("network", 8, mac, negate=True))

@@ -31,7 +31,7 @@ from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab, link_local
 from conformance.lab.nftables import Chain, Rule, drop, ether_destination, ether_source, transport
 from conformance.protocols import arp, ndp
-from conformance.protocols.mac import BROADCAST
+from conformance.protocols.mac import BROADCAST, mac_bytes
 from conformance.selftest.fault import planted
 
 RARP_GAPS: Final = (0.0, 0.05, 0.15, 0.25, 0.35)
@@ -58,7 +58,7 @@ def tagged(speaker: Speaker, move: Move, version: int) -> None:
 def empty(speaker: Speaker, move: Move, version: int) -> None:
     """A frame that carries nothing, so that switches learn."""
     if version == 4:
-        ends = bytes.fromhex((BROADCAST + move.new.mac).replace(":", ""))
+        ends = mac_bytes(BROADCAST, move.new.mac)
         speaker.say(move.new.namespace, "sends an empty frame", [(ends + CONFIGURATION_TEST).ljust(60, b"\0")])
 
 
