@@ -30,18 +30,27 @@ def testbed() -> Testbed:
     """Ten hosts and a client in one segment."""
     hosts = {
         f"h{n}": {
-            "segment": "lan", "ipv4": f"192.0.2.{10 + n}", "ipv6": f"2001:db8:0:1::{10 + n}",
-            "workload_ipv4": f"10.{n}.0.0/24", "workload_ipv6": f"2001:db8:{n}:1::/64",
-            "pool_ipv4": "192.0.2.64/27", "pool_ipv6": "2001:db8:0:1:1::/80",
+            "segment": "lan",
+            "ipv4": f"192.0.2.{10 + n}",
+            "ipv6": f"2001:db8:0:1::{10 + n}",
+            "workload_ipv4": f"10.{n}.0.0/24",
+            "workload_ipv6": f"2001:db8:{n}:1::/64",
+            "pool_ipv4": "192.0.2.64/27",
+            "pool_ipv6": "2001:db8:0:1:1::/80",
         }
         for n in range(1, HOSTS + 1)
-    }  # fmt: skip
-    return Testbed.model_validate({
-        "schema": 1, "name": "ten", "title": "Ten hosts in one segment", "hosts": hosts,
-        "overlay": {"ipv4": "10.200.0.0/24", "ipv6": "2001:db8:200::/64"},
-        "segments": {"lan": {"ipv4": "192.0.2.0/24", "ipv6": "2001:db8:0:1::/64"}},
-        "client": {"segment": "lan", "ipv4": "192.0.2.200", "ipv6": "2001:db8:0:1::c"},
-    })  # fmt: skip
+    }
+    return Testbed.model_validate(
+        {
+            "schema": 1,
+            "name": "ten",
+            "title": "Ten hosts in one segment",
+            "hosts": hosts,
+            "overlay": {"ipv4": "10.200.0.0/24", "ipv6": "2001:db8:200::/64"},
+            "segments": {"lan": {"ipv4": "192.0.2.0/24", "ipv6": "2001:db8:0:1::/64"}},
+            "client": {"segment": "lan", "ipv4": "192.0.2.200", "ipv6": "2001:db8:0:1::c"},
+        }
+    )
 
 
 def ours() -> tuple[float, float, float]:

@@ -85,13 +85,25 @@ def _neighbours(own: int, interface: int) -> None:
     """Install a permanent entry for every other endpoint, in one rtnetlink message train (rtnetlink(7))."""
     train = b"".join(
         _NEIGHBOUR.pack(
-            _NEIGHBOUR.size, _RTM_NEWNEIGH, _REQUEST_CREATE, 0, 0, socket.AF_INET, interface, _PERMANENT, 0,
-            8, _DESTINATION, socket.inet_aton(address(number)),
-            10, _LINK_ADDRESS, mac_bytes(documentation_mac(number)),
+            _NEIGHBOUR.size,
+            _RTM_NEWNEIGH,
+            _REQUEST_CREATE,
+            0,
+            0,
+            socket.AF_INET,
+            interface,
+            _PERMANENT,
+            0,
+            8,
+            _DESTINATION,
+            socket.inet_aton(address(number)),
+            10,
+            _LINK_ADDRESS,
+            mac_bytes(documentation_mac(number)),
         )
         for number in range(ENDPOINTS)
         if number != own
-    )  # fmt: skip
+    )
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as rtnetlink:
         rtnetlink.send(train)
 
@@ -112,13 +124,21 @@ def records(namespaces: list[Namespace]) -> float:
     identifiers = count(1)
     probes = [
         Probe(
-            id=next(identifiers), purpose="bench", path="same-host", protocol=protocol, family="ipv4",
-            source=f"e{one}", namespace=namespaces[one], target=f"e{other}", destination=address(other), port=port,
+            id=next(identifiers),
+            purpose="bench",
+            path="same-host",
+            protocol=protocol,
+            family="ipv4",
+            source=f"e{one}",
+            namespace=namespaces[one],
+            target=f"e{other}",
+            destination=address(other),
+            port=port,
         )
         for protocol in PROTOCOLS
         for one, other in permutations(range(ENDPOINTS), 2)
         for port in PORTS
-    ]  # fmt: skip
+    ]
     with Engine() as engine:
         for number, namespace in enumerate(namespaces):
             engine.serve(Server(name=f"e{number}", namespace=namespace, tcp_ports=PORTS, udp_ports=PORTS))
@@ -130,8 +150,10 @@ def records(namespaces: list[Namespace]) -> float:
         assert flow.answer is not None, flow
         assert flow.answer == flow.arrival, flow
         assert (flow.answer.server, flow.answer.peer, flow.answer.local) == (
-            flow.target, flow.local, flow.dialled,
-        ), flow  # fmt: skip
+            flow.target,
+            flow.local,
+            flow.dialled,
+        ), flow
     return took
 
 

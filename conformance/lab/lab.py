@@ -143,9 +143,14 @@ class Lab:
     """
 
     def __init__(
-        self, testbed: Testbed, folder: Path, *, logs: Path | None = None, shared: Path | None = None,
+        self,
+        testbed: Testbed,
+        folder: Path,
+        *,
+        logs: Path | None = None,
+        shared: Path | None = None,
         lifeline: socket.socket | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._lifeline = lifeline
         self.testbed = testbed
         self.folder = folder
@@ -198,9 +203,13 @@ class Lab:
 
     def _bridge(self, number: int, segment: str) -> netlink.Request:
         return rtnetlink.link(
-            segment, "bridge", data={BRIDGE_SNOOPING: b"\0"}, mtu=self.testbed.segment_mtu(segment),
-            mac=documentation_mac(0xF0 + number), up=True,
-        )  # fmt: skip
+            segment,
+            "bridge",
+            data={BRIDGE_SNOOPING: b"\0"},
+            mtu=self.testbed.segment_mtu(segment),
+            mac=documentation_mac(0xF0 + number),
+            up=True,
+        )
 
     def _router(self) -> Namespace:
         router = self.namespace("router")
@@ -221,9 +230,16 @@ class Lab:
         return router
 
     def plug(
-        self, namespace: Namespace, interface: str, segment: str, port: str, *, mac: str | None = None,
-        addresses: Sequence[IPv4Interface | IPv6Interface] = (), routes: Sequence[tuple[link.Network, str]] = (),
-    ) -> None:  # fmt: skip
+        self,
+        namespace: Namespace,
+        interface: str,
+        segment: str,
+        port: str,
+        *,
+        mac: str | None = None,
+        addresses: Sequence[IPv4Interface | IPv6Interface] = (),
+        routes: Sequence[tuple[link.Network, str]] = (),
+    ) -> None:
         """Cable `interface` of a namespace to a new port ``port.segment`` of the top-of-rack; both ends are up.
 
         `addresses` are set without duplicate address detection, and with them the link-local address, without which a
@@ -260,9 +276,14 @@ class Lab:
 
     def _connect(self, node: Node, number: int) -> None:
         self.plug(
-            node.namespace, UPLINK, node.station.segment, node.name, mac=documentation_mac(number),
-            addresses=(node.ipv4, node.ipv6), routes=self.routes(node),
-        )  # fmt: skip
+            node.namespace,
+            UPLINK,
+            node.station.segment,
+            node.name,
+            mac=documentation_mac(number),
+            addresses=(node.ipv4, node.ipv6),
+            routes=self.routes(node),
+        )
 
     def _partners(self) -> Namespace:
         """The namespace in which our end of every host's port lies."""
@@ -270,19 +291,25 @@ class Lab:
         for number, host in enumerate(self.hosts.values(), 1):
             host.cables = tuple(
                 Cable(
-                    f"{PORT}{port}", documentation_mac(0x10 * number + port), f"{host.name}p{port}",
+                    f"{PORT}{port}",
+                    documentation_mac(0x10 * number + port),
+                    f"{host.name}p{port}",
                     documentation_mac(0x80 + 0x10 * number + port),
                 )
                 for port in range(1, self.testbed.ports + 1)
-            )  # fmt: skip
+            )
             host.cables = tuple(self._physical(host, cable) for cable in host.cables)
             for cable in host.cables:
                 if not cable.interface:
                     continue
                 ends = rtnetlink.veth(
-                    cable.interface, cable.far, partners.descriptor, mtu=host.mtu,
-                    near_mac=cable.mac, far_mac=cable.far_mac,
-                )  # fmt: skip
+                    cable.interface,
+                    cable.far,
+                    partners.descriptor,
+                    mtu=host.mtu,
+                    near_mac=cable.mac,
+                    far_mac=cable.far_mac,
+                )
                 netlink.transact(host.namespace, [ends])
                 for namespace, name in ((host.namespace, cable.interface), (partners, cable.far)):
                     netlink.transact(namespace, [rtnetlink.quiet(name), rtnetlink.up(name)])

@@ -52,20 +52,33 @@ def parse(frame: bytes) -> Arp | None:
     if (hardware, protocol) != (1, ethertypes.IPV4):
         return None
     return Arp(
-        mac_text(frame[6:12]), mac_text(frame[:6]), operation, mac_text(sha), IPv4Address(spa), mac_text(tha),
-        IPv4Address(tpa), kind,
-    )  # fmt: skip
+        mac_text(frame[6:12]),
+        mac_text(frame[:6]),
+        operation,
+        mac_text(sha),
+        IPv4Address(spa),
+        mac_text(tha),
+        IPv4Address(tpa),
+        kind,
+    )
 
 
 def build(
-    operation: int, sender_mac: str, sender: IPv4Address, target: IPv4Address, *, target_mac: str = NOBODY,
-    destination: str = BROADCAST, source: str | None = None, ethertype: int = ethertypes.ARP,
-) -> bytes:  # fmt: skip
+    operation: int,
+    sender_mac: str,
+    sender: IPv4Address,
+    target: IPv4Address,
+    *,
+    target_mac: str = NOBODY,
+    destination: str = BROADCAST,
+    source: str | None = None,
+    ethertype: int = ethertypes.ARP,
+) -> bytes:
     """A whole Ethernet frame, padded to 60 bytes; `source` is the Ethernet source, the sender's MAC address if None."""
     ethernet = mac_bytes(destination) + mac_bytes(source or sender_mac) + ethertypes.octets(ethertype)
     body = _BODY.pack(
         1, ethertypes.IPV4, 6, 4, operation, mac_bytes(sender_mac), sender.packed, mac_bytes(target_mac), target.packed
-    )  # fmt: skip
+    )
     return (ethernet + body).ljust(60, b"\0")
 
 

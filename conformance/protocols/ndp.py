@@ -111,10 +111,18 @@ def solicitation(
 
 
 def advertisement(
-    target: IPv6Address, mac: str, *, source: IPv6Address | None = None, destination: IPv6Address = ALL_NODES,
-    solicited: bool = False, override: bool = True, option: bool = True, hop_limit: int = 255,
-    ethernet_source: str | None = None, router: bool = False,
-) -> bytes:  # fmt: skip
+    target: IPv6Address,
+    mac: str,
+    *,
+    source: IPv6Address | None = None,
+    destination: IPv6Address = ALL_NODES,
+    solicited: bool = False,
+    override: bool = True,
+    option: bool = True,
+    hop_limit: int = 255,
+    ethernet_source: str | None = None,
+    router: bool = False,
+) -> bytes:
     """An advertisement to a group as a whole Ethernet frame, from the target itself unless `source` is given.
 
     `mac` is in the option, and the Ethernet source unless `ethernet_source` is given.

@@ -56,9 +56,19 @@ def quoted(packet: bytes) -> Quoted | None:
     mtu = (word & 0xFFFF if outer.protocol == 1 else word) if too_big else 0
     near, far, flow = _transport(inner.protocol, inner_packet[inner.end :])
     return Quoted(
-        outer.source, kind, code, mtu, inner.source, inner.destination, inner.protocol, inner.ttl, inner.length,
-        near, far, flow,
-    )  # fmt: skip
+        outer.source,
+        kind,
+        code,
+        mtu,
+        inner.source,
+        inner.destination,
+        inner.protocol,
+        inner.ttl,
+        inner.length,
+        near,
+        far,
+        flow,
+    )
 
 
 @dataclass(frozen=True, slots=True)

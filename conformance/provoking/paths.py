@@ -82,6 +82,12 @@ def published(context: Context, family: Family) -> Iterator[Way]:
             for source in context.endpoints.values():
                 if source.host == target.host:
                     yield Way(
-                        "published-hairpin", family, source.name, source.namespace, target.name, place.address,
-                        place.port, protocols,
-                    )  # fmt: skip
+                        "published-hairpin",
+                        family,
+                        source.name,
+                        source.namespace,
+                        target.name,
+                        place.address,
+                        place.port,
+                        protocols,
+                    )

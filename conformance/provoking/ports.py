@@ -143,9 +143,7 @@ def _canaries(context: Context, links: Sequence[Link]) -> list[Canary]:
             nonce, moment = send_canary(context.lab.hosts[port.host].namespace, port.interface)
         else:
             nonce, moment = send_canary(port.namespace, port.partner)
-        sent.append(
-            Canary(nonce=nonce.hex(), form="experimental", where=link.name, tap=port.tap, time_ns=moment)
-        )  # fmt: skip
+        sent.append(Canary(nonce=nonce.hex(), form="experimental", where=link.name, tap=port.tap, time_ns=moment))
     return sent
 
 

@@ -29,9 +29,14 @@ def packets(frames: Capture, tag: NDArray[np.uint32]) -> NDArray[np.uint8]:
     head = np.empty(len(size), dtype=_HEAD)
     stamp = frames.time_ns.astype(np.uint64)
     for name, column in (
-        ("kind", PACKET), ("size", size), ("tap", frames.tap), ("high", stamp >> np.uint64(32)),
-        ("low", stamp & np.uint64(0xFFFF_FFFF)), ("length", length), ("original", frames.original + extra),
-    ):  # fmt: skip
+        ("kind", PACKET),
+        ("size", size),
+        ("tap", frames.tap),
+        ("high", stamp >> np.uint64(32)),
+        ("low", stamp & np.uint64(0xFFFF_FFFF)),
+        ("length", length),
+        ("original", frames.original + extra),
+    ):
         head[name] = column
     tail = np.zeros(len(size), dtype=_TAIL)
     tail["code"], tail["width"], tail["flags"], tail["size"] = 2, 4, frames.flags, size

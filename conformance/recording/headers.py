@@ -114,9 +114,13 @@ def _ipv4(data: bytes, end: Positions, columns: Columns) -> None:
     rows, head, length = rows[good], head[good], length[good]
     columns["ip_version"][rows] = 4
     for name, field in (
-        ("ip_length", "total"), ("ip_id", "id"), ("ttl", "ttl"), ("protocol", "protocol"),
-        ("source_low", "src"), ("destination_low", "dst"),
-    ):  # fmt: skip
+        ("ip_length", "total"),
+        ("ip_id", "id"),
+        ("ttl", "ttl"),
+        ("protocol", "protocol"),
+        ("source_low", "src"),
+        ("destination_low", "dst"),
+    ):
         columns[name][rows] = head[field]
     fragment = head["fragment"].astype(np.uint16)
     columns["dont_fragment"][rows] = fragment & 0x4000 != 0

@@ -146,9 +146,13 @@ def _frames(data: bytes, words: Words, packets: Packets) -> tuple[dict[str, NDAr
     offset = at * 4 + head
     flags = _flags(data, words, section.order, offset + ((length + 3) & ~3), at * 4 + size - 4)
     columns: dict[str, NDArray[Any]] = {
-        "tap": tap, "time_ns": _time(section, tap, high, low), "offset": offset, "length": length,
-        "original": original, "flags": flags,
-    }  # fmt: skip
+        "tap": tap,
+        "time_ns": _time(section, tap, high, low),
+        "offset": offset,
+        "length": length,
+        "original": original,
+        "flags": flags,
+    }
     return columns, blocks.CONTRADICTION if len(at) < len(packets.at) else None
 
 

@@ -86,9 +86,16 @@ def link_fault(
     """A fault of a speaker of link protocols on the testbed of links; what its conduct did is counted by a planted
     rule."""
     return Fault(
-        name=name, title=title, fails=frozenset(fails), labels=(label,) if label else (), network=network,
-        partner=partner, testbed="links", conduct=conduct, witness=rule_hit,
-    )  # fmt: skip
+        name=name,
+        title=title,
+        fails=frozenset(fails),
+        labels=(label,) if label else (),
+        network=network,
+        partner=partner,
+        testbed="links",
+        conduct=conduct,
+        witness=rule_hit,
+    )
 
 
 def rule_hit(record: Record) -> str | None:

@@ -49,24 +49,41 @@ def recorded(
         for name, moment, frame, outbound in ordered:
             writer.frame(taps[name], at(moment), frame, flags=FLAG_OUTBOUND if outbound else FLAG_INBOUND)
     record = Record(
-        suite="0", scenario="pair_lacp", profile=profile, testbed=testbed, kernel="6", processors=2, rootless=False,
-        identity=IdentityState(product="two", version="1"), load=(load_average, 0.0, 0.0), started_ns=at(0),
-        finished_ns=at(60), events=tuple(events), windows=windows,
+        suite="0",
+        scenario="pair_lacp",
+        profile=profile,
+        testbed=testbed,
+        kernel="6",
+        processors=2,
+        rootless=False,
+        identity=IdentityState(product="two", version="1"),
+        load=(load_average, 0.0, 0.0),
+        started_ns=at(0),
+        finished_ns=at(60),
+        events=tuple(events),
+        windows=windows,
         ports=tuple(
             PortState(
-                name=f"{name[:2]}:{called if name.startswith('h1') else 'port'}{name[3]}", host=name[:2],
-                partner=f"partners:{name}", partner_mac="",
+                name=f"{name[:2]}:{called if name.startswith('h1') else 'port'}{name[3]}",
+                host=name[:2],
+                partner=f"partners:{name}",
+                partner_mac="",
             )
             for name in PORTS
         ),
         taps=tuple(
             TapState(
-                number=number, name=f"partners:{name}", where="partners", interface=name, role="partner",
-                captured=sum(one[0] == name for one in ordered), dropped=0,
+                number=number,
+                name=f"partners:{name}",
+                where="partners",
+                interface=name,
+                role="partner",
+                captured=sum(one[0] == name for one in ordered),
+                dropped=0,
             )
             for name, number in taps.items()
         ),
-    )  # fmt: skip
+    )
     return Recording(folder, record)
 
 

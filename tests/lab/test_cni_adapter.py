@@ -145,8 +145,9 @@ def test_published_ports_lead_to_the_endpoint(tmp_path: Path) -> None:
         one = subject.attach(host, Attachment("e1", publish=(("udp", 8080),)))
         two = subject.attach(host, Attachment("e2", publish=(("udp", 8080),)))
         assert [(p.address, p.port, p.target_port) for p in one.publications] == [
-            (host.ipv4.ip, 9080, 8080), (host.ipv6.ip, 9080, 8080),
-        ]  # fmt: skip
+            (host.ipv4.ip, 9080, 8080),
+            (host.ipv6.ip, 9080, 8080),
+        ]
         assert {p.port for p in two.publications} == {9081}
         for publication, address in zip(one.publications, one.reported.addresses, strict=True):
             place = (str(publication.address), publication.port)
@@ -167,8 +168,9 @@ def test_state_that_explains(tmp_path: Path) -> None:
         (plugin,) = state["conflist"]["plugins"]
         assert plugin["master"] == host.uplink
         assert plugin["ipam"]["routes"] == [
-            {"dst": "0.0.0.0/0", "gw": "192.0.2.1"}, {"dst": "::/0", "gw": "2001:db8:0:1::1"},
-        ]  # fmt: skip
+            {"dst": "0.0.0.0/0", "gw": "192.0.2.1"},
+            {"dst": "::/0", "gw": "2001:db8:0:1::1"},
+        ]
         assert state["attachments"][0]["result"]["ips"][0]["address"] == str(made.reported.addresses[0])
         logged = [json.loads(line) for line in (lab.logs / "h1-cni.log").read_text().splitlines()]
         assert [entry["command"] for entry in logged] == ["ADD"]

@@ -50,10 +50,15 @@ class Bench:
         family = wanted.setdefault("family", "ipv4")
         wanted.setdefault("destination", RIGHT[family])
         defaults: dict[str, Any] = {
-            "id": next(self._ids), "purpose": "test", "path": "outbound", "protocol": "udp", "source": "left",
-            "namespace": self.left, "target": "right",
+            "id": next(self._ids),
+            "purpose": "test",
+            "path": "outbound",
+            "protocol": "udp",
+            "source": "left",
+            "namespace": self.left,
+            "target": "right",
             "port": 0 if wanted.get("protocol") in {"icmp", "ip"} else 80,
-        }  # fmt: skip
+        }
         return Probe(**(defaults | wanted))
 
     def run(self, *probes: Probe, deadline: float = SHORT) -> list[Flow]:
@@ -84,8 +89,11 @@ def bench(*, mtu: int = 1500) -> Iterator[Bench]:
         for namespace, name in ((left, "eth0"), (router, "left"), (right, "eth0"), (router, "right")):
             link.change(namespace, name, state="up")
         for namespace, name, addresses in (
-            (left, "eth0", LEFT), (router, "left", NEAR_HOP), (right, "eth0", RIGHT), (router, "right", FAR_HOP),
-        ):  # fmt: skip
+            (left, "eth0", LEFT),
+            (router, "left", NEAR_HOP),
+            (right, "eth0", RIGHT),
+            (router, "right", FAR_HOP),
+        ):
             address(namespace, name, addresses)
         for family in FAMILIES:
             link.default_route(left, NEAR_HOP[family])
@@ -202,11 +210,13 @@ def test_too_big_names_the_mtu(protocol: str) -> None:
             probes = [lab.probe(family=family, size=size, **wanted) for size in (1401, 1400) for family in FAMILIES]
             old, new, *fitting = lab.run(*probes)
             assert (old.status, old.report) == (
-                "too-big", IcmpReport(offender=NEAR_HOP["ipv4"], type=3, code=4, mtu=1400),
-            )  # fmt: skip
+                "too-big",
+                IcmpReport(offender=NEAR_HOP["ipv4"], type=3, code=4, mtu=1400),
+            )
             assert (new.status, new.report) == (
-                "too-big", IcmpReport(offender=NEAR_HOP["ipv6"], type=2, code=0, mtu=1400),
-            )  # fmt: skip
+                "too-big",
+                IcmpReport(offender=NEAR_HOP["ipv6"], type=2, code=0, mtu=1400),
+            )
             assert [(flow.status, flow.intact) for flow in fitting] == [("answered", True)] * 2
         for flow in lab.run(*[lab.probe(family=family, size=1501, **wanted) for family in FAMILIES]):
             assert (flow.status, flow.detail) == ("error", "larger than the interface's MTU")
@@ -267,8 +277,10 @@ def test_lost_answer_is_still_an_arrival() -> None:
         (flow,) = lab.run(lab.probe())
         assert flow.local is not None
         assert identity(flow) == (
-            "timeout", Answer(server="right", peer=flow.local, local=Socket(address=RIGHT["ipv4"], port=80)), None,
-        )  # fmt: skip
+            "timeout",
+            Answer(server="right", peer=flow.local, local=Socket(address=RIGHT["ipv4"], port=80)),
+            None,
+        )
 
 
 def test_absent_neighbour_and_absent_route() -> None:
@@ -279,8 +291,9 @@ def test_absent_neighbour_and_absent_route() -> None:
         old, new, tcp = lab.run(*probes, deadline=ANSWER)
         for flow in (old, tcp):
             assert (flow.status, flow.report) == (
-                "unreachable", IcmpReport(offender=NEAR_HOP["ipv4"], type=3, code=1),
-            )  # fmt: skip
+                "unreachable",
+                IcmpReport(offender=NEAR_HOP["ipv4"], type=3, code=1),
+            )
         assert (new.status, new.detail, new.report) == ("unreachable", "Network is unreachable", None)
 
 
@@ -290,7 +303,7 @@ def test_a_route_that_comes_late_is_found_by_a_later_try() -> None:
         rule = nftables.Rule(nftables.reject("host-unreachable", 4))
         reject = nftables.Table(
             "ip", "late", (nftables.Chain("forward", (rule,), type="filter", hook="forward", priority=0),)
-        )  # fmt: skip
+        )
         nftables.install(lab.router, reject)
         first = lab.run(lab.probe(protocol="tcp", tries=1), lab.probe(tries=1))
         assert [flow.status for flow in first] == ["unreachable"] * 2
@@ -346,12 +359,17 @@ def test_one_source_port_serves_many_targets_and_a_server() -> None:
         ]
         back = [
             lab.probe(
-                protocol=protocol, family=family, destination=LEFT[family], port=53, source="right", target="left",
+                protocol=protocol,
+                family=family,
+                destination=LEFT[family],
+                port=53,
+                source="right",
+                target="left",
                 namespace=lab.right,
             )
             for protocol in ("tcp", "udp")
             for family in FAMILIES
-        ]  # fmt: skip
+        ]
         flows = lab.run(*probes, *back)
         for probe, flow in zip([*probes, *back], flows, strict=True):
             assert flow.status == "answered", flow
@@ -462,9 +480,7 @@ def test_held_flows_that_the_network_forgot() -> None:
         never = lab.probe(port=81, protocol="tcp")
         held = lab.engine.hold([*probes, never], SHORT)
         assert [one.flow.status for one in held] == ["answered", "answered", "refused"]
-        chain = nftables.Chain(
-            "forward", (nftables.Rule(nftables.drop()),), type="filter", hook="forward", priority=0
-        )  # fmt: skip
+        chain = nftables.Chain("forward", (nftables.Rule(nftables.drop()),), type="filter", hook="forward", priority=0)
         nftables.install(lab.router, nftables.Table("inet", "forgotten", (chain,)))
         flows = lab.engine.resume(dict(enumerate(held, start=100)), SHORT)
         assert [flow.status for flow in flows] == ["timeout", "timeout", "error"]

@@ -247,9 +247,15 @@ def test_everything_comes_back_decoded(tmp_path: Path) -> None:
     ]
     base, plain = (one for one in found if one["kind"] == "chain")
     assert base == {
-        "kind": "chain", "family": "inet", "table": "one", "chain": "forward", "type": "filter", "hook": "forward",
-        "priority": -5, "policy": "drop",
-    }  # fmt: skip
+        "kind": "chain",
+        "family": "inet",
+        "table": "one",
+        "chain": "forward",
+        "type": "filter",
+        "hook": "forward",
+        "priority": -5,
+        "policy": "drop",
+    }
     assert plain["chain"] == "other"
     decoded = [one for one in found if one["kind"] == "rule"]
     assert [one["action"] for one in decoded] == ["accept", "drop", "reject", "jump", ""]

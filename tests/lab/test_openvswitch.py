@@ -53,7 +53,7 @@ def test_two_bonds_negotiate() -> None:
         assert isinstance(subject, OpenVSwitch)
         heard = [
             resources.enter_context(Listener(host.namespace, name)) for host in lab.hosts.values() for name in LINKS
-        ]  # fmt: skip
+        ]
         for host in lab.hosts.values():
             subject.aggregate(host, "access", [LagConfig("lag", LINKS)])
         for one in heard:

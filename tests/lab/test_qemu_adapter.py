@@ -54,11 +54,20 @@ def probes(lab: Lab, guest: Endpoint, first: int) -> list[Probe]:
         )
         for source, namespace, target, destination, path in ends:
             for protocol in PROTOCOLS:
-                found.append(Probe(
-                    id=number, purpose="reach", path=path, protocol=protocol, family=family, source=source,
-                    namespace=namespace, target=target, destination=destination,
-                    port=0 if protocol == "icmp" else PORT,
-                ))  # fmt: skip
+                found.append(
+                    Probe(
+                        id=number,
+                        purpose="reach",
+                        path=path,
+                        protocol=protocol,
+                        family=family,
+                        source=source,
+                        namespace=namespace,
+                        target=target,
+                        destination=destination,
+                        port=0 if protocol == "icmp" else PORT,
+                    )
+                )
                 number += 1
     return found
 

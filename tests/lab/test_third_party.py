@@ -168,8 +168,9 @@ def test_an_exception_in_an_adapter_is_its_own(made: object, where: str, tmp_pat
     source = next(tmp_path.rglob("*cables.py"))
     source.write_text(ADAPTER.replace(before, after))
     line = 1 + next(n for n, text in enumerate(source.read_text().splitlines()) if after.split("\n")[0] in text)
-    ended = plugfest(tmp_path, "run", path, "--testbed", "same-subnet", "--only", "addr.reported", "--out", "out",
-                     **variables)  # fmt: skip
+    ended = plugfest(
+        tmp_path, "run", path, "--testbed", "same-subnet", "--only", "addr.reported", "--out", "out", **variables
+    )
     assert ended.returncode == 3, ended.stdout + ended.stderr
     folder = tmp_path / "out" / Path(path).stem
     (found,) = {verdict(one) for one in outcomes(folder / "report.json") if one["verdict"] != "unsupported"}

@@ -146,9 +146,11 @@ def run(folder: Path, name: str, first: int, tables: Tables, *words: str) -> sub
     """The run of a user who has such a device at four NICs, from the first of these on."""
     with playing("cisco_ios", tables) as device:
         environment = {
-            outside.ADDRESS: device.address, outside.USER: USER, outside.PASSWORD: PASSWORD,
+            outside.ADDRESS: device.address,
+            outside.USER: USER,
+            outside.PASSWORD: PASSWORD,
             outside.KNOWN_HOSTS: str(device.known_hosts(folder)),
-        }  # fmt: skip
+        }
         place = bed(folder, name, first)
         return plugfest(folder, "run", *words, "--testbed", place, "--out", name, **environment)
 

@@ -134,9 +134,11 @@ def test_a_wrong_bundle_is_refused_in_one_line(setting: str, said: str) -> None:
 
 
 def test_what_a_bundle_would_be_asked_is_planned() -> None:
-    commands = {"cisco": "'show etherchannel summary', 'show lacp neighbor'",
-                "arista": "'show port-channel summary', 'show lacp peer'",
-                "juniper": "'show lacp interfaces ae1 extensive'"}  # fmt: skip
+    commands = {
+        "cisco": "'show etherchannel summary', 'show lacp neighbor'",
+        "arista": "'show port-channel summary', 'show lacp peer'",
+        "juniper": "'show lacp interfaces ae1 extensive'",
+    }
     for name in PROFILES.values():
         (asked,) = (line for line in adapter_for(profiles.load(name)).plan() if "over SSH" in line)
         assert asked.endswith(commands[name.partition("-")[0]])
@@ -198,10 +200,12 @@ def judged(folder: Path, shown: Sequence[Event]) -> Judgement:
     early = [moment for moment in every_second() if moment <= 16]
     noticed = [moment for moment in every_second() if moment > 19]
     seen = [
-        *lacpdus("h1p2", every_second()), *lacpdus("h1p2", every_second(), system=PARTNER, ours=True),
-        *lacpdus("h1p3", every_second(*noticed)), *lacpdus("h1p3", noticed, state=alone),
+        *lacpdus("h1p2", every_second()),
+        *lacpdus("h1p2", every_second(), system=PARTNER, ours=True),
+        *lacpdus("h1p3", every_second(*noticed)),
+        *lacpdus("h1p3", noticed, state=alone),
         *lacpdus("h1p3", early, system=PARTNER, ours=True),
-    ]  # fmt: skip
+    ]
     joined = [event(1, "joined", f"cable {n}", left=f"h1:h1.{n}", right=f"h2:port{n}") for n in (2, 3)]
     profile = profiles.load("cisco-ios-lag")
     recording = recorded(folder, [*joined, *shown], seen, left=profile, called="h1.")

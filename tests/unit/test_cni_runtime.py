@@ -87,10 +87,15 @@ def calls(tmp_path: Path) -> Callable[[], list[Any]]:
 def cni_profile(folder: Path, *plugins: dict[str, Any], **settings: Any) -> Profile:
     conflist = {"plugins": list(plugins), **settings.pop("conflist", {})}
     data = {
-        "schema": 1, "name": "own", "title": "A plugin of ours", "kind": "cni", "roles": ["workload-network"],
-        "features": ["ipv4"], "packages": ["some-package"],
+        "schema": 1,
+        "name": "own",
+        "title": "A plugin of ours",
+        "kind": "cni",
+        "roles": ["workload-network"],
+        "features": ["ipv4"],
+        "packages": ["some-package"],
         "adapter": {"plugin_dir": str(folder), "conflist": conflist, **settings},
-    }  # fmt: skip
+    }
     return parse(data, "own.toml")
 
 
@@ -104,9 +109,13 @@ def test_add_chains_the_plugins_by_prev_result(make: Make, runtime: Any, calls: 
     assert config == {"type": "first", "own": [1, {"k": True}], "cniVersion": "1.0.0", "name": "net"}
     assert chained["prevResult"] == RESULT
     assert cni == {
-        "CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c1", "CNI_NETNS": "/proc/1/fd/7", "CNI_IFNAME": "eth0",
-        "CNI_ARGS": "", "CNI_PATH": cni["CNI_PATH"],
-    }  # fmt: skip
+        "CNI_COMMAND": "ADD",
+        "CNI_CONTAINERID": "c1",
+        "CNI_NETNS": "/proc/1/fd/7",
+        "CNI_IFNAME": "eth0",
+        "CNI_ARGS": "",
+        "CNI_PATH": cni["CNI_PATH"],
+    }
 
 
 def test_capability_arguments_go_to_the_plugins_that_declare_them(make: Make, runtime: Any, calls: Any) -> None:
@@ -184,8 +193,11 @@ def test_a_failed_add_is_deleted_again(make: Make, runtime: Any, calls: Any) -> 
         failing.add(BOX)
     problem = caught.value
     assert (problem.plugin, problem.code, problem.message, problem.details) == (
-        "second", 11, "try again", "pool is empty",
-    )  # fmt: skip
+        "second",
+        11,
+        "try again",
+        "pool is empty",
+    )
     assert str(problem) == "second ADD failed (code 11): try again: pool is empty"
     assert [call[:2] for call in calls()] == [["first", "ADD"], ["second", "ADD"], ["second", "DEL"], ["first", "DEL"]]
     assert failing.cached(BOX) is None

@@ -32,9 +32,14 @@ RESULT = {
 def cni_profile(plugin: dict[str, Any], **settings: Any) -> Profile:
     conflist = {"plugins": [plugin], **settings.pop("conflist", {})}
     data = {
-        "schema": 1, "name": "own", "title": "A plugin of ours", "kind": "cni", "roles": ["workload-network"],
-        "features": ["ipv4"], "adapter": {"conflist": conflist, **settings},
-    }  # fmt: skip
+        "schema": 1,
+        "name": "own",
+        "title": "A plugin of ours",
+        "kind": "cni",
+        "roles": ["workload-network"],
+        "features": ["ipv4"],
+        "adapter": {"conflist": conflist, **settings},
+    }
     return parse(data, "own.toml")
 
 
@@ -95,8 +100,10 @@ VALUES = {"mtu": 1400, "uplink": "eth0", "gateway_ipv4": None, "pool_ipv4_start"
 
 def test_placeholders_keep_the_type_of_a_whole_value() -> None:
     assert placeholders.substitute({"mtu": "{mtu}", "text": "m{mtu}-{uplink}", "n": 3}, VALUES, "p") == {
-        "mtu": 1400, "text": "m1400-eth0", "n": 3,
-    }  # fmt: skip
+        "mtu": 1400,
+        "text": "m1400-eth0",
+        "n": 3,
+    }
 
 
 def test_a_placeholder_without_value_leaves_out_its_list_entry_or_its_key() -> None:

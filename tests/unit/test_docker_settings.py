@@ -78,10 +78,15 @@ def test_cgroup_mounts_of_both_versions() -> None:
 def test_reported_values_are_those_of_the_api() -> None:
     reported = reported_of(
         {
-            "IPAddress": "10.1.0.2", "IPPrefixLen": 24, "GlobalIPv6Address": "2001:db8:1:1::2",
-            "GlobalIPv6PrefixLen": 64, "MacAddress": "02:42:0a:01:00:02", "Gateway": "10.1.0.1", "IPv6Gateway": "",
+            "IPAddress": "10.1.0.2",
+            "IPPrefixLen": 24,
+            "GlobalIPv6Address": "2001:db8:1:1::2",
+            "GlobalIPv6PrefixLen": 64,
+            "MacAddress": "02:42:0a:01:00:02",
+            "Gateway": "10.1.0.1",
+            "IPv6Gateway": "",
         }
-    )  # fmt: skip
+    )
     assert [str(address) for address in reported.addresses] == ["10.1.0.2/24", "2001:db8:1:1::2/64"]
     assert reported.mac == "02:42:0a:01:00:02"
     assert [str(gateway) for gateway in reported.gateways] == ["10.1.0.1"]

@@ -61,8 +61,11 @@ def test_the_family_that_is_shown_is_one(tmp_path: Path) -> None:
         (package / name).write_text(text)
     said = subprocess.run(
         [sys.executable, "-m", "conformance", "explain", "link"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert said.returncode == 0, said.stderr
     assert "link.interface-up: SUITE" in said.stdout
     assert "reads the scenario attached" in said.stdout

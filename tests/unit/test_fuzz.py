@@ -128,14 +128,21 @@ def record() -> dict[str, Any]:
     """A record made by hand with a little of everything."""
     tap = {"number": 0, "name": "a:b", "where": "a", "interface": "b", "role": "uplink", "captured": 1, "dropped": 0}
     return {
-        "schema": 1, "suite": "0", "scenario": "idle", "kernel": "6", "processors": 1, "load": [0, 0, 0],
-        "rootless": False, "started_ns": 1, "finished_ns": 2,
+        "schema": 1,
+        "suite": "0",
+        "scenario": "idle",
+        "kernel": "6",
+        "processors": 1,
+        "load": [0, 0, 0],
+        "rootless": False,
+        "started_ns": 1,
+        "finished_ns": 2,
         "profile": profile.load("flat-bridge").model_dump(mode="json", by_alias=True),
         "testbed": testbed.load("same-subnet").model_dump(mode="json", by_alias=True),
         "identity": {"product": "p", "version": "1"},
         "events": [{"time_ns": 1, "kind": "k"}],
         "taps": [tap],
-    }  # fmt: skip
+    }
 
 
 @brief

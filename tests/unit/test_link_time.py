@@ -26,9 +26,7 @@ from conformance.recording.model import Event
 from conformance.recording.store import Recording
 from conformance.verdict import Verdict
 
-JOINED = [
-    event(1, "joined", f"h1:port{n}--h2:port{n}", left=f"h1:port{n}", right=f"h2:port{n}") for n in (2, 3)
-]  # fmt: skip
+JOINED = [event(1, "joined", f"h1:port{n}--h2:port{n}", left=f"h1:port{n}", right=f"h2:port{n}") for n in (2, 3)]
 COURSE = [
     *JOINED,
     event(5, "agreed", "up", came=True),
@@ -122,17 +120,22 @@ def test_a_failure_on_time_needs_a_machine_that_keeps_time(tmp_path: Path) -> No
 # --- the plain cables -----------------------------------------------------------------------------------------------
 def result(*, heard: str = "h1:port1") -> tuple[list[Event], dict[str, bytes]]:
     """A cable that was tried from both ends."""
-    nonces = {f"{group}{way}": f"CANARY{number:010}".encode() for number, (group, way) in enumerate(
-        (group, way) for group in GROUPS for way in "><"
-    )}  # fmt: skip
+    nonces = {
+        f"{group}{way}": f"CANARY{number:010}".encode()
+        for number, (group, way) in enumerate((group, way) for group in GROUPS for way in "><")
+    }
     ways = (("h1:port1", "partners:h1p1", ">", "partners:h1p1"), ("partners:h1p1", "h1:port1", "<", heard))
     return [
         event(
-            0, PLAIN, target, source=source, nonces={group: nonces[f"{group}{way}"].hex() for group in GROUPS},
+            0,
+            PLAIN,
+            target,
+            source=source,
+            nonces={group: nonces[f"{group}{way}"].hex() for group in GROUPS},
             heard={group: {where: 1} for group in GROUPS},
         )
         for source, target, way, where in ways
-    ], nonces  # fmt: skip
+    ], nonces
 
 
 def canaries(nonces: dict[str, bytes], *, lost: str = "", copied: str = "") -> list[Seen]:
@@ -155,11 +158,14 @@ def test_cables_that_carry_everything_once_are_in_order(tmp_path: Path) -> None:
     assert made.verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(("lost", "copied", "said"), [
-    (f"{GROUPS[0]}>", "", "a frame to 01:80:c2:00:00:00 from h1:port1 to partners:h1p1 came out at nowhere"),
-    ("", f"{GROUPS[3]}>", "h1:port1 to partners:h1p1 came out at partners:h1p1 (1 times), partners:h1p2 (1 times)"),
-    ("", f"{GROUPS[2]}<", "a frame to 01:80:c2:00:00:0e from partners:h1p1 went to partners:h1p2 as well"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("lost", "copied", "said"),
+    [
+        (f"{GROUPS[0]}>", "", "a frame to 01:80:c2:00:00:00 from h1:port1 to partners:h1p1 came out at nowhere"),
+        ("", f"{GROUPS[3]}>", "h1:port1 to partners:h1p1 came out at partners:h1p1 (1 times), partners:h1p2 (1 times)"),
+        ("", f"{GROUPS[2]}<", "a frame to 01:80:c2:00:00:0e from partners:h1p1 went to partners:h1p2 as well"),
+    ],
+)
 def test_cables_that_lose_or_multiply_are_said_to(tmp_path: Path, lost: str, copied: str, said: str) -> None:
     events, nonces = result()
     wrong = cables.control_failure(recorded(tmp_path, events, canaries(nonces, lost=lost, copied=copied)))

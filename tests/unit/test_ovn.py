@@ -31,11 +31,18 @@ def test_every_rule_is_in_force_in_its_order_before_the_defaults() -> None:
 
 def test_ports_prefixes_and_protocols() -> None:
     rule = Rule(
-        name="r", direction="egress", cidr=("192.0.2.0/29", "198.51.100.0/24", "2001:db8::/64"), protocol="udp",
-        ports=("53", "8000-8009"), action="allow",
-    )  # fmt: skip
-    found = [match for _, context, _, match, _ in acls(Policy(name="p", title="a policy", rules=(rule,)))
-             if context == "from-lport"]  # fmt: skip
+        name="r",
+        direction="egress",
+        cidr=("192.0.2.0/29", "198.51.100.0/24", "2001:db8::/64"),
+        protocol="udp",
+        ports=("53", "8000-8009"),
+        action="allow",
+    )
+    found = [
+        match
+        for _, context, _, match, _ in acls(Policy(name="p", title="a policy", rules=(rule,)))
+        if context == "from-lport"
+    ]
     opened = "(udp.dst == 53 || (8000 <= udp.dst <= 8009))"
     assert found == [
         f"inport == @everybody && ip4.dst == {{192.0.2.0/29, 198.51.100.0/24}} && {opened}",

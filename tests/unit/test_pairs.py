@@ -38,11 +38,20 @@ def outcome(name: str, verdict: Verdict, **parameters: str) -> Outcome:
 
 def report(left: str, right: str, *outcomes: Outcome, absent: bool = False) -> Report:
     header = Header(
-        version="0", catalogue="0" * 64, profile=f"{left}_x_{right}", title="A pair", roles=("workload-pair",),
-        pair=(left, right), implementation=None if absent else Implementation(product="two", version="1"),
-        unavailable=Absence(reason="it is not here") if absent else None, kernel="6", testbeds=("routed",),
-        scenarios=("pair",), date=datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC), command="plugfest run",
-    )  # fmt: skip
+        version="0",
+        catalogue="0" * 64,
+        profile=f"{left}_x_{right}",
+        title="A pair",
+        roles=("workload-pair",),
+        pair=(left, right),
+        implementation=None if absent else Implementation(product="two", version="1"),
+        unavailable=Absence(reason="it is not here") if absent else None,
+        kernel="6",
+        testbeds=("routed",),
+        scenarios=("pair",),
+        date=datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC),
+        command="plugfest run",
+    )
     return from_outcomes(header, outcomes)
 
 

@@ -97,9 +97,13 @@ def test_a_case_says_its_level_clause_evidence_and_figures() -> None:
 
 def test_suites_are_per_implementation_and_family_with_properties() -> None:
     tree = ET.fromstring(
-        junit.render([report(outcome("route.hairpin", Verdict.PASS), outcome("mtu.usable", Verdict.FAIL)),
-                      report(outcome("route.hairpin", Verdict.PASS), profile="other")])
-    )  # fmt: skip
+        junit.render(
+            [
+                report(outcome("route.hairpin", Verdict.PASS), outcome("mtu.usable", Verdict.FAIL)),
+                report(outcome("route.hairpin", Verdict.PASS), profile="other"),
+            ]
+        )
+    )
     assert [suite.get("name") for suite in tree] == ["nat-bridge.route", "nat-bridge.mtu", "other.route"]
     properties = {each.get("name"): each.get("value") for each in tree[0].iter("property")}
     assert properties["implementation"] == "thing"

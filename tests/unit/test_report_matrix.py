@@ -181,10 +181,14 @@ def test_a_cell_is_the_worst_of_its_parameters_and_tells_how_many() -> None:
     none = Judgement(Verdict.UNSUPPORTED, seen="not claimed")
     other = Judgement(Verdict.NOT_APPLICABLE, seen="no ports")
     made = report(
-        judged(REACHED, PASS, path="a"), judged(REACHED, fail, path="b"), judged(REACHED, other, path="c"),
-        judged(TRANSLATED, PASS, path="a"), judged(TRANSLATED, none, path="b"),
-        judged("route.hairpin", none, path="a"), judged("route.hairpin", other, path="b"),
-    )  # fmt: skip
+        judged(REACHED, PASS, path="a"),
+        judged(REACHED, fail, path="b"),
+        judged(REACHED, other, path="c"),
+        judged(TRANSLATED, PASS, path="a"),
+        judged(TRANSLATED, none, path="b"),
+        judged("route.hairpin", none, path="a"),
+        judged("route.hairpin", other, path="b"),
+    )
     text = render_markdown(build([made]))
     assert cell_text(text, REACHED) == ["**✗ 1/2**"]
     assert cell_text(text, TRANSLATED) == ["✓ –"]
@@ -308,10 +312,13 @@ EVERY = sets(family="ipv4 ipv6", protocol="tcp udp", path="inbound outbound cros
             EVERY,
             "ipv6 udp, outbound; ipv4 tcp, inbound, routed",
         ),
-        ([{"port": str(each), "x": str(each)} for each in range(9)], sets(port="0 1", x="0 1") * 5,
-         "0, 0; 1, 1; 2, 2; 6 more"),
+        (
+            [{"port": str(each), "x": str(each)} for each in range(9)],
+            sets(port="0 1", x="0 1") * 5,
+            "0, 0; 1, 1; 2, 2; 6 more",
+        ),
     ],
-)  # fmt: skip
+)
 def test_parameters_in_few_words(chosen: list[dict[str, str]], known: list[dict[str, str]], told: str) -> None:
     assert summarise(chosen, known) == told
     assert summarise(chosen[::-1], known[::-1]) == told

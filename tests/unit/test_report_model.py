@@ -118,15 +118,20 @@ def test_outcomes_are_in_the_order_of_families_then_ids_then_parameters() -> Non
         outcome(REACHED),
     )
     assert [(o.requirement, *o.parameters.values()) for o in made.outcomes] == [
-        (REACHED,), (TRANSLATED, "inbound"), (TRANSLATED, "outbound"), ("mtu.usable",)
-    ]  # fmt: skip
+        (REACHED,),
+        (TRANSLATED, "inbound"),
+        (TRANSLATED, "outbound"),
+        ("mtu.usable",),
+    ]
 
 
 def test_attempts_that_differ_make_an_outcome_flaky_and_the_worst_decides() -> None:
     made = report(outcome(REACHED, Verdict.PASS, Verdict.FAIL)).outcomes[0]
     assert (made.verdict, made.flaky, [a.verdict for a in made.attempts]) == (
-        Verdict.FAIL, True, [Verdict.PASS, Verdict.FAIL]
-    )  # fmt: skip
+        Verdict.FAIL,
+        True,
+        [Verdict.PASS, Verdict.FAIL],
+    )
 
 
 def test_two_outcomes_for_the_same_are_refused() -> None:
@@ -159,9 +164,7 @@ def test_undecodable_bytes_of_a_log_can_be_written(tmp_path: Path) -> None:
 def test_what_was_planned_and_is_missing_is_an_error() -> None:
     planned = [(REACHED, (("path", "inbound"),)), (TRANSLATED, ())]
     made = report(outcome(REACHED, path="inbound"), planned=planned)
-    assert [(o.requirement, o.verdict) for o in made.outcomes] == [
-        (REACHED, Verdict.PASS), (TRANSLATED, Verdict.ERROR)
-    ]  # fmt: skip
+    assert [(o.requirement, o.verdict) for o in made.outcomes] == [(REACHED, Verdict.PASS), (TRANSLATED, Verdict.ERROR)]
     assert gate.report_code(made) == 3
     assert not plan_missing(planned[:1], [outcome(REACHED, path="inbound")])
 

@@ -30,8 +30,10 @@ def test_frames_are_on_their_taps_in_the_order_of_their_times() -> None:
     assert made.damage is None
     assert [made.frames.frame(row) for row in range(2)] == [early, late]
     assert [(tap.name, tap.role, tap.captured) for tap in made.record.taps] == [
-        ("h1a:eth0", "endpoint", 1), ("h1b:eth0", "endpoint", 0), ("h1:eth0", "uplink", 1),
-    ]  # fmt: skip
+        ("h1a:eth0", "endpoint", 1),
+        ("h1b:eth0", "endpoint", 0),
+        ("h1:eth0", "uplink", 1),
+    ]
 
 
 def test_ports_have_a_tap_at_each_end() -> None:

@@ -72,9 +72,7 @@ def asked(device: Replay, folder: Path) -> OutsideBridge:
 
 
 def login(device: Replay, folder: Path) -> Login:
-    return Login(
-        address="device", port=22, user=USER, known_hosts=device.known_hosts(folder), password=PASSWORD
-    )  # fmt: skip
+    return Login(address="device", port=22, user=USER, known_hosts=device.known_hosts(folder), password=PASSWORD)
 
 
 def test_what_is_not_tried_on_a_device_says_so_and_has_a_transcript() -> None:

@@ -59,9 +59,13 @@ def make_network(engines: Mapping[str, Engine], lab: Lab, settings: Settings) ->
 
 
 def _create(
-    engine: Engine, pools: list[Pool], settings: Settings, options: Mapping[str, str] | None = None,
-    name: str = NETWORK, **further: Any,
-) -> None:  # fmt: skip
+    engine: Engine,
+    pools: list[Pool],
+    settings: Settings,
+    options: Mapping[str, str] | None = None,
+    name: str = NETWORK,
+    **further: Any,
+) -> None:
     """Create one network on one engine; `further` are arguments of the SDK's create_network."""
     wanted = {**(options or {}), **settings.driver_options}
     if settings.mtu is not None:

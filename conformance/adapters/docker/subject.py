@@ -109,9 +109,12 @@ class DockerSubject:
             return endpoint.namespace
         with self._engines[to.name].asked(f"prepare {endpoint.name}") as client:
             made = client.create_container(
-                IMAGE, command=list(IDLE), name=f"{endpoint.name}-new", network_disabled=False,
+                IMAGE,
+                command=list(IDLE),
+                name=f"{endpoint.name}-new",
+                network_disabled=False,
                 host_config=client.create_host_config(network_mode="none"),
-            )  # fmt: skip
+            )
             client.start(made["Id"])
             client.disconnect_container_from_network(made["Id"], "none")
             pid = int(client.inspect_container(made["Id"])["State"]["Pid"])

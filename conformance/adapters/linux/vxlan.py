@@ -29,8 +29,11 @@ _ID, _LOCAL, _LEARNING, _PORT = 1, 4, 7, 15
 def tunnel(name: str, host: Host, *, vni: int, mtu: int) -> netlink.Request:
     """A VXLAN interface that learns nothing; `mtu` in bytes."""
     data = {
-        _ID: struct.pack("=I", vni), _LOCAL: host.ipv4.ip.packed, _LEARNING: b"\0", _PORT: struct.pack(">H", PORT),
-    }  # fmt: skip
+        _ID: struct.pack("=I", vni),
+        _LOCAL: host.ipv4.ip.packed,
+        _LEARNING: b"\0",
+        _PORT: struct.pack(">H", PORT),
+    }
     return rtnetlink.link(name, "vxlan", data=data, mtu=mtu)
 
 

@@ -109,9 +109,10 @@ class OpenVSwitch:
         commands = [*self._made(host, "br0", 0), ["add-port", "br0", access]]
         for config in bundles:
             options = [
-                f"bond_mode={self._settings.bond_mode}", f"lacp={'active' if config.active else 'passive'}",
+                f"bond_mode={self._settings.bond_mode}",
+                f"lacp={'active' if config.active else 'passive'}",
                 f"other-config:lacp-time={'fast' if config.short else 'slow'}",
-            ]  # fmt: skip
+            ]
             commands.append(["add-bond", "br0", config.name, *config.ports, *options])
         self._switches[host.name].configure(*commands)
 

@@ -34,9 +34,11 @@ class Central:
         sockets = f"--ovnnb-db=unix:{DATABASES} --ovnsb-db=unix:{DATABASES}"
         northd = f"ovn-northd {sockets} --unixctl={STATE}/northd.ctl -vfile:off -vsyslog:off"
         server = [
-            *(str(STATE / f"{name}.db") for name in SCHEMAS), f"--remote=punix:{DATABASES}",
-            f"--remote=ptcp:{SOUTHBOUND}:{host.ipv4.ip}", f"--unixctl={STATE}/ovsdb.ctl",
-        ]  # fmt: skip
+            *(str(STATE / f"{name}.db") for name in SCHEMAS),
+            f"--remote=punix:{DATABASES}",
+            f"--remote=ptcp:{SOUTHBOUND}:{host.ipv4.ip}",
+            f"--unixctl={STATE}/ovsdb.ctl",
+        ]
         self._daemon = serve(host, server, then=northd, log="ovn-central")
         resources.callback(self._daemon.stop)
         self.configure(["init"])

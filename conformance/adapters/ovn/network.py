@@ -83,19 +83,26 @@ class OvnNetwork(Network):
         for segment in sorted({host.station.segment for host in hosts}):
             port = f"{segment}-uplink"
             made += [
-                ["ls-add", segment], ["lsp-add", segment, port], ["lsp-set-type", port, "localnet"],
-                ["lsp-set-addresses", port, "unknown"], ["lsp-set-options", port, f"network_name={PHYSICAL}"],
-            ]  # fmt: skip
+                ["ls-add", segment],
+                ["lsp-add", segment, port],
+                ["lsp-set-type", port, "localnet"],
+                ["lsp-set-addresses", port, "unknown"],
+                ["lsp-set-options", port, f"network_name={PHYSICAL}"],
+            ]
         self._central.configure(*made)
 
     def _switch(self, host: Host, central: Host) -> Switch:
         switch = start_switch(host, self._resources)
         mac = next(one.mac for one in interfaces(host.namespace) if one.name == host.uplink)
         timers = {
-            "system-id": host.name, "ovn-remote": f"tcp:{central.ipv4.ip}:{SOUTHBOUND}", "ovn-encap-type": "geneve",
-            "ovn-encap-ip": str(host.ipv4.ip), "ovn-bridge-mappings": f"{PHYSICAL}:{BRIDGE}",
-            "ovn-bridge-datapath-type": "netdev", "ovn-monitor-all": "true",
-        }  # fmt: skip
+            "system-id": host.name,
+            "ovn-remote": f"tcp:{central.ipv4.ip}:{SOUTHBOUND}",
+            "ovn-encap-type": "geneve",
+            "ovn-encap-ip": str(host.ipv4.ip),
+            "ovn-bridge-mappings": f"{PHYSICAL}:{BRIDGE}",
+            "ovn-bridge-datapath-type": "netdev",
+            "ovn-monitor-all": "true",
+        }
         switch.configure(
             ["add-br", BRIDGE],
             ["set", "bridge", BRIDGE, "datapath_type=netdev", f"other-config:hwaddr={mac}"],

@@ -100,9 +100,11 @@ class Teams(GuestLinks):
                 "tx_hash": ["eth", "ipv4", "udp"],
             }
             team = {
-                "device": config.name, "runner": runner, "link_watch": {"name": "ethtool"},
+                "device": config.name,
+                "runner": runner,
+                "link_watch": {"name": "ethtool"},
                 "ports": {port: {} for port in config.ports},
-            }  # fmt: skip
+            }
             self.namespace.kernel.spawn(self._program, "-c", json.dumps(team))
             _await_members(self.namespace, config)
 
@@ -119,8 +121,11 @@ def _await_members(namespace: GuestNamespace, config: LagConfig) -> None:
 
 def _bond(config: LagConfig) -> netlink.Request:
     data = {
-        MODE: LACP, MONITORING: pack("=I", MONITOR_MS), RATE: bytes((config.short,)), ACTIVE: bytes((config.active,))
-    }  # fmt: skip
+        MODE: LACP,
+        MONITORING: pack("=I", MONITOR_MS),
+        RATE: bytes((config.short,)),
+        ACTIVE: bytes((config.active,)),
+    }
     return rtnetlink.link(config.name, "bond", data=data)
 
 
@@ -142,9 +147,15 @@ def guest_links(lab: Lab, kernel: GuestKernelFiles, settings: Settings) -> Itera
                 for word in card.arguments(slot, settings, tap)
             ]
             made = booting(
-                host, kernel, settings, lab.folder / "guest",
-                name="guest", further=further, descriptors=descriptors, program=program,
-            )  # fmt: skip
+                host,
+                kernel,
+                settings,
+                lab.folder / "guest",
+                name="guest",
+                further=further,
+                descriptors=descriptors,
+                program=program,
+            )
             machine, channel = handed.enter_context(made)
         resources.callback(machine.end)
         namespace = GuestNamespace("guest", channel)

@@ -44,10 +44,11 @@ class Card:
         """QEMU's arguments; `descriptor` is that of the tap."""
         link = f"speed={SPEED},duplex=full,{PLAIN}," if settings.nic == "virtio-net-pci" else ""
         return [
-            "-netdev", f"tap,id={self.name}net,fd={descriptor}",
-            "-device", f"{settings.nic},{link}id={self.name},netdev={self.name}net,mac={self.mac},addr={slot:#x},"
-            "romfile=",
-        ]  # fmt: skip
+            "-netdev",
+            f"tap,id={self.name}net,fd={descriptor}",
+            "-device",
+            f"{settings.nic},{link}id={self.name},netdev={self.name}net,mac={self.mac},addr={slot:#x},romfile=",
+        ]
 
 
 def cards_of(host: Host, partners: Namespace, settings: Settings) -> list[Card]:

@@ -84,9 +84,16 @@ def _freeze(node: Node, kernel: GuestKernelFiles, settings: Settings, frozen: Fr
 
 @contextmanager
 def booting(
-    node: Node, kernel: GuestKernelFiles, settings: Settings, place: Path, *, name: str, further: Sequence[str] = (),
-    descriptors: Sequence[int] = (), program: str = "",
-) -> Iterator[tuple[Machine, Channel]]:  # fmt: skip
+    node: Node,
+    kernel: GuestKernelFiles,
+    settings: Settings,
+    place: Path,
+    *,
+    name: str,
+    further: Sequence[str] = (),
+    descriptors: Sequence[int] = (),
+    program: str = "",
+) -> Iterator[tuple[Machine, Channel]]:
     """A guest that has booted, with `further` arguments of QEMU and the `descriptors` that they name; it runs on.
     Its file system holds the agent and, if one is named, a `program` with its libraries.
 

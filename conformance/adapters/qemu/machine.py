@@ -47,13 +47,36 @@ class Machine:
         agent, agent_end = socket.socketpair()
         control, control_end = socket.socketpair()
         arguments = [
-            settings.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-name", name,
-            "-machine", "pc,usb=off,vmport=off,dump-guest-core=off", "-accel", settings.accelerator,
-            "-cpu", "max", "-smp", "1", "-m", f"{settings.memory * _KIBI + ODD_MEMORY}k", "-serial", "stdio",
-            "-chardev", f"socket,id=control,fd={control_end.fileno()}", "-mon", "chardev=control,mode=control",
-            "-chardev", f"socket,id=agent,fd={agent_end.fileno()}",
-            "-device", f"virtio-serial-pci,addr={PCI_AGENT}", "-device", "virtserialport,chardev=agent,nr=1",
-        ]  # fmt: skip
+            settings.qemu,
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-name",
+            name,
+            "-machine",
+            "pc,usb=off,vmport=off,dump-guest-core=off",
+            "-accel",
+            settings.accelerator,
+            "-cpu",
+            "max",
+            "-smp",
+            "1",
+            "-m",
+            f"{settings.memory * _KIBI + ODD_MEMORY}k",
+            "-serial",
+            "stdio",
+            "-chardev",
+            f"socket,id=control,fd={control_end.fileno()}",
+            "-mon",
+            "chardev=control,mode=control",
+            "-chardev",
+            f"socket,id=agent,fd={agent_end.fileno()}",
+            "-device",
+            f"virtio-serial-pci,addr={PCI_AGENT}",
+            "-device",
+            "virtserialport,chardev=agent,nr=1",
+        ]
         try:
             process = node.start(
                 [*arguments, *further], log=name, descriptors=[*descriptors, agent_end.fileno(), control_end.fileno()]
@@ -140,6 +163,11 @@ class Machine:
 def device(settings: Settings, mac: str) -> dict[str, str]:
     """The network card as QEMU's properties; without an option ROM, from which nothing is booted."""
     return {
-        "driver": settings.nic, "id": NIC, "netdev": NETWORK, "mac": mac, "bus": "pci.0", "addr": PCI_NIC,
+        "driver": settings.nic,
+        "id": NIC,
+        "netdev": NETWORK,
+        "mac": mac,
+        "bus": "pci.0",
+        "addr": PCI_NIC,
         "romfile": "",
-    }  # fmt: skip
+    }

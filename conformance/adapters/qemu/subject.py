@@ -151,9 +151,12 @@ class VirtualMachines(Network):
         """A QEMU that waits for the guest, with the same network card in the same place."""
         card = ",".join(f"{key}={value}" for key, value in device(self._settings, allocation.mac).items())
         return Machine.started(
-            to, allocation.name, self._settings,
-            ("-netdev", f"tap,id=net0,fd={tap}", "-device", card, "-incoming", "defer"), descriptors=(tap,),
-        )  # fmt: skip
+            to,
+            allocation.name,
+            self._settings,
+            ("-netdev", f"tap,id=net0,fd={tap}", "-device", card, "-incoming", "defer"),
+            descriptors=(tap,),
+        )
 
     def explain(self, host: Host) -> Mapping[str, Any]:
         """Which guests run on the host, as QEMU says."""

@@ -151,9 +151,17 @@ class FilterAdapter(SwitchAdapter):
         """What would be sent for one port, and for a policy of one rule."""
         routes = [{"address": f"ADDRESS{version}", "source": f"{{ipv{version}}}"} for _, version in FAMILIES]
         rule = {
-            "name": "RULE", "direction": "ingress", "action": "allow", "version": 6, "of": "GROUP-6", "peer": "",
-            "network": "", "protocol": "tcp", "low": 80, "high": 80,
-        }  # fmt: skip
+            "name": "RULE",
+            "direction": "ingress",
+            "action": "allow",
+            "version": 6,
+            "of": "GROUP-6",
+            "peer": "",
+            "network": "",
+            "protocol": "tcp",
+            "low": 80,
+            "high": 80,
+        }
         groups = [{"name": "GROUP-6", "version": 6, "members": ["ADDRESS6"]}]
         policy = {"name": "POLICY", "uplink": "UPLINK", "groups": groups, "rules": [rule]}
         wanted: list[tuple[str, Mapping[str, Any]]] = [
@@ -184,9 +192,16 @@ class PortsAdapter(SwitchAdapter):
     def plan(self) -> tuple[str, ...]:
         """What would be sent for one bridge, and for the agent on one port."""
         bridge = {
-            "name": "NAME", "mac": "MAC", "ageing": 300.0, "spanning": "off", "hello": 2.0, "max_age": 20.0,
-            "forward_delay": 15.0, "priority": 0x8000, "ports": ["PORT"],
-        }  # fmt: skip
+            "name": "NAME",
+            "mac": "MAC",
+            "ageing": 300.0,
+            "spanning": "off",
+            "hello": 2.0,
+            "max_age": 20.0,
+            "forward_delay": 15.0,
+            "priority": 0x8000,
+            "ports": ["PORT"],
+        }
         times = {"interval": f"{self._told.interval:.0f}", "hold": str(self._told.hold)}
         wanted = (("bridge", bridge), ("timers", times), ("lldp", {"port": "PORT", "state": "on"}))
         return (

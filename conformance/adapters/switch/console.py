@@ -83,7 +83,7 @@ class Console:
         """Its ARP table and its IPv6 neighbours. Raises AdapterError."""
         return self._view(
             "bindings", lambda row: NeighbourEntry(str(ip_address(row["address"])), _mac(row["mac"]), row["port"])
-        )  # fmt: skip
+        )
 
     def counters(self) -> Sequence[Counters]:
         """The frames that it counted on each interface. Raises AdapterError."""

@@ -164,11 +164,17 @@ def said(policy: Policy) -> Iterator[Words]:
             for network in _networks(rule, version):
                 for low, high in rule.ranges or ((0, 0),):
                     yield {
-                        "name": rule.name, "direction": rule.direction, "action": rule.action, "version": version,
+                        "name": rule.name,
+                        "direction": rule.direction,
+                        "action": rule.action,
+                        "version": version,
                         "of": set_of(rule.of, version) if rule.of else "",
                         "peer": set_of(rule.peer, version) if rule.peer else "",
-                        "network": network, "protocol": rule.protocol or "", "low": low, "high": high,
-                    }  # fmt: skip
+                        "network": network,
+                        "protocol": rule.protocol or "",
+                        "low": low,
+                        "high": high,
+                    }
 
 
 def _networks(rule: Rule, version: int) -> list[str]:

@@ -146,7 +146,7 @@ class OutsideBridge(OutsideDevice):
 
     def __init__(
         self, lab: Lab, timers: AgentTimers, ask: Callable[[], Console], names: Mapping[str, str], ageing: float
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(lab, timers, ask, names)
         self.shortest_ageing = ageing
 
@@ -164,7 +164,7 @@ class OutsideBundle(OutsideDevice):
 
     def __init__(
         self, lab: Lab, timers: AgentTimers, ask: Callable[[], Console], names: Mapping[str, str], bundle: Bundle
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(lab, timers, ask, names)
         self._bundle = bundle
 

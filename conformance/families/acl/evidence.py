@@ -154,10 +154,13 @@ def _tried(case: Case, family: str, protocol: Protocol) -> Result:
     ends = tuple(peers[name] for name in matrix.names)
     version = 4 if family == "ipv4" else 6
     return Result(
-        matrix, protocol, policy, ends,
+        matrix,
+        protocol,
+        policy,
+        ends,
         table(policy, ends, version, protocol, matrix.ports),
         _first_frames(case, matrix, protocol),
-    )  # fmt: skip
+    )
 
 
 def parties_of(recording: Recording) -> dict[str, Peer]:

@@ -40,9 +40,13 @@ def arrived(case: Case, flow: Flow) -> Rows:
         come: Rows = rows
         return come
     exact = index.select(
-        tap=taps, outbound=False, source=flow.local.address, destination=flow.dialled.address,
-        source_port=flow.local.port, destination_port=flow.dialled.port,
-    )  # fmt: skip
+        tap=taps,
+        outbound=False,
+        source=flow.local.address,
+        destination=flow.dialled.address,
+        source_port=flow.local.port,
+        destination_port=flow.dialled.port,
+    )
     return np.union1d(rows, exact)
 
 

@@ -48,9 +48,14 @@ def _short_prefix(record: Record) -> str | None:
 
 
 def _fault(
-    name: str, title: str, planted: Enforcement | Callable[[Lab], Filtered], *fails: str,
-    witness: Witness = rule_hit, labels: tuple[str, ...] = (), endpoints: int = FEW,
-) -> Fault:  # fmt: skip
+    name: str,
+    title: str,
+    planted: Enforcement | Callable[[Lab], Filtered],
+    *fails: str,
+    witness: Witness = rule_hit,
+    labels: tuple[str, ...] = (),
+    endpoints: int = FEW,
+) -> Fault:
     return Fault(
         name=f"acl-{name}",
         title=title,

@@ -56,10 +56,17 @@ def stream(context: Context, purpose: str, source: Endpoint, target: tuple[str, 
     family: Family = "ipv4" if far.version == 4 else "ipv6"
     near = context.addresses(source, family)[0]
     flow = Flow(
-        id=context.number(), purpose=purpose, path="same-host", protocol="udp", family=family, source=source.name,
-        target=name, dialled=Socket(address=str(far), port=port), local=Socket(address=str(near), port=0),
+        id=context.number(),
+        purpose=purpose,
+        path="same-host",
+        protocol="udp",
+        family=family,
+        source=source.name,
+        target=name,
+        dialled=Socket(address=str(far), port=port),
+        local=Socket(address=str(near), port=0),
         status="timeout",
-    )  # fmt: skip
+    )
     return Stream(flow, source, near, far, port)
 
 
@@ -191,12 +198,20 @@ def change(context: Context, policy: Policy, apply: Callable[[Policy], None]) ->
         held = context.engine.hold(
             [
                 Probe(
-                    id=context.number(), purpose="established", path="same-host", protocol="tcp", family=family,
-                    source=web[0].name, namespace=web[0].namespace, target=app.name, destination=str(there), port=OPEN,
+                    id=context.number(),
+                    purpose="established",
+                    path="same-host",
+                    protocol="tcp",
+                    family=family,
+                    source=web[0].name,
+                    namespace=web[0].namespace,
+                    target=app.name,
+                    destination=str(there),
+                    port=OPEN,
                 )
             ],
             limits.ANSWER,
-        )  # fmt: skip
+        )
         streams = [
             stream(context, "turned-denied", web[0], (app.name, there)),
             stream(context, "turned-allowed", app, (web[0].name, here)),

@@ -58,12 +58,19 @@ class Pair:
     def flow(self, purpose: str, form: str, *, port: int, sport: int, number: int = 0) -> Flow:
         """The record of a crafted flow, as it was sent."""
         return Flow(
-            id=self.context.number(), purpose=purpose, path=self.path, family=self.family, detail=form, number=number,
+            id=self.context.number(),
+            purpose=purpose,
+            path=self.path,
+            family=self.family,
+            detail=form,
+            number=number,
             protocol={crafted.UDP: "udp", crafted.TCP: "tcp"}.get(number, "ip") if number else "udp",
-            source=self.source.name, target=self.target.name,
-            dialled=Socket(address=str(self.far), port=port), local=Socket(address=str(self.near), port=sport),
+            source=self.source.name,
+            target=self.target.name,
+            dialled=Socket(address=str(self.far), port=port),
+            local=Socket(address=str(self.near), port=sport),
             status="timeout",
-        )  # fmt: skip
+        )
 
 
 Builder = Callable[[Pair, bytes], list[bytes]]
@@ -127,10 +134,18 @@ def _ranges(context: Context, pairs: Sequence[Pair]) -> Iterator[Probe]:
 
 def _probe(context: Context, pair: Pair, protocol: FlowProtocol, port: int) -> Probe:
     return Probe(
-        id=context.number(), purpose="exact", path=pair.path, protocol=protocol, family=pair.family,
-        source=pair.source.name, namespace=pair.source.namespace, source_address=str(pair.near),
-        target=pair.target.name, destination=str(pair.far), port=port,
-    )  # fmt: skip
+        id=context.number(),
+        purpose="exact",
+        path=pair.path,
+        protocol=protocol,
+        family=pair.family,
+        source=pair.source.name,
+        namespace=pair.source.namespace,
+        source_address=str(pair.near),
+        target=pair.target.name,
+        destination=str(pair.far),
+        port=port,
+    )
 
 
 def _operators(context: Context, policy: Policy) -> dict[Family, list[Address]]:
@@ -157,10 +172,18 @@ def _prefixes(context: Context, operators: dict[Family, list[Address]]) -> Itera
             for address in operators.get(family, []):
                 for protocol in ("udp", "tcp"):
                     yield Probe(
-                        id=context.number(), purpose="exact", path="inbound", protocol=protocol, family=family,
-                        source="client", namespace=context.lab.client.namespace, source_address=str(address),
-                        target=target.name, destination=far, port=OPERATORS,
-                    )  # fmt: skip
+                        id=context.number(),
+                        purpose="exact",
+                        path="inbound",
+                        protocol=protocol,
+                        family=family,
+                        source="client",
+                        namespace=context.lab.client.namespace,
+                        source_address=str(address),
+                        target=target.name,
+                        destination=far,
+                        port=OPERATORS,
+                    )
 
 
 # --- by way of a host ---------------------------------------------------------------------------------------------
@@ -174,10 +197,18 @@ def _by_hosts(context: Context) -> Iterator[Probe]:
             path: Path = "same-host" if host.name == source.host else "cross-host"
             for protocol in ("tcp", "udp"):
                 yield Probe(
-                    id=context.number(), purpose="by-host", path=path, protocol=protocol, family=family,
-                    source=source.name, namespace=source.namespace, source_address=near, target=host.name,
-                    destination=str(context.node_address(host, family)), port=OPERATORS,
-                )  # fmt: skip
+                    id=context.number(),
+                    purpose="by-host",
+                    path=path,
+                    protocol=protocol,
+                    family=family,
+                    source=source.name,
+                    namespace=source.namespace,
+                    source_address=near,
+                    target=host.name,
+                    destination=str(context.node_address(host, family)),
+                    port=OPERATORS,
+                )
         for target in tier(context, "db"):
             yield from _published(context, source, target, family)
 

@@ -21,10 +21,8 @@ ADDRESSES = tuple(address.replace(":", "-") for address in RESERVED)
 
 def _sent(case: Case, conversation: int) -> list[Event]:
     return [
-        one
-        for one in case.recording.record.events
-        if one.kind == "sent" and one.detail["conversation"] == conversation
-    ]  # fmt: skip
+        one for one in case.recording.record.events if one.kind == "sent" and one.detail["conversation"] == conversation
+    ]
 
 
 def _seen(case: Case, port: PortState, conversation: int, number: int | None = None) -> list[int]:
@@ -49,14 +47,12 @@ def _ports(case: Case) -> list[PortState]:
         for one in controls
         for port in ports[1:]
         if not _seen(case, port, numbered.CONTROL, int(one.detail["number"]))
-    ]  # fmt: skip
+    ]
     case.require(not lost, f"{len(lost)} control broadcasts did not cross the bridge: absence is not proved")
     return ports[:PORTS]
 
 
-def _expect_once(
-    case: Case, port: PortState, conversation: int, expected: str, number: int | None = None
-) -> None:  # fmt: skip
+def _expect_once(case: Case, port: PortState, conversation: int, expected: str, number: int | None = None) -> None:
     seen = _seen(case, port, conversation, number)
     case.expect(len(seen) == 1, expected=expected, seen=f"it came {len(seen)} times out of {port.name}", frames=seen)
 
@@ -127,11 +123,7 @@ def test_lldpdus_are_not_forwarded(case: Case) -> None:
 
 def _expect_kept(case: Case, address: str) -> None:
     ports = _ports(case)
-    sent = [
-        one
-        for one in case.recording.record.events
-        if one.kind == "reserved" and one.detail["address"] == address
-    ]  # fmt: skip
+    sent = [one for one in case.recording.record.events if one.kind == "reserved" and one.detail["address"] == address]
     case.require(sent, f"no frame was sent to {address}")
     index = case.recording.frames
     rows = index.find(bytes.fromhex(sent[0].detail["nonce"]))

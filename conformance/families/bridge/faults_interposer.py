@@ -108,7 +108,7 @@ class Flawed:
         inner = [
             replace(config, ports=tuple(INNER + port for port in config.ports)) if config in boxed else config
             for config in asked
-        ]  # fmt: skip
+        ]
         self._sound.bridge(host, inner)
         for config in boxed:
             self._start(host, config)
@@ -118,7 +118,7 @@ class Flawed:
         """As the sound one shows them, or all behind one port."""
         shown: Sequence[FdbEntry] = [
             replace(one, port=one.port.removeprefix(INNER)) for one in self._sound.stations(host, bridge)
-        ]  # fmt: skip
+        ]
         if not self._flaw.misleads or bridge != self._flaw.bridge:
             return shown
         self._done.append("the table is wrong")
@@ -194,7 +194,7 @@ class Flawed:
 
     def _pass(
         self, other: Wire, change: Callable[[bytes], list[bytes]], leaks: Sequence[Wire], _: int, frame: bytes
-    ) -> None:  # fmt: skip
+    ) -> None:
         made = change(frame)
         self._lapses += made != [frame]
         for one in made:

@@ -30,7 +30,7 @@ from conformance.protocols.numbered import (
     RELEARNED,
     SPOKEN,
     Numbered,
-)  # fmt: skip
+)
 from conformance.protocols.reserved import RESERVED, reserved_frame
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, aside, run_together
@@ -147,9 +147,7 @@ class Steps:
     async def broadcast(self, link: Link, conversation: int, number: int, source: str) -> None:
         """A broadcast, and until it is seen on the fourth port: then its sender has been learned."""
         wanted = Numbered(conversation, number)
-        seen = asyncio.create_task(
-            self.fourth.wire.first(partial(_is, wanted), limits.LINK_UP)
-        )  # fmt: skip
+        seen = asyncio.create_task(self.fourth.wire.first(partial(_is, wanted), limits.LINK_UP))
         self.send(link, conversation, number, BROADCAST, source)
         await seen
         await silence(limits.BRIDGE_SETTLED)
@@ -192,9 +190,7 @@ class Steps:
     async def move_again(self) -> None:
         """The resident is on the fourth port, and all that it says there is one frame to the asker."""
         wanted = Numbered(SPOKEN, 1002)
-        seen = asyncio.create_task(
-            self.second.wire.first(partial(_is, wanted), limits.LINK_UP)
-        )  # fmt: skip
+        seen = asyncio.create_task(self.second.wire.first(partial(_is, wanted), limits.LINK_UP))
         self.send(self.fourth, SPOKEN, 1002, ASKER, RESIDENT)
         await seen
         await silence(limits.BRIDGE_SETTLED)

@@ -243,9 +243,8 @@ def test_malformed_pdus_do_no_harm(case: Case) -> None:
             and last[0].pdu.partner.identity == told[-1].pdu.actor.identity
             and State.SYNCHRONIZATION in last[0].pdu.actor.state,
             expected="after malformed LACPDUs the agent still repeats its partner, and is synchronised",
-            seen=f"{port.name}: "
-            + (f"state {last[0].pdu.actor.state.words()}" if last else "no LACPDU any more"),
+            seen=f"{port.name}: " + (f"state {last[0].pdu.actor.state.words()}" if last else "no LACPDU any more"),
             frames=[one.number for one in last],
-        )  # fmt: skip
+        )
     carried = [one for port in ports for one in arrivals(case, port, between=_span(window))]
     case.expect(carried, expected="after malformed LACPDUs the group still carries data", seen="no data left it")

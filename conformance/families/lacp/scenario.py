@@ -316,11 +316,13 @@ def run(context: Context) -> None:
         rooms = _rooms(context, links, ready, pace)
         configs = [
             LagConfig(
-                f"lag-{room.name}", tuple(link.port.name for link in room.links),
-                active=room.name != PASSIVE, short=room.name != PATIENT,
+                f"lag-{room.name}",
+                tuple(link.port.name for link in room.links),
+                active=room.name != PASSIVE,
+                short=room.name != PATIENT,
             )
             for room in rooms
-        ]  # fmt: skip
+        ]
         host = context.lab.hosts[links[0].port.host]
         async with asyncio.TaskGroup() as groups:
             stopped = asyncio.Event()

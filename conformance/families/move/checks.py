@@ -78,10 +78,7 @@ def test_form_v4(case: Case) -> None:
     for move, one in found:
         packet = one.arp
         assert packet is not None
-        right = (
-            packet.sender_mac == packet.ethernet_source == move.new_mac
-            and packet.ethernet_destination == BROADCAST
-        )  # fmt: skip
+        right = packet.sender_mac == packet.ethernet_source == move.new_mac and packet.ethernet_destination == BROADCAST
         case.expect(
             right,
             expected="an ARP announcement is broadcast, its sender and its Ethernet source are the interface's MAC",
@@ -300,15 +297,27 @@ def _naming(case: Case, move: Move, address: object) -> list[int]:
     found = []
     for row, frame in index.frames(index.select(ethertype=ethertypes.ARP, between=(moved, 1 << 62))):
         packet = arp.parse(frame)
-        if packet is not None and packet.sender == address and move.old_mac in (
-            packet.sender_mac, packet.ethernet_source,
-        ):  # fmt: skip
+        if (
+            packet is not None
+            and packet.sender == address
+            and move.old_mac
+            in (
+                packet.sender_mac,
+                packet.ethernet_source,
+            )
+        ):
             found.append(row + 1)
     for row, frame in index.frames(index.select(icmp_type=ndp.ADVERTISEMENT, between=(moved, 1 << 62))):
         message = ndp.parse(frame)
-        if message is not None and message.target == address and move.old_mac in (
-            message.link_layer(ndp.TARGET_OPTION), message.ethernet_source,
-        ):  # fmt: skip
+        if (
+            message is not None
+            and message.target == address
+            and move.old_mac
+            in (
+                message.link_layer(ndp.TARGET_OPTION),
+                message.ethernet_source,
+            )
+        ):
             found.append(row + 1)
     return found
 

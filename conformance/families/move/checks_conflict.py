@@ -35,8 +35,10 @@ def test_announced_twice(case: Case) -> None:
                 seen=f"{move.words}: {address} {len(mine)} times within {span:.2f} s",
                 frames=[one.number for one in mine],
             )
-            uneven = any(abs((b - a) / SECOND - limits.ANNOUNCE_INTERVAL) > 0.1 * limits.ANNOUNCE_INTERVAL
-                         for a, b in pairwise(times))  # fmt: skip
+            uneven = any(
+                abs((b - a) / SECOND - limits.ANNOUNCE_INTERVAL) > 0.1 * limits.ANNOUNCE_INTERVAL
+                for a, b in pairwise(times)
+            )
             if len(mine) != limits.ANNOUNCEMENTS or uneven:
                 gaps = ", ".join(f"{milliseconds(b - a)} ms" for a, b in pairwise(times))
                 case.note(f"announced {len(mine)} times, apart by {gaps}, where RFC 5227 has two, 2 s apart")

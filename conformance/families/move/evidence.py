@@ -165,9 +165,13 @@ def with_family(found: Sequence[Move]) -> list[Move]:
 
 
 def announcements(
-    case: Case, addresses: Collection[Address] | None, *, tap: Collection[int] | int | None = None,
-    outbound: bool | None = None, between: tuple[int, int] = (0, 1 << 62),
-) -> list[Announcement]:  # fmt: skip
+    case: Case,
+    addresses: Collection[Address] | None,
+    *,
+    tap: Collection[int] | int | None = None,
+    outbound: bool | None = None,
+    between: tuple[int, int] = (0, 1 << 62),
+) -> list[Announcement]:
     """ARP announcements and unsolicited neighbour advertisements to all nodes, of `addresses` or of anything, in order.
 
     `tap` are the taps that are looked at, `between` a pair of times in ns. A frame that several taps saw is there as

@@ -151,11 +151,16 @@ def _attach(context: Context, subject: Moving) -> list[Attempt]:
     context.attach_all(requests)
     return [
         Attempt(
-            name, kind, style, source, source if kind == "restart" else target, context.endpoints[name],
+            name,
+            kind,
+            style,
+            source,
+            source if kind == "restart" else target,
+            context.endpoints[name],
             context.interface(context.endpoints[name]),
         )
         for name, kind, style in wanted
-    ]  # fmt: skip
+    ]
 
 
 def _write_down(context: Context, attempts: list[Attempt], streams: Streams) -> None:

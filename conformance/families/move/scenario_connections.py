@@ -32,9 +32,17 @@ def _probes(context: Context, peer: Endpoint, endpoint: Endpoint) -> Iterator[Pr
     for family in context.families:
         for address in context.addresses(endpoint, family)[:1] * CONNECTIONS:
             yield Probe(
-                id=context.number(), purpose=PURPOSE, path="cross-host", protocol="tcp", family=family,
-                source=peer.name, namespace=peer.namespace, target=endpoint.name, destination=str(address), port=PORT,
-            )  # fmt: skip
+                id=context.number(),
+                purpose=PURPOSE,
+                path="cross-host",
+                protocol="tcp",
+                family=family,
+                source=peer.name,
+                namespace=peer.namespace,
+                target=endpoint.name,
+                destination=str(address),
+                port=PORT,
+            )
 
 
 def resume_flows(context: Context, held: Sequence[Held]) -> None:

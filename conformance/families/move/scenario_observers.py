@@ -95,9 +95,16 @@ def _routed_to(context: Context, one: Observer, address: Address) -> bool:
 
 def _ping(context: Context, one: Observer, endpoint: Endpoint, family: Family, address: Address) -> Probe:
     return Probe(
-        id=context.number(), purpose="prime", path=one.path, protocol="icmp", family=family, source=one.name,
-        namespace=one.namespace, target=endpoint.name, destination=str(address),
-    )  # fmt: skip
+        id=context.number(),
+        purpose="prime",
+        path=one.path,
+        protocol="icmp",
+        family=family,
+        source=one.name,
+        namespace=one.namespace,
+        target=endpoint.name,
+        destination=str(address),
+    )
 
 
 def ask(context: Context, watching: Sequence[Observer], names: Sequence[str]) -> None:

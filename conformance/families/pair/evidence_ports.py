@@ -152,10 +152,13 @@ def rooms(case: Case) -> list[Room]:
     joints = {cable.name: cable for cable in cables(case)}
     found = [
         Room(
-            one.where, SIDES.index(one.detail["root"]), float(one.detail["converged"]),
-            tuple(known[name] for name in one.detail["stations"]), tuple(joints[name] for name in one.detail["cables"]),
+            one.where,
+            SIDES.index(one.detail["root"]),
+            float(one.detail["converged"]),
+            tuple(known[name] for name in one.detail["stations"]),
+            tuple(joints[name] for name in one.detail["cables"]),
         )
         for one in events(case, "room")
-    ]  # fmt: skip
+    ]
     case.require(found, "the two never met")
     return found

@@ -103,13 +103,16 @@ def _bridge(rooms: Sequence[Room], whose: Sequence[Side], side: int, subject: An
         raise AdapterError("it has no bridges (see adapters/interface/ports.py, Bridging)")
     configs = [
         BridgeConfig(
-            f"br-{room.name}", tuple(link.port.name for link in (room.stations[side], *room.cables(side))),
+            f"br-{room.name}",
+            tuple(link.port.name for link in (room.stations[side], *room.cables(side))),
             spanning="rstp" if "rstp" in whose[side].profile.features else "stp",
-            hello=room.times.hello, max_age=room.times.max_age, forward_delay=room.times.forward_delay,
+            hello=room.times.hello,
+            max_age=room.times.max_age,
+            forward_delay=room.times.forward_delay,
             priority=BEST if room.number == side else DEFAULT_PRIORITY,
         )
         for room in rooms
-    ]  # fmt: skip
+    ]
     host = rooms[0].context.lab.hosts[rooms[0].stations[side].port.host]
     bridging.bridge(host, configs)
 

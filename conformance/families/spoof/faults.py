@@ -109,9 +109,15 @@ def _stolen(record: Record) -> str | None:
 
 def _fault(name: str, title: str, fails: str, design: Planted, witness: Witness, *labels: str) -> Fault:
     return Fault(
-        name=f"spoof-{name}", title=title, labels=labels, network=NETWORK, endpoints=8,
-        fails=frozenset(f"spoof.{word}" for word in fails.split()), design=design, witness=witness,
-    )  # fmt: skip
+        name=f"spoof-{name}",
+        title=title,
+        labels=labels,
+        network=NETWORK,
+        endpoints=8,
+        fails=frozenset(f"spoof.{word}" for word in fails.split()),
+        design=design,
+        witness=witness,
+    )
 
 
 FAULTS = (

@@ -31,7 +31,7 @@ class Statement:
 
 def _statements(
     case: Case, port: PortState, *, between: tuple[int, int] | None = None, ours: bool = False
-) -> list[Statement]:  # fmt: skip
+) -> list[Statement]:
     """BPDUs on a port's cable, in the order of time: of the implementation, or `ours`."""
     index = case.recording.frames
     rows = index.select(tap=port.partner, outbound=ours, **({} if between is None else {"between": between}))

@@ -66,9 +66,15 @@ def _count_bpdus(host: Host) -> None:
 
 def _fault(name: str, title: str, design: Callable[[Lab], Network], witness: Witness, *labels: str) -> Fault:
     return Fault(
-        name=name, title=title, labels=labels, network="flat-bridge", scenarios=frozenset({"idle"}),
-        fails=frozenset({"stp.edge-ports"}), design=design, witness=witness,
-    )  # fmt: skip
+        name=name,
+        title=title,
+        labels=labels,
+        network="flat-bridge",
+        scenarios=frozenset({"idle"}),
+        fails=frozenset({"stp.edge-ports"}),
+        design=design,
+        witness=witness,
+    )
 
 
 FAULTS = (

@@ -58,9 +58,12 @@ class Room:
     def speaker(self, link: Link, priority: int, number: int, version: int | None = None) -> Speaker:
         """A partner with that priority on a link, with the times of the scenario."""
         made = Speaker(
-            bridge_id(priority, documentation_mac(number)), self.version if version is None else version,
-            hello=self.times.hello, max_age=self.times.max_age, forward_delay=self.times.forward_delay,
-        )  # fmt: skip
+            bridge_id(priority, documentation_mac(number)),
+            self.version if version is None else version,
+            hello=self.times.hello,
+            max_age=self.times.max_age,
+            forward_delay=self.times.forward_delay,
+        )
         made.port(mac_text(link.wire.mac))
         return made
 
@@ -172,10 +175,17 @@ async def _worse(room: Room) -> None:
         await room.ready.wait()
         await silence(room.converged)
         claim = Bpdu(
-            stp.RAPID if room.version == RSTP else stp.CONFIGURATION, room.version,
-            stp.DESIGNATED << 2 if room.version == RSTP else 0, speaker.identifier, 0, speaker.identifier, 0x8001,
-            max_age=room.times.max_age, hello=room.times.hello, forward_delay=room.times.forward_delay,
-        ).build(mac_text(link.wire.mac))  # fmt: skip
+            stp.RAPID if room.version == RSTP else stp.CONFIGURATION,
+            room.version,
+            stp.DESIGNATED << 2 if room.version == RSTP else 0,
+            speaker.identifier,
+            0,
+            speaker.identifier,
+            0x8001,
+            max_age=room.times.max_age,
+            hello=room.times.hello,
+            forward_delay=room.times.forward_delay,
+        ).build(mac_text(link.wire.mac))
         room.event("burst", claims=BURST)
         for _ in range(BURST):
             link.wire.send(claim)
@@ -278,9 +288,7 @@ def run(context: Context) -> None:
     context.snapshot("after")
 
 
-def _rooms(
-    context: Context, links: Sequence[Link], version: int, times: Times, ready: asyncio.Event
-) -> list[Room]:  # fmt: skip
+def _rooms(context: Context, links: Sequence[Link], version: int, times: Times, ready: asyncio.Event) -> list[Room]:
     rooms, first = [], 0
     for name, one in BRIDGES.items():
         mine = links[first : first + one.ports]
@@ -295,7 +303,10 @@ def _rooms(
 def _config(room: Room) -> BridgeConfig:
     kind: SpanningTree = "rstp" if room.version == RSTP else "stp"
     return BridgeConfig(
-        f"br-{room.name}", tuple(link.port.name for link in room.links),
+        f"br-{room.name}",
+        tuple(link.port.name for link in room.links),
         spanning=kind if BRIDGES[room.name].spanning else "off",
-        hello=room.times.hello, max_age=room.times.max_age, forward_delay=room.times.forward_delay,
-    )  # fmt: skip
+        hello=room.times.hello,
+        max_age=room.times.max_age,
+        forward_delay=room.times.forward_delay,
+    )

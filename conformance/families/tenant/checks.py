@@ -98,9 +98,11 @@ def test_same_addresses(case: Case) -> None:
     for flow in case.flows():
         server = flow.arrival.server if flow.arrival else "nobody"
         case.expect_flow(
-            flow, flow.status == "answered" and server == flow.target, expected=expected,
+            flow,
+            flow.status == "answered" and server == flow.target,
+            expected=expected,
             seen=f"{flow.status}, and it arrived at {server}",
-        )  # fmt: skip
+        )
         source = states[flow.source]
         case.require(source.kernel.mac, f"{source.name} has no MAC address")
         foreign = [tap for one in states.values() if one.tenant != source.tenant for tap in taps_of(case, one.name)]

@@ -126,8 +126,14 @@ def _talk(context: Context, tenant: str, places: tuple[Host, ...]) -> Iterator[P
             address = context.addresses(target, family)[0]
             for protocol in ("tcp", "udp", "icmp"):
                 yield Probe(
-                    id=context.number(), purpose="same-addresses",
-                    path="same-host" if host is places[0] else "cross-host", protocol=protocol, family=family,
-                    source=first.name, namespace=first.namespace, target=target.name, destination=str(address),
+                    id=context.number(),
+                    purpose="same-addresses",
+                    path="same-host" if host is places[0] else "cross-host",
+                    protocol=protocol,
+                    family=family,
+                    source=first.name,
+                    namespace=first.namespace,
+                    target=target.name,
+                    destination=str(address),
                     port=0 if protocol == "icmp" else PORT,
-                )  # fmt: skip
+                )

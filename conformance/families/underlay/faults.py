@@ -30,9 +30,13 @@ def _flood_by_multicast(lab: Lab) -> None:
     for host in lab.hosts.values():
         uplink = host.namespace.call(netlink.index, host.uplink)
         data = {
-            _ID: struct.pack("=I", VNI), _GROUP: GROUP.packed, _LINK: struct.pack("=I", uplink),
-            _LOCAL: host.ipv4.ip.packed, _LEARNING: b"\1", _PORT: struct.pack(">H", PORT),
-        }  # fmt: skip
+            _ID: struct.pack("=I", VNI),
+            _GROUP: GROUP.packed,
+            _LINK: struct.pack("=I", uplink),
+            _LOCAL: host.ipv4.ip.packed,
+            _LEARNING: b"\1",
+            _PORT: struct.pack(">H", PORT),
+        }
         steps = [
             rtnetlink.delete_link(TUNNEL),
             rtnetlink.link(TUNNEL, "vxlan", data=data, mtu=host.mtu - ROOM),

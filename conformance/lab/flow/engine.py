@@ -176,7 +176,13 @@ class Engine:
 
 
 def _never(flow: int, opening: Flow) -> Flow:
-    return opening.model_copy(update={
-        "id": flow, "status": "error", "detail": "the flow was never established", "report": None, "arrival": None,
-        "answer": None,
-    })  # fmt: skip
+    return opening.model_copy(
+        update={
+            "id": flow,
+            "status": "error",
+            "detail": "the flow was never established",
+            "report": None,
+            "arrival": None,
+            "answer": None,
+        }
+    )

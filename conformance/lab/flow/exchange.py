@@ -36,9 +36,20 @@ class Exchange(ABC):
     """
 
     __slots__ = (
-        "answer", "course", "detail", "done_ns", "local", "probe", "report", "reported_status", "sent_ns", "socket",
-        "status", "tries", "unchanged",
-    )  # fmt: skip
+        "answer",
+        "course",
+        "detail",
+        "done_ns",
+        "local",
+        "probe",
+        "report",
+        "reported_status",
+        "sent_ns",
+        "socket",
+        "status",
+        "tries",
+        "unchanged",
+    )
     kind: Kind | None
     """The socket to open for it, None if it shares one."""
 

@@ -107,10 +107,15 @@ class MeshResult:
         for protocol, port, source, target in np.argwhere(differs).tolist():
             where = protocol, port, source, target
             yield Cell(
-                self.protocols[protocol], self.ports[port], self.names[source], self.names[target],
-                bool(self.answered[where]), bool(self.delivered[where]),
-                bool(self.refused[where]), bool(self.unreachable[where]),
-            )  # fmt: skip
+                self.protocols[protocol],
+                self.ports[port],
+                self.names[source],
+                self.names[target],
+                bool(self.answered[where]),
+                bool(self.delivered[where]),
+                bool(self.refused[where]),
+                bool(self.unreachable[where]),
+            )
 
 
 def finished(
@@ -129,7 +134,16 @@ def finished(
         return np.frombuffer(flat, dtype=np.bool_).reshape(shape)
 
     return MeshResult(
-        names, ports, protocols, family,
-        table(tables.answered), table(tables.delivered), table(tables.refused), table(tables.unreachable),
-        table(tables.translated), table(tables.diverted), tuple(tables.examples), seconds,
-    )  # fmt: skip
+        names,
+        ports,
+        protocols,
+        family,
+        table(tables.answered),
+        table(tables.delivered),
+        table(tables.refused),
+        table(tables.unreachable),
+        table(tables.translated),
+        table(tables.diverted),
+        tuple(tables.examples),
+        seconds,
+    )

@@ -57,8 +57,11 @@ class Report(NamedTuple):
     def no_listener(self) -> bool:
         """Whether the far end says that it lacks the port or the protocol."""
         return self.icmp is not None and (self.origin, self.icmp.type, self.icmp.code) in {
-            (_FROM_ICMP, 3, 2), (_FROM_ICMP, 3, 3), (_FROM_ICMP6, 1, 4), (_FROM_ICMP6, 4, 1),
-        }  # fmt: skip
+            (_FROM_ICMP, 3, 2),
+            (_FROM_ICMP, 3, 3),
+            (_FROM_ICMP6, 1, 4),
+            (_FROM_ICMP6, 4, 1),
+        }
 
 
 def take(opened: socket.socket) -> list[Report]:

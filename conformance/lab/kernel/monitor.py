@@ -108,9 +108,13 @@ class Monitor:
         up = flags & rtnetlink.UP and flags & _LOWER_UP
         mac = mac_text(parts.get(1, b""))
         return Change(
-            time_ns=moment, where=where, what="link", key=name, value=mac,
+            time_ns=moment,
+            where=where,
+            what="link",
+            key=name,
+            value=mac,
             state="gone" if gone else "up" if up else "down",
-        )  # fmt: skip
+        )
 
     def _address(self, moment: int, where: str, body: bytes, *, gone: bool) -> Change:
         _, _, flags, _, index = rtnetlink.ADDRESS.unpack_from(body)
@@ -121,9 +125,13 @@ class Monitor:
         tentative = flags & _TENTATIVE and not flags & _OPTIMISTIC
         state = "duplicate" if flags & _DAD_FAILED else "tentative" if tentative else "usable"
         return Change(
-            time_ns=moment, where=where, what="address", key=str(ip_address(raw)),
-            value=self._names.get((where, index), f"if{index}"), state="gone" if gone else state,
-        )  # fmt: skip
+            time_ns=moment,
+            where=where,
+            what="address",
+            key=str(ip_address(raw)),
+            value=self._names.get((where, index), f"if{index}"),
+            state="gone" if gone else state,
+        )
 
     def _neighbour(self, moment: int, where: str, body: bytes, *, gone: bool) -> Iterator[Change]:
         family, index, state, flags, _ = rtnetlink.NEIGHBOUR.unpack_from(body)

@@ -71,16 +71,20 @@ def _family(body: bytes) -> str:
 def _chain(body: bytes) -> Flat:
     parts = attributes(body, 4)
     chain: Flat = {
-        "kind": "chain", "family": _family(body), "table": string(parts[1]), "chain": string(parts[3]),
-    }  # fmt: skip
+        "kind": "chain",
+        "family": _family(body),
+        "table": string(parts[1]),
+        "chain": string(parts[3]),
+    }
     if 4 in parts:
         hook = attributes(parts[4])
         names = _DEVICE_HOOK_NAMES if body[0] == FAMILIES["netdev"] else _HOOK_NAMES
         chain |= {
-            "type": string(parts[7]), "hook": names.get(_number(hook[1]), str(_number(hook[1]))),
+            "type": string(parts[7]),
+            "hook": names.get(_number(hook[1]), str(_number(hook[1]))),
             "priority": struct.unpack(">i", hook[2])[0],
             "policy": _VERDICTS.get(_number(parts[5]), "") if 5 in parts else "accept",
-        }  # fmt: skip
+        }
         if 3 in hook:
             chain["device"] = string(hook[3])
     return chain
@@ -89,9 +93,14 @@ def _chain(body: bytes) -> Flat:
 def _rule(body: bytes) -> Flat:
     parts = attributes(body, 4)
     rule: Flat = {
-        "kind": "rule", "family": _family(body), "table": string(parts[1]), "chain": string(parts[2]),
-        "handle": _number(parts[3]), "action": "", "expressions": [],
-    }  # fmt: skip
+        "kind": "rule",
+        "family": _family(body),
+        "table": string(parts[1]),
+        "chain": string(parts[2]),
+        "handle": _number(parts[3]),
+        "action": "",
+        "expressions": [],
+    }
     loaded = ""
     for _, element in sequence(parts.get(4, b"")):
         outer = attributes(element)
@@ -163,8 +172,9 @@ def _compare(inner: dict[int, bytes], field: str) -> Flat:
 def _range(inner: dict[int, bytes], field: str) -> Flat:
     return {
         "operation": "outside" if _number(inner[2]) else "inside",
-        "low": _value(inner[3], field), "high": _value(inner[4], field),
-    }  # fmt: skip
+        "low": _value(inner[3], field),
+        "high": _value(inner[4], field),
+    }
 
 
 def _bitwise(inner: dict[int, bytes], field: str) -> Flat:

@@ -76,9 +76,13 @@ def between(low: bytes, high: bytes, *, outside: bool) -> bytes:
 def masked(mask: bytes, xor: bytes | None = None) -> bytes:
     """Register 1 = register 1 & mask ^ xor."""
     return expression(
-        "bitwise", be32(1, REGISTER), be32(2, REGISTER), be32(3, len(mask)), data(4, mask),
+        "bitwise",
+        be32(1, REGISTER),
+        be32(2, REGISTER),
+        be32(3, len(mask)),
+        data(4, mask),
         data(5, bytes(len(mask)) if xor is None else xor),
-    )  # fmt: skip
+    )
 
 
 def to_network_order() -> bytes:

@@ -24,9 +24,14 @@ def interfaces(namespace: Namespace) -> tuple[InterfaceState, ...]:
 
 
 def take(
-    namespace: Namespace, where: str, moment: str, *, rules: bool = True, tracked: bool = True,
+    namespace: Namespace,
+    where: str,
+    moment: str,
+    *,
+    rules: bool = True,
+    tracked: bool = True,
     further: Mapping[str, Any] | None = None,
-) -> Snapshot:  # fmt: skip
+) -> Snapshot:
     """The state of `namespace` now, recorded as that of `where` at `moment`.
 
     Without `rules` nftables rules and tracked connections are left out (for an endpoint, which has none of its own).

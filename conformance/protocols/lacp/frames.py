@@ -87,10 +87,15 @@ class Lacpdu:
 
     def build(self, source: str) -> bytes:
         """The whole frame, 124 octets."""
-        body = b"".join((
-            bytes((LACP, self.version)), _pack(ACTOR, self.actor), _pack(PARTNER, self.partner),
-            _COLLECTOR.pack(COLLECTOR, 16, self.collector_delay), bytes((TERMINATOR, 0)),
-        ))  # fmt: skip
+        body = b"".join(
+            (
+                bytes((LACP, self.version)),
+                _pack(ACTOR, self.actor),
+                _pack(PARTNER, self.partner),
+                _COLLECTOR.pack(COLLECTOR, 16, self.collector_delay),
+                bytes((TERMINATOR, 0)),
+            )
+        )
         return (_ethernet(source) + body).ljust(LENGTH, b"\0")
 
 

@@ -219,10 +219,11 @@ class Port:
             Mux.WAITING: ((not self.selected, Mux.DETACHED), (now >= self.waited, Mux.ATTACHED)),
             Mux.ATTACHED: ((not self.selected, Mux.DETACHED), (up, Mux.COLLECTING)),
             Mux.COLLECTING: (
-                (not up, Mux.ATTACHED), (collector and State.DISTRIBUTING not in withheld, Mux.DISTRIBUTING),
+                (not up, Mux.ATTACHED),
+                (collector and State.DISTRIBUTING not in withheld, Mux.DISTRIBUTING),
             ),
             Mux.DISTRIBUTING: ((not up or not collector, Mux.COLLECTING),),
-        }  # fmt: skip
+        }
         return next((state for taken, state in ways[self.mux] if taken), self.mux)
 
     # --- Transmit machine --------------------------------------------------------------------------------------
@@ -261,9 +262,15 @@ class System:
     """
 
     def __init__(
-        self, mac: str, *, key: int = 1, priority: int = 0x8000, active: bool = True, short: bool = True,
+        self,
+        mac: str,
+        *,
+        key: int = 1,
+        priority: int = 0x8000,
+        active: bool = True,
+        short: bool = True,
         wait: float = AGGREGATE_WAIT,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.mac, self.key, self.priority = mac, key, priority
         self.active, self.short, self.wait = active, short, wait
         self.ports: list[Port] = []

@@ -112,10 +112,15 @@ class Speaker:
 
     def _own(self, port: int) -> Bpdu:
         return Bpdu(
-            type=RAPID if self.version == RSTP else CONFIGURATION, version=self.version, root=self.identifier,
-            bridge=self.identifier, port=port, max_age=self.max_age, hello=self.hello,
+            type=RAPID if self.version == RSTP else CONFIGURATION,
+            version=self.version,
+            root=self.identifier,
+            bridge=self.identifier,
+            port=port,
+            max_age=self.max_age,
+            hello=self.hello,
             forward_delay=self.forward_delay,
-        )  # fmt: skip
+        )
 
     def _told(self, port: Port) -> Bpdu:
         """What is told on a port, without flags."""
@@ -124,9 +129,14 @@ class Speaker:
             return own
         best = way.heard
         return replace(
-            own, root=best.root, cost=best.cost + PORT_COST[self.version], message_age=best.message_age + AGE_STEP,
-            max_age=best.max_age, hello=best.hello, forward_delay=best.forward_delay,
-        )  # fmt: skip
+            own,
+            root=best.root,
+            cost=best.cost + PORT_COST[self.version],
+            message_age=best.message_age + AGE_STEP,
+            max_age=best.max_age,
+            hello=best.hello,
+            forward_delay=best.forward_delay,
+        )
 
     # --- what is heard -----------------------------------------------------------------------------------------
     def hear(self, port: int, frame: bytes, now: float) -> None:

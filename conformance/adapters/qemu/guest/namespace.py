@@ -65,11 +65,13 @@ class GuestKernel:
         """The index of an interface of the guest. Raises OSError."""
         asked = Memory((name.encode().ljust(_NAME, b"\0"), bytes(24)), returned=True)
         flags = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
-        opened, asking, _ = self.channel.request([
-            Call(calls.SOCKET, (socket.AF_INET, flags, 0), stop=True),
-            Call(calls.IOCTL, (0, _GET_INDEX, asked), {0: 0}),
-            Call(calls.CLOSE, (0,), {0: 0}),
-        ])  # fmt: skip
+        opened, asking, _ = self.channel.request(
+            [
+                Call(calls.SOCKET, (socket.AF_INET, flags, 0), stop=True),
+                Call(calls.IOCTL, (0, _GET_INDEX, asked), {0: 0}),
+                Call(calls.CLOSE, (0,), {0: 0}),
+            ]
+        )
         _refused(opened, name)
         _refused(asking, name)
         return int.from_bytes(asked.after[_NAME : _NAME + 4], "little")
@@ -91,9 +93,13 @@ class GuestKernel:
 
     def _with_file(self, place: str, mode: int, call: Call) -> list[int]:
         path = given(place.encode() + b"\0")
-        return self.channel.request([
-            Call(calls.OPENAT, (_HERE, path, mode | os.O_CLOEXEC, 0), stop=True), call, Call(calls.CLOSE, (0,), {0: 0})
-        ])  # fmt: skip
+        return self.channel.request(
+            [
+                Call(calls.OPENAT, (_HERE, path, mode | os.O_CLOEXEC, 0), stop=True),
+                call,
+                Call(calls.CLOSE, (0,), {0: 0}),
+            ]
+        )
 
     def spawn(self, program: str, *arguments: str) -> int:
         """Start a program of the guest's file system, which says what it says on the console. Raises OSError."""

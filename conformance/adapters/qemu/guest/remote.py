@@ -153,9 +153,14 @@ class RemoteSocket:
         message, address = bytes(data), packed(self._family, arguments[-1], self._index)
         flags = arguments[0] if len(arguments) > 1 else 0
         return self.channel.one(
-            calls.SENDTO, self._own(), given(message), len(message), flags | socket.MSG_NOSIGNAL, given(address),
+            calls.SENDTO,
+            self._own(),
+            given(message),
+            len(message),
+            flags | socket.MSG_NOSIGNAL,
+            given(address),
             len(address),
-        )  # fmt: skip
+        )
 
     def sendmsg(self, buffers: Iterable[Any], ancillary: Any = (), flags: int = 0, address: Any = None) -> int:
         """Send with ancillary data."""
@@ -168,9 +173,12 @@ class RemoteSocket:
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive at most `size` bytes."""
         data = room(size)
-        got = self._patiently(flags, lambda: self.channel.one(
-            calls.RECVFROM, self._own(), data, size, flags | socket.MSG_DONTWAIT, 0, 0, last=data
-        ))  # fmt: skip
+        got = self._patiently(
+            flags,
+            lambda: self.channel.one(
+                calls.RECVFROM, self._own(), data, size, flags | socket.MSG_DONTWAIT, 0, 0, last=data
+            ),
+        )
         return data.after[: min(got, size)]
 
     def recv_into(self, buffer: Any) -> int:
@@ -255,10 +263,16 @@ def _message_head(name: Memory, data: Memory, control: Memory) -> Memory:
     """struct msghdr with one piece of data."""
     vector = Memory((data, data.size.to_bytes(8, "little")))
     none = bytes(8)
-    return Memory((
-        name if name.size else none, name.size.to_bytes(8, "little"), vector, (1).to_bytes(8, "little"),
-        control if control.size else none, _MESSAGE_TAIL.pack(control.size, 0),
-    ))  # fmt: skip
+    return Memory(
+        (
+            name if name.size else none,
+            name.size.to_bytes(8, "little"),
+            vector,
+            (1).to_bytes(8, "little"),
+            control if control.size else none,
+            _MESSAGE_TAIL.pack(control.size, 0),
+        )
+    )
 
 
 def _control(level: int, kind: int, data: bytes) -> bytes:

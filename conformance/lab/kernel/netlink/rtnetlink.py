@@ -24,7 +24,7 @@ from conformance.lab.kernel.netlink import (
     message,
     nested,
     text,
-)  # fmt: skip
+)
 from conformance.protocols.mac import mac_bytes
 
 Network = IPv4Network | IPv6Network
@@ -82,27 +82,44 @@ def _identity(name: str, mtu: int | None, mac: str | None, descriptor: int | Non
 
 
 def veth(
-    near: str, far: str, descriptor: int, *, mtu: int, near_mac: str | None = None, far_mac: str | None = None,
-    master: str | None = None, up: bool = False,
-) -> Request:  # fmt: skip
+    near: str,
+    far: str,
+    descriptor: int,
+    *,
+    mtu: int,
+    near_mac: str | None = None,
+    far_mac: str | None = None,
+    master: str | None = None,
+    up: bool = False,
+) -> Request:
     """A cable from `near` here to `far` in the namespace of `descriptor`; `up` and `master` are the near end's."""
 
     def build() -> bytes:
         peer = nested(_VETH_PEER, LINK.pack(0, 0, 0, 0, 0), _identity(far, mtu, far_mac, descriptor))
         enslaved = u32(_IFLA_MASTER, index(master)) if master else b""
         return message(
-            NEW_LINK, ACK | CREATE | EXCLUSIVE, LINK.pack(0, 0, 0, UP if up else 0, UP if up else 0),
-            _identity(near, mtu, near_mac, None), enslaved,
+            NEW_LINK,
+            ACK | CREATE | EXCLUSIVE,
+            LINK.pack(0, 0, 0, UP if up else 0, UP if up else 0),
+            _identity(near, mtu, near_mac, None),
+            enslaved,
             nested(_IFLA_INFO, text(_INFO_KIND, "veth"), nested(_INFO_DATA, peer)),
-        )  # fmt: skip
+        )
 
     return build
 
 
 def link(
-    name: str, kind: str, *, data: Mapping[int, bytes] | None = None, mtu: int | None = None, mac: str | None = None,
-    parent: str | None = None, descriptor: int | None = None, up: bool = False,
-) -> Request:  # fmt: skip
+    name: str,
+    kind: str,
+    *,
+    data: Mapping[int, bytes] | None = None,
+    mtu: int | None = None,
+    mac: str | None = None,
+    parent: str | None = None,
+    descriptor: int | None = None,
+    up: bool = False,
+) -> Request:
     """A link of `kind`, in the namespace of `descriptor` if given.
 
     `data` are attributes of the kind, `parent` is its lower link here.
@@ -112,10 +129,13 @@ def link(
         lower = u32(_IFLA_LINK, index(parent)) if parent else b""
         info = b"".join(attribute(number, payload) for number, payload in (data or {}).items())
         return message(
-            NEW_LINK, ACK | CREATE | EXCLUSIVE, LINK.pack(0, 0, 0, UP if up else 0, UP if up else 0),
-            _identity(name, mtu, mac, descriptor), lower,
+            NEW_LINK,
+            ACK | CREATE | EXCLUSIVE,
+            LINK.pack(0, 0, 0, UP if up else 0, UP if up else 0),
+            _identity(name, mtu, mac, descriptor),
+            lower,
             nested(_IFLA_INFO, text(_INFO_KIND, kind), nested(_INFO_DATA, info)),
-        )  # fmt: skip
+        )
 
     return build
 
@@ -217,9 +237,13 @@ def address(
 
 
 def route(
-    destination: Network, *, via: str | None = None, link: str | None = None, source: str | None = None,
+    destination: Network,
+    *,
+    via: str | None = None,
+    link: str | None = None,
+    source: str | None = None,
     remove: bool = False,
-) -> Request:  # fmt: skip
+) -> Request:
     """A static route of the main table: through the gateway `via` and/or the link `link`, with a preferred `source`.
 
     With `link` alone the destination is on that link.
