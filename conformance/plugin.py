@@ -173,11 +173,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     call = pytest.CallInfo.from_call(item.runtest, "call", reraise=(pytest.exit.Exception, KeyboardInterrupt))
-    for when, report in (("setup", None), ("call", _report(item, call)), ("teardown", None)):
-        made = report or pytest.TestReport(item.nodeid, item.location, {}, "passed", None, when)  # type: ignore[arg-type]
-        hook.pytest_runtest_logreport(report=made)
+    for report in (_phase(item, "setup"), _report(item, call), _phase(item, "teardown")):
+        hook.pytest_runtest_logreport(report=report)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+def _phase(item: Owed, when: Literal["setup", "teardown"]) -> pytest.TestReport:
+    """The report of a phase in which there is nothing to do."""
+    return pytest.TestReport(item.nodeid, item.location, {}, "passed", None, when)
 
 
 def _report(item: Owed, call: pytest.CallInfo[None]) -> pytest.TestReport:

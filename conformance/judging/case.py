@@ -13,9 +13,20 @@ from operator import attrgetter
 from typing import Any
 
 from conformance.extension import blamed
+from conformance.judging.parameters import FAMILIES, PROTOCOLS, word_of
+from conformance.policy.document import Transport
 from conformance.profile import CONTROL, Profile
 from conformance.recording.facts import FACTS, HostFacts
-from conformance.recording.model import AddressState, Canary, EndpointState, Flow, Snapshot, TapState, Window
+from conformance.recording.model import (
+    AddressFamily,
+    AddressState,
+    Canary,
+    EndpointState,
+    Flow,
+    Snapshot,
+    TapState,
+    Window,
+)
 from conformance.recording.store import FlowGroup, Recording
 from conformance.verdict import Evidence, Judgement, Verdict
 
@@ -65,9 +76,14 @@ class Case:
         return self.profile.name == CONTROL
 
     @property
-    def family(self) -> str:
-        """The address family of this case: ipv4 or ipv6."""
-        return self.parameters["family"]
+    def family(self) -> AddressFamily:
+        """The address family of this case."""
+        return word_of(self.parameters["family"], FAMILIES)
+
+    @property
+    def protocol(self) -> Transport:
+        """The protocol of this case."""
+        return word_of(self.parameters["protocol"], PROTOCOLS)
 
     @property
     def endpoints(self) -> tuple[EndpointState, ...]:
@@ -143,7 +159,7 @@ class Case:
     def _seen(self, canary: Canary) -> bool:
         return canary.tap in self.recording.taps_with(canary.nonce)
 
-    def of_family(self, family: str) -> Case:
+    def of_family(self, family: AddressFamily) -> Case:
         """The same case looked at for one address family; what is expected of it counts for both."""
         return replace(self, parameters={**self.parameters, "family": family})
 

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[["Case"], None])
 
-FAMILIES = ("ipv4", "ipv6")
-PROTOCOLS = ("tcp", "udp", "icmp")
-
 
 @functools.cache
 def needed() -> Mapping[Parameter, str]:

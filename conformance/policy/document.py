@@ -24,7 +24,7 @@ from conformance.validation import Strict, checked, table
 
 Action = Literal["allow", "deny"]
 Direction = Literal["ingress", "egress"]
-Protocol = Literal["tcp", "udp", "icmp"]
+Transport = Literal["tcp", "udp", "icmp"]
 Network = IPv4Network | IPv6Network
 Labels = Mapping[str, str]
 
@@ -51,7 +51,7 @@ class Rule(Strict):
     of: str | None = None
     peer: str | None = None
     cidr: tuple[str, ...] = ()
-    protocol: Protocol | None = None
+    protocol: Transport | None = None
     ports: tuple[str, ...] = ()
     action: Action
 

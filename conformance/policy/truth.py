@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, NamedTuple
 
-from conformance.policy.document import Direction, Labels, Network, Policy, Protocol, Rule
+from conformance.policy.document import Direction, Labels, Network, Policy, Rule, Transport
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -37,7 +37,7 @@ class Opening(NamedTuple):
     """How a flow is opened: IP version 4 or 6, protocol, and the destination's port (0 for icmp)."""
 
     version: int
-    protocol: Protocol
+    protocol: Transport
     port: int
 
 
@@ -115,7 +115,7 @@ class Table(NamedTuple):
         return self.egress & self.ingress
 
 
-def table(policy: Policy, peers: Sequence[Peer], version: int, protocol: Protocol, ports: Sequence[int]) -> Table:
+def table(policy: Policy, peers: Sequence[Peer], version: int, protocol: Transport, ports: Sequence[int]) -> Table:
     """The decisions of flows between all ordered pairs of `peers`, of one IP version and protocol, to each port.
 
     Parties that no rule can tell apart share one decision.

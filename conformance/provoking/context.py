@@ -35,11 +35,11 @@ from conformance.policy.document import Policy
 from conformance.profile import Profile
 from conformance.provoking.facts import asked_for
 from conformance.recording.model import (
+    AddressFamily,
     Canary,
     Change,
     EndpointState,
     Event,
-    Family,
     Flow,
     InterfaceState,
     Matrix,
@@ -61,7 +61,7 @@ ENDPOINT_RING = 2 << 20
 INTERFACE_INDEX = 0xFFFF_F008
 """Where classic BPF finds the index of a frame's interface (SKF_AD_OFF + SKF_AD_IFINDEX of linux/filter.h)."""
 
-FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+FAMILIES: tuple[AddressFamily, ...] = ("ipv4", "ipv6")
 
 
 @dataclass
@@ -103,7 +103,7 @@ class Context:
         return list(self.lab.hosts.values())
 
     @property
-    def families(self) -> tuple[Family, ...]:
+    def families(self) -> tuple[AddressFamily, ...]:
         """The address families that the profile claims."""
         return tuple(family for family in FAMILIES if family in self.claims)
 
@@ -166,10 +166,8 @@ class Context:
         for alone in (True, False):
             wave = [(host, request) for host, request in requests if (first.get(host.name) is request) is alone]
             made += self._attach_at_once(wave)
-        for known in (self.endpoints, self.states):
-            ordered = sorted(known.items())
-            known.clear()
-            known.update(ordered)  # type: ignore[arg-type]
+        self.endpoints = dict(sorted(self.endpoints.items()))
+        self.states = dict(sorted(self.states.items()))
         places = [*(host.namespace for host in self.hosts), *(endpoint.namespace for endpoint in made)]
         self.event("settled", late=link.await_addresses(places, limits.DAD_SETTLED))
         return made
@@ -220,7 +218,7 @@ class Context:
                 return state
         raise AdapterError(f"{endpoint.name}: the kernel shows no interface {endpoint.interface}")
 
-    def addresses(self, endpoint: Endpoint, family: Family) -> list[Address]:
+    def addresses(self, endpoint: Endpoint, family: AddressFamily) -> list[Address]:
         """The endpoint's own addresses of one family in the kernel: global scope, usable (not tentative)."""
         found = []
         for state in self.states[endpoint.name].kernel.addresses:
@@ -230,7 +228,7 @@ class Context:
                 found.append(interface.ip)
         return found
 
-    def node_address(self, node: Node, family: Family) -> Address:
+    def node_address(self, node: Node, family: AddressFamily) -> Address:
         """The underlay address of a host or of the client."""
         return node.ipv4.ip if family == "ipv4" else node.ipv6.ip
 

@@ -15,7 +15,7 @@ from conformance.limits import ANSWER
 from conformance.policy.document import Policy
 from conformance.provoking.context import Context
 from conformance.recording.matrix import packed
-from conformance.recording.model import Family, Matrix
+from conformance.recording.model import AddressFamily, Matrix
 
 PORTS: Final = (53, 80, 5432)
 """Of the mesh, over TCP and UDP: each is open to some and closed to others."""
@@ -49,7 +49,7 @@ def mesh_of(context: Context, purpose: str) -> None:
         context.matrices.append(matrix(purpose, [address for _, _, address in one.endpoints], result, (began, ended)))
 
 
-def ends_of(context: Context, family: Family) -> list[tuple[str, Namespace, str]]:
+def ends_of(context: Context, family: AddressFamily) -> list[tuple[str, Namespace, str]]:
     """Name, namespace and first address of every endpoint. Raises AdapterError where one has none."""
     found = []
     for endpoint in context.endpoints.values():

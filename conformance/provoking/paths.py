@@ -9,7 +9,7 @@ from itertools import permutations
 from conformance.adapters.interface import Address, Endpoint
 from conformance.lab.kernel.namespace import Namespace
 from conformance.provoking.context import Context
-from conformance.recording.model import Family, Path
+from conformance.recording.model import AddressFamily, Path
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Way:
     """
 
     path: Path
-    family: Family
+    family: AddressFamily
     source: str
     namespace: Namespace
     target: str
@@ -29,7 +29,7 @@ class Way:
     protocols: tuple[str, ...] = ("tcp", "udp", "icmp")
 
 
-def ways(context: Context, family: Family) -> Iterator[Way]:
+def ways(context: Context, family: AddressFamily) -> Iterator[Way]:
     """Every ordered pair of stations of the lab in one family, each endpoint at its first own address."""
     yield from between_endpoints(context, family)
     yield from with_client(context, family)
@@ -39,20 +39,20 @@ def ways(context: Context, family: Family) -> Iterator[Way]:
         yield Way("self", family, endpoint.name, endpoint.namespace, endpoint.name, address)
 
 
-def own_addresses(context: Context, family: Family) -> list[tuple[Endpoint, Address]]:
+def own_addresses(context: Context, family: AddressFamily) -> list[tuple[Endpoint, Address]]:
     """Every endpoint that has an address of the family, with the first one."""
     pairs = ((endpoint, context.addresses(endpoint, family)) for endpoint in context.endpoints.values())
     return [(endpoint, addresses[0]) for endpoint, addresses in pairs if addresses]
 
 
-def between_endpoints(context: Context, family: Family) -> Iterator[Way]:
+def between_endpoints(context: Context, family: AddressFamily) -> Iterator[Way]:
     """Same host and cross host, every ordered pair of endpoints."""
     for (one, _), (other, address) in permutations(own_addresses(context, family), 2):
         path: Path = "same-host" if one.host == other.host else "cross-host"
         yield Way(path, family, one.name, one.namespace, other.name, address)
 
 
-def with_client(context: Context, family: Family) -> Iterator[Way]:
+def with_client(context: Context, family: AddressFamily) -> Iterator[Way]:
     """Between the external client and every endpoint's own address, both directions."""
     client = context.lab.client
     outside = context.node_address(client, family)
@@ -61,7 +61,7 @@ def with_client(context: Context, family: Family) -> Iterator[Way]:
         yield Way("outbound", family, endpoint.name, endpoint.namespace, "client", outside)
 
 
-def published(context: Context, family: Family) -> Iterator[Way]:
+def published(context: Context, family: AddressFamily) -> Iterator[Way]:
     """To every published port: from the client, from other endpoints of the same host, and from the endpoint itself."""
     version = 4 if family == "ipv4" else 6
     for target in context.endpoints.values():

@@ -16,7 +16,7 @@ from conformance.profile import Profile
 from conformance.testbed import Testbed
 from conformance.validation import Strict
 
-Family = Literal["ipv4", "ipv6"]
+AddressFamily = Literal["ipv4", "ipv6"]
 FlowProtocol = Literal["tcp", "udp", "icmp", "ip"]
 Path = Literal[
     "same-host", "cross-host", "inbound", "outbound", "from-host", "self", "published", "published-hairpin", "wire"
@@ -67,7 +67,7 @@ class Flow(Strict):
     purpose: str
     path: Path
     protocol: FlowProtocol
-    family: Family
+    family: AddressFamily
     source: str
     target: str
     dialled: Socket
@@ -96,7 +96,7 @@ class Matrix(Strict):
     """
 
     purpose: str
-    family: Family
+    family: AddressFamily
     protocols: tuple[FlowProtocol, ...]
     ports: tuple[int, ...]
     names: tuple[str, ...]
@@ -267,7 +267,7 @@ class Stream(Strict):
     flow: int
     endpoint: str
     path: Path
-    family: Family
+    family: AddressFamily
     source: str
     address: str
     started_ns: int

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import Action, Chain, Match, Rule
+from conformance.lab.nftables.match import TableFamily
 from conformance.lab.nftables.table import Hook
 from conformance.selftest.fault import planted
 
@@ -20,7 +21,7 @@ Rules = Callable[[Host, Lab], Planted]
 """The rules of one host."""
 
 
-def _on_every_host(rules: Rules, family: str, chain: Chain) -> Callable[[Lab], None]:
+def _on_every_host(rules: Rules, family: TableFamily, chain: Chain) -> Callable[[Lab], None]:
     """Plant `chain` on every host, with the rules that it then has."""
 
     def plant(lab: Lab) -> None:
@@ -31,27 +32,27 @@ def _on_every_host(rules: Rules, family: str, chain: Chain) -> Callable[[Lab], N
     return plant
 
 
-def forwarding(family: str, rules: Rules) -> Callable[[Lab], None]:
+def forwarding(family: TableFamily, rules: Rules) -> Callable[[Lab], None]:
     """Rules on what the hosts forward."""
     return _on_every_host(rules, family, Chain("forward", hook="forward"))
 
 
-def own_traffic(family: str, rules: Rules) -> Callable[[Lab], None]:
+def own_traffic(family: TableFamily, rules: Rules) -> Callable[[Lab], None]:
     """Rules on what the hosts themselves send."""
     return _on_every_host(rules, family, Chain("output", hook="output"))
 
 
-def source_translation(family: str, rules: Rules) -> Callable[[Lab], None]:
+def source_translation(family: TableFamily, rules: Rules) -> Callable[[Lab], None]:
     """Rules that rewrite sources of what leaves."""
     return _on_every_host(rules, family, Chain("postrouting", type="nat", hook="postrouting", priority=100))
 
 
-def target_translation(family: str, rules: Rules) -> Callable[[Lab], None]:
+def target_translation(family: TableFamily, rules: Rules) -> Callable[[Lab], None]:
     """Rules that rewrite destinations of what comes in."""
     return _on_every_host(rules, family, Chain("prerouting", type="nat", hook="prerouting", priority=-100))
 
 
-def mangling(family: str, hook: Hook, rules: Rules) -> Callable[[Lab], None]:
+def mangling(family: TableFamily, hook: Hook, rules: Rules) -> Callable[[Lab], None]:
     """Rules that rewrite header fields, before connection tracking and defragmentation."""
     return _on_every_host(rules, family, Chain(f"mangle-{hook}", hook=hook, priority=RAW))
 

@@ -16,6 +16,7 @@ from conformance.adapters.linux.network import Network
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import Chain, Rule, Table, install
+from conformance.lab.nftables.match import TableFamily
 from conformance.pairs.pairing import pair_name
 from conformance.recording.model import Record
 
@@ -116,8 +117,8 @@ def rule_there(record: Record) -> str | None:
     return None
 
 
-def planted(place: Host | Endpoint, family: str, chain: Chain) -> None:
+def planted(place: Host | Endpoint, family: TableFamily, chain: Chain) -> None:
     """Install a chain with planted rules on a host or in an endpoint's namespace, beside the network's own tables."""
     marked = tuple(Rule(rule.action, rule.matches, f"{PLANTED} {rule.comment}".strip()) for rule in chain.rules)
     made = Chain(chain.name, marked, chain.type, chain.hook, chain.priority, chain.policy, chain.device)
-    install(place.namespace, Table(family, f"fault-{family}-{chain.name}", (made,)))  # type: ignore[arg-type]
+    install(place.namespace, Table(family, f"fault-{family}-{chain.name}", (made,)))

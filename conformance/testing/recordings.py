@@ -138,7 +138,7 @@ def flow(
     purpose: str = "reach",
     path: model.Path = "same-host",
     protocol: FlowProtocol = "udp",
-    family: model.Family = "ipv4",
+    family: model.AddressFamily = "ipv4",
     status: Status = "answered",
     addresses: tuple[str, str] | None = None,
     port: int = 8080,

@@ -20,11 +20,11 @@ from conformance.lab.kernel import link
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.sysctls import pin
 from conformance.limits import ANSWER, LINK_UP, RETRY
-from conformance.recording.model import Answer, Family, Flow, IcmpReport, Socket
+from conformance.recording.model import AddressFamily, Answer, Flow, IcmpReport, Socket
 
 pytestmark = pytest.mark.lab
 
-FAMILIES: tuple[Family, Family] = ("ipv4", "ipv6")
+FAMILIES: tuple[AddressFamily, AddressFamily] = ("ipv4", "ipv6")
 LEFT = {"ipv4": "192.0.2.1", "ipv6": "2001:db8:0:1::1"}
 RIGHT = {"ipv4": "198.51.100.1", "ipv6": "2001:db8:0:2::1"}
 NEAR_HOP = {"ipv4": "192.0.2.254", "ipv6": "2001:db8:0:1::fe"}

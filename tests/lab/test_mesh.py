@@ -18,7 +18,7 @@ from conformance.lab.kernel import link
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.sysctls import pin
 from conformance.limits import LINK_UP, RETRY
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 pytestmark = pytest.mark.lab
 
@@ -34,7 +34,7 @@ Endpoints = list[tuple[str, Namespace, str]]
 
 
 @contextmanager
-def bridged(family: Family = "ipv4", size: int = ENDPOINTS) -> Iterator[Endpoints]:
+def bridged(family: AddressFamily = "ipv4", size: int = ENDPOINTS) -> Iterator[Endpoints]:
     """Endpoints e0, e1, ... on one bridge, with addresses 10.1.0.1 (2001:db8:0:1::1) and so on."""
     with ExitStack() as resources:
         rack = resources.enter_context(Namespace.create("rack"))
@@ -71,7 +71,7 @@ def off_diagonal() -> Table:
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-def test_every_pair_is_answered_and_delivered(family: Family) -> None:
+def test_every_pair_is_answered_and_delivered(family: AddressFamily) -> None:
     with bridged(family) as endpoints:
         result = mesh(endpoints, PORTS, ("tcp", "udp"), family)
         again = mesh(endpoints, PORTS, ("udp", "tcp"), family)
@@ -123,7 +123,7 @@ def test_a_dropped_reply_is_delivered_and_not_answered() -> None:
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-def test_a_closed_port_refuses(family: Family) -> None:
+def test_a_closed_port_refuses(family: AddressFamily) -> None:
     with bridged(family) as endpoints:
         for _, namespace, _ in endpoints:
             if family == "ipv6":
@@ -192,7 +192,7 @@ def host(address: str) -> IPv4Network:
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-def test_echo_of_every_pair(family: Family) -> None:
+def test_echo_of_every_pair(family: AddressFamily) -> None:
     with bridged(family) as endpoints:
         whole = mesh(endpoints, (0,), ("icmp",), family)
         request = nftables.icmp(4, 8) if family == "ipv4" else nftables.icmp(6, 128)

@@ -22,7 +22,7 @@ from conformance.lab.taps.tap import Recorder
 from conformance.protocols import ethertypes
 from conformance.provoking.context import watch_host_side
 from conformance.recording.index import FrameIndex
-from conformance.recording.model import Family, Flow, FlowProtocol
+from conformance.recording.model import AddressFamily, Flow, FlowProtocol
 from conformance.recording.model import Path as Way
 
 pytestmark = pytest.mark.peers
@@ -39,6 +39,7 @@ def machines(nic: str, folder: Path) -> Iterator[tuple[Lab, VirtualMachines]]:
     if isinstance(there, Unavailable):
         pytest.skip(f"needs {' '.join(there.packages)}: {there.reason}")
     with Lab(testbed.load("same-subnet"), folder) as lab, made.deploy(lab) as deployed:
+        assert isinstance(deployed, VirtualMachines)
         yield lab, deployed
 
 
@@ -46,7 +47,7 @@ def probes(lab: Lab, guest: Endpoint, first: int) -> list[Probe]:
     """TCP, UDP and ICMP, both families, from the client to the guest and back."""
     client, found, number = lab.client, [], first
     for address in guest.reported.addresses:
-        family: Family = "ipv4" if address.version == 4 else "ipv6"
+        family: AddressFamily = "ipv4" if address.version == 4 else "ipv6"
         outside = client.ipv4.ip if address.version == 4 else client.ipv6.ip
         ends: tuple[tuple[str, Namespace, str, str, Way], ...] = (
             ("client", client.namespace, guest.name, str(address.ip), "inbound"),

@@ -12,15 +12,15 @@ from conformance.lab.flow import payload
 from conformance.lab.flow.forms import Bare, Echo, Form, crc32c, internet_checksum
 from conformance.lab.flow.payload import ANSWER, HOLD, QUERY, Seen
 from conformance.protocols.marker import OFFSETS, flow_of
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 IDS = st.integers(1, 2**64 - 1)
-FAMILIES: tuple[Family, Family] = ("ipv4", "ipv6")
+FAMILIES: tuple[AddressFamily, AddressFamily] = ("ipv4", "ipv6")
 ENDS = {"ipv4": ("192.0.2.1", "198.51.100.1"), "ipv6": ("2001:db8::1", "2001:db8::2")}
 NUMBERS = (47, 132, 136, 253)
 
 
-def received(packet: bytes, family: Family) -> bytes:
+def received(packet: bytes, family: AddressFamily) -> bytes:
     """As a raw socket hands it over: IPv4 with its header."""
     return b"\x45" + bytes(19) + packet if family == "ipv4" else packet
 
@@ -45,7 +45,9 @@ def test_queries_are_recognised_and_checked(flow: int, length: int, flags: int) 
 
 
 @given(IDS, st.sampled_from(FAMILIES), st.text(max_size=60), st.integers(0, 65535), st.integers(0, 65535))
-def test_answers_say_what_was_seen(flow: int, family: Family, name: str, peer_port: int, local_port: int) -> None:
+def test_answers_say_what_was_seen(
+    flow: int, family: AddressFamily, name: str, peer_port: int, local_port: int
+) -> None:
     peer, local = ENDS[family]
     seen = Seen(name, peer, peer_port, local, local_port)
     answer = payload.answer(flow, seen)
@@ -56,7 +58,9 @@ def test_answers_say_what_was_seen(flow: int, family: Family, name: str, peer_po
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("number", NUMBERS)
-def test_bare_protocols_carry_the_marker_where_the_frames_are_searched_for_it(number: int, family: Family) -> None:
+def test_bare_protocols_carry_the_marker_where_the_frames_are_searched_for_it(
+    number: int, family: AddressFamily
+) -> None:
     form = Bare(family, number, 1000, 2000)
     ends = [payload.packed(end) for end in ENDS[family]]
     query = payload.query(77, 101)
@@ -72,7 +76,7 @@ def test_bare_protocols_carry_the_marker_where_the_frames_are_searched_for_it(nu
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_damaged_sctp_is_no_message(family: Family) -> None:
+def test_damaged_sctp_is_no_message(family: AddressFamily) -> None:
     form = Bare(family, 132, 1000, 2000)
     packet = bytearray(form.dress(payload.query(1), b"", b""))
     packet[-1] ^= 1

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from conformance import testbed
 from conformance.errors import UsageError
-from conformance.policy.document import Defaults, Policy, Protocol, Rule, load, parse
+from conformance.policy.document import Defaults, Policy, Rule, Transport, load, parse
 from conformance.policy.truth import DEFAULT, FlowDecision, Opening, Peer, decision_on, table
 
 PORTS = (53, 80, 5432)
-PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp", "icmp")
+PROTOCOLS: tuple[Transport, ...] = ("tcp", "udp", "icmp")
 GROUPS = {"a": {"tier": "a"}, "b": {"tier": "b"}, "odd": {"odd": "yes"}, "a-odd": {"tier": "a", "odd": "yes"}}
 LABELS: tuple[dict[str, str] | None, ...] = (
     None,
@@ -95,7 +95,7 @@ def by_hand(policy: Policy, source: Peer, target: Peer, opening: Opening) -> boo
 
 @given(policies(), peers(), st.sampled_from((4, 6)), st.sampled_from(PROTOCOLS))
 def test_the_table_is_what_another_reading_of_the_rules_says(
-    policy: Policy, everybody: list[Peer], version: int, protocol: Protocol
+    policy: Policy, everybody: list[Peer], version: int, protocol: Transport
 ) -> None:
     ports = (0,) if protocol == "icmp" else PORTS
     found = table(policy, everybody, version, protocol, ports).allowed

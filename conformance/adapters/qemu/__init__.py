@@ -70,7 +70,7 @@ class QemuAdapter:
         return Unavailable(reason, self._packages)
 
     @contextmanager
-    def deploy(self, lab: Lab) -> Iterator[VirtualMachines]:
+    def deploy(self, lab: Lab) -> Iterator[VirtualMachines | GuestLinks]:
         """A bridge on every host, and a frozen guest that endpoints are woken from. Raises AdapterError."""
         from conformance.adapters.qemu.image import frozen_guest
         from conformance.adapters.qemu.subject import VirtualMachines
@@ -115,7 +115,7 @@ class AggregatingAdapter(QemuAdapter):
         return Identity(f"Linux {self._settings.aggregation}", found.details["guest kernel"], details)
 
     @contextmanager
-    def deploy(self, lab: Lab) -> Iterator[GuestLinks]:  # type: ignore[override]
+    def deploy(self, lab: Lab) -> Iterator[GuestLinks]:
         """The guest, booted with all its cards. Raises AdapterError."""
         from conformance.adapters.qemu.aggregation import guest_links
 

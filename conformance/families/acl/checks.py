@@ -7,11 +7,12 @@ import numpy as np
 from conformance.families.acl.evidence import Bits, Result, kept_back, result
 from conformance.families.acl.evidence_rejections import false_reports, false_resets
 from conformance.judging.case import Case
-from conformance.judging.register import FAMILIES, PROTOCOLS, check
+from conformance.judging.parameters import FAMILIES, PROTOCOLS
+from conformance.judging.register import check
 
 
 def _found(case: Case) -> Result:
-    return result(case, case.parameters["family"], case.parameters["protocol"])  # type: ignore[arg-type]
+    return result(case, case.family, case.protocol)
 
 
 @check("acl.default-deny", scenario="policy", family=FAMILIES, protocol=PROTOCOLS)
@@ -57,7 +58,7 @@ def test_allowed(case: Case) -> None:
 @check("acl.ipv6-parity", scenario="policy", protocol=PROTOCOLS)
 def test_ipv6_parity(case: Case) -> None:
     """The same policy means the same over IPv6 as over IPv4."""
-    four, six = (result(case, family, case.parameters["protocol"]) for family in FAMILIES)  # type: ignore[arg-type]
+    four, six = (result(case, family, case.protocol) for family in FAMILIES)
     same = (four.expected.allowed == six.expected.allowed) & six.apart
     differs = same & (four.passed != six.passed)
     expected = "what passes over IPv6 is what passes over IPv4"
@@ -96,7 +97,7 @@ def test_reject_honest(case: Case) -> None:
         for row, words in (*wrong_reports, *wrong_resets):
             case.expect(False, expected=expected, seen=f"{endpoint.name}: {words}", frames=[row + 1])
     for protocol in PROTOCOLS:
-        found = result(case, case.family, protocol)  # type: ignore[arg-type]
+        found = result(case, case.family, protocol)
         for cell in np.argwhere(~found.expected.allowed & found.table("answered") & ~found.passed).tolist():
             words = f"{found.name(cell)} did not arrive, and was answered"
             case.expect(False, expected="what is denied is answered by nobody", seen=words)

@@ -8,13 +8,15 @@ from conformance.families.acl.evidence import result
 from conformance.families.acl.evidence_crafted import Rows, allowed, arrived, numbers, plain_control, quoting, sent
 from conformance.judging.case import Case
 from conformance.judging.flows import rows_of, taps_of
-from conformance.judging.register import FAMILIES, check
+from conformance.judging.parameters import FAMILIES
+from conformance.judging.register import check
+from conformance.policy.document import Transport
 from conformance.recording.model import Flow
 
 
-def _in_force(case: Case, protocol: str) -> None:
+def _in_force(case: Case, protocol: Transport) -> None:
     """Precondition: the policy denies this protocol at all; whether it must is another requirement's question."""
-    found = result(case, case.family, protocol)  # type: ignore[arg-type]
+    found = result(case, case.family, protocol)
     denied = ~found.expected.allowed & found.apart
     case.require((denied & found.passed).sum() * 2 < denied.sum(), "the policy is not in force for this at all")
 
@@ -23,7 +25,7 @@ def _in_force(case: Case, protocol: str) -> None:
 def test_exact(case: Case) -> None:
     """An allow rule is exact: ends of port ranges and prefixes, protocol and direction; nothing beside it passes."""
     case.window("policy")
-    _in_force(case, case.parameters["protocol"])
+    _in_force(case, case.protocol)
     for flow in case.flows(purpose="exact"):
         come = arrived(case, flow)
         if allowed(case, flow):

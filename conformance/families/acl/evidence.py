@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.judging.case import Case
-from conformance.policy.document import Policy, Protocol
+from conformance.policy.document import Policy, Transport
 from conformance.policy.truth import Opening, Peer, Table, decision_on, table
 from conformance.recording import matrix as matrices
-from conformance.recording.model import Matrix
+from conformance.recording.model import AddressFamily, Matrix
 from conformance.recording.store import Recording
 
 Bits = NDArray[np.bool_]
@@ -36,7 +36,7 @@ class Result:
     """
 
     matrix: Matrix
-    protocol: Protocol
+    protocol: Transport
     policy: Policy
     peers: tuple[Peer, ...]
     expected: Table
@@ -112,7 +112,7 @@ class Result:
         return "x" if self.expected.allowed[port, row, column] else "L"
 
 
-def result(case: Case, family: str, protocol: Protocol) -> Result:
+def result(case: Case, family: AddressFamily, protocol: Transport) -> Result:
     """The mesh of the scenario's first policy in one family and protocol. Requires that every endpoint was seen.
 
     Requires as well that no tap lost frames, that what a server had was seen on its tap, and that every endpoint's tap
@@ -135,7 +135,7 @@ def result(case: Case, family: str, protocol: Protocol) -> Result:
     return found
 
 
-def _remembered(case: Case, family: str, protocol: Protocol) -> Result:
+def _remembered(case: Case, family: str, protocol: Transport) -> Result:
     key = "tried", family, protocol
     memory = case.recording.memory
     if key not in memory:
@@ -144,7 +144,7 @@ def _remembered(case: Case, family: str, protocol: Protocol) -> Result:
     return found
 
 
-def _tried(case: Case, family: str, protocol: Protocol) -> Result:
+def _tried(case: Case, family: str, protocol: Transport) -> Result:
     record = case.recording.record
     meshes = [one for one in record.matrices if one.purpose == "policy" and one.family == family]
     wanted = [one for one in meshes if protocol in one.protocols]
@@ -177,7 +177,7 @@ def parties_of(recording: Recording) -> dict[str, Peer]:
     return {**found, "client": Peer("client", None, (client.ipv4, client.ipv6))}
 
 
-def _first_frames(case: Case, matrix: Matrix, protocol: Protocol) -> NDArray[np.int64]:
+def _first_frames(case: Case, matrix: Matrix, protocol: Transport) -> NDArray[np.int64]:
     """For each cell the row of the first frame that came in at the target's interface to open that flow."""
     index = case.recording.frames
     places = {name: number for number, name in enumerate(matrix.names)}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from conformance.families.acl.evidence import parties_of
 from conformance.judging.case import Case
 from conformance.judging.flows import rows_of, taps_of
+from conformance.judging.parameters import PROTOCOLS, word_of
 from conformance.policy.truth import Opening, Peer, decision_on
 from conformance.protocols.marker import MARKER, mark
 from conformance.recording.model import Flow
@@ -25,7 +26,8 @@ def allowed(case: Case, flow: Flow) -> bool:
     source, target = peers[flow.source], peers[flow.target]
     if source.labels is None and flow.local is not None:
         source = Peer(source.name, None, (ip_address(flow.local.address),))
-    opening = Opening(4 if flow.family == "ipv4" else 6, flow.protocol, flow.dialled.port)  # type: ignore[arg-type]
+    protocol = word_of(flow.protocol, PROTOCOLS)
+    opening = Opening(4 if flow.family == "ipv4" else 6, protocol, flow.dialled.port)
     return decision_on(case.recording.record.policies[0], source, target, opening).allowed
 
 

@@ -29,7 +29,7 @@ from conformance.protocols import crafted
 from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
 from conformance.provoking.silence import keep_silent
-from conformance.recording.model import Family, Flow, Socket
+from conformance.recording.model import AddressFamily, Flow, Socket
 
 PORT: Final = 8003
 """Of the streams: within the range that is open from the web to the applications."""
@@ -53,7 +53,7 @@ class Stream:
 def stream(context: Context, purpose: str, source: Endpoint, target: tuple[str, Address], port: int = PORT) -> Stream:
     """A stream from the first own address of `source` to `target` (name and address)."""
     name, far = target
-    family: Family = "ipv4" if far.version == 4 else "ipv6"
+    family: AddressFamily = "ipv4" if far.version == 4 else "ipv6"
     near = context.addresses(source, family)[0]
     flow = Flow(
         id=context.number(),
@@ -132,7 +132,7 @@ def late(context: Context) -> None:
         keep_silent(limits.STREAM_AFTER)
 
 
-def _free(context: Context, host: Host, family: Family) -> Interface:
+def _free(context: Context, host: Host, family: AddressFamily) -> Interface:
     """An address that nobody has, of the prefix that the host's other endpoints are in: on the segment, or behind the
     host."""
     pool, workload = (host.pool_ipv4, host.workload_ipv4) if family == "ipv4" else (host.pool_ipv6, host.workload_ipv6)

@@ -24,7 +24,7 @@ from conformance.protocols import crafted
 from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
 from conformance.provoking.meshes import OPERATORS
-from conformance.recording.model import Family, Flow, FlowProtocol, Path, Socket
+from conformance.recording.model import AddressFamily, Flow, FlowProtocol, Path, Socket
 
 FIRST, LAST = 8000, 8009
 """The range of ports that the policy opens to the web at the applications."""
@@ -36,7 +36,7 @@ FILLING: Final = 64
 ACK, FIN_ACK, RST, SYN_ACK = 0x10, 0x11, 0x04, 0x12
 OTHER_PROTOCOLS: Final = {132: 28, 47: 4, 136: 8, 253: 0}
 """IP protocols beside TCP, UDP and ICMP, with the offset of a flow's marker behind the IP header."""
-ERRORS: Final[dict[Family, tuple[tuple[int, int, int], ...]]] = {
+ERRORS: Final[dict[AddressFamily, tuple[tuple[int, int, int], ...]]] = {
     "ipv4": ((3, 1, 0), (3, 3, 0), (3, 4, 1400), (11, 0, 0), (12, 0, 0)),
     "ipv6": ((1, 0, 0), (1, 4, 0), (2, 0, 1400), (3, 0, 0), (4, 1, 40), (4, 2, 40)),
 }
@@ -48,7 +48,7 @@ class Pair:
     """Two stations between which forms are tried, in one family: sender and receiver with their addresses."""
 
     context: Context
-    family: Family
+    family: AddressFamily
     path: Path
     source: Endpoint
     target: Endpoint
@@ -103,7 +103,7 @@ def tier(context: Context, name: str, host: str | None = None) -> list[Endpoint]
     ]
 
 
-def _pairs(context: Context, family: Family) -> Iterator[Pair]:
+def _pairs(context: Context, family: AddressFamily) -> Iterator[Pair]:
     """From the web to an application, on the same host and on another one."""
     source = tier(context, "web")[0]
     near = context.addresses(source, family)[0]
@@ -148,11 +148,11 @@ def _probe(context: Context, pair: Pair, protocol: FlowProtocol, port: int) -> P
     )
 
 
-def _operators(context: Context, policy: Policy) -> dict[Family, list[Address]]:
+def _operators(context: Context, policy: Policy) -> dict[AddressFamily, list[Address]]:
     """The client gets the first and the last address of the operators' prefix, and the ones beside them."""
     client = context.lab.client
     rule = next(rule for rule in policy.rules if rule.name == "db-for-operators")
-    found: dict[Family, list[Address]] = {}
+    found: dict[AddressFamily, list[Address]] = {}
     for text in rule.cidr:
         prefix = ip_network(text)
         own = client.ipv4 if prefix.version == 4 else client.ipv6
@@ -165,7 +165,7 @@ def _operators(context: Context, policy: Policy) -> dict[Family, list[Address]]:
     return found
 
 
-def _prefixes(context: Context, operators: dict[Family, list[Address]]) -> Iterator[Probe]:
+def _prefixes(context: Context, operators: dict[AddressFamily, list[Address]]) -> Iterator[Probe]:
     for family in context.families:
         for target in tier(context, "db")[:1]:
             far = str(context.addresses(target, family)[0])
@@ -213,7 +213,7 @@ def _by_hosts(context: Context) -> Iterator[Probe]:
             yield from _published(context, source, target, family)
 
 
-def _published(context: Context, source: Endpoint, target: Endpoint, family: Family) -> Iterator[Probe]:
+def _published(context: Context, source: Endpoint, target: Endpoint, family: AddressFamily) -> Iterator[Probe]:
     client = context.lab.client
     path: Path = "published-hairpin" if source.host == target.host else "published"
     for place in target.publications:
@@ -269,7 +269,7 @@ def _strays() -> Iterator[tuple[int, str, int]]:
         yield number, f"IP protocol {number}", 0
 
 
-def _datagrams(family: Family) -> Iterator[tuple[str, str, Builder]]:
+def _datagrams(family: AddressFamily) -> Iterator[tuple[str, str, Builder]]:
     """Purpose, name and builder (of packets from a UDP datagram) of every form."""
     yield "plain", "a plain datagram", lambda pair, data: [crafted.ip(pair.near, pair.far, crafted.UDP, data)]
     yield "fragments", "two fragments", lambda pair, data: _cut(pair, data, 32)
@@ -334,7 +334,7 @@ def _report(pair: Pair, sent: list[bytes]) -> None:
             _send(reporter, crafted.ip(pair.far, pair.near, protocol, message), pair.near)
 
 
-def raw_socket(namespace: Namespace, family: Family) -> socket.socket:
+def raw_socket(namespace: Namespace, family: AddressFamily) -> socket.socket:
     """A socket that sends whole packets, headers included, by the routes of a namespace."""
     made = namespace.socket(
         socket.AF_INET if family == "ipv4" else socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW

@@ -6,7 +6,8 @@ from collections import Counter
 from ipaddress import IPv6Interface, ip_address, ip_interface
 
 from conformance.judging.case import Case
-from conformance.judging.register import FAMILIES, check
+from conformance.judging.parameters import FAMILIES
+from conformance.judging.register import check
 from conformance.protocols.mac import mac_bytes
 from conformance.recording.model import AddressState, EndpointState
 

@@ -16,7 +16,8 @@ from conformance.families.move.evidence import (
     with_family,
 )
 from conformance.judging.case import Case
-from conformance.judging.register import FAMILIES, check
+from conformance.judging.parameters import FAMILIES
+from conformance.judging.register import check
 from conformance.judging.timing import SECOND
 from conformance.protocols import arp, ethertypes, ndp
 from conformance.recording.model import Change, Stream

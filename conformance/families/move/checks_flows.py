@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conformance.families.move.evidence import moves
 from conformance.judging.case import Case
-from conformance.judging.register import FAMILIES, check
+from conformance.judging.parameters import FAMILIES
+from conformance.judging.register import check
 from conformance.recording.index import FrameIndex
 
 RESET = 0x04

@@ -18,7 +18,7 @@ from conformance.lab.lab import UPLINK, documentation_mac
 from conformance.protocols import arp
 from conformance.protocols.ndp import solicitation
 from conformance.provoking.context import Context
-from conformance.recording.model import Family, Path
+from conformance.recording.model import AddressFamily, Path
 
 THIRD: Final = "third"
 ROUTER: Final = "router"
@@ -93,7 +93,7 @@ def _routed_to(context: Context, one: Observer, address: Address) -> bool:
     return any(networks) or (one.name == ROUTER and any(address in s.ipv4 or address in s.ipv6 for s in segments))
 
 
-def _ping(context: Context, one: Observer, endpoint: Endpoint, family: Family, address: Address) -> Probe:
+def _ping(context: Context, one: Observer, endpoint: Endpoint, family: AddressFamily, address: Address) -> Probe:
     return Probe(
         id=context.number(),
         purpose="prime",

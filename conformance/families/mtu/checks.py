@@ -7,7 +7,8 @@ from conformance.families.mtu.evidence import by_way, path_mtu, sender_mtu, told
 from conformance.judging.case import Case
 from conformance.judging.flows import rows_of
 from conformance.judging.hops import reporters_of_path
-from conformance.judging.register import FAMILIES, check
+from conformance.judging.parameters import FAMILIES
+from conformance.judging.register import check
 from conformance.recording.model import Flow
 
 PATHS = ("same-host", "cross-host", "inbound", "outbound")

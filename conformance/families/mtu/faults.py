@@ -183,9 +183,7 @@ FAULTS = (
         name="largest-packet-lost",
         title="packets of exactly the interface's MTU vanish on their way in",
         fails=frozenset({"mtu.usable"}),
-        on_network=together(
-            *(forwarding(family, _largest_inbound(version)) for family, version in (("ip", 4), ("ip6", 6)))
-        ),
+        on_network=together(forwarding("ip", _largest_inbound(4)), forwarding("ip6", _largest_inbound(6))),
         witness=rule_hit,
     ),
     Fault(

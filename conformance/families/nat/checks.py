@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conformance.judging.case import Case, socket_text
 from conformance.judging.flows import foreign
-from conformance.judging.register import FAMILIES, check
+from conformance.judging.parameters import FAMILIES
+from conformance.judging.register import check
 from conformance.recording.model import Flow
 
 PATHS = ("same-host", "cross-host", "inbound", "outbound", "from-host", "published", "published-hairpin")

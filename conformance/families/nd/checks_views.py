@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from conformance import limits
 from conformance.families.nd.evidence import sent_by
 from conformance.judging.case import Case
-from conformance.judging.register import FAMILIES, check
+from conformance.judging.parameters import FAMILIES
+from conformance.judging.register import check
 from conformance.judging.timing import SECOND
 from conformance.judging.views import views
 from conformance.protocols import arp, ethertypes

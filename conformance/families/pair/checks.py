@@ -5,7 +5,8 @@ from __future__ import annotations
 from conformance.families.pair import evidence as segments
 from conformance.judging.case import Case, describe, socket_text
 from conformance.judging.flows import foreign
-from conformance.judging.register import FAMILIES, PROTOCOLS, check
+from conformance.judging.parameters import FAMILIES, PROTOCOLS
+from conformance.judging.register import check
 from conformance.recording.model import Flow
 
 DIRECTIONS = ("left-to-right", "right-to-left")

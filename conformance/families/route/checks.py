@@ -5,8 +5,9 @@ from __future__ import annotations
 from conformance.judging.case import Case, socket_text
 from conformance.judging.flows import claims_of, handshake, hop_limits_at_target, listeners
 from conformance.judging.hops import expected_hops, reporters
-from conformance.judging.register import FAMILIES, PROTOCOLS, check
-from conformance.recording.model import Flow
+from conformance.judging.parameters import FAMILIES, PROTOCOLS
+from conformance.judging.register import check
+from conformance.recording.model import AddressFamily, Flow
 
 MESH = ("same-host", "cross-host", "inbound", "outbound")
 
@@ -29,7 +30,7 @@ def _carried(case: Case) -> None:
     case.require(arrived, "the path does not even carry an ordinary datagram")
 
 
-def _from_outside(case: Case, family: str) -> None:
+def _from_outside(case: Case, family: AddressFamily) -> None:
     case.require(case.endpoints, "no endpoint was attached")
     for endpoint in case.endpoints:
         found = case.of_family(family).addresses(endpoint)

@@ -19,7 +19,7 @@ from conformance.provoking.context import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Con
 from conformance.provoking.paths import Way, own_addresses, published, ways
 from conformance.provoking.probes import PORT, SHARED_SOURCE_PORT, probe
 from conformance.provoking.views import show
-from conformance.recording.model import Family, Flow
+from conformance.recording.model import AddressFamily, Flow
 
 EDGE_PORTS = (1, 32768, 65535)
 RAW_PROTOCOLS = (132, 47, 136, 253)
@@ -63,7 +63,7 @@ def _extra(context: Context, letter: str) -> int:
     return 1 if letter == "a" and "multi-address" in context.claims else 0
 
 
-def _release(context: Context, endpoint: Endpoint) -> dict[Family, list[Address]]:
+def _release(context: Context, endpoint: Endpoint) -> dict[AddressFamily, list[Address]]:
     """Detach an endpoint; returns the addresses that it had, and that nobody has now: none where it still has them."""
     addresses = {family: context.addresses(endpoint, family)[:1] for family in context.families}
     try:
@@ -77,7 +77,7 @@ def _release(context: Context, endpoint: Endpoint) -> dict[Family, list[Address]
     return addresses
 
 
-def probes(context: Context, released: dict[Family, list[Address]]) -> Iterator[Probe]:
+def probes(context: Context, released: dict[AddressFamily, list[Address]]) -> Iterator[Probe]:
     """All probes that are to be answered by an endpoint, and those that are to be answered by nobody."""
     for family in context.families:
         everyone = list(ways(context, family))
@@ -177,7 +177,7 @@ def _transport(context: Context, everyone: list[Way]) -> Iterator[Probe]:
             yield replace(probe(context, way, "transport", "tcp", PORT), maxseg=ODD_MSS)
 
 
-def _every_address(context: Context, family: Family) -> Iterator[Probe]:
+def _every_address(context: Context, family: AddressFamily) -> Iterator[Probe]:
     """Each address of an endpoint with several, dialled from outside: the answer must come from that address."""
     client = context.lab.client
     for endpoint in context.endpoints.values():
@@ -188,7 +188,7 @@ def _every_address(context: Context, family: Family) -> Iterator[Probe]:
                 yield probe(context, way, "every-address", protocol, PORT)
 
 
-def _absent(context: Context, family: Family, released: list[Address]) -> Iterator[Probe]:
+def _absent(context: Context, family: AddressFamily, released: list[Address]) -> Iterator[Probe]:
     """From outside to an address that was never given and to one that was just released."""
     client = context.lab.client
     places = [("absent", address) for address in _unused(context, family)]
@@ -199,7 +199,7 @@ def _absent(context: Context, family: Family, released: list[Address]) -> Iterat
             yield probe(context, way, purpose, protocol, 0 if protocol == "icmp" else PORT)
 
 
-def _unused(context: Context, family: Family) -> list[Address]:
+def _unused(context: Context, family: AddressFamily) -> list[Address]:
     """An address of the network that endpoints get theirs from, high in the prefix, which nobody was given."""
     pairs = own_addresses(context, family)
     if not pairs:

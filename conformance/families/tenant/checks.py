@@ -7,7 +7,9 @@ import numpy as np
 from conformance.families.acl.evidence import Bits, Result, kept_back, result
 from conformance.judging.case import Case
 from conformance.judging.flows import taps_of
-from conformance.judging.register import FAMILIES, PROTOCOLS, check
+from conformance.judging.parameters import FAMILIES, PROTOCOLS
+from conformance.judging.register import check
+from conformance.recording.model import AddressFamily
 
 EXPECTED = "nothing of one tenant arrives at another, by whatever route"
 PLACES = ("one-host", "two-hosts")
@@ -20,8 +22,8 @@ def _together(case: Case, found: Result) -> Bits:
     return np.array([[one == other for other in hosts] for one in hosts])
 
 
-def _apart(case: Case, family: str) -> None:
-    found = result(case.of_family(family), family, case.parameters["protocol"])  # type: ignore[arg-type]
+def _apart(case: Case, family: AddressFamily) -> None:
+    found = result(case.of_family(family), family, case.protocol)
     here = _together(case, found) == (case.parameters["place"] == "one-host")
     kept_back(case, found, ~found.expected.allowed & found.apart & here, EXPECTED)
 
@@ -70,7 +72,7 @@ def test_isolated_l2(case: Case) -> None:
 @check("tenant.within", scenario="tenant", family=FAMILIES, protocol=PROTOCOLS)
 def test_within(case: Case) -> None:
     """Endpoints of one tenant on one host reach each other."""
-    found = result(case, case.family, case.parameters["protocol"])  # type: ignore[arg-type]
+    found = result(case, case.family, case.protocol)
     wanted = found.expected.allowed & _together(case, found)
     answered = found.table("answered") & found.table("delivered")
     for cell in np.argwhere(wanted).tolist():

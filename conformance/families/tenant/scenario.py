@@ -19,7 +19,7 @@ from conformance.protocols.marker import mark
 from conformance.protocols.ndp import solicitation
 from conformance.provoking.context import Context
 from conformance.provoking.meshes import mesh_of, population
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 POLICY: Final = "tenants"
 ENDPOINTS: Final = 8
@@ -106,7 +106,7 @@ def _name(tenant: str, number: int) -> str:
 
 def _wish(context: Context, tenant: str, number: int) -> Attachment:
     overlay = context.lab.testbed.overlay
-    wishes: dict[Family, Interface] = {
+    wishes: dict[AddressFamily, Interface] = {
         "ipv4": IPv4Interface((overlay.ipv4[SAME + number], overlay.ipv4.prefixlen)),
         "ipv6": IPv6Interface((overlay.ipv6[SAME + number], overlay.ipv6.prefixlen)),
     }

@@ -9,10 +9,10 @@ from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.loop import ERROR, Loop
 from conformance.lab.flow.payload import ANSWER, HOLD, QUERY, Seen
 from conformance.protocols.marker import flow_of
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 
-def receive(opened: socket.socket, family: Family, scratch: memoryview) -> tuple[bytes, bytes | None, str, int]:
+def receive(opened: socket.socket, family: AddressFamily, scratch: memoryview) -> tuple[bytes, bytes | None, str, int]:
     """One datagram: its bytes, the packed address it was sent to, its source's address and port. Raises OSError."""
     length, ancillary, _, source = opened.recvmsg_into((scratch,), sockets.PKTINFO_ROOM)
     return bytes(scratch[:length]), sockets.destination(ancillary, family), source[0].partition("%")[0], source[1]
@@ -26,11 +26,18 @@ class DatagramEnd:
     """
 
     def __init__(
-        self, name: str, opened: socket.socket, family: Family, loop: Loop, arrivals: ArrivalLog, *, turn: int = 1
+        self,
+        name: str,
+        opened: socket.socket,
+        family: AddressFamily,
+        loop: Loop,
+        arrivals: ArrivalLog,
+        *,
+        turn: int = 1,
     ) -> None:
         self.name = name
         self.socket = opened
-        self.family: Family = family
+        self.family: AddressFamily = family
         self._loop = loop
         self._arrivals = arrivals
         self._turn = turn

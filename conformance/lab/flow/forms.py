@@ -13,11 +13,11 @@ from conformance.lab.flow.probe import FAMILY, GRE, IP_HEADER, SCTP, UDP_LITE
 from conformance.lab.flow.sockets import Kind
 from conformance.protocols import ethertypes
 from conformance.protocols.marker import ICMP_OFFSET, OFFSETS, UDP_OFFSET, flow_of
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
-ICMP_NUMBER: Final[dict[Family, int]] = {"ipv4": 1, "ipv6": 58}
-ECHO_REQUEST: Final[dict[Family, int]] = {"ipv4": 8, "ipv6": 128}
-ECHO_REPLY: Final[dict[Family, int]] = {"ipv4": 0, "ipv6": 129}
+ICMP_NUMBER: Final[dict[AddressFamily, int]] = {"ipv4": 1, "ipv6": 58}
+ECHO_REQUEST: Final[dict[AddressFamily, int]] = {"ipv4": 8, "ipv6": 128}
+ECHO_REPLY: Final[dict[AddressFamily, int]] = {"ipv4": 0, "ipv6": 129}
 
 SOURCE_PORT: Final = 49253
 """Of UDP-Lite and SCTP probes that name none."""
@@ -91,7 +91,7 @@ class Form(Protocol):
 class Datagram:
     """UDP through a connected socket of its own."""
 
-    family: Family
+    family: AddressFamily
 
     @property
     def kind(self) -> Kind:
@@ -120,7 +120,7 @@ class Datagram:
 class Echo:
     """ICMP or ICMPv6 echo with an identifier of our choice."""
 
-    family: Family
+    family: AddressFamily
     identifier: int
     sequence: int
 
@@ -168,7 +168,7 @@ class Bare:
     and SCTP.
     """
 
-    family: Family
+    family: AddressFamily
     number: int
     source_port: int
     port: int
@@ -232,6 +232,6 @@ class Bare:
         return Bare(self.family, self.number, port, source_port, reply=True)
 
 
-def behind_ip(data: bytes, family: Family) -> bytes:
+def behind_ip(data: bytes, family: AddressFamily) -> bytes:
     """The IP payload of what a raw socket received: IPv4 ones receive the IP header too (raw(7))."""
     return data[(data[0] & 0x0F) * 4 :] if family == "ipv4" and data else data

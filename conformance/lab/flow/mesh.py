@@ -27,7 +27,7 @@ from conformance.lab.flow.mesh_udp import UdpMesh
 from conformance.lab.flow.run import undisturbed
 from conformance.lab.kernel.namespace import Namespace
 from conformance.limits import ANSWER, RETRY, TRIES
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 _SHARDS: Final = 2
 """Threads that send at once: almost all time is the kernel's, outside of the interpreter's lock."""
@@ -46,7 +46,7 @@ class Wanted:
     endpoints: Sequence[tuple[str, Namespace, str]]
     ports: Sequence[int]
     protocols: Sequence[Transport] = ("tcp", "udp")
-    family: Family = "ipv4"
+    family: AddressFamily = "ipv4"
     closed: Collection[int] = ()
 
 
@@ -54,7 +54,7 @@ def mesh(
     endpoints: Sequence[tuple[str, Namespace, str]],
     ports: Sequence[int],
     protocols: Sequence[Transport] = ("tcp", "udp"),
-    family: Family = "ipv4",
+    family: AddressFamily = "ipv4",
     deadline: float = ANSWER,
     *,
     closed: Collection[int] = (),

@@ -11,7 +11,7 @@ from typing import Final
 
 from conformance.lab.flow.mesh_result import EXAMPLES, Tables, Translation, Transport
 from conformance.lab.kernel.namespace import Namespace
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 NUMBER: Final = Struct("!I")
 """The cell's number in a message, after the nonce of the run."""
@@ -39,7 +39,7 @@ class Plan:
         endpoints: Sequence[tuple[str, Namespace, str]],
         ports: Sequence[int],
         protocols: Sequence[Transport],
-        family: Family,
+        family: AddressFamily,
         closed: Collection[int],
     ) -> None:
         self.names = tuple(name for name, _, _ in endpoints)
@@ -103,7 +103,7 @@ class Plan:
             raise OSError(number, f"{self.names[source]} to {self.names[target]} port {self.ports[port]}")
 
 
-def _address(text: str, family: Family) -> str:
+def _address(text: str, family: AddressFamily) -> str:
     """The address as the kernel writes it. Raises ValueError for one of the other family or of link-local scope."""
     address = ip_address(text)
     if address.version != (4 if family == "ipv4" else 6) or (address.version == 6 and address.is_link_local):

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 Transport = Literal["tcp", "udp", "icmp"]
 """What a mesh probes with; icmp is echo, which has no ports: its one port is 0."""
@@ -82,7 +82,7 @@ class MeshResult:
     names: tuple[str, ...]
     ports: tuple[int, ...]
     protocols: tuple[Transport, ...]
-    family: Family
+    family: AddressFamily
     answered: Table
     delivered: Table
     refused: Table
@@ -122,7 +122,7 @@ def finished(
     names: tuple[str, ...],
     ports: tuple[int, ...],
     protocols: tuple[Transport, ...],
-    family: Family,
+    family: AddressFamily,
     *,
     tables: Tables,
     seconds: float,

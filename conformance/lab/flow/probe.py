@@ -8,10 +8,10 @@ from typing import Final
 
 from conformance.lab.kernel.namespace import Namespace
 from conformance.limits import TRIES
-from conformance.recording.model import Family, FlowProtocol, Path
+from conformance.recording.model import AddressFamily, FlowProtocol, Path
 
-FAMILY: Final[dict[Family, int]] = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
-IP_HEADER: Final[dict[Family, int]] = {"ipv4": 20, "ipv6": 40}
+FAMILY: Final[dict[AddressFamily, int]] = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
+IP_HEADER: Final[dict[AddressFamily, int]] = {"ipv4": 20, "ipv6": 40}
 """Bytes without options or extension headers (RFC 791 §3.1, RFC 8200 §3)."""
 
 SCTP: Final = 132
@@ -38,7 +38,7 @@ class Probe:
     purpose: str
     path: Path
     protocol: FlowProtocol
-    family: Family
+    family: AddressFamily
     source: str
     namespace: Namespace
     target: str
@@ -66,4 +66,4 @@ class Server:
     tcp_ports: tuple[int, ...] = ()
     udp_ports: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
-    families: tuple[Family, ...] = ("ipv4", "ipv6")
+    families: tuple[AddressFamily, ...] = ("ipv4", "ipv6")

@@ -12,7 +12,7 @@ from conformance.lab.flow.datagram_end import receive
 from conformance.lab.flow.forms import ECHO_REQUEST, ICMP, Bare, behind_ip
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.payload import QUERY, Seen
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 _TURN: Final = 64
 """Packets read from one socket before the others have their turn."""
@@ -57,10 +57,12 @@ class BareEnd:
 class EchoWitness:
     """A raw socket that notes the echo requests of flows; the kernel answers them."""
 
-    def __init__(self, name: str, opened: socket.socket, family: Family, loop: Loop, arrivals: ArrivalLog) -> None:
+    def __init__(
+        self, name: str, opened: socket.socket, family: AddressFamily, loop: Loop, arrivals: ArrivalLog
+    ) -> None:
         self.name = name
         self.socket = opened
-        self._family: Family = family
+        self._family: AddressFamily = family
         self._loop = loop
         self._arrivals = arrivals
         filter_icmp(opened, family, ECHO_REQUEST[family])
@@ -82,7 +84,7 @@ class EchoWitness:
             self._arrivals.arrived(head, packet[ICMP.size :], Seen(self.name, peer, identifier, local, identifier))
 
 
-def filter_icmp(opened: socket.socket, family: Family, kind: int) -> None:
+def filter_icmp(opened: socket.socket, family: AddressFamily, kind: int) -> None:
     """Let a raw ICMP socket receive messages of type `kind` alone."""
     if family == "ipv4":
         opened.setsockopt(_SOL_RAW, _ICMP_FILTER, (~(1 << kind) & 0xFFFF_FFFF).to_bytes(4, "little"))

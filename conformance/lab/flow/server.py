@@ -14,7 +14,7 @@ from conformance.lab.flow.probe import FAMILY, UDP_LITE, Server
 from conformance.lab.flow.raw_end import BareEnd, EchoWitness
 from conformance.lab.flow.stream_end import Listener
 from conformance.lab.kernel.namespace import Namespace
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 _BACKLOG: Final = 4096
 
@@ -40,7 +40,7 @@ def open_server(server: Server, loop: Loop, arrivals: ArrivalLog) -> list[socket
     return silent
 
 
-def _open_ports(server: Server, family: Family, kind: int) -> list[socket.socket]:
+def _open_ports(server: Server, family: AddressFamily, kind: int) -> list[socket.socket]:
     ports = server.tcp_ports if kind == socket.SOCK_STREAM else server.udp_ports
     opened = sockets.open_sockets([(FAMILY[family], kind, 0)] * len(ports))
     try:
@@ -63,7 +63,7 @@ def _open_ports(server: Server, family: Family, kind: int) -> list[socket.socket
     return opened
 
 
-def quiet_udp_lite(namespace: Namespace, family: Family, port: int) -> list[socket.socket]:
+def quiet_udp_lite(namespace: Namespace, family: AddressFamily, port: int) -> list[socket.socket]:
     """A UDP-Lite socket that nobody reads, so that the kernel does not refuse what the raw socket beside it takes.
 
     Empty where the kernel has no UDP-Lite of its own, and so refuses nothing. Raises OSError.

@@ -12,7 +12,7 @@ from typing import Final
 
 from conformance.lab.flow.probe import FAMILY, Probe
 from conformance.lab.kernel.access import here
-from conformance.recording.model import Family, Status
+from conformance.recording.model import AddressFamily, Status
 
 IP_PKTINFO: Final = 8
 IP_MTU_DISCOVER: Final = 10
@@ -51,7 +51,7 @@ def open_sockets(kinds: Sequence[Kind]) -> list[socket.socket]:
     return opened
 
 
-def report_errors(opened: socket.SocketType, family: Family) -> None:
+def report_errors(opened: socket.SocketType, family: AddressFamily) -> None:
     """Queue every ICMP error of this socket with its offender (IP_RECVERR)."""
     if family == "ipv4":
         opened.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
@@ -59,7 +59,7 @@ def report_errors(opened: socket.SocketType, family: Family) -> None:
         opened.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
 
 
-def report_destinations(opened: socket.socket, family: Family) -> None:
+def report_destinations(opened: socket.socket, family: AddressFamily) -> None:
     """Tell with every datagram which address it was sent to."""
     if family == "ipv4":
         opened.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
@@ -67,7 +67,7 @@ def report_destinations(opened: socket.socket, family: Family) -> None:
         opened.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
 
 
-def allow_fragments(opened: socket.socket, family: Family, *, dont_fragment: bool = False) -> None:
+def allow_fragments(opened: socket.socket, family: AddressFamily, *, dont_fragment: bool = False) -> None:
     """Fragment what is larger than the path's MTU; with `dont_fragment` send it whole, heeding the interface alone."""
     discovery = PMTUDISC_PROBE if dont_fragment else PMTUDISC_DONT
     if family == "ipv4":
@@ -96,20 +96,20 @@ def bind_source(opened: socket.socket, probe: Probe, port: int) -> None:
     opened.bind((probe.source_address or wildcard(probe.family), port))
 
 
-def wildcard(family: Family) -> str:
+def wildcard(family: AddressFamily) -> str:
     """The unspecified address."""
     return "0.0.0.0" if family == "ipv4" else "::"  # noqa: S104 - a lab's namespace
 
 
 @lru_cache(maxsize=4096)
-def sender(address: bytes, family: Family) -> tuple[int, int, bytes]:
+def sender(address: bytes, family: AddressFamily) -> tuple[int, int, bytes]:
     """Ancillary data that has a datagram sent from the local `address` (packed), by the route of its destination."""
     if family == "ipv4":
         return (socket.IPPROTO_IP, IP_PKTINFO, IN_PKTINFO.pack(0, address, b""))
     return (socket.IPPROTO_IPV6, IPV6_PKTINFO, IN6_PKTINFO.pack(address, 0))
 
 
-def destination(ancillary: Sequence[tuple[int, int, bytes]], family: Family) -> bytes | None:
+def destination(ancillary: Sequence[tuple[int, int, bytes]], family: AddressFamily) -> bytes | None:
     """The packed address that a datagram was sent to, from its ancillary data."""
     wanted = (socket.IPPROTO_IP, IP_PKTINFO) if family == "ipv4" else (socket.IPPROTO_IPV6, IPV6_PKTINFO)
     for level, kind, data in ancillary:
@@ -127,7 +127,7 @@ def local_address(asker: socket.socket, destination_address: str) -> str:
     return str(asker.getsockname()[0]).partition("%")[0]
 
 
-def udp_kind(family: Family) -> Kind:
+def udp_kind(family: AddressFamily) -> Kind:
     """A UDP socket."""
     return (FAMILY[family], socket.SOCK_DGRAM, 0)
 

@@ -15,7 +15,7 @@ from conformance.lab.nftables import expression as nft
 from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_bytes
 
-Family = Literal["ip", "ip6", "inet", "bridge", "netdev"]
+TableFamily = Literal["ip", "ip6", "inet", "bridge", "netdev"]
 Version = Literal[4, 6]
 Network = IPv4Network | IPv6Network
 
@@ -42,7 +42,7 @@ class Match:
     parts: tuple[bytes, ...]
     version: Version | None = None
 
-    def expressions(self, family: Family) -> list[bytes]:
+    def expressions(self, family: TableFamily) -> list[bytes]:
         """The expressions for a rule in a table of `family`. Raises ValueError where that carries another protocol."""
         if self.version is None:
             return list(self.parts)

@@ -14,9 +14,9 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import ACK, APPEND, CREATE, Request, attribute, message, nested, text
 from conformance.lab.nftables import expression as nft
 from conformance.lab.nftables.action import Action
-from conformance.lab.nftables.match import Family, Match, Version
+from conformance.lab.nftables.match import Match, TableFamily, Version
 
-FAMILIES: Final[dict[Family, int]] = {"inet": 1, "ip": 2, "netdev": 5, "bridge": 7, "ip6": 10}
+FAMILIES: Final[dict[TableFamily, int]] = {"inet": 1, "ip": 2, "netdev": 5, "bridge": 7, "ip6": 10}
 Hook = Literal["prerouting", "input", "forward", "output", "postrouting", "ingress", "egress"]
 HOOKS: Final[dict[Hook, int]] = {"prerouting": 0, "input": 1, "forward": 2, "output": 3, "postrouting": 4}
 DEVICE_HOOKS: Final[dict[Hook, int]] = {"ingress": 0, "egress": 1}
@@ -70,7 +70,7 @@ class AddressSet:
 class Table:
     """A table of one family."""
 
-    family: Family
+    family: TableFamily
     name: str
     chains: tuple[Chain, ...] = ()
     sets: tuple[AddressSet, ...] = ()

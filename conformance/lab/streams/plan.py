@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.lab.kernel.namespace import Namespace
 from conformance.protocols import ethertypes
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 SAMPLE: Final = 50
 """One probe in so many is sent from `SAMPLE_PORT`, which taps keep."""
@@ -30,7 +30,7 @@ class Plan:
     flow: int
     namespace: Namespace
     source: str
-    family: Family
+    family: AddressFamily
     destination: str
 
 

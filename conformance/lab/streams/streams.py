@@ -23,7 +23,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.streams.messages import Batch, Buffers
 from conformance.lab.streams.plan import BULK_PORT, SAMPLE, SAMPLE_PORT, TICK, Plan
 from conformance.lab.streams.receiver import Receiver, ReceivingStreams, SocketReceiver
-from conformance.recording.model import Family
+from conformance.recording.model import AddressFamily
 
 SETTLED: Final = 500
 """After so many probes at the new place a stream needs no finer figure any more."""
@@ -48,7 +48,7 @@ class Streams:
 
     def __post_init__(self) -> None:
         self._tick = ctypes.create_string_buffer(TICK.size)
-        self._senders: dict[tuple[int, Family, bool], socket.socket] = {}
+        self._senders: dict[tuple[int, AddressFamily, bool], socket.socket] = {}
         self._buffers = Buffers()
         self.receivers: list[Receiver] = []
         self.returns: list[Receiver] = []
@@ -81,7 +81,7 @@ class Streams:
         self._batches = self._grouped(self.plans, sampled=False)
 
     def _grouped(self, plans: Iterable[Plan], *, sampled: bool) -> list[Batch]:
-        groups: dict[tuple[int, Family, bool], list[Plan]] = {}
+        groups: dict[tuple[int, AddressFamily, bool], list[Plan]] = {}
         for plan in plans:
             groups.setdefault((id(plan.namespace), plan.family, sampled), []).append(plan)
         return [Batch(self._senders[key], members, self._tick) for key, members in groups.items()]

@@ -21,7 +21,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from conformance.lab.kernel.access import here
 from conformance.lab.kernel.namespace import Namespace
@@ -120,9 +120,10 @@ def _judge(link: socket.socket, start: int) -> None:
 def _netlink_error(code: int, words: str, position: int) -> Exception:
     from pyroute2.netlink.exceptions import NetlinkError
 
-    problem: Exception = NetlinkError(code, f"{os.strerror(code)}{f' ({words})' if words else ''}")
-    problem.position = position  # type: ignore[attr-defined]
-    return problem
+    problem: Any = NetlinkError(code, f"{os.strerror(code)}{f' ({words})' if words else ''}")
+    problem.position = position
+    refused: Exception = problem
+    return refused
 
 
 def _words(flags: int, body: bytes) -> str:
