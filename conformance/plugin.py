@@ -18,7 +18,7 @@ from conformance.judging.plan import Instance
 from conformance.judging.register import check_of
 from conformance.profile import CONTROL
 from conformance.running import run
-from conformance.running.driver import Driver
+from conformance.running.driver import PytestDriver
 from conformance.running.request import Request
 from conformance.verdict import Outcome, Verdict
 
@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take the run of the command that drives pytest, or make one of the options; bad input ends with one line."""
-    drivers = [plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, Driver)]
+    drivers = [plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, PytestDriver)]
     config.stash[RUN] = drivers[0].run if drivers else _run_of(config)
     config.args = _collected(config)
     config.args_source = pytest.Config.ArgsSource.ARGS

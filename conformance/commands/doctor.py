@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at; `fine` None means that it is only worth knowing, `packages` would provide it."""
 
     fine: bool | None
@@ -34,7 +34,7 @@ def examine() -> int:
     return 0 if able else 3
 
 
-def next_steps(able: bool, implementations: Sequence[Finding]) -> Iterator[str]:
+def next_steps(able: bool, implementations: Sequence[Diagnosis]) -> Iterator[str]:
     """The next command to type, and what it is for."""
     if not able:
         yield "this machine cannot make labs, yet it judges what others recorded:"
@@ -48,7 +48,7 @@ def next_steps(able: bool, implementations: Sequence[Finding]) -> Iterator[str]:
         yield f"more: apt-get install {' '.join(packages)}"
 
 
-def kernel() -> Iterator[Finding]:
+def kernel() -> Iterator[Diagnosis]:
     """Whether labs can be made here at all."""
     command = [sys.executable, "-c", "import conformance.commands.doctor as d; d.try_links()"]
     tried = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -57,13 +57,13 @@ def kernel() -> Iterator[Finding]:
     if not lines:
         reason = tried.stderr.strip().splitlines()[-1:] or ["no reason given"]
         advice = "needs root, or unprivileged user namespaces (user.max_user_namespaces; AppArmor may restrict them)"
-        yield Finding(False, f"network namespaces {who}: {reason[0]}", advice)
+        yield Diagnosis(False, f"network namespaces {who}: {reason[0]}", advice)
         return
-    yield Finding(True, f"network namespaces {who}")
+    yield Diagnosis(True, f"network namespaces {who}")
     for line in lines:
         kind, _, problem = line.partition(" ")
         advice = f"the kernel module {kind} is missing" if problem else ""
-        yield Finding(not problem, f"links of kind {kind}" + (f": {problem}" if problem else ""), advice)
+        yield Diagnosis(not problem, f"links of kind {kind}" + (f": {problem}" if problem else ""), advice)
 
 
 def try_links() -> None:
@@ -93,7 +93,7 @@ def try_links() -> None:
                 print(kind, problem)  # noqa: T201
 
 
-def machine() -> Iterator[Finding]:
+def machine() -> Iterator[Diagnosis]:
     """Settings of the machine that turn verdicts round on it elsewhere; labs pin their own."""
     for key, meaning in (
         ("net/ipv4/ip_forward", "dockerd's FORWARD policy follows it at start; labs pin it to 0"),
@@ -103,10 +103,10 @@ def machine() -> Iterator[Finding]:
     ):
         path = Path("/proc/sys", key)
         if path.exists():
-            yield Finding(None, f"{key.replace('/', '.')} = {path.read_text().strip()}: {meaning}")
+            yield Diagnosis(None, f"{key.replace('/', '.')} = {path.read_text().strip()}: {meaning}")
 
 
-def implementations() -> Iterator[Finding]:
+def implementations() -> Iterator[Diagnosis]:
     """Every profile that ships: whether its implementation is here, with its version, or which package has it."""
     from conformance.adapters.interface import Unavailable
     from conformance.adapters.interface.registry import adapter_for, identified
@@ -118,12 +118,12 @@ def implementations() -> Iterator[Finding]:
             adapter = adapter_for(load(name))
             identity = identified(adapter)
         except UsageError as problem:
-            yield Finding(False, f"{name}: {problem}")
+            yield Diagnosis(False, f"{name}: {problem}")
             continue
         if isinstance(identity, Unavailable):
             advice = f"apt-get install {' '.join(identity.packages)}" if identity.packages else ""
-            yield Finding(None, f"{name}: unavailable: {identity.reason}", advice, identity.packages)
+            yield Diagnosis(None, f"{name}: unavailable: {identity.reason}", advice, identity.packages)
         elif adapter.needs_root and os.geteuid() != 0:
-            yield Finding(None, f"{name}: {identity.product} {identity.version}, but it needs root")
+            yield Diagnosis(None, f"{name}: {identity.product} {identity.version}, but it needs root")
         else:
-            yield Finding(True, f"{name}: {identity.product} {identity.version}")
+            yield Diagnosis(True, f"{name}: {identity.product} {identity.version}")

@@ -103,7 +103,7 @@ def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
-class Table(NamedTuple):
+class DecisionTable(NamedTuple):
     """Every decision: arrays of bool, shape (ports, sources, targets), for each direction; the diagonal is False."""
 
     egress: NDArray[np.bool_]
@@ -115,7 +115,9 @@ class Table(NamedTuple):
         return self.egress & self.ingress
 
 
-def table(policy: Policy, peers: Sequence[Peer], version: int, protocol: Transport, ports: Sequence[int]) -> Table:
+def table(
+    policy: Policy, peers: Sequence[Peer], version: int, protocol: Transport, ports: Sequence[int]
+) -> DecisionTable:
     """The decisions of flows between all ordered pairs of `peers`, of one IP version and protocol, to each port.
 
     Parties that no rule can tell apart share one decision.
@@ -137,7 +139,7 @@ def table(policy: Policy, peers: Sequence[Peer], version: int, protocol: Transpo
         allowed = [[[getattr(cell, direction).allowed for cell in row] for row in layer] for layer in decisions]
         return np.array(allowed, dtype=np.bool_).reshape(len(ports), len(peers), len(peers)) & apart
 
-    return Table(side("egress"), side("ingress"))
+    return DecisionTable(side("egress"), side("ingress"))
 
 
 def _kind(policy: Policy, peer: Peer, version: int) -> tuple[object, ...]:

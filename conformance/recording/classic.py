@@ -18,21 +18,21 @@ _MAGIC: Final = {0xA1B2_C3D4: 1_000, 0xA1B2_3C4D: 1}
 _ORDERS: Final[tuple[Order, ...]] = ("<", ">")
 
 
-class Format(NamedTuple):
+class ClassicFormat(NamedTuple):
     """What a file's magic number says: its byte order, and the nanoseconds of one unit of a record's fraction."""
 
     order: Order
     unit: int
 
 
-def format_of(data: bytes) -> Format | None:
+def format_of(data: bytes) -> ClassicFormat | None:
     """The format of a file that starts so, None where it is no classic pcap."""
     if len(data) < 4:
         return None
     for order in _ORDERS:
         unit = _MAGIC.get(unpack_from(f"{order}I", data)[0])
         if unit is not None:
-            return Format(order, unit)
+            return ClassicFormat(order, unit)
     return None
 
 

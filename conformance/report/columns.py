@@ -13,7 +13,7 @@ from conformance.report.render.text import one_line
 from conformance.verdict import Verdict
 
 
-class State(StrEnum):
+class ColumnState(StrEnum):
     """Whether a column shows all that was owed."""
 
     COMPLETE = "complete"
@@ -29,7 +29,7 @@ class Column:
     product: str
     version: str
     title: str
-    state: State
+    state: ColumnState
     standing: Standing
     counts: Mapping[Verdict, int]
     remarks: tuple[str, ...]
@@ -66,11 +66,11 @@ def column(report: Report, label: str, counts: Mapping[Verdict, int], remarks: S
     )
 
 
-def state(report: Report) -> State:
+def state(report: Report) -> ColumnState:
     """Unavailable before partial: there is nothing to wait for."""
     if report.header.unavailable is not None:
-        return State.UNAVAILABLE
-    return State.PARTIAL if report.partial else State.COMPLETE
+        return ColumnState.UNAVAILABLE
+    return ColumnState.PARTIAL if report.partial else ColumnState.COMPLETE
 
 
 def _remarks(report: Report) -> list[str]:

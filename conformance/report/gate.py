@@ -23,7 +23,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True)
-class Policy:
+class GatePolicy:
     """What a gate lets through. `levels` are those whose failures end it; a flaky outcome of them ends it as well
     (a fail 1, else 3), unless flaky ones are allowed: then one that passed in some attempt is let through.
     """
@@ -32,9 +32,9 @@ class Policy:
     allow_flaky: bool = False
 
 
-MUST: Final = Policy()
+MUST: Final = GatePolicy()
 """MUST, and SUITE, which gates like a MUST."""
-SHOULD: Final = Policy(GATING_LEVELS | {"SHOULD"})
+SHOULD: Final = GatePolicy(GATING_LEVELS | {"SHOULD"})
 
 _STANDING: dict[Code, Standing] = {0: Standing.CONFORMS, 1: Standing.FAILS, 3: Standing.INCONCLUSIVE}
 
@@ -49,7 +49,7 @@ def excused(outcome: ReportedOutcome, report: Report) -> bool:
     return live(outcome.deviation, report.header.date.date())
 
 
-def report_code(report: Report, policy: Policy = MUST) -> Code:
+def report_code(report: Report, policy: GatePolicy = MUST) -> Code:
     """The exit code of one report: 0 conforms, 1 does not, 3 inconclusive; 1 outranks 3.
 
     A live deviation does not fail it; unsupported never does. A report without outcomes, that is partial, whose
@@ -64,7 +64,7 @@ def report_code(report: Report, policy: Policy = MUST) -> Code:
     return 1 if 1 in codes else 0 if whole and codes == {0} else 3
 
 
-def outcome_code(outcome: ReportedOutcome, report: Report, policy: Policy = MUST) -> Code:
+def outcome_code(outcome: ReportedOutcome, report: Report, policy: GatePolicy = MUST) -> Code:
     """What one outcome means for the exit code of its report."""
     if outcome.verdict is Verdict.ERROR:
         return 3
@@ -82,7 +82,7 @@ def standing(report: Report) -> Standing:
     return _STANDING[report_code(report)]
 
 
-def exit_code(reports: Sequence[Report], policy: Policy = MUST) -> Code:
+def exit_code(reports: Sequence[Report], policy: GatePolicy = MUST) -> Code:
     """The exit code of a set of reports: 1 if any does not conform, else 3 if any is inconclusive or there is none."""
     codes = {report_code(report, policy) for report in reports}
     return 1 if 1 in codes else 0 if codes == {0} else 3

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.family import position
-from conformance.report.columns import Column, State, column, labels, state
+from conformance.report.columns import Column, ColumnState, column, labels, state
 from conformance.report.findings import Finding, Kind, Remark, findings, notes, stale, unsupported
 from conformance.report.gate import excused
 from conformance.report.model import Answer, ClassResult, Report, ReportedOutcome
@@ -37,7 +37,7 @@ class Cell:
     flaky: bool = False
     noted: bool = False
     deviation: str = ""
-    state: State = State.COMPLETE
+    state: ColumnState = ColumnState.COMPLETE
 
     @property
     def mixed(self) -> bool:

@@ -23,7 +23,7 @@ _SENT_AGAIN_NS: Final = 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Hop:
     """One frame on one tap: `lane` is the place of the tap, `text` what the frame says without its MAC addresses.
 
     `ends` are the addresses of the (innermost) packet, empty where it has none. `tunnel` names an encapsulation.
@@ -58,10 +58,10 @@ class Observation:
 class Packet:
     """The observations of one packet, in the order in which it passed the taps."""
 
-    observations: tuple[Observation, ...]
+    observations: tuple[Hop, ...]
 
     @property
-    def first(self) -> Observation:
+    def first(self) -> Hop:
         """Where it was seen first."""
         return self.observations[0]
 
@@ -100,7 +100,7 @@ class TimeSequence:
     spans: tuple[Span, ...] = ()
 
 
-def parse(line: str, time_ns: int | None = None) -> Observation | None:
+def parse(line: str, time_ns: int | None = None) -> Hop | None:
     """A observation from a line of evidence (``number tap text``); None where it is not such a line."""
     found = _LINE.fullmatch(line.strip())
     if found is None:
@@ -111,7 +111,7 @@ def parse(line: str, time_ns: int | None = None) -> Observation | None:
     if wrapped:
         inner, tunnel = wrapped["text"], f"VXLAN {wrapped['vni']}"
     parts = _ENDS.fullmatch(inner)
-    return Observation(
+    return Hop(
         number=int(found["number"]),
         tap=found["tap"],
         text=text,
@@ -150,10 +150,10 @@ def sequence_of(
     return TimeSequence(tuple(ordered), packets, told, tuple(spans))
 
 
-def _packets(seen: Iterable[Observation]) -> list[list[Observation]]:
+def _packets(seen: Iterable[Hop]) -> list[list[Hop]]:
     """The observations by packet; a packet passes a tap once, or twice where a station on the way turns it round."""
-    found: list[list[Observation]] = []
-    open_: dict[str, list[Observation]] = {}
+    found: list[list[Hop]] = []
+    open_: dict[str, list[Hop]] = {}
     for each in seen:
         group = open_.get(each.content)
         if group is None or not _goes_on(group, each):
@@ -163,7 +163,7 @@ def _packets(seen: Iterable[Observation]) -> list[list[Observation]]:
     return found
 
 
-def _goes_on(group: Sequence[Observation], each: Observation) -> bool:
+def _goes_on(group: Sequence[Hop], each: Hop) -> bool:
     last = group[-1]
     if each.time_ns is not None and last.time_ns is not None and each.time_ns - last.time_ns > _SENT_AGAIN_NS:
         return False

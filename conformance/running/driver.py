@@ -20,7 +20,7 @@ _SCRUBBED: Final = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_A
 
 
 @dataclass(frozen=True, eq=False)
-class Driver:
+class PytestDriver:
     """The pytest plugin by which a command hands its run to `conformance.plugin`."""
 
     run: Run
@@ -37,7 +37,7 @@ def drive(run: Run) -> pytest.ExitCode:
     arguments += [word for name in plugins for word in ("-p", name)]
     arguments += map(str, check_files().values())
     with _scrubbed():
-        return pytest.ExitCode(pytest.main(arguments, plugins=[Driver(run)]))
+        return pytest.ExitCode(pytest.main(arguments, plugins=[PytestDriver(run)]))
 
 
 @contextmanager

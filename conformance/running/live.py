@@ -33,7 +33,7 @@ def _capacity() -> int:
     return int(said)
 
 
-CAPACITY = _capacity()
+LABS = _capacity()
 """Weight of the labs that run at the same time; one kernel-only lab weighs 1, and is mostly waiting. Who shares the
 machine with other runs asks for less by the environment variable PLUGFEST_LABS: the neighbour tables are shared, too.
 """
@@ -45,7 +45,7 @@ OVERLOADED = 2.0
 """Load for each processor beyond which frames that a tap lost are the machine's doing; below, they are a storm."""
 
 
-class Room:
+class Capacity:
     """What the machine bears, shared by every session of this process: the neighbour tables are, too."""
 
     def __init__(self, capacity: int) -> None:
@@ -74,7 +74,7 @@ class Room:
             self._changed.notify_all()
 
 
-ROOM = Room(CAPACITY)
+SHARED = Capacity(LABS)
 CUT_SHORT = "the run was cut short before it was recorded"
 NEIGHBOUR_TABLES = (Path("/proc/net/stat/arp_cache"), Path("/proc/net/stat/ndisc_cache"))
 """Counters of the neighbour tables, which are limited over all namespaces of the machine together."""
@@ -147,19 +147,19 @@ class Live:
 
     def _feed(self, keys: list[RecordingKey]) -> None:
         for key in keys:
-            weight = min(self._weight(key), CAPACITY)
-            if not ROOM.take(weight, lambda: self._closing):
+            weight = min(self._weight(key), LABS)
+            if not SHARED.take(weight, lambda: self._closing):
                 return
             try:
                 self._submit(key, weight)
             except Exception as problem:
-                ROOM.give_back(weight)
+                SHARED.give_back(weight)
                 self._futures[key].set_exception(Missing(f"the recording could not be begun: {problem}"))
 
     def _weight(self, key: RecordingKey) -> int:
         """How much room it takes: what is silent takes none beyond what its implementation needs."""
         if self._order.testbeds[key.testbed].physical:  # its NICs are there once
-            return CAPACITY
+            return LABS
         weight, scenario = self._order.weights[key.profile], scenarios()[key.scenario]
         if scenario.many:
             return max(weight, self._order.profiles[key.profile].crowd)
@@ -191,11 +191,11 @@ class Live:
                     return
                 made = self._made(key, job, found, overflows)
             except Exception as problem:  # whoever waits for it must hear of it, whatever it is
-                ROOM.give_back(weight)
+                SHARED.give_back(weight)
                 missing = problem if isinstance(problem, Missing) else Missing(f"the recording is of no use: {problem}")
                 result.set_exception(missing)
             else:
-                ROOM.give_back(weight)
+                SHARED.give_back(weight)
                 result.set_result(made)
 
         future.add_done_callback(done)
@@ -232,7 +232,7 @@ class Live:
     def close(self) -> None:
         """Stop recording: what runs is killed with its sandbox, and what is not there by then is missing."""
         self._closing = True
-        ROOM.look()
+        SHARED.look()
         self._pool.close()
         for feeder in self._feeders:
             feeder.join()

@@ -16,7 +16,7 @@ OWN: Final = "{family}"
 
 
 @dataclass(frozen=True)
-class Rule:
+class Row:
     """One row: the files of `role`, by patterns of their paths below the package (the first row that fits decides).
 
     `may` are modules or packages, dotted, below the package; what lies below one of them is meant, too. Every file may
@@ -38,68 +38,68 @@ RECORD: Final = ("recording", "protocols")
 INTERFACE: Final = ("adapters.interface",)
 
 RULES: Final = (
-    Rule(
+    Row(
         "words",
         ("errors.py", "limits.py", "verdict.py", "places.py", "__init__.py"),
         "errors, deadlines, the words of outcomes, where data lies",
         (),
         within=False,
     ),
-    Rule(
+    Row(
         "checked data",
         ("validation.py", "extension.py", "family.py"),
         "TOML as checked data; families and adapters that there are",
         (),
         within=False,
     ),
-    Rule(
+    Row(
         "data",
         ("requirement.py", "classes.py", "profile.py", "testbed.py", "policy/*", "pairs/*"),
         "what is demanded and claimed, the shape of a lab, policies, pairs",
         DATA,
     ),
-    Rule("protocols", ("protocols/*",), "frames, and state machines without I/O", ("protocols",)),
-    Rule(
+    Row("protocols", ("protocols/*",), "frames, and state machines without I/O", ("protocols",)),
+    Row(
         "recording",
         ("recording/*",),
         "the recording: its model, pcapng, the index over its frames",
         (*DATA, "protocols"),
     ),
-    Rule(
+    Row(
         "judging",
         ("judging/*",),
         "case, register and plan of checks, session, packet evidence that belongs to no family",
         (*DATA, *RECORD),
     ),
-    Rule(
+    Row(
         "family",
         (FAMILY + "__init__.py", "families/__init__.py"),
         "what a family is: roles, features, scenarios",
         ("protocols",),
         within=False,
     ),
-    Rule(
+    Row(
         "evidence",
         (FAMILY + "evidence*.py",),
         "what the frames of a recording show about a family",
         (*DATA, *RECORD, "judging", f"families.{OWN}.evidence*"),
         within=False,
     ),
-    Rule(
+    Row(
         "checks",
         (FAMILY + "checks*.py",),
         "pure functions of a recording, one for each requirement",
         (*DATA, *RECORD, "judging", f"families.{OWN}.evidence*", f"families.{OWN}.checks*"),
         within=False,
     ),
-    Rule(
+    Row(
         "scenario",
         (FAMILY + "scenario*.py",),
         "what is done to provoke an implementation",
         (*DATA, *RECORD, *INTERFACE, "lab", "provoking", f"families.{OWN}.scenario*"),
         within=False,
     ),
-    Rule(
+    Row(
         "faults",
         (FAMILY + "faults*.py",),
         "networks that misbehave, and what fails with each",
@@ -115,62 +115,62 @@ RULES: Final = (
         ),
         within=False,
     ),
-    Rule(
+    Row(
         "lab",
         ("lab/*",),
         "namespaces and their kernel, sandbox, taps, flows, streams, rules, partners' wires",
         ("testbed", *RECORD),
     ),
-    Rule(
+    Row(
         "adapters",
         ("adapters/*",),
         "one package per kind of implementation, behind the interface",
         (*DATA, "protocols", "lab"),
     ),
-    Rule(
+    Row(
         "provoking",
         ("provoking/*",),
         "what scenarios work with: context, paths, ports, traffic, patched links",
         (*DATA, *RECORD, *INTERFACE, "lab"),
     ),
-    Rule("report", ("report/*",), "report, gate, matrix; `report/render` shows them", ("requirement", "classes")),
-    Rule(
+    Row("report", ("report/*",), "report, gate, matrix; `report/render` shows them", ("requirement", "classes")),
+    Row(
         "attest",
         ("attest/*",),
         "manifest of a report, comparison with it, signed statement",
         (*DATA, "recording", "report"),
     ),
-    Rule(
+    Row(
         "running",
         ("running/*",),
         "one run: request, recordings in sandboxes, pytest driven, reports",
         (*DATA, *RECORD, "judging", "adapters", "lab", "provoking", "report", "attest"),
     ),
-    Rule(
+    Row(
         "selftest",
         ("selftest/*",),
         "the suite judged by itself: planted faults against checks",
         (*DATA, *RECORD, "judging", "adapters", "lab", "provoking", "running"),
     ),
-    Rule(
+    Row(
         "testing",
         ("testing/*",),
         "what tests of a family's or an adapter's own are written with",
         (*DATA, *RECORD, "judging"),
     ),
-    Rule(
+    Row(
         "showing",
         ("showing/*",),
         "recordings for people: attachments of a report, the trace of a recording",
         (*DATA, *RECORD, "judging", "report"),
     ),
-    Rule(
+    Row(
         "plugin",
         ("plugin.py",),
         "the pytest plugin: checks become tests, verdicts their results",
         ("profile", "judging", "running"),
     ),
-    Rule(
+    Row(
         "commands",
         ("commands/*",),
         "what each command does",
@@ -188,13 +188,13 @@ RULES: Final = (
             "showing",
         ),
     ),
-    Rule(
+    Row(
         "upkeep",
         ("upkeep/*",),
         "generated documentation, this whitelist, the peers' packages",
         (*DATA, "judging", "report", "attest", "selftest", "commands"),
     ),
-    Rule(
+    Row(
         "command line",
         ("cli.py", "__main__.py"),
         "parses, and calls a command when it is needed",
@@ -212,7 +212,7 @@ ACROSS: Final[Mapping[str, tuple[str, ...]]] = {
 """What the files of a family with that role may import of another family besides."""
 
 
-def rule_of(path: Path) -> Rule:
+def rule_of(path: Path) -> Row:
     """The row that decides for a file of the package. Raises LookupError where none fits."""
     name = path.relative_to(PACKAGE).as_posix()
     for rule in RULES:
@@ -277,7 +277,7 @@ def table() -> Iterator[str]:
         yield f"| {rule.role} | {files} | {rule.what} | {_may(rule)} |"
 
 
-def _may(rule: Rule) -> str:
+def _may(rule: Row) -> str:
     """The modules that a row allows; those of the row `data` by its name."""
     whole = set(DATA) <= set(rule.may)
     named = [one for one in rule.may if not (whole and one in DATA)]

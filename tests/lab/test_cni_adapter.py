@@ -15,7 +15,7 @@ import pytest
 
 from conformance import limits
 from conformance.adapters.cni import adapter
-from conformance.adapters.cni.runtime import Container
+from conformance.adapters.cni.runtime import CniContainer
 from conformance.adapters.cni.subject import CniSubject
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Unavailable, power_of
 from conformance.adapters.interface.powers import Explaining
@@ -174,7 +174,7 @@ def test_state_that_explains(tmp_path: Path) -> None:
         assert state["attachments"][0]["result"]["ips"][0]["address"] == str(made.reported.addresses[0])
         logged = [json.loads(line) for line in (lab.logs / "h1-cni.log").read_text().splitlines()]
         assert [entry["command"] for entry in logged] == ["ADD"]
-        assert made.handle == Container("e1", made.namespace.path)
+        assert made.handle == CniContainer("e1", made.namespace.path)
 
 
 def test_without_a_router_macvlan_gets_no_route(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from conformance.adapters.interface import AdapterError, Attachment, Endpoint, U
 from conformance.lab import snapshot
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.taps.listen import Listener
+from conformance.lab.taps.listen import FrameListener
 from conformance.protocols import ethertypes
 
 pytestmark = pytest.mark.peers
@@ -60,7 +60,7 @@ def test_an_address_fails_over_and_back(tmp_path: Path) -> None:
         twin = deployed.prepare(other, "h1a")
         assert twin is not None
         assert (owned(endpoint.namespace), owned(twin)) == (addresses, set())
-        with Listener(lab.rack, "h2.lan") as port:
+        with FrameListener(lab.rack, "h2.lan") as port:
             moved = deployed.move(endpoint, other, "failover")
             heard: set[str] = set()
 

@@ -13,7 +13,7 @@ import pytest
 from conformance.lab import nftables
 from conformance.lab.flow import mesh as module
 from conformance.lab.flow.mesh import Wanted, mesh, meshes
-from conformance.lab.flow.mesh_result import Cell, Table
+from conformance.lab.flow.mesh_result import MeshCell, Table
 from conformance.lab.kernel import link
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.sysctls import pin
@@ -119,7 +119,7 @@ def test_a_dropped_reply_is_delivered_and_not_answered() -> None:
         filtering(endpoints[1][1], nftables.transport("udp"), peer, nftables.source_port(53))
         result = mesh(endpoints, PORTS, deadline=SHORT)
     assert np.array_equal(result.delivered, off_diagonal())
-    assert list(result.cells(off_diagonal())) == [Cell("udp", 53, "e1", "e3", False, True, False, False)]
+    assert list(result.cells(off_diagonal())) == [MeshCell("udp", 53, "e1", "e3", False, True, False, False)]
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])

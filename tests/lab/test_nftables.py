@@ -21,7 +21,7 @@ from conformance.lab import nftables as nft
 from conformance.lab.kernel import link
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.taps.listen import Listener
+from conformance.lab.taps.listen import FrameListener
 from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text
 
@@ -304,7 +304,7 @@ def test_an_underlay_without_multicast_carries_what_resolution_needs(tmp_path: P
     with Lab(testbed.load("same-subnet"), tmp_path) as lab:
         nft.block_underlay_multicast(lab.rack)
         here, there = lab.hosts["h1"].namespace, lab.hosts["h2"].namespace
-        with Listener(there, "eth0") as ears, here.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+        with FrameListener(there, "eth0") as ears, here.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
             for mac in (*blocked, *passing):
                 sender.sendto(
                     mac_bytes(mac)

@@ -15,7 +15,7 @@ from conformance.adapters.openvswitch import OpenVSwitch, adapter
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Lab
-from conformance.lab.taps.listen import Listener
+from conformance.lab.taps.listen import FrameListener
 from conformance.profile import load
 from conformance.protocols.lacp.frames import State, lacpdu
 from conformance.testbed import load as load_testbed
@@ -52,7 +52,9 @@ def test_two_bonds_negotiate() -> None:
         subject = resources.enter_context(made.deploy(lab))
         assert isinstance(subject, OpenVSwitch)
         heard = [
-            resources.enter_context(Listener(host.namespace, name)) for host in lab.hosts.values() for name in LINKS
+            resources.enter_context(FrameListener(host.namespace, name))
+            for host in lab.hosts.values()
+            for name in LINKS
         ]
         for host in lab.hosts.values():
             subject.aggregate(host, "access", [LagConfig("lag", LINKS)])

@@ -17,7 +17,7 @@ from conformance.lab import snapshot
 from conformance.lab.flow import Engine, Probe, Server
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
-from conformance.lab.taps.listen import Listener
+from conformance.lab.taps.listen import FrameListener
 from conformance.lab.taps.tap import Recorder
 from conformance.protocols import ethertypes
 from conformance.provoking.context import watch_host_side
@@ -123,7 +123,7 @@ def test_a_guest_migrates_with_its_connections(tmp_path: Path) -> None:
             engine.serve(Server(name=name, namespace=place, tcp_ports=(PORT,), udp_ports=(PORT,)))
         held = engine.hold([probe for probe in probes(lab, guest, 1) if probe.protocol != "icmp"], limits.ANSWER)
         watch_host_side(taps, deployed.host_side(other, "h1a"), "h1a")
-        with Listener(lab.rack, "h2.lan") as port:
+        with FrameListener(lab.rack, "h2.lan") as port:
             moved = deployed.move(guest, other, "migrate")
             for _ in range(5):
                 port.wait(lambda frame: ethertypes.ethertype_of(frame) == ethertypes.RARP, limits.ANSWER)

@@ -19,7 +19,7 @@ from conformance.adapters.switch import device
 from conformance.adapters.switch.changes import Changes
 from conformance.adapters.switch.device import Device
 from conformance.adapters.switch.dialect import load
-from conformance.adapters.switch.session import Session
+from conformance.adapters.switch.session import DeviceSession
 from conformance.adapters.switch.transcript import Transcript
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
@@ -33,7 +33,7 @@ NFT = "/usr/sbin/nft"
 ADDRESS = {"port": BRIDGE, "protocol": "ip", "address": "192.0.2.129/25"}
 
 
-def kill_a_run(opened: Callable[[], Session], journal: Path, *changed: tuple[str, dict[str, Any]]) -> None:
+def kill_a_run(opened: Callable[[], DeviceSession], journal: Path, *changed: tuple[str, dict[str, Any]]) -> None:
     """A process that changes the device, goes on, and is killed there by SIGKILL."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -73,7 +73,7 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
         login = switch.login()
         journal = tmp_path / "state" / "h1.json"
 
-        with Session(dialect, login, transcript, over=switch.connect()) as session:
+        with DeviceSession(dialect, login, transcript, over=switch.connect()) as session:
             empty = session.show("running", {})
             changes = Changes(session, journal)
             changes.apply("forwarding", protocol="ip")
@@ -89,7 +89,7 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
 
         with switch.connect() as over:
             kill_a_run(
-                lambda: Session(dialect, login, transcript, over=over),
+                lambda: DeviceSession(dialect, login, transcript, over=over),
                 journal,
                 ("forwarding", {"protocol": "ip"}),
                 ("gateway", ADDRESS),
@@ -97,7 +97,7 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
             )
         assert forwards(lab) == "1"
         assert journal.is_file()
-        with Session(dialect, login, transcript, over=switch.connect()) as after:
+        with DeviceSession(dialect, login, transcript, over=switch.connect()) as after:
             Changes(after, journal)
             assert forwards(lab) == "0"
             assert after.show("running", {}) == empty
@@ -112,7 +112,7 @@ def test_a_switch_is_told_and_read_back_and_left_as_it_was(tmp_path: Path) -> No
         stranger.write_text(f"{login.address} {login.key.with_suffix('.pub').read_text()}")
         over = switch.connect()
         with over, pytest.raises(AdapterError, match="cannot open the session"):
-            Session(dialect, replace(login, known_hosts=stranger), transcript, over=over)
+            DeviceSession(dialect, replace(login, known_hosts=stranger), transcript, over=over)
         switch.stop()
     timers = transcript.path.read_text()
     assert "> ip address 192.0.2.129/25" in timers.replace(">  ", "> ")
@@ -146,10 +146,13 @@ def test_a_policy_is_replaced_in_one_step_and_undone_after_a_killed_run(tmp_path
         login = switch.login(device.OPERATOR)
         with switch.connect() as over:
             kill_a_run(
-                lambda: Session(dialect, login, transcript, over=over), journal, ("policy", POLICY), ("member", MEMBER)
+                lambda: DeviceSession(dialect, login, transcript, over=over),
+                journal,
+                ("policy", POLICY),
+                ("member", MEMBER),
             )
         assert 'comment "shut 1"' in tables()
-        with Session(dialect, login, transcript, over=switch.connect()) as session:
+        with DeviceSession(dialect, login, transcript, over=switch.connect()) as session:
             changes = Changes(session, journal)
             assert not tables()
             changes.apply("policy", **POLICY)

@@ -18,7 +18,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from conformance.lab.kernel import link
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.taps.canary import FORMS, PREFIX, build, send_canary
-from conformance.lab.taps.listen import Listener, wait_for_frame
+from conformance.lab.taps.listen import FrameListener, wait_for_frame
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.limits import CANARY, LINK_UP
 from conformance.protocols import ethertypes
@@ -290,7 +290,7 @@ def test_canaries_of_every_form_are_found_by_their_nonce(tmp_path: Path) -> None
 def test_waiting_for_one_frame() -> None:
     with Cable() as lab:
         tagged = HEAD[:12] + bytes.fromhex("81000005") + HEAD[12:] + b"second".ljust(46)
-        with Listener(lab.far, "right") as listener:
+        with FrameListener(lab.far, "right") as listener:
             lab.send(lab.near, "left", [*numbered(1), tagged])
             assert listener.wait(lambda frame: b"second" in frame, LINK_UP) == tagged
         with pytest.raises(TimeoutError, match="far:right"):

@@ -22,7 +22,7 @@ from conformance.adapters.interface.views import LagMember, ShowingMembers
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import load
 from conformance.adapters.switch.outside import Bundle, OutsideBundle
-from conformance.adapters.switch.session import Login, Session
+from conformance.adapters.switch.session import DeviceSession, Login
 from conformance.adapters.switch.transcript import Transcript
 from conformance.errors import UsageError
 from conformance.families.pair.checks_views import test_state_of_a_group_is_what_the_cables_show as lacp_view
@@ -62,7 +62,7 @@ def subject(device: Replay, tmp_path: Path) -> Iterator[OutsideBundle]:
     profile = profiles.load(PROFILES[device.name])
     reached = Login(address="device", port=22, user=USER, known_hosts=device.known_hosts(tmp_path), password=PASSWORD)
     transcript = Transcript(tmp_path / "ssh.log", [PASSWORD])
-    session = Session(load(str(profile.adapter["dialect"])), reached, transcript, over=device.there)
+    session = DeviceSession(load(str(profile.adapter["dialect"])), reached, transcript, over=device.there)
     console = Console(session, tmp_path / "journal.json")
     names = dict(zip(BUNDLED, NAMES[device.name], strict=True))
     lab: Any = SimpleNamespace()

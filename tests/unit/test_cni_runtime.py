@@ -12,7 +12,7 @@ import pytest
 
 from conformance.adapters.cni import adapter
 from conformance.adapters.cni.plugin import PluginError, run_here
-from conformance.adapters.cni.runtime import Container, Network, Runtime
+from conformance.adapters.cni.runtime import CniContainer, Network, Runtime
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
 from conformance.profile import Profile, parse
 
@@ -50,7 +50,7 @@ RESULT = {
         {"interface": 0, "address": "10.1.0.1/24"},
     ],
 }
-BOX = Container("c1", "/proc/1/fd/7")
+BOX = CniContainer("c1", "/proc/1/fd/7")
 
 Make = Callable[..., None]
 
@@ -122,7 +122,7 @@ def test_capability_arguments_go_to_the_plugins_that_declare_them(make: Make, ru
     make("first", ADD={"result": RESULT})
     make("second")
     ports = [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]
-    container = Container(
+    container = CniContainer(
         "c1", "/n", args={"IgnoreUnknown": "1", "K": "v"}, capabilities={"portMappings": ports, "mac": "m"}
     )
     runtime(
@@ -140,11 +140,11 @@ def test_delete_runs_in_reverse_with_the_kept_result(make: Make, runtime: Any, c
     make("first", ADD={"result": RESULT})
     make("second", ADD={"result": {"dns": {"domain": "x"}}})
     plugins: tuple[dict[str, Any], ...] = ({"type": "first"}, {"type": "second", "capabilities": {"mac": True}})
-    runtime(*plugins).add(Container("c1", "/n", capabilities={"mac": "m"}))
+    runtime(*plugins).add(CniContainer("c1", "/n", capabilities={"mac": "m"}))
     (kept,) = (tmp_path / "results").iterdir()
     assert json.loads(kept.read_text())["result"] == {**RESULT, "dns": {"domain": "x"}}
     again = runtime(*plugins)  # a runtime that knows nothing but the folder
-    again.delete(Container("c1", ""))
+    again.delete(CniContainer("c1", ""))
     deleted = calls()[2:]
     assert [call[:2] for call in deleted] == [["second", "DEL"], ["first", "DEL"]]
     assert all(call[2]["prevResult"]["dns"] == {"domain": "x"} for call in deleted)
@@ -249,7 +249,7 @@ def test_every_call_is_logged(make: Make, runtime: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "-a", "a/b", "a b"])
 def test_container_ids_are_as_specified(name: str) -> None:
     with pytest.raises(ValueError, match="no CNI container ID"):
-        Container(name, "/n")
+        CniContainer(name, "/n")
 
 
 def test_identity_is_what_the_plugins_say(make: Make, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conformance.commands import listing
-from conformance.commands.doctor import Finding, next_steps
+from conformance.commands.doctor import Diagnosis, next_steps
 from conformance.commands.explain import explain
 from conformance.commands.scaffold import new_adapter, new_check, new_family, new_profile
 from conformance.errors import UsageError
@@ -159,7 +159,7 @@ def test_the_lists_know_every_family() -> None:
 
 
 def test_the_doctor_names_the_next_command() -> None:
-    there = [Finding(True, "routed-64: Linux"), Finding(None, "x: unavailable", "", ("lldpd",))]
+    there = [Diagnosis(True, "routed-64: Linux"), Diagnosis(None, "x: unavailable", "", ("lldpd",))]
     text = "\n".join(next_steps(True, there))
     assert "next: plugfest run" in text
     assert "all 1 implementations" in text

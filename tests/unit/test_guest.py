@@ -12,7 +12,7 @@ import pytest
 from conformance.adapters.qemu import image, settings
 from conformance.adapters.qemu.guest import calls
 from conformance.adapters.qemu.guest.addresses import packed, unpacked
-from conformance.adapters.qemu.guest.calls import Call, Memory, Request, given, room
+from conformance.adapters.qemu.guest.calls import Call, CallRequest, Memory, given, room
 from conformance.adapters.qemu.settings import Settings
 
 BASE = 0x60_1000
@@ -22,7 +22,7 @@ ENTRY = Struct("=10q")
 
 def test_a_request_says_where_everything_is() -> None:
     name, data = given(b"/proc/x\0"), room(100)
-    request = Request(
+    request = CallRequest(
         [Call(calls.OPENAT, (-100, name, 0), stop=True), Call(calls.READ, (0, data, 100), {0: 0})], last=data
     )
     encoded = request.encode(BASE)
@@ -48,7 +48,7 @@ def test_a_request_says_where_everything_is() -> None:
 def test_memory_may_point_to_memory() -> None:
     deep = room(16)
     outer = Memory((deep, b"12345678"), returned=True)
-    request = Request([Call(calls.RECVMSG, (3, outer, 0))])
+    request = CallRequest([Call(calls.RECVMSG, (3, outer, 0))])
     encoded = request.encode(BASE)
     place = outer.address - BASE
     assert encoded[place : place + 16] == deep.address.to_bytes(8, "little") + b"12345678"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import Lacpdu, Marker, Participant, State
-from conformance.protocols.lacp.participant import BURST, Conduct, Mux, Receive, System
+from conformance.protocols.lacp.participant import BURST, Mux, ParticipantConduct, Receive, System
 from conformance.protocols.mac import mac_text
 
 LEFT, RIGHT = "00:00:5e:00:53:01", "00:00:5e:00:53:02"
@@ -59,7 +59,7 @@ class Wire:
                 yield time, pdu
 
 
-def pair(ports: int = 2, left: Conduct | None = None, **options: object) -> Wire:
+def pair(ports: int = 2, left: ParticipantConduct | None = None, **options: object) -> Wire:
     one = System(LEFT, key=10, **options)  # type: ignore[arg-type]
     other = System(RIGHT, key=20)
     for number in range(ports):
@@ -202,15 +202,15 @@ def up(wire: Wire) -> bool:
     return all(port.distributing for port in wire.sides[1].ports)
 
 
-MISCONDUCT: dict[str, tuple[Conduct, Callable[[Wire], bool]]] = {
-    "silent": (Conduct(silent=True), lambda wire: not list(wire.pdus(0)) and never_up(wire)),
-    "mute": (Conduct(mute=True), lambda wire: not list(wire.pdus(0)) and never_up(wire)),
-    "out of step": (Conduct(withheld=State.SYNCHRONIZATION), never_up),
-    "not collecting": (Conduct(withheld=State.COLLECTING), never_up),
-    "not echoed": (Conduct(echoes=False), never_up),
-    "own rate": (Conduct(own_rate=True), lambda wire: up(wire) and len(list(wire.pdus(0))) > 20),
+MISCONDUCT: dict[str, tuple[ParticipantConduct, Callable[[Wire], bool]]] = {
+    "silent": (ParticipantConduct(silent=True), lambda wire: not list(wire.pdus(0)) and never_up(wire)),
+    "mute": (ParticipantConduct(mute=True), lambda wire: not list(wire.pdus(0)) and never_up(wire)),
+    "out of step": (ParticipantConduct(withheld=State.SYNCHRONIZATION), never_up),
+    "not collecting": (ParticipantConduct(withheld=State.COLLECTING), never_up),
+    "not echoed": (ParticipantConduct(echoes=False), never_up),
+    "own rate": (ParticipantConduct(own_rate=True), lambda wire: up(wire) and len(list(wire.pdus(0))) > 20),
     "always distributing": (
-        Conduct(flaunted=UP),
+        ParticipantConduct(flaunted=UP),
         lambda wire: all(pdu.actor.state & UP == UP for _, pdu in wire.pdus(0)),
     ),
 }
@@ -225,7 +225,7 @@ def test_misconduct(name: str) -> None:
 
 
 def test_it_never_expires_when_told_so() -> None:
-    wire = pair(1, Conduct(expires=False))
+    wire = pair(1, ParticipantConduct(expires=False))
     wire.run(5)
     wire.cut.add(0)
     wire.run(60)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from conformance.protocols.lldp import frames as lldp
-from conformance.protocols.lldp.agent import Agent, Conduct, Port, Timers
+from conformance.protocols.lldp.agent import Agent, AgentConduct, AgentPort, Timers
 
 CHASSIS = bytes((lldp.CHASSIS_LOCAL,)) + b"sut"
 MAC = bytes.fromhex("00005e005311")
 
 
-def agent(timers: Timers | None = None, conduct: Conduct | None = None) -> Agent:
-    made = Agent(CHASSIS, [Port(MAC, "port1")], timers or Timers(), conduct)
+def agent(timers: Timers | None = None, conduct: AgentConduct | None = None) -> Agent:
+    made = Agent(CHASSIS, [AgentPort(MAC, "port1")], timers or Timers(), conduct)
     made.enable(0, on=True)
     return made
 
@@ -101,6 +101,6 @@ def test_what_is_malformed_is_discarded_and_what_is_unknown_is_not() -> None:
 
 
 def test_conduct_counts_its_lapses() -> None:
-    made = agent(conduct=Conduct(silent=True))
+    made = agent(conduct=AgentConduct(silent=True))
     assert not run(made, 0.0, 40.0)
     assert made.lapses == 2

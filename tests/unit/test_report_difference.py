@@ -190,7 +190,7 @@ def test_should_gates_when_asked_for() -> None:
 def test_flaky_ends_a_gate_unless_allowed(verdicts: tuple[Verdict, ...], code: int, allowed: int) -> None:
     made = report(outcome(REACHED, *verdicts))
     assert gate.report_code(made) == code
-    assert gate.report_code(made, gate.Policy(allow_flaky=True)) == allowed
+    assert gate.report_code(made, gate.GatePolicy(allow_flaky=True)) == allowed
 
 
 def test_a_baseline_gates_only_on_regressions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from conformance.lab.streams.counters import Ends, count_stream
-from conformance.lab.streams.plan import BULK_PORT, SAMPLE, SAMPLE_PORT, Plan, keep_samples
+from conformance.lab.streams.plan import BULK_PORT, SAMPLE, SAMPLE_PORT, StreamPlan, keep_samples
 from conformance.protocols import arp, ethertypes, ndp
 
 MS = 10**6
@@ -28,7 +28,7 @@ def counted(old: Any, new: Any, *, ticks: int = 100, retired: int | None = None,
         retired={} if retired is None else {1: retired},
         returns=[],
     )
-    plan = Plan(1, cast("Any", None), "peer", "ipv4", "192.0.2.1")
+    plan = StreamPlan(1, cast("Any", None), "peer", "ipv4", "192.0.2.1")
     return count_stream(cast("Any", streams), plan, Ends("e", "cross-host", old, new, moved))
 
 

@@ -29,7 +29,7 @@ from conformance.adapters.switch.changes import Changes
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import available, load
 from conformance.adapters.switch.outside import OutsideBridge
-from conformance.adapters.switch.session import Login, Session
+from conformance.adapters.switch.session import DeviceSession, Login
 from conformance.adapters.switch.transcript import Transcript
 from conformance.families.lldp import evidence as discovery
 from conformance.judging.case import Case, judge
@@ -65,7 +65,9 @@ def asked(device: Replay, folder: Path) -> OutsideBridge:
     profile = profiles.load(PROFILES[device.name])
     dialect = load(str(profile.adapter["dialect"]))
     transcript = Transcript(folder / "ssh.log", [PASSWORD])
-    console = Console(Session(dialect, login(device, folder), transcript, over=device.there), folder / "journal.json")
+    console = Console(
+        DeviceSession(dialect, login(device, folder), transcript, over=device.there), folder / "journal.json"
+    )
     names = {"h1.1": PORTS[device.name]}
     lab: Any = SimpleNamespace()
     return OutsideBridge(lab, AgentTimers(), lambda: console, names, float(profile.adapter["ageing"]))
@@ -85,7 +87,7 @@ def test_what_is_not_tried_on_a_device_says_so_and_has_a_transcript() -> None:
 def test_a_port_is_told_read_back_and_left_as_it_was(device: Replay, tmp_path: Path) -> None:
     transcript = Transcript(tmp_path / "ssh.log", [PASSWORD])
     journal = tmp_path / "journal.json"
-    with Session(load(device.name), login(device, tmp_path), transcript, over=device.there) as session:
+    with DeviceSession(load(device.name), login(device, tmp_path), transcript, over=device.there) as session:
         changes = Changes(session, journal)
         changes.apply("access", port=PORTS[device.name], vlan="100")
         assert journal.is_file()
@@ -107,7 +109,7 @@ def test_a_killed_run_leaves_a_device_that_the_next_one_puts_back(device: Replay
     if child == 0:
         try:
             killed = Transcript(tmp_path / "killed.log")
-            changes = Changes(Session(load(device.name), known, killed, over=device.there), journal)
+            changes = Changes(DeviceSession(load(device.name), known, killed, over=device.there), journal)
             changes.apply("access", port=PORTS[device.name], vlan="100")
             os.write(writing, b".")
             signal.pause()
@@ -123,7 +125,7 @@ def test_a_killed_run_leaves_a_device_that_the_next_one_puts_back(device: Replay
     device.close()
     after = Replay(device.name, left=device.left)
     transcript = Transcript(tmp_path / "ssh.log", [PASSWORD])
-    with Session(load(device.name), login(after, tmp_path), transcript, over=after.there) as session:
+    with DeviceSession(load(device.name), login(after, tmp_path), transcript, over=after.there) as session:
         Changes(session, journal)
         assert not journal.exists()
         assert session.show("configured", {"port": PORTS[device.name]})
@@ -277,7 +279,7 @@ def test_what_the_device_does_not_show_is_not_in_force(
     monkeypatch.setattr(limits, "SWITCH_EFFECT", 0.0)
     transcript = Transcript(tmp_path / "ssh.log", [PASSWORD])
     device.left[7]["output"] = device.left[0]["output"]
-    with Session(load("cisco_ios"), login(device, tmp_path), transcript, over=device.there) as session:
+    with DeviceSession(load("cisco_ios"), login(device, tmp_path), transcript, over=device.there) as session:
         changes = Changes(session, tmp_path / "journal.json")
         with pytest.raises(AdapterError, match=r"sent, and not in force: .*; see logs/ssh.log"):
             changes.apply("access", port=PORTS["cisco_ios"], vlan="100")
@@ -289,7 +291,7 @@ def test_a_prompt_that_never_comes_is_no_verdict(
 ) -> None:
     transcript = Transcript(tmp_path / "ssh.log", [PASSWORD])
     monkeypatch.setattr(limits, "SWITCH_ANSWER", 1.0)
-    with Session(load("arista_eos"), login(device, tmp_path), transcript, over=device.there) as session:
+    with DeviceSession(load("arista_eos"), login(device, tmp_path), transcript, over=device.there) as session:
         device.silent = True
         with pytest.raises(AdapterError, match=r"cannot run 'show version': .*; see logs/ssh.log"):
             session.show("version", {})
@@ -300,5 +302,5 @@ def test_wrong_credentials_are_named_and_not_told(device: Replay, tmp_path: Path
     transcript = Transcript(tmp_path / "ssh.log", ["battery staple"])
     wrong = replace(login(device, tmp_path), password="battery staple")
     with pytest.raises(AdapterError, match="does not take the credentials"):
-        Session(load("cisco_ios"), wrong, transcript, over=device.there)
+        DeviceSession(load("cisco_ios"), wrong, transcript, over=device.there)
     assert "battery" not in transcript.path.read_text()

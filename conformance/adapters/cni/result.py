@@ -51,7 +51,7 @@ class ResultAddress(_Part):
         return value or None
 
 
-class Result(_Part):
+class CniResult(_Part):
     """A success result, as far as the suite looks at it."""
 
     interfaces: tuple[ResultInterface, ...] = ()
@@ -74,12 +74,12 @@ def load(text: str, plugin: str) -> dict[str, Any]:
     return data
 
 
-def decode(data: Mapping[str, Any]) -> Result:
+def decode(data: Mapping[str, Any]) -> CniResult:
     """The typed parts of a result. Raises AdapterError naming the first key that is not as specified."""
     if "ip4" in data or "ip6" in data:
         raise AdapterError("the result is of CNI 0.2.0 or older (it has ip4 or ip6), which is not spoken here")
     try:
-        result = Result.model_validate(data)
+        result = CniResult.model_validate(data)
     except ValidationError as problem:
         error = problem.errors()[0]
         place = ".".join(str(part) for part in error["loc"])

@@ -33,7 +33,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class CniContainer:
     """The parameters of one attachment (CNI SPEC §3 "Attachment Parameters").
 
     `capabilities` maps a capability to its argument. Raises ValueError for an ID that the specification forbids.
@@ -55,12 +55,12 @@ class Cached:
     """What is kept of an attachment from ADD to DEL."""
 
     network: Network
-    container: Container
+    container: CniContainer
     result: Mapping[str, Any]
 
 
 def execution_config(
-    network: Network, plugin: Mapping[str, Any], container: Container, previous: Mapping[str, Any] | None
+    network: Network, plugin: Mapping[str, Any], container: CniContainer, previous: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """The configuration that one plugin gets (CNI SPEC §3 "Deriving execution configuration")."""
     config = {key: value for key, value in plugin.items() if key != "capabilities"}
@@ -92,7 +92,7 @@ class Runtime:
         self._writing = threading.Lock()
         cache.mkdir(parents=True, exist_ok=True)
 
-    def add(self, container: Container) -> dict[str, Any]:
+    def add(self, container: CniContainer) -> dict[str, Any]:
         """ADD in the order of the list; returns the result of the last plugin.
 
         Raises AdapterError; the attachment is then deleted again ("a delete must still be executed even if the add
@@ -113,7 +113,7 @@ class Runtime:
         self._keep(Cached(self.network, container, previous))
         return previous
 
-    def delete(self, container: Container) -> None:
+    def delete(self, container: CniContainer) -> None:
         """DEL in reverse order, with configuration, parameters and result as kept by ADD. Raises AdapterError.
 
         Without a kept result the given parameters are used and no prevResult is passed: DEL may be repeated.
@@ -125,7 +125,7 @@ class Runtime:
         self._delete(kept.network, kept.container, kept.result)
         self._place(container).unlink(missing_ok=True)
 
-    def check(self, container: Container) -> None:
+    def check(self, container: CniContainer) -> None:
         """CHECK in the order of the list. Raises AdapterError, also where there is nothing to check."""
         kept = self.cached(container)
         if kept is None:
@@ -137,25 +137,25 @@ class Runtime:
         for plugin in kept.network.plugins:
             self._call("CHECK", kept.network, plugin, kept.container, kept.result)
 
-    def cached(self, container: Container) -> Cached | None:
+    def cached(self, container: CniContainer) -> Cached | None:
         """What is kept of an attachment, None if it is not attached."""
         try:
             data = json.loads(self._place(container).read_text())
         except FileNotFoundError:
             return None
         network = {**data["network"], "plugins": tuple(data["network"]["plugins"])}
-        return Cached(Network(**network), Container(**data["container"]), data["result"])
+        return Cached(Network(**network), CniContainer(**data["container"]), data["result"])
 
     def attachments(self) -> list[dict[str, Any]]:
         """Everything that is kept, as JSON values."""
         return [json.loads(path.read_text()) for path in sorted(self._cache.glob("*.json"))]
 
-    def _delete(self, network: Network, container: Container, final: Mapping[str, Any] | None) -> None:
+    def _delete(self, network: Network, container: CniContainer, final: Mapping[str, Any] | None) -> None:
         previous = final if at_least(network.version, CHECK_SINCE) else None
         for plugin in reversed(network.plugins):
             self._call("DEL", network, plugin, container, previous)
 
-    def _place(self, container: Container) -> Path:
+    def _place(self, container: CniContainer) -> Path:
         return self._cache / f"{self.network.name}-{container.id}-{container.interface}.json"
 
     def _keep(self, cached: Cached) -> None:
@@ -169,7 +169,7 @@ class Runtime:
         command: str,
         network: Network,
         plugin: Mapping[str, Any],
-        container: Container,
+        container: CniContainer,
         previous: Mapping[str, Any] | None,
     ) -> str:
         path = plugins.find(plugin["type"], self._folders)

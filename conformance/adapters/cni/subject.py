@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from conformance.adapters.cni import placeholders
 from conformance.adapters.cni.result import reported
-from conformance.adapters.cni.runtime import Container, Network, Runtime
+from conformance.adapters.cni.runtime import CniContainer, Network, Runtime
 from conformance.adapters.cni.settings import Settings
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Publication, Reported
 from conformance.adapters.interface.powers import Explaining, MoveKind, Moving
@@ -150,7 +150,7 @@ class CniSubject:
 
     def _container(
         self, host: Host, request: Attachment, namespace: Namespace, ports: Mapping[tuple[str, int], int]
-    ) -> Container:
+    ) -> CniContainer:
         tenant = request.tenant if self._settings.tenants else NO_TENANT
         values = {**self._values[host.name, tenant], "endpoint": request.name}
         place = f"{self._profile}: adapter"
@@ -164,7 +164,7 @@ class CniSubject:
             ]
         args = placeholders.substitute(self._settings.args, values, f"{place}.args")
         try:
-            return Container(request.name, namespace.path, self._settings.interface, args, capabilities)
+            return CniContainer(request.name, namespace.path, self._settings.interface, args, capabilities)
         except ValueError as problem:
             raise AdapterError(str(problem)) from None
 

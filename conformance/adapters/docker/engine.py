@@ -37,7 +37,7 @@ def own_words(doing: str) -> Iterator[None]:
         raise AdapterError(f"{doing}: {words}") from problem
 
 
-class Engine:
+class DockerEngine:
     """A running dockerd; `client` speaks to its socket, which lies in the host's private mounts. Raises AdapterError
     where it does not come up."""
 
@@ -83,15 +83,15 @@ class Engine:
             raise AdapterError(f"{problem}; dockerd has died: {self.daemon.tail(LOG_LINES)}") from problem
 
 
-def start_engines(lab: Lab, settings: Settings, resources: ExitStack) -> dict[str, Engine]:
+def start_engines(lab: Lab, settings: Settings, resources: ExitStack) -> dict[str, DockerEngine]:
     """An engine with its image on every host, all started at the same time; ended with `resources`.
 
     Raises AdapterError with the end of dockerd's log where one does not come up.
     """
     archive = image_archive(settings.busybox)
 
-    def start(host: Host) -> Engine:
-        engine = Engine(host, settings)
+    def start(host: Host) -> DockerEngine:
+        engine = DockerEngine(host, settings)
         resources.callback(engine.close)
         with engine.asked("import the image") as client:
             client.import_image_from_data(archive, repository=REPOSITORY, tag=TAG)

@@ -21,7 +21,7 @@ from conformance.policy.document import Direction, Labels, Policy, Rule
 from conformance.protocols import ndp
 
 if TYPE_CHECKING:
-    from conformance.adapters.docker.engine import Engine
+    from conformance.adapters.docker.engine import DockerEngine
     from conformance.lab.lab import Host, Lab
 
 Version = Literal[4, 6]
@@ -42,7 +42,7 @@ class FilteredSubject(DockerSubject):
 
     powers: tuple[type, ...] = (*DockerSubject.powers, Filtering, Restarting)
 
-    def __init__(self, lab: Lab, engines: Mapping[str, Engine], network: str) -> None:
+    def __init__(self, lab: Lab, engines: Mapping[str, DockerEngine], network: str) -> None:
         super().__init__(lab, engines, network)
         self._policy: Policy | None = None
         self._members: dict[str, tuple[Labels, Sequence[Interface]]] = {}
@@ -108,7 +108,7 @@ class FilteredSubject(DockerSubject):
             raise AdapterError(f"{host.name}: {program}-restore: {done.stderr.strip()}")
 
 
-def _bridge(engine: Engine, network: str) -> str:
+def _bridge(engine: DockerEngine, network: str) -> str:
     """The name that Docker gives to a network's bridge: br- and the first twelve digits of its id."""
     with engine.asked("find the network's bridge") as client:
         return f"br-{client.inspect_network(network)['Id'][:12]}"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from docker.types import IPAMConfig, IPAMPool
 
 from conformance.adapters.docker import swarm
-from conformance.adapters.docker.engine import Engine
+from conformance.adapters.docker.engine import DockerEngine
 from conformance.adapters.docker.settings import Settings
 from conformance.adapters.linux.macvlan_tenants import FIRST_VNI, interface, make_segments
 from conformance.lab.lab import Host, Lab
@@ -21,7 +21,7 @@ MTU_OPTION: Final = "com.docker.network.driver.mtu"
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class AddressPool:
     """One family's part of a network; None leaves the choice to Docker."""
 
     subnet: IPv4Network | IPv6Network
@@ -29,7 +29,7 @@ class Pool:
     gateway: str | None = None
 
 
-def make_network(engines: Mapping[str, Engine], lab: Lab, settings: Settings) -> str:
+def make_network(engines: Mapping[str, DockerEngine], lab: Lab, settings: Settings) -> str:
     """Make the network on every host (an overlay: in the Swarm) and return its name. Raises AdapterError."""
     if settings.network == "default-bridge":
         return DEFAULT_BRIDGE
@@ -59,8 +59,8 @@ def make_network(engines: Mapping[str, Engine], lab: Lab, settings: Settings) ->
 
 
 def _create(
-    engine: Engine,
-    pools: list[Pool],
+    engine: DockerEngine,
+    pools: list[AddressPool],
     settings: Settings,
     options: Mapping[str, str] | None = None,
     name: str = NETWORK,
@@ -91,49 +91,49 @@ def _create(
         )
 
 
-def _bridge_pools(host: Host, settings: Settings) -> list[Pool]:
+def _bridge_pools(host: Host, settings: Settings) -> list[AddressPool]:
     """The prefixes that everybody routes to this host."""
-    return [Pool(host.workload_ipv4), *([Pool(host.workload_ipv6)] if settings.ipv6 else [])]
+    return [AddressPool(host.workload_ipv4), *([AddressPool(host.workload_ipv6)] if settings.ipv6 else [])]
 
 
-def _part(host: Host, settings: Settings, number: int) -> list[Pool]:
+def _part(host: Host, settings: Settings, number: int) -> list[AddressPool]:
     """One tenant's part of the prefixes."""
     bits = (len(settings.tenants) - 1).bit_length()
-    parts = [Pool(list(host.workload_ipv4.subnets(bits))[number])]
-    return [*parts, Pool(list(host.workload_ipv6.subnets(bits))[number])] if settings.ipv6 else parts
+    parts = [AddressPool(list(host.workload_ipv4.subnets(bits))[number])]
+    return [*parts, AddressPool(list(host.workload_ipv6.subnets(bits))[number])] if settings.ipv6 else parts
 
 
-def _macvlan_pools(host: Host, settings: Settings) -> list[Pool]:
+def _macvlan_pools(host: Host, settings: Settings) -> list[AddressPool]:
     """The segment's own subnets, of which this host gives out its pool.
 
     Where the segment has no router, a gateway is named all the same, the last address but one of the pool: Docker would
     take the first one for it, and needs one for the containers' default route. Nobody answers there.
     """
     gateway_ipv4 = host.gateway_ipv4 or host.pool_ipv4[-2]
-    pools = [Pool(host.ipv4.network, host.pool_ipv4, str(gateway_ipv4))]
+    pools = [AddressPool(host.ipv4.network, host.pool_ipv4, str(gateway_ipv4))]
     if settings.ipv6:
         gateway_ipv6 = host.gateway_ipv6 or host.pool_ipv6[-2]
-        pools.append(Pool(host.ipv6.network, host.pool_ipv6, str(gateway_ipv6)))
+        pools.append(AddressPool(host.ipv6.network, host.pool_ipv6, str(gateway_ipv6)))
     return pools
 
 
-def _segment_pools(lab: Lab, settings: Settings, number: int, place: int) -> list[Pool]:
+def _segment_pools(lab: Lab, settings: Settings, number: int, place: int) -> list[AddressPool]:
     """One tenant's part of the overlay's prefixes, of which the host at `place` gives out its own; the last address
     but one is named as gateway, as on the uplink."""
     bits = (len(settings.tenants) - 1).bit_length()
     overlay = lab.testbed.overlay
     share = (len(lab.hosts) - 1).bit_length()
     four = list(overlay.ipv4.subnets(bits))[number]
-    pools = [Pool(four, list(four.subnets(share))[place], str(four[-2]))]
+    pools = [AddressPool(four, list(four.subnets(share))[place], str(four[-2]))]
     if settings.ipv6:
         six = list(overlay.ipv6.subnets(bits))[number]
-        pools.append(Pool(six, list(six.subnets(share))[place], str(six[-2])))
+        pools.append(AddressPool(six, list(six.subnets(share))[place], str(six[-2])))
     return pools
 
 
-def _overlay_pools(lab: Lab, settings: Settings) -> list[Pool]:
+def _overlay_pools(lab: Lab, settings: Settings) -> list[AddressPool]:
     overlay = lab.testbed.overlay
-    return [Pool(overlay.ipv4), *([Pool(overlay.ipv6)] if settings.ipv6 else [])]
+    return [AddressPool(overlay.ipv4), *([AddressPool(overlay.ipv6)] if settings.ipv6 else [])]
 
 
 def plan_lines(settings: Settings) -> tuple[str, ...]:

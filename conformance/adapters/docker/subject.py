@@ -17,7 +17,7 @@ from conformance.lab.kernel.namespace import Namespace
 if TYPE_CHECKING:
     import docker
 
-    from conformance.adapters.docker.engine import Engine
+    from conformance.adapters.docker.engine import DockerEngine
     from conformance.lab.lab import Host, Lab
 
 FIRST_INTERFACE: Final = "eth0"
@@ -36,7 +36,7 @@ class DockerSubject:
 
     powers: tuple[type, ...] = (Explaining, Moving)
 
-    def __init__(self, lab: Lab, engines: Mapping[str, Engine], network: str, *, spans: bool = False) -> None:
+    def __init__(self, lab: Lab, engines: Mapping[str, DockerEngine], network: str, *, spans: bool = False) -> None:
         self._lab = lab
         self._engines = engines
         self._network = network

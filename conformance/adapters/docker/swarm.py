@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from conformance.adapters.docker.engine import Engine
+from conformance.adapters.docker.engine import DockerEngine
 
 PORT: Final = 2377
 """TCP port of the cluster management traffic (Docker's manual, Swarm mode)."""
 
 
-def form(engines: Sequence[Engine]) -> None:
+def form(engines: Sequence[DockerEngine]) -> None:
     """Make the first engine the manager and let the others join as workers. Raises AdapterError."""
     manager, *workers = engines
     place = str(manager.host.ipv4.ip)
@@ -20,7 +20,7 @@ def form(engines: Sequence[Engine]) -> None:
         client.init_swarm(advertise_addr=place, listen_addr=f"{place}:{PORT}")
         token = client.inspect_swarm()["JoinTokens"]["Worker"]
 
-    def join(worker: Engine) -> None:
+    def join(worker: DockerEngine) -> None:
         own = str(worker.host.ipv4.ip)
         with worker.asked("join the swarm") as client:
             client.join_swarm(

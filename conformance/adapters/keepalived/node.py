@@ -14,7 +14,7 @@ from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Host
 
 
-class Node:
+class RouterNode:
     """A namespace on `host` in which keepalived runs for one endpoint, in the foreground."""
 
     def __init__(self, host: Host, name: str, namespace: Namespace, folder: Path, log: Path) -> None:

@@ -10,7 +10,7 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface, Reported
 from conformance.adapters.interface.powers import Explaining, MoveKind, Moving
 from conformance.adapters.keepalived.configuration import Role, Settings, configuration
-from conformance.adapters.keepalived.node import Node
+from conformance.adapters.keepalived.node import RouterNode
 from conformance.adapters.linux.flat_bridge import flat_bridge
 from conformance.adapters.linux.network import INTERFACE, Allocation, Network, mac_of, refusals
 from conformance.lab.kernel import netlink
@@ -26,7 +26,7 @@ FIRST, OTHER = 150, 100
 class Router:
     """The virtual router of one endpoint: its nodes by host, the master's host, and the addresses that it moves."""
 
-    nodes: dict[str, Node]
+    nodes: dict[str, RouterNode]
     master: str
     addresses: tuple[Interface, ...]
     own: dict[str, Interface]
@@ -96,7 +96,7 @@ class Keepalived(Network):
         self.design.await_connection(allocation)
         single = rtnetlink.single(own.ip)
         netlink.transact(namespace, [rtnetlink.address(INTERFACE, single, scope=rtnetlink.LINK_SCOPE)])
-        node = Node(host, name, namespace, host.folder, self.lab.logs / f"{host.name}-{name}-keepalived.log")
+        node = RouterNode(host, name, namespace, host.folder, self.lab.logs / f"{host.name}-{name}-keepalived.log")
         priority = FIRST if host.name == router.master else OTHER
         role = Role((number - 1) % 255 + 1, priority, node.fifo)
         node.configure(configuration(role, INTERFACE, router.addresses, self.design.gateways(host), self._settings))

@@ -36,7 +36,7 @@ STEPS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Relocation:
     """One endpoint's move from its old place to its new one, which is cabled."""
 
     old: Allocation
@@ -49,12 +49,12 @@ def opened(namespace: Namespace) -> None:
     del namespace
 
 
-def leave(design: Design, move: Move) -> None:
+def leave(design: Design, move: Relocation) -> None:
     """The old place goes, with its interface."""
     design.disconnect(move.old)
 
 
-def take_up(design: Design, move: Move) -> None:
+def take_up(design: Design, move: Relocation) -> None:
     """Addresses and routes at the new place. IPv4 ones are announced with the MAC address, which comes after them,
     IPv6 ones when they are usable: no address twice."""
     new = move.new
@@ -66,7 +66,7 @@ def take_up(design: Design, move: Move) -> None:
     netlink.transact(new.namespace, [*steps, *design.routes_of(new)])
 
 
-def announce(move: Move, version: int) -> None:
+def announce(move: Relocation, version: int) -> None:
     """Nothing: what is announced is the kernel's."""
     del move, version
 
@@ -86,11 +86,11 @@ class Handover:
     """Whether a new interface detects duplicates of the addresses that it is given."""
     opened: Callable[[Namespace], None] = opened
     """What is done to the namespace of a new place, once it is cabled."""
-    leave: Callable[[Design, Move], None] = leave
+    leave: Callable[[Design, Relocation], None] = leave
     """End what is at the old place."""
-    take_up: Callable[[Design, Move], None] = take_up
+    take_up: Callable[[Design, Relocation], None] = take_up
     """Give the new place the addresses."""
-    announce: Callable[[Move, int], None] = announce
+    announce: Callable[[Relocation, int], None] = announce
     """What the mover itself announces of one IP version, when its addresses are usable."""
 
 
@@ -145,7 +145,7 @@ class Mover(Network):
         if endpoint.name not in self._targets:
             self.target_namespace(endpoint, to, kind)
         new = self._targets.pop(endpoint.name)
-        move = Move(endpoint.handle, new, kind)
+        move = Relocation(endpoint.handle, new, kind)
         with refusals(endpoint.name):
             self.handover.leave(self.design, move)
             self.handover.take_up(self.design, move)

@@ -16,7 +16,7 @@ from conformance import limits
 from conformance.adapters.interface import AdapterError, Interface
 from conformance.adapters.linux.flat_bridge import STEPS as BRIDGED
 from conformance.adapters.linux.flat_bridge import flat_bridge
-from conformance.adapters.linux.mover import Handover, Move, Mover
+from conformance.adapters.linux.mover import Handover, Mover, Relocation
 from conformance.adapters.linux.network import INTERFACE, Allocation, Design, assign
 from conformance.adapters.networkd.daemon import start_networkd
 from conformance.lab import snapshot
@@ -53,7 +53,7 @@ def networkd_mover(lab: Lab) -> Mover:
         stations.end(allocation.namespace)
         bridged.disconnect(allocation)
 
-    def take_up(design: Design, move: Move) -> None:
+    def take_up(design: Design, move: Relocation) -> None:
         """Tell a networkd at the new place the same addresses. Raises AdapterError."""
         stations.run(design, move.new)
 

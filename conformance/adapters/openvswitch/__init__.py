@@ -228,8 +228,10 @@ class SegmentAdapter(OpenVSwitchAdapter):
     @contextmanager
     def deploy(self, lab: Lab) -> Iterator[Any]:
         """A bridge with the uplink on every host. Raises AdapterError."""
-        from conformance.adapters.openvswitch.segment import Segment
+        from conformance.adapters.openvswitch.segment import GovernedSegment
 
         with ExitStack() as resources:
             switches = {host.name: start(host, resources) for host in lab.hosts.values()}
-            yield resources.enter_context(Segment(lab, switches, self._settings.fail_mode).running("openvswitch"))
+            yield resources.enter_context(
+                GovernedSegment(lab, switches, self._settings.fail_mode).running("openvswitch")
+            )

@@ -39,7 +39,7 @@ STEPS: Final = (
 )
 
 
-class Segment(Network):
+class GovernedSegment(Network):
     """The flat design, with Open vSwitch as its bridge."""
 
     powers: tuple[type, ...] = (Explaining, Filtering, Restarting)

@@ -18,7 +18,7 @@ from conformance.adapters.interface import AdapterError
 from conformance.adapters.interface.ports import Port
 from conformance.adapters.qemu.machine import PCI_AGENT, Machine
 from conformance.adapters.qemu.settings import Settings
-from conformance.adapters.qemu.tap import Tap, tap_in
+from conformance.adapters.qemu.tap import TapInterface, tap_in
 from conformance.lab.kernel.link import flags_of
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import notices, rtnetlink
@@ -38,7 +38,7 @@ class Card:
 
     name: str
     mac: str
-    tap: Tap
+    tap: TapInterface
 
     def arguments(self, slot: int, settings: Settings, descriptor: int) -> list[str]:
         """QEMU's arguments; `descriptor` is that of the tap."""

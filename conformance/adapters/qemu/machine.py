@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from conformance.adapters.interface import AdapterError
-from conformance.adapters.qemu.monitor import Monitor
+from conformance.adapters.qemu.monitor import Qmp
 from conformance.adapters.qemu.settings import Settings
 from conformance.lab.kernel.process import Daemon
 from conformance.lab.lab import Node
@@ -32,7 +32,7 @@ class Machine:
     Every method raises AdapterError where QEMU refuses.
     """
 
-    def __init__(self, name: str, place: str, monitor: Monitor, agent: socket.socket, process: Daemon) -> None:
+    def __init__(self, name: str, place: str, monitor: Qmp, agent: socket.socket, process: Daemon) -> None:
         self.name = name
         self.place = place
         self.monitor = monitor
@@ -83,7 +83,7 @@ class Machine:
             )
             agent_end.close()
             control_end.close()
-            return cls(name, node.name, Monitor(name, control), agent, process)
+            return cls(name, node.name, Qmp(name, control), agent, process)
         except BaseException:
             for one in (agent, agent_end, control, control_end):
                 one.close()

@@ -13,7 +13,7 @@ from conformance.adapters.interface import AdapterError
 from conformance.limits import GUEST
 
 
-class Monitor:
+class Qmp:
     """One QEMU's monitor; `name` stands in the errors. Raises AdapterError with QEMU's own words."""
 
     def __init__(self, name: str, connection: socket.socket) -> None:

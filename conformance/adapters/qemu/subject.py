@@ -18,7 +18,7 @@ from conformance.adapters.qemu.guest import Channel, GuestNamespace
 from conformance.adapters.qemu.image import Frozen
 from conformance.adapters.qemu.machine import Machine, device
 from conformance.adapters.qemu.settings import Settings
-from conformance.adapters.qemu.tap import Tap, open_tap
+from conformance.adapters.qemu.tap import TapInterface, open_tap
 from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import notices, rtnetlink
@@ -56,7 +56,7 @@ class VirtualMachines(Network):
         self._settings = settings
         self._frozen = frozen
         self._guests: dict[str, Guest] = {}
-        self._taps: dict[tuple[str, str], Tap] = {}
+        self._taps: dict[tuple[str, str], TapInterface] = {}
         self._number = 0
         self._guard = threading.Lock()
 
@@ -65,7 +65,7 @@ class VirtualMachines(Network):
         """The tap of the endpoint `name` on `host`, made now where there is none. Raises AdapterError."""
         return HostSideInterface(host.namespace, self._tap(host, name).interface)
 
-    def _tap(self, host: Host, name: str) -> Tap:
+    def _tap(self, host: Host, name: str) -> TapInterface:
         offloads = self._settings.nic == "virtio-net-pci"
         with self._guard:
             if (host.name, name) not in self._taps:

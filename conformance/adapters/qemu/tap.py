@@ -23,7 +23,7 @@ _IFF_VNET_HDR: Final = 0x4000
 _REQUEST: Final = Struct("=16sH22x")
 
 
-class Tap:
+class TapInterface:
     """A tap interface; it lives as long as somebody has its descriptor open: this object, then a QEMU."""
 
     def __init__(self, interface: str, descriptor: int) -> None:
@@ -45,7 +45,7 @@ class Tap:
             self._descriptor = -1
 
 
-def open_tap(host: Host, name: str, bridge: str, *, offloads: bool) -> Tap:
+def open_tap(host: Host, name: str, bridge: str, *, offloads: bool) -> TapInterface:
     """A new tap interface of `host`, a port of its bridge and up.
 
     With `offloads` frames are handed over with segmentation and checksums left to do, as for virtio-net.
@@ -56,7 +56,7 @@ def open_tap(host: Host, name: str, bridge: str, *, offloads: bool) -> Tap:
 
 def tap_in(
     namespace: Namespace, name: str, mtu: int, *, offloads: bool, bridge: str | None = None, mac: str | None = None
-) -> Tap:
+) -> TapInterface:
     """A new tap interface of a namespace, up and without addresses, with `mac` if given. Raises OSError."""
     descriptor = namespace.call(_opened, name, _IFF_VNET_HDR if offloads else 0)
     try:
@@ -66,7 +66,7 @@ def tap_in(
     except BaseException:
         os.close(descriptor)
         raise
-    return Tap(name, descriptor)
+    return TapInterface(name, descriptor)
 
 
 def _opened(name: str, flags: int) -> int:

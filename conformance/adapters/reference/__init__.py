@@ -13,7 +13,7 @@ from conformance.adapters.interface import Identity
 from conformance.adapters.reference.agent import RunningAgent
 from conformance.lab.lab import Lab
 from conformance.profile import Profile
-from conformance.protocols.lldp.agent import Conduct, Timers
+from conformance.protocols.lldp.agent import AgentConduct, Timers
 from conformance.validation import Strict
 
 
@@ -24,10 +24,10 @@ class Settings(Strict):
     hold: int = 4
 
 
-def adapter(profile: Profile, conduct: Conduct | None = None) -> ReferenceAdapter:
+def adapter(profile: Profile, conduct: AgentConduct | None = None) -> ReferenceAdapter:
     """The adapter of the reference agent, which behaves as `conduct` says. Raises UsageError for wrong settings."""
     settings = profile.settings(Settings)
-    return ReferenceAdapter(Timers(interval=settings.interval, hold=settings.hold), conduct or Conduct())
+    return ReferenceAdapter(Timers(interval=settings.interval, hold=settings.hold), conduct or AgentConduct())
 
 
 class ReferenceAdapter:
@@ -36,7 +36,7 @@ class ReferenceAdapter:
     weight = 1
     needs_root = False
 
-    def __init__(self, timers: Timers, conduct: Conduct) -> None:
+    def __init__(self, timers: Timers, conduct: AgentConduct) -> None:
         self._timers = timers
         self._conduct = conduct
 

@@ -39,7 +39,7 @@ class RunningAgent:
 
     powers: tuple[type, ...] = (Linking, Explaining, Discovering, Neighbouring, Administering, Renaming, Leaving)
 
-    def __init__(self, lab: Lab, timers: machine.Timers, conduct: machine.Conduct) -> None:
+    def __init__(self, lab: Lab, timers: machine.Timers, conduct: machine.AgentConduct) -> None:
         self._lab = lab
         self._timers = timers
         self._conduct = conduct
@@ -66,7 +66,8 @@ class RunningAgent:
         wires = [self._resources.enter_context(Wire(hosts[p.host].namespace, p.interface)) for p in self._ports]
         timers = {name: _managed(host) for name, host in hosts.items()}
         ports = [
-            machine.Port(wire.mac, port.name, timers[port.host]) for port, wire in zip(self._ports, wires, strict=True)
+            machine.AgentPort(wire.mac, port.name, timers[port.host])
+            for port, wire in zip(self._ports, wires, strict=True)
         ]
         chassis, _ = lldp.local_ids("-".join((CHASSIS, *hosts)), "")
         agent = machine.Agent(chassis, ports, self._timers, self._conduct)

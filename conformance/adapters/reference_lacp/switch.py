@@ -22,7 +22,7 @@ from conformance.lab.lab import Host, Lab
 from conformance.lab.partners.driver import Driver
 from conformance.lab.partners.wire import Wire
 from conformance.protocols.lacp import frames as lacp
-from conformance.protocols.lacp.participant import Conduct, System
+from conformance.protocols.lacp.participant import ParticipantConduct, System
 from conformance.protocols.mac import mac_of_number, mac_text
 
 SYSTEM = 0x02005E0053CC
@@ -45,7 +45,7 @@ class Misconduct:
     `flatters`: its own view shows every link in use, whatever it is.
     """
 
-    lacp: Callable[[], Conduct] = Conduct
+    lacp: Callable[[], ParticipantConduct] = ParticipantConduct
     distribution: Distribution = "by-source"
     activity: bool | None = None
     dies: bool = False
@@ -53,7 +53,7 @@ class Misconduct:
 
 
 @dataclass
-class Group:
+class SwitchGroup:
     """A group at work."""
 
     config: LagConfig
@@ -87,7 +87,7 @@ class Group:
 class _Dying:
     """A system whose ports end when they hear what they do not understand."""
 
-    group: Group
+    group: SwitchGroup
 
     @property
     def system(self) -> System:
@@ -118,7 +118,7 @@ class RunningSwitch:
         self._lab = lab
         self._conduct = conduct
         self._ports = tuple(cabled_ports(lab))
-        self._groups: list[Group] = []
+        self._groups: list[SwitchGroup] = []
         self._flattered = 0
         self._drivers: list[Driver] = []
         self._resources = ExitStack()
@@ -159,7 +159,7 @@ class RunningSwitch:
             system = System(self._system(host), key=number, active=active, short=config.short)
             for wire in wires:
                 system.port(mac_text(wire.mac), conduct=self._conduct.lacp(), number=0x100 * number + len(system.ports))
-            group = Group(config, system, wires)
+            group = SwitchGroup(config, system, wires)
             self._groups.append(group)
             speaker = _Dying(group) if self._conduct.dies else system
             driver = self._resources.enter_context(Driver(speaker, wires))
@@ -224,7 +224,7 @@ class RunningSwitch:
         return {PLANTED: [{"comment": f"{PLANTED} conduct", "packets": lapses}]} if lapses else {}
 
 
-def _collect(group: Group, place: int, outside: Wire, _: int, frame: bytes) -> None:
+def _collect(group: SwitchGroup, place: int, outside: Wire, _: int, frame: bytes) -> None:
     """What comes in by a port that collects goes on to the access port; the standard's own groups stay here."""
     if group.system.ports[place].collecting and not frame.startswith(RESERVED):
         with suppress(OSError):

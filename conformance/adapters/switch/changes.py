@@ -15,14 +15,14 @@ from typing import Any
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError
-from conformance.adapters.switch.dialect import Check, Dialect, Row, Where, has
-from conformance.adapters.switch.session import Session
+from conformance.adapters.switch.dialect import Dialect, ReadBack, Row, Where, has
+from conformance.adapters.switch.session import DeviceSession
 
 Values = Mapping[str, Any]
 
 
 @dataclass
-class Change:
+class Applied:
     """One change: what it is known by, the lines that undo it, and whether the device has taken it: of one that it has
     refused something may be left, and what undoes it may be refused as well."""
 
@@ -34,10 +34,10 @@ class Change:
 class Changes:
     """What was changed on one device, through one session."""
 
-    def __init__(self, session: Session, journal: Path) -> None:
+    def __init__(self, session: DeviceSession, journal: Path) -> None:
         self._session = session
         self._journal = journal
-        self._undo: list[Change] = []
+        self._undo: list[Applied] = []
         self._recover()
 
     def apply(self, name: str, /, **values: Any) -> None:
@@ -48,7 +48,7 @@ class Changes:
         rows = self._session.show(was.show, values)
         known = {"rows": rows, "before": self._of(was, rows, values) or {}}
         undo = dialect.lines(intent.undo, {**values, **known})
-        change = Change(key(name, values), undo)
+        change = Applied(key(name, values), undo)
         self._undo.append(change)
         self._write()
         self._session.configure(dialect.lines(intent.apply, {**values, **known}))
@@ -73,7 +73,7 @@ class Changes:
     def rollback(self) -> None:
         """Undo everything, the last change first. Goes on after a refusal; raises AdapterError with the first."""
         first: AdapterError | None = None
-        kept: list[Change] = []
+        kept: list[Applied] = []
         while self._undo:
             change = self._undo.pop()
             try:
@@ -87,7 +87,7 @@ class Changes:
         if first is not None:
             raise first
 
-    def _in_force(self, check: Check, values: Values) -> str:
+    def _in_force(self, check: ReadBack, values: Values) -> str:
         """Read back until it is in force, or `limits.SWITCH_EFFECT` is over: then what is otherwise."""
         until = time.monotonic() + limits.SWITCH_EFFECT
         while True:
@@ -112,7 +112,7 @@ class Changes:
         except ValueError:
             raise AdapterError(f"{self._journal}: cannot be read; restore the device by hand and remove it") from None
         self._session.transcript.note("undoing what a killed run has left")
-        self._undo = [Change(**change) for change in left]
+        self._undo = [Applied(**change) for change in left]
         self.rollback()
 
     def _write(self) -> None:
@@ -136,7 +136,7 @@ def shown(values: Values) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(values.items()))
 
 
-def mismatch(dialect: Dialect, check: Check, row: Row | None, values: Values) -> str:
+def mismatch(dialect: Dialect, check: ReadBack, row: Row | None, values: Values) -> str:
     """What the row has otherwise than the check expects; nothing where it is in force."""
     if row is None:
         return "the device does not show it at all"

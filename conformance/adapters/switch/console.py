@@ -14,7 +14,7 @@ from conformance.adapters.interface.views import Counters, FdbEntry, LagMember, 
 from conformance.adapters.switch.changes import Changes
 from conformance.adapters.switch.device import Device
 from conformance.adapters.switch.dialect import Dialect
-from conformance.adapters.switch.session import Session
+from conformance.adapters.switch.session import DeviceSession
 from conformance.adapters.switch.transcript import Transcript
 from conformance.protocols.mac import mac_from
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Console:
     """An open session with a device. One command at a time, from whichever thread."""
 
-    def __init__(self, session: Session, journal: Path) -> None:
+    def __init__(self, session: DeviceSession, journal: Path) -> None:
         self.session = session
         self.lock = threading.Lock()
         self.changes = Changes(session, journal)
@@ -37,7 +37,7 @@ class Console:
         transcript = Transcript(host.logs / f"{host.name}-{user}.log")
         over = device.connect()
         try:
-            session = Session(dialect, device.login(user), transcript, over=over)
+            session = DeviceSession(dialect, device.login(user), transcript, over=over)
         except BaseException:
             over.close()
             raise

@@ -67,7 +67,7 @@ class Where(Strict):
     where: Mapping[str, str] = {}
 
 
-class Check(Where):
+class ReadBack(Where):
     """How an intent is read back: that row must have all of `expect`."""
 
     expect: Annotated[Mapping[str, str], Field(min_length=1)]
@@ -82,7 +82,7 @@ class Intent(Strict):
 
     apply: str
     undo: str
-    check: Check
+    check: ReadBack
     was: Where | None = None
 
 

@@ -27,7 +27,7 @@ from conformance.adapters.interface.views import (
 )
 from conformance.adapters.switch.console import Console
 from conformance.adapters.switch.dialect import VIEWS, Dialect
-from conformance.adapters.switch.session import Login, Session
+from conformance.adapters.switch.session import DeviceSession, Login
 from conformance.adapters.switch.transcript import Transcript
 from conformance.errors import UsageError
 from conformance.lab.lab import PARTNERS, Host, Lab
@@ -277,7 +277,7 @@ class _Desk:
             raise AdapterError(f"switch {reached.address}: it cannot be reached: {problem}") from None
         transcript = Transcript(self._lab.logs / "switch-ssh.log", [reached.password or ""])
         try:
-            session = Session(self._dialect, reached, transcript, over=over)
+            session = DeviceSession(self._dialect, reached, transcript, over=over)
         except BaseException:
             over.close()
             raise

@@ -34,7 +34,7 @@ class Login:
     agent: bool = False
 
 
-class Session:
+class DeviceSession:
     """One open session. Commands are sent one at a time; use it as a context manager."""
 
     def __init__(

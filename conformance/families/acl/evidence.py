@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from conformance.judging.case import Case
 from conformance.policy.document import Policy, Transport
-from conformance.policy.truth import Opening, Peer, Table, decision_on, table
+from conformance.policy.truth import DecisionTable, Opening, Peer, decision_on, table
 from conformance.recording import matrix as matrices
 from conformance.recording.model import AddressFamily, Matrix
 from conformance.recording.store import Recording
@@ -39,7 +39,7 @@ class Result:
     protocol: Transport
     policy: Policy
     peers: tuple[Peer, ...]
-    expected: Table
+    expected: DecisionTable
     first: NDArray[np.int64]
 
     @property

@@ -70,16 +70,16 @@ def stream(context: Context, purpose: str, source: Endpoint, target: tuple[str, 
     return Stream(flow, source, near, far, port)
 
 
-class Progress:
+class Pace:
     """How far the streams are: datagrams sent of each."""
 
     sent = 0
 
 
 @contextmanager
-def running(context: Context, streams: Sequence[Stream]) -> Iterator[Progress]:
+def running(context: Context, streams: Sequence[Stream]) -> Iterator[Pace]:
     """All streams, in a thread of their own, until the context ends; then they are in the record."""
-    progress = Progress()
+    progress = Pace()
     end = threading.Event()
     with ExitStack() as resources:
         senders = [resources.enter_context(raw_socket(one.source.namespace, one.flow.family)) for one in streams]
@@ -94,9 +94,7 @@ def running(context: Context, streams: Sequence[Stream]) -> Iterator[Progress]:
     context.flows.extend(one.flow.model_copy(update={"sent_ns": began, "done_ns": time.time_ns()}) for one in streams)
 
 
-def _send(
-    streams: Sequence[Stream], senders: Sequence[socket.socket], end: threading.Event, progress: Progress
-) -> None:
+def _send(streams: Sequence[Stream], senders: Sequence[socket.socket], end: threading.Event, progress: Pace) -> None:
     """One datagram of each stream after another, `limits.STREAM_PACE` apart; its number is behind the marker."""
     for number, sport in zip(itertools.count(), itertools.cycle(PORTS)):
         for one, sender in zip(streams, senders, strict=True):
@@ -241,7 +239,7 @@ def _await(receiver: socket.socket, deadline: float) -> bool:
         return False
 
 
-def _await_silence(receiver: socket.socket, far: Progress, deadline: float) -> str:
+def _await_silence(receiver: socket.socket, far: Pace, deadline: float) -> str:
     """``silent`` once nothing came of many datagrams that were sent meanwhile, ``arriving`` where they still do at the
     deadline, ``unknown`` where the streams themselves stood still."""
     until = time.monotonic() + deadline

@@ -54,7 +54,7 @@ class Misleading:
 
 
 @dataclass(frozen=True)
-class Flaw:
+class ViewFlaw:
     """It misleads."""
 
     @contextmanager
@@ -70,7 +70,7 @@ FAULTS = (
         network="frr-switch",
         scenarios=frozenset({"reachability"}),
         fails=frozenset({"nd.table-shown"}),
-        conduct=Flaw(),
+        conduct=ViewFlaw(),
         witness=rule_hit,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from conformance.adapters.reference_lacp.switch import Misconduct
 from conformance.protocols.lacp.frames import State
-from conformance.protocols.lacp.participant import Conduct
+from conformance.protocols.lacp.participant import ParticipantConduct
 from conformance.protocols.mac import mac_bytes
 from conformance.protocols.stp import frames as stp
 from conformance.selftest.fault import Fault, link_fault
@@ -29,7 +29,7 @@ def _wrong_length(frame: bytes) -> bytes:
 
 
 def _fault(name: str, title: str, *fails: str, label: str = "", other: Misconduct | None = None, **lacp: Any) -> Fault:
-    conduct = other or Misconduct(lacp=partial(Conduct, **lacp))
+    conduct = other or Misconduct(lacp=partial(ParticipantConduct, **lacp))
     return link_fault(f"lacp-{name}", title, NETWORK, conduct, *(f"lacp.{fail}" for fail in fails), label=label)
 
 

@@ -23,7 +23,7 @@ from conformance.lab.partners.wire import silence
 from conformance.protocols import numbered
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import GRANTED, Marker, State, lacpdu
-from conformance.protocols.lacp.participant import Conduct, System
+from conformance.protocols.lacp.participant import ParticipantConduct, System
 from conformance.protocols.mac import mac_text
 from conformance.protocols.numbered import Numbered
 from conformance.provoking.context import Context
@@ -44,7 +44,7 @@ KEY: Final = 7
 
 
 @dataclass
-class Room:
+class Arrangement:
     """One group at work: its name, its links, and what the scenario shares."""
 
     name: str
@@ -58,11 +58,11 @@ class Room:
         """Something happened to this group now."""
         self.context.event(kind, self.name, **detail)
 
-    def system(self, conduct: Conduct | None = None, **options: Any) -> System:
+    def system(self, conduct: ParticipantConduct | None = None, **options: Any) -> System:
         """A partner with a port on each link; all ports share the conduct."""
         made = System(self.mac, key=KEY, wait=0.0, **options)
         for link in self.links:
-            made.port(mac_text(link.wire.mac), conduct=conduct or Conduct())
+            made.port(mac_text(link.wire.mac), conduct=conduct or ParticipantConduct())
         return made
 
     def seat(self, system: System) -> Driver:
@@ -77,131 +77,131 @@ class Room:
         return came
 
 
-Play = Callable[[Room], Coroutine[Any, Any, None]]
+Play = Callable[[Arrangement], Coroutine[Any, Any, None]]
 
 
-async def _sound(room: Room) -> None:
+async def _sound(arrangement: Arrangement) -> None:
     """A partner that keeps the standard; then a marker, then a link is lost."""
-    system = room.system()
-    with room.seat(system) as driver:
-        await room.up(driver, system)
-        carried = [0] * len(room.links)
-        ends = [link.wire.listen(partial(_count, carried, place)) for place, link in enumerate(room.links)]
-        async with window(room.context, "steady", room.links):
+    system = arrangement.system()
+    with arrangement.seat(system) as driver:
+        await arrangement.up(driver, system)
+        carried = [0] * len(arrangement.links)
+        ends = [link.wire.listen(partial(_count, carried, place)) for place, link in enumerate(arrangement.links)]
+        async with window(arrangement.context, "steady", arrangement.links):
             await silence(limits.LACP_STEADY)
         for end in ends:
             end()
-        for link, port in zip(room.links, system.ports, strict=True):
+        for link, port in zip(arrangement.links, system.ports, strict=True):
             asked = Marker(lacp.MARKER_INFORMATION, port.number, system.mac, 0x504C5547 + port.number)
             link.send(asked.build(port.mac), "marker", transaction=asked.transaction)
         await silence(limits.MARKER_RESPONSE)
-        room.pace[0] = HASTE
+        arrangement.pace[0] = HASTE
         await silence(limits.LACP_BRISK)
-        busiest = room.links[carried.index(max(carried))]
-        room.event("lost", port=busiest.name)
+        busiest = arrangement.links[carried.index(max(carried))]
+        arrangement.event("lost", port=busiest.name)
         with carrier(busiest, up=False):
             await silence(limits.LACP_LOSS)
-        room.pace[0] = INTERVAL
+        arrangement.pace[0] = INTERVAL
 
 
 def _count(carried: list[int], place: int, _: int, frame: bytes) -> None:
     carried[place] += numbered.parse(frame) is not None
 
 
-async def _hushed(room: Room, timeout: float = limits.LACP_EXPIRED) -> None:
+async def _hushed(arrangement: Arrangement, timeout: float = limits.LACP_EXPIRED) -> None:
     """A partner that falls silent while the link stays up; the implementation has that `timeout`, in s."""
-    conduct = Conduct()
-    system = room.system(conduct)
-    with room.seat(system) as driver:
-        await room.up(driver, system)
+    conduct = ParticipantConduct()
+    system = arrangement.system(conduct)
+    with arrangement.seat(system) as driver:
+        await arrangement.up(driver, system)
         await silence(limits.LACP_BRISK)
         conduct.mute = True
-        room.event("mute", timeout=timeout)
-        async with window(room.context, room.name, room.links):
+        arrangement.event("mute", timeout=timeout)
+        async with window(arrangement.context, arrangement.name, arrangement.links):
             await silence(timeout + limits.LACP_DEFAULTED + limits.LACP_FAST + limits.LACP_MARGIN)
 
 
-async def _stepwise(room: Room) -> None:
+async def _stepwise(arrangement: Arrangement) -> None:
     """A partner that is out of step at first, then in step without collecting, then in order."""
-    conduct = Conduct(withheld=GRANTED)
-    system = room.system(conduct)
-    with room.seat(system) as driver:
-        await room.ready.wait()
+    conduct = ParticipantConduct(withheld=GRANTED)
+    system = arrangement.system(conduct)
+    with arrangement.seat(system) as driver:
+        await arrangement.ready.wait()
         await driver.until(lambda: all(not port.defaulted for port in system.ports), limits.LACP_UP)
-        async with window(room.context, "out-of-step", room.links):
+        async with window(arrangement.context, "out-of-step", arrangement.links):
             await silence(limits.LACP_STEP)
         for kind, withheld in (("in-step", GRANTED & ~State.SYNCHRONIZATION), ("granted", State(0))):
             conduct.withheld = withheld
             for port in system.ports:
                 port.need_to_transmit = True
-            room.event(kind)
+            arrangement.event(kind)
             driver.poke()
             await silence(limits.LACP_STEP)
 
 
-async def _mixed(room: Room) -> None:
+async def _mixed(arrangement: Arrangement) -> None:
     """Ports of one group that see one partner, the same system with another key, and another system."""
-    first, stranger = room.system(), System(documentation_mac(FIRST_SYSTEM + 0x1F), key=KEY, wait=0.0)
+    first, stranger = arrangement.system(), System(documentation_mac(FIRST_SYSTEM + 0x1F), key=KEY, wait=0.0)
     first.ports[1].key = KEY + 1
     first.ports.pop()
-    stranger.port(mac_text(room.links[2].wire.mac))
-    with Driver(first, [link.wire for link in room.links[:2]]), Driver(stranger, [room.links[2].wire]):
-        await room.ready.wait()
+    stranger.port(mac_text(arrangement.links[2].wire.mac))
+    with Driver(first, [link.wire for link in arrangement.links[:2]]), Driver(stranger, [arrangement.links[2].wire]):
+        await arrangement.ready.wait()
         await silence(limits.LACP_STEP)
-        async with window(room.context, "mixed", room.links):
+        async with window(arrangement.context, "mixed", arrangement.links):
             await silence(limits.LACP_STEP)
 
 
-async def _itself(room: Room) -> None:
+async def _itself(arrangement: Arrangement) -> None:
     """A partner that says it is the implementation's own system, as a link back to itself would."""
-    await room.ready.wait()
-    heard = await room.links[0].wire.first(_is_lacpdu, limits.LACP_UP)
+    await arrangement.ready.wait()
+    heard = await arrangement.links[0].wire.first(_is_lacpdu, limits.LACP_UP)
     own = None if heard is None else lacpdu(heard)
     if own is None:
         return
     system = System(own.actor.system, key=own.actor.key, priority=own.actor.system_priority, wait=0.0)
-    for number, link in enumerate(room.links):
-        system.port(mac_text(link.wire.mac), conduct=Conduct(loops=True), number=0x100 + number)
-    room.event("claimed", system=system.mac)
-    with room.seat(system):
+    for number, link in enumerate(arrangement.links):
+        system.port(mac_text(link.wire.mac), conduct=ParticipantConduct(loops=True), number=0x100 + number)
+    arrangement.event("claimed", system=system.mac)
+    with arrangement.seat(system):
         await silence(limits.LACP_STEP)
-        async with window(room.context, "itself", room.links):
+        async with window(arrangement.context, "itself", arrangement.links):
             await silence(limits.LACP_STEP)
 
 
-async def _asked(room: Room) -> None:
+async def _asked(arrangement: Arrangement) -> None:
     """The implementation is passive: nobody speaks, then the partner does."""
-    await room.ready.wait()
+    await arrangement.ready.wait()
     await silence(limits.LACP_BRISK)
-    long = room.context.variant == "thorough"
-    async with window(room.context, "unasked", room.links):
+    long = arrangement.context.variant == "thorough"
+    async with window(arrangement.context, "unasked", arrangement.links):
         await silence(limits.LACP_PASSIVE if long else limits.LACP_PASSIVE_FAST)
-    system = room.system()
-    with room.seat(system) as driver:
-        room.event("asked")
-        await room.up(driver, system)
+    system = arrangement.system()
+    with arrangement.seat(system) as driver:
+        arrangement.event("asked")
+        await arrangement.up(driver, system)
 
 
-async def _slow(room: Room) -> None:
+async def _slow(arrangement: Arrangement) -> None:
     """A partner that asks for the long timeout, then for the short one: never as the slow timer is about to end
     anyway, or who does not heed it could look as if."""
-    system = room.system(short=False)
+    system = arrangement.system(short=False)
     heard: dict[int, int] = {}
-    with contextlib.ExitStack() as ends, room.seat(system) as driver:
-        for number, link in enumerate(room.links):
+    with contextlib.ExitStack() as ends, arrangement.seat(system) as driver:
+        for number, link in enumerate(arrangement.links):
             ends.callback(link.wire.listen(partial(_remember, heard, number)))
-        await room.up(driver, system)
+        await arrangement.up(driver, system)
         await silence(limits.LACP_BRISK)
-        room.event("slow")
-        long = room.context.variant == "thorough"
+        arrangement.event("slow")
+        long = arrangement.context.variant == "thorough"
         await silence(limits.LACP_SLOW if long else limits.LACP_SLOW_FAST)
-        for number, link in enumerate(room.links):
+        for number, link in enumerate(arrangement.links):
             if time.time_ns() - heard.get(number, 0) > limits.LACP_SLOW_PERIOD / 2 * 1e9:
                 await link.wire.first(_is_lacpdu, limits.LACP_SLOW_PERIOD + limits.LACP_MARGIN)
         system.short = True
         for port in system.ports:
             port.need_to_transmit = True
-        room.event("fast")
+        arrangement.event("fast")
         driver.poke()
         await silence(limits.LACP_STEADY)
 
@@ -215,11 +215,11 @@ def _remember(heard: dict[int, int], number: int, moment: int, frame: bytes) -> 
         heard[number] = moment
 
 
-async def _changing(room: Room) -> None:
+async def _changing(arrangement: Arrangement) -> None:
     """A partner that changes what it tells of itself, one thing after another."""
-    system = room.system()
-    with room.seat(system) as driver:
-        await room.up(driver, system)
+    system = arrangement.system()
+    with arrangement.seat(system) as driver:
+        await arrangement.up(driver, system)
         for what, value in (("priority", 0x1234), ("key", 0x77), ("system_priority", 0x4321)):
             for port in system.ports:
                 if what == "system_priority":
@@ -227,7 +227,7 @@ async def _changing(room: Room) -> None:
                 else:
                     setattr(port, what, value)
                 port.need_to_transmit = True
-            room.event("changed", what=what, value=value)
+            arrangement.event("changed", what=what, value=value)
             driver.poke()
             await silence(limits.LACP_ECHO)
 
@@ -247,29 +247,29 @@ def malformed(good: bytes) -> dict[str, bytes]:
     }
 
 
-async def _abused(room: Room) -> None:
+async def _abused(arrangement: Arrangement) -> None:
     """Broken LACPDUs arrive between good ones; then the partner changes something, which a living agent repeats."""
-    system = room.system()
-    with room.seat(system) as driver:
-        if not await room.up(driver, system):
+    system = arrangement.system()
+    with arrangement.seat(system) as driver:
+        if not await arrangement.up(driver, system):
             return
-        for link, port in zip(room.links, system.ports, strict=True):
+        for link, port in zip(arrangement.links, system.ports, strict=True):
             good = lacp.Lacpdu(port.actor, port.partner).build(port.mac)
             for name, frame in malformed(good).items():
                 link.send(frame, "malformed", form=name)
         for port in system.ports:
             port.need_to_transmit, port.priority = True, 0x2345
         await silence(limits.LACP_FAST)
-        room.event("after-malformed")
+        arrangement.event("after-malformed")
         driver.poke()
-        async with window(room.context, "abused", room.links):
+        async with window(arrangement.context, "abused", arrangement.links):
             await silence(limits.LACP_STEADY)
 
 
-async def _mute(room: Room) -> None:
+async def _mute(arrangement: Arrangement) -> None:
     """A partner that says nothing: an active implementation speaks all the same."""
-    await room.ready.wait()
-    async with window(room.context, "mute", room.links):
+    await arrangement.ready.wait()
+    async with window(arrangement.context, "mute", arrangement.links):
         await silence(limits.LACP_EXPIRED + limits.LACP_DEFAULTED + limits.LACP_MARGIN)
 
 
@@ -313,21 +313,23 @@ def run(context: Context) -> None:
         if len(links) < PORTS:
             raise AdapterError(f"{PORTS} ports are needed, it has {len(links)}")
         ready, pace = asyncio.Event(), [INTERVAL]
-        rooms = _rooms(context, links, ready, pace)
+        arrangements = _arrangements(context, links, ready, pace)
         configs = [
             LagConfig(
-                f"lag-{room.name}",
-                tuple(link.port.name for link in room.links),
-                active=room.name != PASSIVE,
-                short=room.name != PATIENT,
+                f"lag-{arrangement.name}",
+                tuple(link.port.name for link in arrangement.links),
+                active=arrangement.name != PASSIVE,
+                short=arrangement.name != PATIENT,
             )
-            for room in rooms
+            for arrangement in arrangements
         ]
         host = context.lab.hosts[links[0].port.host]
         async with asyncio.TaskGroup() as groups:
             stopped = asyncio.Event()
             talk = groups.create_task(_talk(links[0], pace, stopped))
-            plays = [groups.create_task(GROUPS[room.name].run_together(room)) for room in rooms]
+            plays = [
+                groups.create_task(GROUPS[arrangement.name].run_together(arrangement)) for arrangement in arrangements
+            ]
             await aside(partial(subject.aggregate, host, links[0].port.name, configs))
             context.event("ready")
             ready.set()
@@ -339,16 +341,18 @@ def run(context: Context) -> None:
     context.snapshot("after")
 
 
-def _rooms(context: Context, links: Sequence[Link], ready: asyncio.Event, pace: list[float]) -> list[Room]:
-    rooms, first = [], 1
+def _arrangements(
+    context: Context, links: Sequence[Link], ready: asyncio.Event, pace: list[float]
+) -> list[Arrangement]:
+    arrangements, first = [], 1
     for number, (name, group) in enumerate(GROUPS.items()):
         mine = links[first : first + group.ports]
         first += group.ports
         if group.thorough and context.variant != "thorough":
             continue
-        rooms.append(Room(name, mine, context, documentation_mac(FIRST_SYSTEM + number), ready, pace))
+        arrangements.append(Arrangement(name, mine, context, documentation_mac(FIRST_SYSTEM + number), ready, pace))
         context.event("group", name, ports=[link.name for link in mine])
-    return rooms
+    return arrangements
 
 
 async def _talk(access: Link, pace: list[float], stopped: asyncio.Event) -> None:

@@ -117,7 +117,7 @@ def test_ttl(case: Case) -> None:
             _expect_ttl(case, port.name, one, told)
 
 
-def _expect_ttl(case: Case, port: str, one: discovery.Sent, told: discovery.Times | None) -> None:
+def _expect_ttl(case: Case, port: str, one: discovery.Sent, told: discovery.LldpTimes | None) -> None:
     if told is None:
         expected = "a TTL that is not 0, but in a shutdown LLDPDU"
         case.expect(one.pdu.ttl, expected=expected, seen=f"{port}: TTL {one.pdu.ttl}", frames=[one.number])

@@ -27,7 +27,7 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Times:
+class LldpTimes:
     """What the agent was told of its timers: interval in s, hold (None: nobody said), fast transmissions."""
 
     interval: float
@@ -60,10 +60,10 @@ def everything(case: Case) -> list[tuple[PortState, Sent]]:
     return found
 
 
-def times(case: Case) -> Times | None:
+def times(case: Case) -> LldpTimes | None:
     """What the agent was told of its timers."""
     told = events(case, "lldp-told")
-    return None if not told else Times(**told[0].detail)
+    return None if not told else LldpTimes(**told[0].detail)
 
 
 def events(case: Case, kind: str, where: str | None = None) -> list[Event]:

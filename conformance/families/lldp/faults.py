@@ -9,7 +9,7 @@ from typing import Final
 from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp import management
-from conformance.protocols.lldp.agent import Conduct
+from conformance.protocols.lldp.agent import AgentConduct as Conduct
 from conformance.protocols.lldp.frames import Lldpdu, Tlv
 from conformance.selftest.fault import Fault, link_fault
 

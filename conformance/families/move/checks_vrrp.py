@@ -16,7 +16,7 @@ from conformance.recording.model import TapState
 
 
 @dataclass(frozen=True)
-class Statement:
+class SentAdvertisement:
     """One advertisement of VRRP as it left a node: number and time in ns of its frame, and what it says."""
 
     number: int
@@ -39,14 +39,14 @@ def _addresses(move: Move) -> list[Address]:
     return [one for one in move.addresses() if f"ipv{one.version}" in move.case.profile.features]
 
 
-def _statements(case: Case, tap: TapState, address: Address) -> list[Statement]:
+def _statements(case: Case, tap: TapState, address: Address) -> list[SentAdvertisement]:
     """Advertisements for an address that left a node, in order."""
     index = case.recording.frames
     found = []
     for row, frame in index.frames(index.select(tap=tap.number, protocol=vrrp.PROTOCOL, outbound=True)):
         said = vrrp.parse(frame)
         if said is not None and address in said.addresses:
-            found.append(Statement(row + 1, int(index.time_ns[row]), said))
+            found.append(SentAdvertisement(row + 1, int(index.time_ns[row]), said))
     return found
 
 
@@ -190,7 +190,9 @@ def _held_up(case: Case, between: tuple[int, int]) -> float:
     return sum(float(one.detail["seconds"]) for one in late)
 
 
-def _expect_in_time(case: Case, move: Move, address: Address, last: Statement, first: Statement) -> None:
+def _expect_in_time(
+    case: Case, move: Move, address: Address, last: SentAdvertisement, first: SentAdvertisement
+) -> None:
     resigned = last.said.priority == vrrp.RESIGNED
     case.require(resigned or move.state.kind == "crash", f"{move.words}: the old master did not resign")
     interval = first.said.interval

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from conformance.adapters.interface import Interface
 from conformance.adapters.linux.flat_bridge import flat_bridge
-from conformance.adapters.linux.mover import Handover, Move, Mover
+from conformance.adapters.linux.mover import Handover, Mover, Relocation
 from conformance.adapters.linux.network import INTERFACE, Allocation, Design, Network
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab
@@ -28,7 +28,7 @@ ONLY: Final = frozenset({"move"})
 """The scenario in which what movers do wrong shows."""
 
 
-class Speaker:
+class Announcer:
     """Sends frames; `said` is what it sent, in words, with the time and the place."""
 
     def __init__(self) -> None:
@@ -75,18 +75,18 @@ class Speaker:
         threading.Thread(target=work, name="fault-later", daemon=True).start()
 
 
-Announcement = Callable[[Speaker, Move, int], None]
+Announcement = Callable[[Announcer, Relocation, int], None]
 """What is sent when an endpoint has moved and its addresses of one IP version are usable."""
-Frames = Callable[[Move, Interface], list[bytes]]
+Frames = Callable[[Relocation, Interface], list[bytes]]
 """What announces one address."""
 
 
-def addresses(move: Move, version: int) -> list[Interface]:
+def addresses(move: Relocation, version: int) -> list[Interface]:
     """The addresses of one IP version that moved."""
     return [address for address in move.new.addresses if address.version == version]
 
 
-def in_due_form(move: Move, address: Interface) -> list[bytes]:
+def in_due_form(move: Relocation, address: Interface) -> list[bytes]:
     """One announcement that is as it should be."""
     return [sound(move.new, address)]
 
@@ -94,7 +94,7 @@ def in_due_form(move: Move, address: Interface) -> list[bytes]:
 def each(frames: Frames) -> Announcement:
     """Say what `frames` makes of each address."""
 
-    def announcement(speaker: Speaker, move: Move, version: int) -> None:
+    def announcement(speaker: Announcer, move: Relocation, version: int) -> None:
         for address in addresses(move, version):
             speaker.say(move.new.namespace, f"announces {address.ip}", frames(move, address))
 
@@ -108,7 +108,7 @@ soundly: Final = each(in_due_form)
 def both(first: Announcement, second: Announcement) -> Announcement:
     """One announcement, then the other."""
 
-    def announcement(speaker: Speaker, move: Move, version: int) -> None:
+    def announcement(speaker: Announcer, move: Relocation, version: int) -> None:
         first(speaker, move, version)
         second(speaker, move, version)
 
@@ -128,12 +128,12 @@ def announcing(announcement: Announcement, handover: Handover = FAILOVER) -> Cal
     """A mover that announces by itself."""
 
     def made(lab: Lab) -> Mover:
-        return mover(lab, flat_bridge(lab), Speaker(), announcement, handover)
+        return mover(lab, flat_bridge(lab), Announcer(), announcement, handover)
 
     return made
 
 
-def mover(lab: Lab, design: Design, speaker: Speaker, announcement: Announcement, handover: Handover) -> Mover:
+def mover(lab: Lab, design: Design, speaker: Announcer, announcement: Announcement, handover: Handover) -> Mover:
     """A mover for which a speaker announces."""
     opened = handover.opened
 

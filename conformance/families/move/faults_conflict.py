@@ -17,9 +17,9 @@ from typing import Any, Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Interface
 from conformance.adapters.linux.flat_bridge import flat_bridge
-from conformance.adapters.linux.mover import Move, Mover, take_up
+from conformance.adapters.linux.mover import Mover, Relocation, take_up
 from conformance.adapters.linux.network import INTERFACE, Allocation, Design, assign
-from conformance.families.move.faults_announcer import FAILOVER, Speaker, mover, mover_fault, sound, soundly
+from conformance.families.move.faults_announcer import FAILOVER, Announcer, mover, mover_fault, sound, soundly
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.kernel.netlink import rtnetlink
@@ -52,7 +52,7 @@ class Detector:
 
     def __init__(self, detection: Detection) -> None:
         self.detection = detection
-        self.speaker = Speaker()
+        self.speaker = Announcer()
 
     def assign(self, design: Design, allocation: Allocation) -> None:
         """Assign addresses; those that were asked for are probed first, and announced."""
@@ -62,14 +62,14 @@ class Detector:
         self.probe(allocation)
         steps = [rtnetlink.address(INTERFACE, address) for address in allocation.addresses]
         netlink.transact(allocation.namespace, steps)
-        self.announce(self.speaker, Move(allocation, allocation, "failover"), 4)
+        self.announce(self.speaker, Relocation(allocation, allocation, "failover"), 4)
 
-    def take_up(self, design: Design, move: Move) -> None:
+    def take_up(self, design: Design, move: Relocation) -> None:
         """Probe, then take the addresses up."""
         self.probe(move.new)
         take_up(design, move)
 
-    def announce(self, speaker: Speaker, move: Move, version: int) -> None:
+    def announce(self, speaker: Announcer, move: Relocation, version: int) -> None:
         """Announce at once and again; from then on claims are answered."""
         new = move.new
         if version == 4:

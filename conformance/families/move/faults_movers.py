@@ -9,13 +9,13 @@ from conformance.adapters.interface import Endpoint, Interface
 from conformance.adapters.interface.powers import Attempting, MoveKind, Moving
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import flat_bridge
-from conformance.adapters.linux.mover import Handover, Move, Mover, take_up
+from conformance.adapters.linux.mover import Handover, Mover, Relocation, take_up
 from conformance.adapters.linux.network import INTERFACE, Allocation, Design, Network, refusals
 from conformance.families.move.faults_announcer import (
     FAILOVER,
     Announcement,
+    Announcer,
     Frames,
-    Speaker,
     addresses,
     both,
     each,
@@ -43,26 +43,26 @@ LATE: Final = 5.0
 
 
 # --- what is announced ----------------------------------------------------------------------------------------
-def reversed_instead(speaker: Speaker, move: Move, version: int) -> None:
+def reversed_instead(speaker: Announcer, move: Relocation, version: int) -> None:
     """RARP and nothing else: five frames, as a hypervisor sends them."""
     if version == 4:
         speaker.later(RARP_GAPS, move.new.namespace, "sends RARP", [rarp(move.new.mac)])
 
 
-def tagged(speaker: Speaker, move: Move, version: int) -> None:
+def tagged(speaker: Announcer, move: Relocation, version: int) -> None:
     """RARP behind a VLAN tag, where a filter for its EtherType does not see it."""
     if version == 4:
         speaker.say(move.new.namespace, "sends tagged RARP", [rarp(move.new.mac, tag=5)])
 
 
-def empty(speaker: Speaker, move: Move, version: int) -> None:
+def empty(speaker: Announcer, move: Relocation, version: int) -> None:
     """A frame that carries nothing, so that switches learn."""
     if version == 4:
         ends = mac_bytes(BROADCAST, move.new.mac)
         speaker.say(move.new.namespace, "sends an empty frame", [(ends + CONFIGURATION_TEST).ljust(60, b"\0")])
 
 
-def _with_old_mac(move: Move, address: Interface) -> list[bytes]:
+def _with_old_mac(move: Relocation, address: Interface) -> list[bytes]:
     """Sent from the new MAC address, saying the old one, in ARP and in the option."""
     source = "source" if address.version == 4 else "ethernet_source"
     return [sound(move.new, address, mac=move.old.mac, **{source: move.new.mac})]
@@ -71,7 +71,7 @@ def _with_old_mac(move: Move, address: Interface) -> list[bytes]:
 def later(gaps: tuple[float, ...], frames: Frames, words: str) -> Announcement:
     """Say what `frames` makes of each address so many seconds later."""
 
-    def announcement(speaker: Speaker, move: Move, version: int) -> None:
+    def announcement(speaker: Announcer, move: Relocation, version: int) -> None:
         for address in addresses(move, version):
             speaker.later(gaps, move.new.namespace, f"{words} {address.ip}", frames(move, address))
 
@@ -83,7 +83,7 @@ old_mac: Final = both(each(_with_old_mac), later((1.1,), _with_old_mac, "announc
 late: Final = later((LATE,), in_due_form, "announces late")
 
 
-def _to_one(move: Move, address: Interface) -> list[bytes]:
+def _to_one(move: Relocation, address: Interface) -> list[bytes]:
     """ARP: a reply to one station, the router of the segment, that nobody asked for."""
     if address.version == 6:
         return in_due_form(move, address)
@@ -98,7 +98,7 @@ def altered(**changes: Any) -> Announcement:
     return each(lambda move, address: [sound(move.new, address, **(changes if address.version == 6 else {}))])
 
 
-def storm(speaker: Speaker, move: Move, version: int) -> None:
+def storm(speaker: Announcer, move: Relocation, version: int) -> None:
     """Two hundred ARP announcements in a second."""
     if version == 4:
         for address in move.new.addresses[:1]:
@@ -110,7 +110,7 @@ bursting: Final = each(lambda move, address: in_due_form(move, address) * (5 if 
 """The same frame five times, back to back, where it is an advertisement."""
 
 
-def by_old_host(speaker: Speaker, move: Move, version: int) -> None:
+def by_old_host(speaker: Announcer, move: Relocation, version: int) -> None:
     """The host that the endpoint has left announces the new MAC address, from its own."""
     host = move.old.host.namespace
     own = host.netlink("link", "get", ifname=BRIDGE)[0].get_attr("IFLA_ADDRESS")
@@ -120,33 +120,33 @@ def by_old_host(speaker: Speaker, move: Move, version: int) -> None:
         speaker.later([0.0, 1.1], host, f"announces {address.ip}", [frame], move.old.host.uplink)
 
 
-def ipv4_only(speaker: Speaker, move: Move, version: int) -> None:
+def ipv4_only(speaker: Announcer, move: Relocation, version: int) -> None:
     """IPv6 is not announced."""
     if version == 4:
         soundly(speaker, move, version)
 
 
-def first_only(speaker: Speaker, move: Move, version: int) -> None:
+def first_only(speaker: Announcer, move: Relocation, version: int) -> None:
     """The first address of each family is announced, the others are not."""
     first = addresses(move, version)[0]
     speaker.say(move.new.namespace, f"announces {first.ip} alone", in_due_form(move, first))
 
 
-def foreign(speaker: Speaker, move: Move, version: int) -> None:
+def foreign(speaker: Announcer, move: Relocation, version: int) -> None:
     """An address of the prefix that did not move, and that nobody has."""
     if version == 4:
         other = rtnetlink.single(move.new.addresses[0].network.network_address + 240)
         speaker.say(move.new.namespace, f"announces {other.ip}, which it does not have", [sound(move.new, other)])
 
 
-def to_routers(speaker: Speaker, move: Move, version: int) -> None:
+def to_routers(speaker: Announcer, move: Relocation, version: int) -> None:
     """Routers are told of an address with Override set."""
     for address in addresses(move, version) if version == 6 else ():
         frame = sound(move.new, address, destination=ndp.ALL_ROUTERS)
         speaker.say(move.new.namespace, "tells routers", [frame])
 
 
-def varied(speaker: Speaker, move: Move, version: int) -> None:
+def varied(speaker: Announcer, move: Relocation, version: int) -> None:
     """Three announcements of each address, a second apart: a request first, then replies, the target all ones; an
     advertisement to all routers besides, with Override clear. Unusual and right: what a careful test lets pass."""
     new = move.new
@@ -161,7 +161,7 @@ def varied(speaker: Speaker, move: Move, version: int) -> None:
 
 
 # --- how endpoints move ---------------------------------------------------------------------------------------
-def stay(speaker: Speaker, move: Move) -> None:
+def stay(speaker: Announcer, move: Relocation) -> None:
     """The old place keeps its IPv4 address, and answers for it. The IPv6 addresses go, so that detection at the new
     place finds nothing."""
     old = move.old
@@ -179,11 +179,11 @@ def ask_nobody(host: Host, endpoint: Endpoint) -> Endpoint:
 
 def lingering(lab: Lab) -> Mover:
     """The old place stays."""
-    speaker = Speaker()
+    speaker = Announcer()
     return mover(lab, flat_bridge(lab), speaker, soundly, replace(FAILOVER, leave=lambda _, move: stay(speaker, move)))
 
 
-def _stifled(design: Design, move: Move) -> None:
+def _stifled(design: Design, move: Relocation) -> None:
     """What the new MAC address sends to a group goes no further than the bridge's port."""
     group = ether_destination("01:00:00:00:00:00", "01:00:00:00:00:00")
     lost = Rule(drop(), (ether_source(move.new.mac), group), "announcements")
@@ -204,7 +204,7 @@ class Suspicious(Network):
     styles = FAILOVER.styles
 
     def __init__(self, lab: Lab) -> None:
-        self._speaker = Speaker()
+        self._speaker = Announcer()
         super().__init__(lab, replace(flat_bridge(lab), said=self._speaker.said))
 
     def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:
@@ -214,7 +214,7 @@ class Suspicious(Network):
 
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """Take the cable's end from one bridge to the other, then announce. Raises AdapterError."""
-        move = Move(endpoint.handle, replace(endpoint.handle, host=to), kind)
+        move = Relocation(endpoint.handle, replace(endpoint.handle, host=to), kind)
         with refusals(endpoint.name):
             self._carry(move.old, move.new)
             link.await_link(move.new.namespace, INTERFACE)

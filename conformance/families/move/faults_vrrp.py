@@ -17,9 +17,9 @@ from conformance import limits
 from conformance.adapters.interface import Attachment
 from conformance.adapters.interface.powers import MoveKind
 from conformance.adapters.linux.flat_bridge import flat_bridge
-from conformance.adapters.linux.mover import Move, Mover
+from conformance.adapters.linux.mover import Mover, Relocation
 from conformance.adapters.linux.network import Allocation, Design, assign, own_mac
-from conformance.families.move.faults_announcer import FAILOVER, Speaker, mover, mover_fault, soundly
+from conformance.families.move.faults_announcer import FAILOVER, Announcer, mover, mover_fault, soundly
 from conformance.families.move.faults_movers import altered, ask_nobody, stay
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Lab, link_local
@@ -33,7 +33,7 @@ FORWARDING: Final = ("net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwardi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conduct:
+class RouterConduct:
     """A virtual router in due form, but for its MAC address, which is the interface's; or with one thing changed."""
 
     moves: tuple[MoveKind, ...] = ("failover",)
@@ -51,9 +51,9 @@ class Conduct:
 class Masters:
     """The virtual routers of all endpoints: their ids, and who speaks as the master."""
 
-    def __init__(self, conduct: Conduct) -> None:
+    def __init__(self, conduct: RouterConduct) -> None:
         self.conduct = conduct
-        self.speaker = Speaker()
+        self.speaker = Announcer()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._ids: dict[str, int] = {}
@@ -79,7 +79,7 @@ class Masters:
             forward(allocation.namespace)
             self._advertise_steadily(allocation, MASTER)
 
-    def leave(self, design: Design, move: Move) -> None:
+    def leave(self, design: Design, move: Relocation) -> None:
         """The master goes; the backup waits for its timer, then it advertises itself."""
         name = move.old.name
         self._ends[name].set()
@@ -129,7 +129,7 @@ def forward(namespace: Namespace) -> None:
         namespace.sysctl(key, 1)
 
 
-def routers(conduct: Conduct) -> Callable[[Lab], Mover]:
+def routers(conduct: RouterConduct) -> Callable[[Lab], Mover]:
     """A network whose endpoints are virtual routers."""
 
     def made(lab: Lab) -> Mover:
@@ -148,21 +148,21 @@ MAC: Final = "move.vrrp-virtual-mac"
 """What all of them fail that announce the interface's MAC address."""
 
 
-def _fault(name: str, title: str, conduct: Conduct, *fails: str, **further: Any) -> Fault:
+def _fault(name: str, title: str, conduct: RouterConduct, *fails: str, **further: Any) -> Fault:
     return mover_fault(name, title, routers(conduct), *fails, **{"features": CLAIMS, "words": "advertises", **further})
 
 
 FAULTS: Final = (
     _fault("master-is-no-router", "who becomes master advertises its IPv6 addresses with Router clear",
-           Conduct(router=False), "move.vrrp-master-announces", MAC, labels=("F-MOVE-17b", "F-MOVE-18b")),
+           RouterConduct(router=False), "move.vrrp-master-announces", MAC, labels=("F-MOVE-17b", "F-MOVE-18b")),
     _fault("resignation-unheard", "a master resigns, and the backup waits for six intervals",
-           Conduct(after_resignation=6 * INTERVAL), "move.vrrp-takeover-time", MAC, words="priority 0"),
+           RouterConduct(after_resignation=6 * INTERVAL), "move.vrrp-takeover-time", MAC, words="priority 0"),
     _fault("master-lost-late", "a master crashes, and the backup waits for ten intervals",
-           Conduct(moves=("crash",), after_crash=10 * INTERVAL), "move.vrrp-takeover-time", MAC),
-    _fault("backup-answers", "a master resigns, keeps the IPv4 address and answers for it", Conduct(stays=True),
+           RouterConduct(moves=("crash",), after_crash=10 * INTERVAL), "move.vrrp-takeover-time", MAC),
+    _fault("backup-answers", "a master resigns, keeps the IPv4 address and answers for it", RouterConduct(stays=True),
            "move.vrrp-backup-silent", "move.old-place-silent", "move.new-mac-only", MAC, labels=("F-MOVE-18a",),
            words="stays", on_endpoint=ask_nobody),
     _fault("master-at-virtual-mac", "IPv4 at the virtual router's MAC address, a little late",
-           Conduct(moves=("migrate",), after_resignation=SKEW + 2 * limits.VRRP_PROMPT, virtual_mac=True),
+           RouterConduct(moves=("migrate",), after_resignation=SKEW + 2 * limits.VRRP_PROMPT, virtual_mac=True),
            notes=frozenset({"move.vrrp-takeover-time"}), features=("ipv4", "multi-host", "move", "vrrp")),
 )  # fmt: skip

@@ -27,7 +27,7 @@ from conformance.lab.kernel.monitor import NEIGHBOURS, PRESENCE, Monitor
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.lab import Host
 from conformance.lab.streams.counters import Ends, count_stream
-from conformance.lab.streams.plan import Plan
+from conformance.lab.streams.plan import StreamPlan
 from conformance.lab.streams.receiver import Receiver
 from conformance.lab.streams.streams import Streams
 from conformance.provoking.context import Context, tap_name
@@ -61,7 +61,7 @@ def shape(testbed: Testbed) -> Testbed:
 
 
 @dataclass
-class Attempt:
+class MoveAttempt:
     """One move of one endpoint, as it goes on."""
 
     name: str
@@ -136,7 +136,7 @@ def _apart(context: Context) -> bool:
     return len({host.station.segment for host in context.hosts}) > 1
 
 
-def _attach(context: Context, subject: Moving) -> list[Attempt]:
+def _attach(context: Context, subject: Moving) -> list[MoveAttempt]:
     """A peer on each host, and on the first one whatever is going to move."""
     source, target = context.hosts[0], context.hosts[-1]
     attempting = power_of(subject, Attempting)
@@ -150,7 +150,7 @@ def _attach(context: Context, subject: Moving) -> list[Attempt]:
     requests += [(source, Attachment(name, extra_addresses=int(name in several))) for name, _, _ in wanted]
     context.attach_all(requests)
     return [
-        Attempt(
+        MoveAttempt(
             name,
             kind,
             style,
@@ -163,7 +163,7 @@ def _attach(context: Context, subject: Moving) -> list[Attempt]:
     ]
 
 
-def _write_down(context: Context, attempts: list[Attempt], streams: Streams) -> None:
+def _write_down(context: Context, attempts: list[MoveAttempt], streams: Streams) -> None:
     by_address = {
         str(address): attempt
         for attempt in attempts
@@ -183,7 +183,7 @@ def _late(streams: Streams) -> list[Event]:
     ]
 
 
-def _watch(context: Context, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> None:
+def _watch(context: Context, subject: Moving, monitor: Monitor, attempts: list[MoveAttempt]) -> None:
     """Monitors and, where the new place is there already, taps before anything moves."""
     for attempt in attempts:
         monitor.watch(attempt.endpoint.namespace, attempt.name, PRESENCE)
@@ -195,7 +195,7 @@ def _watch(context: Context, subject: Moving, monitor: Monitor, attempts: list[A
             context.watch(attempt.target, attempt.name, None)
 
 
-def _moves(context: Context, subject: Moving, monitor: Monitor, attempts: list[Attempt]) -> Streams:
+def _moves(context: Context, subject: Moving, monitor: Monitor, attempts: list[MoveAttempt]) -> Streams:
     """Move everything while the streams run, at the same time where the kernels allow it, and watch until the window
     ends. The slowest kernel sets the rate of the streams."""
     window = limits.MOVE_WINDOW if context.variant == "fast" else limits.MOVE_WINDOW_THOROUGH
@@ -221,7 +221,7 @@ def _moves(context: Context, subject: Moving, monitor: Monitor, attempts: list[A
     return streams
 
 
-def _move(context: Context, subject: Moving, monitor: Monitor, streams: Streams, attempt: Attempt) -> None:
+def _move(context: Context, subject: Moving, monitor: Monitor, streams: Streams, attempt: MoveAttempt) -> None:
     attempt.started_ns = time.time_ns()
     try:
         moved = subject.move(attempt.endpoint, attempt.target, attempt.kind)
@@ -239,23 +239,23 @@ def _move(context: Context, subject: Moving, monitor: Monitor, streams: Streams,
     attempt.moved = context.endpoints[attempt.name] = moved
 
 
-def _welcome(attempt: Attempt) -> None:
+def _welcome(attempt: MoveAttempt) -> None:
     assert attempt.new is not None
     attempt.new.is_new = True
     attempt.new.answers = attempt.style == "talking"
 
 
-def _plans(context: Context, attempts: list[Attempt]) -> Iterator[Plan]:
+def _plans(context: Context, attempts: list[MoveAttempt]) -> Iterator[StreamPlan]:
     """From a peer on the other host and from the external client to each endpoint, both families."""
     peer, client = context.endpoints[f"{context.hosts[-1].name}p"], context.lab.client
     for attempt in attempts:
         for family in context.families:
             for address in context.addresses(attempt.endpoint, family)[:1]:
                 for name, namespace in ((peer.name, peer.namespace), (client.name, client.namespace)):
-                    yield Plan(context.number(), namespace, name, family, str(address))
+                    yield StreamPlan(context.number(), namespace, name, family, str(address))
 
 
-def _ends(context: Context, attempt: Attempt, plan: Plan) -> Ends:
+def _ends(context: Context, attempt: MoveAttempt, plan: StreamPlan) -> Ends:
     """Where a stream's endpoint lived; in one namespace it moved when the address went."""
     path: Path = "inbound" if plan.source == context.lab.client.name else "cross-host"
     gone = [
@@ -268,7 +268,7 @@ def _ends(context: Context, attempt: Attempt, plan: Plan) -> Ends:
     return Ends(attempt.name, path, attempt.old, attempt.new, gone[0] if gone else attempt.done_ns)
 
 
-def _state(context: Context, attempt: Attempt, ended: int) -> MoveState:
+def _state(context: Context, attempt: MoveAttempt, ended: int) -> MoveState:
     after = attempt.moved
     return MoveState(
         endpoint=attempt.name,

@@ -11,8 +11,8 @@ from conformance.families.pair.evidence_ports import (
     DIRECTIONS,
     IN_FLIGHT,
     SIDES,
-    Cable,
     Finding,
+    PatchCable,
     blame,
     cables,
     ends,
@@ -197,7 +197,7 @@ def test_joins(case: Case) -> None:
     expect_findings(case, mine, found, expected)
 
 
-def _deaf(case: Case) -> tuple[Cable, int, int] | None:
+def _deaf(case: Case) -> tuple[PatchCable, int, int] | None:
     begin, end = next(events(case, "deaf"), None), next(events(case, "hearing"), None)
     if begin is None or end is None:
         return None

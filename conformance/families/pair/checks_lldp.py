@@ -10,8 +10,8 @@ from conformance.families.lldp.evidence import Sent
 from conformance.families.pair.evidence_ports import (
     DIRECTIONS,
     SIDES,
-    Cable,
     Finding,
+    PatchCable,
     blame,
     cables,
     ends,
@@ -60,7 +60,7 @@ def _words(names: set[Name]) -> str:
     return ", ".join(f"{port} of {chassis}" for chassis, port in sorted(names)) or "nobody"
 
 
-def _broken(case: Case, cable: Cable, listener: int) -> str:
+def _broken(case: Case, cable: PatchCable, listener: int) -> str:
     """Whose side of a failed meeting broke which requirement, in words."""
     speaker = 1 - listener
     told = speaker, "pair.lldp-speaks", _speech(case, cable.ends[speaker])

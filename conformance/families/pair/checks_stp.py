@@ -9,17 +9,17 @@ from conformance.families.pair.evidence_ports import (
     DIRECTIONS,
     IN_FLIGHT,
     SIDES,
-    Cable,
     Finding,
     Heard,
-    Room,
+    PatchCable,
+    Rooting,
     blame,
     bpdus,
     ends,
     events,
     expect_findings,
     numbered_frames,
-    rooms,
+    rootings,
     side,
 )
 from conformance.judging.case import Case
@@ -33,22 +33,22 @@ FORGOTTEN = 6 * SECOND
 """The shortest Max Age of the standard: what was told longer ago need not be known any more."""
 
 
-def _blame(case: Case, room: Room) -> str:
+def _blame(case: Case, rooting: Rooting) -> str:
     looked = (("pair.stp-root", _roots), ("pair.stp-one-way", _ways))
-    return blame(case, ((end, requirement, find(case, room, end)) for end in (0, 1) for requirement, find in looked))
+    return blame(case, ((end, requirement, find(case, rooting, end)) for end in (0, 1) for requirement, find in looked))
 
 
-def _expect_once(case: Case, room: Room, window: Window) -> None:
+def _expect_once(case: Case, rooting: Rooting, window: Window) -> None:
     there, here = ends(case)
     span = window.start_ns, window.end_ns - IN_FLIGHT
-    sent = numbered_frames(case, room.stations[here], between=span)
-    case.require(sent, f"{room.name}: no broadcast was sent")
-    came = Counter(one.what for one in arrivals(case, room.stations[there]))
+    sent = numbered_frames(case, rooting.stations[here], between=span)
+    case.require(sent, f"{rooting.name}: no broadcast was sent")
+    came = Counter(one.what for one in arrivals(case, rooting.stations[there]))
     lost = [one.number for one in sent if not came[one.what]]
     twice = [one.number for one in sent if came[one.what] > 1]
-    cut = _cut(case, room)
-    blame = f"; {_blame(case, room)}" if lost or twice or cut else ""
-    place = f"{window.name}, {room.stations[here].name} to {room.stations[there].name}"
+    cut = _cut(case, rooting)
+    blame = f"; {_blame(case, rooting)}" if lost or twice or cut else ""
+    place = f"{window.name}, {rooting.stations[here].name} to {rooting.stations[there].name}"
     seen = f"{place}: {len(lost)} of {len(sent)} broadcasts were lost, {len(twice)} came more than once{blame}"
     if cut:
         seen = f"{place}: a loop, cut when one broadcast had passed a cable {cut[0].detail['copies']} times{blame}"
@@ -59,60 +59,59 @@ def _expect_once(case: Case, room: Room, window: Window) -> None:
 @check("pair.stp-once", scenario="pair_stp", direction=DIRECTIONS)
 def test_once(case: Case) -> None:
     """Two bridges with two cables between them: a broadcast is not multiplied, and not lost."""
-    for room in rooms(case):
-        _expect_once(case, room, case.window(f"steady {room.name}"))
+    for rooting in rootings(case):
+        _expect_once(case, rooting, case.window(f"steady {rooting.name}"))
 
 
 @check("pair.stp-heals", scenario="pair_stp", direction=DIRECTIONS)
 def test_heals(case: Case) -> None:
     """When the cable in use is lost the other one takes over."""
-    for room in rooms(case):
-        case.require(not _cut(case, room), f"{room.name}: there was a loop, so that no way could be lost")
-        _expect_prompt(case, room)
-        _expect_once(case, room, case.window(f"healed {room.name}"))
+    for rooting in rootings(case):
+        case.require(not _cut(case, rooting), f"{rooting.name}: there was a loop, so that no way could be lost")
+        _expect_prompt(case, rooting)
+        _expect_once(case, rooting, case.window(f"healed {rooting.name}"))
 
 
-def _expect_prompt(case: Case, room: Room) -> None:
+def _expect_prompt(case: Case, rooting: Rooting) -> None:
     """The other way was open in time: twice the forward delay, a hello time, and what timers of ours were late."""
-    (lost,) = (event for cable in room.cables for event in events(case, "severed", cable.name))
-    *_, flows = events(case, "flows", room.name)
+    (lost,) = (event for cable in rooting.cables for event in events(case, "severed", cable.name))
+    *_, flows = events(case, "flows", rooting.name)
     late = slack(case, (lost.time_ns, flows.time_ns))
     took = (flows.detail["since_ns"] - lost.time_ns) / SECOND if flows.detail["since_ns"] else None
     case.require(
-        took is None or took < room.converged or late < BUSY, f"the machine was busy: timers {late:.1f} s late"
+        took is None or took < rooting.converged or late < BUSY, f"the machine was busy: timers {late:.1f} s late"
     )
-    seen = f"{room.name}: {'never again' if took is None else f'after {took:.1f} s'}; {_blame(case, room)}"
-    allowed = room.converged + 2 * late
+    seen = f"{rooting.name}: {'never again' if took is None else f'after {took:.1f} s'}; {_blame(case, rooting)}"
+    allowed = rooting.converged + 2 * late
     case.expect(
         took is not None and took <= allowed,
         expected=f"broadcasts pass again {allowed:.0f} s after the loss of a cable",
-        seen=seen if took is None or took > allowed else f"{room.name}: after {took:.1f} s",
+        seen=seen if took is None or took > allowed else f"{rooting.name}: after {took:.1f} s",
     )
     if took is not None:
-        case.figures[f"{room.name} healed s"] = round(took, 2)
+        case.figures[f"{rooting.name} healed s"] = round(took, 2)
 
 
-def _roots(case: Case, room: Room, end: int) -> Iterator[Finding]:
+def _roots(case: Case, rooting: Rooting, end: int) -> Iterator[Finding]:
     """Whether what a side says of the root is the best that it was told lately; the one that is to be the root says so
     on every cable."""
-    window = case.window(f"steady {room.name}")
-    heard = [one for cable in room.cables for one in _heard(case, cable, end, window.end_ns)]
+    window = case.window(f"steady {rooting.name}")
+    heard = [one for cable in rooting.cables for one in _heard(case, cable, end, window.end_ns)]
     digested = int((1 + 2 * slack(case)) * SECOND)
-    for cable in room.cables:
+    for cable in rooting.cables:
         port = cable.ends[end]
         own = bpdus(case, port, between=(0, window.end_ns))
-        if room.root == end and not any(one.time_ns >= window.start_ns for one in own) and not _cut(case, room):
-            yield f"{room.name}: {port.name} is the root's, and told nobody so", (), False
+        if rooting.root == end and not any(one.time_ns >= window.start_ns for one in own) and not _cut(case, rooting):
+            yield f"{rooting.name}: {port.name} is the root's, and told nobody so", (), False
         for one in own:
             known = [each for each in heard if one.time_ns - FORGOTTEN < each.time_ns < one.time_ns - digested]
             best = min(known, key=lambda each: each.bpdu.root, default=one)
-            words = (
-                f"{room.name}: {port.name} names the root {one.bpdu.root.hex()}, and was told of {best.bpdu.root.hex()}"
-            )
+            named, known_root = one.bpdu.root.hex(), best.bpdu.root.hex()
+            words = f"{rooting.name}: {port.name} names the root {named}, and was told of {known_root}"
             yield words, (one.number, best.number), one.bpdu.root <= best.bpdu.root
 
 
-def _heard(case: Case, cable: Cable, end: int, until: int) -> list[Heard]:
+def _heard(case: Case, cable: PatchCable, end: int, until: int) -> list[Heard]:
     """What a side was told on a cable in a version that it knows: a bridge without RSTP passes over RST BPDUs."""
     latest = stp.RSTP if "rstp" in side(case, end).profile.features else stp.STP
     arrived = bpdus(case, cable.ends[end], between=(0, until), arrived=True)
@@ -123,69 +122,73 @@ def _heard(case: Case, cable: Cable, end: int, until: int) -> list[Heard]:
 def test_root(case: Case) -> None:
     """A bridge names the best root that it knows of, and says on every cable if it is that itself."""
     mine, _ = ends(case)
-    for room in rooms(case):
+    for rooting in rootings(case):
         expected = "no BPDU names a worse root than what the bridge was told a second before"
-        expect_findings(case, mine, _roots(case, room, mine), expected)
+        expect_findings(case, mine, _roots(case, rooting, mine), expected)
 
 
-def _ways(case: Case, room: Room, end: int) -> Iterator[Finding]:
+def _ways(case: Case, rooting: Rooting, end: int) -> Iterator[Finding]:
     """Of the side that is not the root: by how many of its cables it sends what is broadcast."""
-    if room.root == end:
+    if rooting.root == end:
         return
-    steady = case.window(f"steady {room.name}")
-    told = [_heard(case, cable, end, steady.end_ns) for cable in room.cables]
+    steady = case.window(f"steady {rooting.name}")
+    told = [_heard(case, cable, end, steady.end_ns) for cable in rooting.cables]
     if not all(told):
         return
     since = max(listed[0].time_ns for listed in told) + int((1 + 2 * slack(case)) * SECOND)
-    left = [arrivals(case, cable.ends[end], between=(since, steady.end_ns)) for cable in room.cables]
+    left = [arrivals(case, cable.ends[end], between=(since, steady.end_ns)) for cable in rooting.cables]
     first, second = ({one.what: one.number for one in listed} for listed in left)
     doubled = [number for what, one in first.items() if what in second for number in (one, second[what])]
-    words = f"{room.name}: {len(doubled) // 2} broadcasts left by both cables, on which it had been told of the root"
+    words = f"{rooting.name}: {len(doubled) // 2} broadcasts left by both cables, on which it had been told of the root"
     yield words, tuple(doubled[:4]), not doubled
-    yield from _silent(case, room, end)
-    lost = {event.where for cable in room.cables for event in events(case, "severed", cable.name)}
-    windows = [(steady, room.cables), *((one, room.cables) for one in _healed(case, room))]
+    yield from _silent(case, rooting, end)
+    lost = {event.where for cable in rooting.cables for event in events(case, "severed", cable.name)}
+    windows = [(steady, rooting.cables), *((one, rooting.cables) for one in _healed(case, rooting))]
     for window, cables in windows:
         there = [cable for cable in cables if window is steady or cable.name not in lost]
         between = window.start_ns, window.end_ns
         if not all(bpdus(case, cable.ends[end], between=between, arrived=True) for cable in there):
             continue
-        sent = numbered_frames(case, room.stations[end], between=(window.start_ns, window.end_ns - IN_FLIGHT))
+        sent = numbered_frames(case, rooting.stations[end], between=(window.start_ns, window.end_ns - IN_FLIGHT))
         by = Counter(one.what for cable in there for one in arrivals(case, cable.ends[end], between=between))
         wrong = [one.number for one in sent if by[one.what] != 1]
         words = f"{window.name}: {len(wrong)} of {len(sent)} broadcasts did not leave by exactly one of its cables"
         yield words, tuple(wrong[:4]), not wrong
 
 
-def _silent(case: Case, room: Room, end: int) -> Iterator[Finding]:
+def _silent(case: Case, rooting: Rooting, end: int) -> Iterator[Finding]:
     """Whether the cable that is left is used in time."""
-    lost = [event for cable in room.cables for event in events(case, "severed", cable.name)]
-    left = [cable for cable in room.cables if lost and cable.name != lost[0].where]
-    if not left or not _healed(case, room):
+    lost = [event for cable in rooting.cables for event in events(case, "severed", cable.name)]
+    left = [cable for cable in rooting.cables if lost and cable.name != lost[0].where]
+    if not left or not _healed(case, rooting):
         return
     begin = lost[0].time_ns
-    late = slack(case, (begin, _healed(case, room)[0].start_ns))
-    until = begin + int((room.converged + 2 * late) * SECOND)
+    late = slack(case, (begin, _healed(case, rooting)[0].start_ns))
+    until = begin + int((rooting.converged + 2 * late) * SECOND)
     gone = arrivals(case, left[0].ends[end], between=(begin, until))
     holds = bool(gone) or late >= BUSY
-    yield f"{room.name}: nothing left by {left[0].name} for {room.converged:.0f} s after the other was lost", (), holds
+    yield (
+        f"{rooting.name}: nothing left by {left[0].name} for {rooting.converged:.0f} s after the other was lost",
+        (),
+        holds,
+    )
 
 
-def _healed(case: Case, room: Room) -> list[Window]:
-    name = f"healed {room.name}"
+def _healed(case: Case, rooting: Rooting) -> list[Window]:
+    name = f"healed {rooting.name}"
     return [case.window(name)] if any(one.name == name for one in case.recording.record.windows) else []
 
 
-def _cut(case: Case, room: Room) -> list[Event]:
+def _cut(case: Case, rooting: Rooting) -> list[Event]:
     """The cable that was cut since it carried a loop, if one was."""
-    return [event for cable in room.cables for event in events(case, "loop-cut", cable.name)]
+    return [event for cable in rooting.cables for event in events(case, "loop-cut", cable.name)]
 
 
 @check("pair.stp-one-way", scenario="pair_stp", side=SIDES)
 def test_one_way(case: Case) -> None:
     """A bridge that is not the root sends by one of two cables to it alone, and by the other one when that is lost."""
     mine, _ = ends(case)
-    found = [finding for room in rooms(case) for finding in _ways(case, room, mine)]
+    found = [finding for rooting in rootings(case) for finding in _ways(case, rooting, mine)]
     case.require(found, "the other bridge never said that it is the root")
     expected = "a bridge that is not the root sends what is broadcast by exactly one of its cables to the root"
     expect_findings(case, mine, found, expected)

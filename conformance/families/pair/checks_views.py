@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from conformance import limits
 from conformance.families.lacp.evidence import pdus
-from conformance.families.pair.evidence_ports import SIDES, Room, cables, ends, numbered_frames, rooms, side, views
+from conformance.families.pair.evidence_ports import (
+    SIDES,
+    Rooting,
+    cables,
+    ends,
+    numbered_frames,
+    rootings,
+    side,
+    views,
+)
 from conformance.judging.case import Case
 from conformance.judging.groups import arrivals
 from conformance.judging.register import check
@@ -48,16 +57,16 @@ def test_state_of_a_group_is_what_the_cables_show(case: Case) -> None:
 def test_table_of_stations_is_what_the_cables_show(case: Case) -> None:
     """What a bridge shows of the stations is what its cables show: behind which port each one speaks."""
     mine, other = ends(case)
-    for room in rooms(case):
-        (view,) = views(case, mine, room.name)
+    for rooting in rootings(case):
+        (view,) = views(case, mine, rooting.name)
         asked = view.detail["asked_ns"]
         shown = {row["mac"].lower(): row["port"] for row in view.detail["rows"]}
         window = asked - 2 * SECOND, asked
-        for end, speaker in ((mine, room.stations[mine]), (other, room.stations[other])):
+        for end, speaker in ((mine, rooting.stations[mine]), (other, rooting.stations[other])):
             spoken = numbered_frames(case, speaker, between=window)
             case.require(spoken, f"{speaker.name}: nobody spoke there before the bridge was asked")
             mac = mac_text(case.recording.frames.frame(spoken[-1].number - 1)[6:12])
-            there = [speaker] if end == mine else _ways_in(case, room, mine, window)
+            there = [speaker] if end == mine else _ways_in(case, rooting, mine, window)
             case.require(
                 len(there) == 1, f"{mac} did not speak behind one port of {side(case, mine).profile.name} alone"
             )
@@ -72,8 +81,8 @@ def test_table_of_stations_is_what_the_cables_show(case: Case) -> None:
             )
 
 
-def _ways_in(case: Case, room: Room, end: int, window: tuple[int, int]) -> list[PortState]:
+def _ways_in(case: Case, rooting: Rooting, end: int, window: tuple[int, int]) -> list[PortState]:
     """The ports by which what the other station says comes into a bridge: of several that hear it, those that the
     bridge sends by itself, since the others are blocked."""
-    hears = [cable.ends[end] for cable in room.cables if numbered_frames(case, cable.ends[end], between=window)]
+    hears = [cable.ends[end] for cable in rooting.cables if numbered_frames(case, cable.ends[end], between=window)]
     return hears if len(hears) == 1 else [port for port in hears if arrivals(case, port, between=window)]

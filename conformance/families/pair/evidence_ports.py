@@ -26,18 +26,18 @@ IN_FLIGHT = SECOND // 5
 
 
 @dataclass(frozen=True, slots=True)
-class Cable:
+class PatchCable:
     """A cable: its name, and the ports at its ends, the left side's first."""
 
     name: str
     ends: tuple[PortState, PortState]
 
 
-def cables(case: Case) -> list[Cable]:
+def cables(case: Case) -> list[PatchCable]:
     """The cables between the two, in order. Requires that there are some, and that no tap on them lost a frame."""
     known = {port.name: port for port in case.recording.record.ports}
     found = [
-        Cable(event.where, (known[event.detail["left"]], known[event.detail["right"]]))
+        PatchCable(event.where, (known[event.detail["left"]], known[event.detail["right"]]))
         for event in case.recording.record.events
         if event.kind == "joined"
     ]
@@ -135,7 +135,7 @@ def bpdus(case: Case, port: PortState, *, between: tuple[int, int], arrived: boo
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Rooting:
     """One of several meetings in a recording: its name, which end is to be the root, in how many seconds ports that may
     forward do so, the stations and the cables."""
 
@@ -143,15 +143,15 @@ class Room:
     root: int
     converged: float
     stations: tuple[PortState, ...]
-    cables: tuple[Cable, ...]
+    cables: tuple[PatchCable, ...]
 
 
-def rooms(case: Case) -> list[Room]:
+def rootings(case: Case) -> list[Rooting]:
     """The meetings of a recording. Requires that there are some."""
     known = {port.name: port for port in case.recording.record.ports}
     joints = {cable.name: cable for cable in cables(case)}
     found = [
-        Room(
+        Rooting(
             one.where,
             SIDES.index(one.detail["root"]),
             float(one.detail["converged"]),

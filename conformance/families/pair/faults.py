@@ -12,9 +12,9 @@ from conformance.families.stp.faults import drop_bpdus
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import destination, drop, in_interface, masquerade, out_interface, source, state
 from conformance.protocols.lacp.frames import State
-from conformance.protocols.lacp.participant import Conduct as Participant
+from conformance.protocols.lacp.participant import ParticipantConduct as Participant
 from conformance.protocols.lldp import frames as lldp
-from conformance.protocols.lldp.agent import Conduct
+from conformance.protocols.lldp.agent import AgentConduct
 from conformance.selftest.chains import Planted, forwarding, source_translation
 from conformance.selftest.fault import Fault, link_fault, rule_hit
 
@@ -55,7 +55,7 @@ def _speaker(family: str, name: str, title: str, sort: str, conduct: Any, *fails
     return link_fault(f"pair-{family}-{name}", title, sort, conduct, *broken, partner=sort)
 
 
-def _agent(name: str, title: str, conduct: Conduct, *fails: str) -> Fault:
+def _agent(name: str, title: str, conduct: AgentConduct, *fails: str) -> Fault:
     return _speaker("lldp", name, title, "reference-lldp", conduct, *fails)
 
 
@@ -85,10 +85,10 @@ FAULTS = (
              forwarding("ip6", _unasked), "reach", "delivers"),
     _network("mute", "in a pair, nothing of one side's endpoints leaves its host over IPv4",
              forwarding("ip", _mute), "reach", "sends"),
-    _agent("silent", "in a pair, one agent says nothing", Conduct(silent=True), "shown", "speaks"),
-    _agent("blind", "in a pair, one agent shows nobody", Conduct(learns=False), "shown", "hears"),
-    _agent("ageless", "in a pair, one agent forgets nobody", Conduct(ages=False), "aged", "hears"),
-    _agent("nameless", "in a pair, one agent leaves its Port ID out", Conduct(malform=_without_port),
+    _agent("silent", "in a pair, one agent says nothing", AgentConduct(silent=True), "shown", "speaks"),
+    _agent("blind", "in a pair, one agent shows nobody", AgentConduct(learns=False), "shown", "hears"),
+    _agent("ageless", "in a pair, one agent forgets nobody", AgentConduct(ages=False), "aged", "hears"),
+    _agent("nameless", "in a pair, one agent leaves its Port ID out", AgentConduct(malform=_without_port),
            "shown", "speaks"),
     _participant("not-echoed", "in a pair, one switch does not repeat what its partner told",
                  Misconduct(lacp=partial(Participant, echoes=False)), "carries", "echoes"),

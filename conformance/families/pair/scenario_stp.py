@@ -44,7 +44,7 @@ def shape(testbed: Testbed) -> Testbed:
 
 
 @dataclass
-class Room:
+class Rooting:
     """A pair of bridges, of which that of the side `root` is to be the root."""
 
     number: int
@@ -84,12 +84,12 @@ def run(context: Context) -> None:
     whose = sides_of(context.profile, context.lab.testbed)
 
     async def meet(sides: Sequence[Sequence[Link]]) -> None:
-        rooms = [Room(number, context, times, sides) for number in range(len(SIDES))]
+        rootings = [Rooting(number, context, times, sides) for number in range(len(SIDES))]
         ready = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            for room in rooms:
-                group.create_task(_play(room, ready))
-            await both(context, partial(_bridge, rooms, whose))
+            for rooting in rootings:
+                group.create_task(_play(rooting, ready))
+            await both(context, partial(_bridge, rootings, whose))
             context.event("ready", hello=times.hello, forward_delay=times.forward_delay)
             ready.set()
 
@@ -97,91 +97,96 @@ def run(context: Context) -> None:
     context.snapshot("after")
 
 
-def _bridge(rooms: Sequence[Room], whose: Sequence[Side], side: int, subject: Any) -> None:
+def _bridge(rootings: Sequence[Rooting], whose: Sequence[Side], side: int, subject: Any) -> None:
     bridging = power_of(subject, Bridging)
     if bridging is None:
         raise AdapterError("it has no bridges (see adapters/interface/ports.py, Bridging)")
     configs = [
         BridgeConfig(
-            f"br-{room.name}",
-            tuple(link.port.name for link in (room.stations[side], *room.cables(side))),
+            f"br-{rooting.name}",
+            tuple(link.port.name for link in (rooting.stations[side], *rooting.cables(side))),
             spanning="rstp" if "rstp" in whose[side].profile.features else "stp",
-            hello=room.times.hello,
-            max_age=room.times.max_age,
-            forward_delay=room.times.forward_delay,
-            priority=BEST if room.number == side else DEFAULT_PRIORITY,
+            hello=rooting.times.hello,
+            max_age=rooting.times.max_age,
+            forward_delay=rooting.times.forward_delay,
+            priority=BEST if rooting.number == side else DEFAULT_PRIORITY,
         )
-        for room in rooms
+        for rooting in rootings
     ]
-    host = rooms[0].context.lab.hosts[rooms[0].stations[side].port.host]
+    host = rootings[0].context.lab.hosts[rootings[0].stations[side].port.host]
     bridging.bridge(host, configs)
 
 
-async def _play(room: Room, ready: asyncio.Event) -> None:
-    context = room.context
-    async with patch(context, room.cables(0), room.cables(1)) as patched_links:
+async def _play(rooting: Rooting, ready: asyncio.Event) -> None:
+    context = rooting.context
+    async with patch(context, rooting.cables(0), rooting.cables(1)) as patched_links:
         names = {
-            "stations": [link.name for link in room.stations],
+            "stations": [link.name for link in rooting.stations],
             "cables": [patched.name for patched in patched_links],
         }
-        context.event("room", room.name, root=room.root, converged=room.converged, **names)
+        context.event("room", rooting.name, root=rooting.root, converged=rooting.converged, **names)
         for patched in patched_links:
             for link in patched.ends:
-                link.wire.listen(partial(_count, room, patched.name))
+                link.wire.listen(partial(_count, rooting, patched.name))
         await ready.wait()
-        traffic = Traffic(room.stations, destination=BROADCAST)
+        traffic = Traffic(rooting.stations, destination=BROADCAST)
         async with asyncio.TaskGroup() as group:
             group.create_task(traffic.talk())
             try:
-                await _lose(room, patched_links, traffic)
+                await _lose(rooting, patched_links, traffic)
             finally:
                 traffic.stop()
 
 
-def _count(room: Room, patched: str, _: int, frame: bytes) -> None:
-    room.carried[patched] += numbered.parse(frame) is not None
+def _count(rooting: Rooting, patched: str, _: int, frame: bytes) -> None:
+    rooting.carried[patched] += numbered.parse(frame) is not None
 
 
-async def _lose(room: Room, patched_links: Sequence[PatchedLink], traffic: Traffic) -> None:
+async def _lose(rooting: Rooting, patched_links: Sequence[PatchedLink], traffic: Traffic) -> None:
     """Let the tree be made, look at it, and take the cable away by which most passes."""
-    await _flows(room)
-    room.carried.clear()
-    async with window(room.context, f"steady {room.name}", room.stations):
+    await _flows(rooting)
+    rooting.carried.clear()
+    async with window(rooting.context, f"steady {rooting.name}", rooting.stations):
         await silence(limits.STP_LOOKED_AT)
     await traffic.arrived()
     await asyncio.gather(
-        *(shown(link, side, room.name, partial(_stations, room, link)) for side, link in enumerate(room.stations))
+        *(
+            shown(link, side, rooting.name, partial(_stations, rooting, link))
+            for side, link in enumerate(rooting.stations)
+        )
     )
     for patched in patched_links:
         if patched.relay.cut is not None:
             patched.event("loop-cut", number=patched.relay.cut.number, copies=patched.relay.most)
             return
-    busiest = max(patched_links, key=lambda patched: room.carried[patched.name])
+    busiest = max(patched_links, key=lambda patched: rooting.carried[patched.name])
     busiest.event("severed")
     with busiest.carrier_down():
-        await _flows(room)
-        async with window(room.context, f"healed {room.name}", room.stations):
+        await _flows(rooting)
+        async with window(rooting.context, f"healed {rooting.name}", rooting.stations):
             await silence(limits.STP_LOOKED_AT)
         await traffic.arrived()
 
 
-def _stations(room: Room, link: Link, subject: Any) -> Sequence[FdbEntry] | None:
+def _stations(rooting: Rooting, link: Link, subject: Any) -> Sequence[FdbEntry] | None:
     showing = power_of(subject, ShowingStations)
-    return None if showing is None else showing.stations(room.context.lab.hosts[link.port.host], f"br-{room.name}")
+    return (
+        None if showing is None else showing.stations(rooting.context.lab.hosts[link.port.host], f"br-{rooting.name}")
+    )
 
 
-async def _flows(room: Room) -> None:
+async def _flows(rooting: Rooting) -> None:
     """Until both stations have heard each other for a while without a gap, or until that is long overdue; at least for
     as long as ports may need that should not forward at all. Says in the record since when they did."""
     begin = time.monotonic()
-    runs = [_Run(station, 1 - number) for number, station in enumerate(room.stations)]
+    runs = [_Run(station, 1 - number) for number, station in enumerate(rooting.stations)]
     with ExitStack() as ends:
         for run in runs:
             ends.callback(run.end)
-        await within(2 * room.converged, _all(runs))
-        await silence(begin + room.converged - time.monotonic())
+        await within(2 * rooting.converged, _all(runs))
+        await silence(begin + rooting.converged - time.monotonic())
     since = [run.since_ns for run in runs]
-    room.context.event("flows", room.name, since_ns=max(since) if all(since) else 0)
+    rooting.context.event("flows", rooting.name, since_ns=max(since) if all(since) else 0)
 
 
 async def _all(runs: Sequence[_Run]) -> None:

@@ -20,7 +20,7 @@ SPANNING = ("loop", "better", "worse", "hello")
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SentBpdu:
     """A BPDU on a partner's tap: its frame's number, its time in ns, and what it says."""
 
     number: int
@@ -31,7 +31,7 @@ class Statement:
 
 def _statements(
     case: Case, port: PortState, *, between: tuple[int, int] | None = None, ours: bool = False
-) -> list[Statement]:
+) -> list[SentBpdu]:
     """BPDUs on a port's cable, in the order of time: of the implementation, or `ours`."""
     index = case.recording.frames
     rows = index.select(tap=port.partner, outbound=ours, **({} if between is None else {"between": between}))
@@ -40,11 +40,11 @@ def _statements(
     for row, frame in index.frames(rows):
         parsed = stp.parse(frame)
         if parsed is not None:
-            found.append(Statement(row + 1, int(index.time_ns[row]), parsed, frame))
+            found.append(SentBpdu(row + 1, int(index.time_ns[row]), parsed, frame))
     return found
 
 
-def _own(statement: list[Statement]) -> list[Statement]:
+def _own(statement: list[SentBpdu]) -> list[SentBpdu]:
     """Claims: everything but notifications."""
     return [one for one in statement if one.bpdu.type != TOPOLOGY_CHANGE_NOTIFICATION]
 

@@ -41,7 +41,7 @@ LOOP_LIMIT: Final = 16
 
 
 @dataclass
-class Room:
+class Arrangement:
     """One bridge at work: its links, and what the scenario shares."""
 
     name: str
@@ -73,48 +73,50 @@ class Room:
         return 2 * self.times.forward_delay + limits.STP_MARGIN
 
 
-Play = Callable[[Room], Coroutine[Any, Any, None]]
+Play = Callable[[Arrangement], Coroutine[Any, Any, None]]
 
 
-async def _loop(room: Room) -> None:
+async def _loop(arrangement: Arrangement) -> None:
     """Two ports of one bridge on one link of ours; broadcasts from a third port all the time."""
-    access, *both = room.links
+    access, *both = arrangement.links
     relay = Relay([link.wire for link in both], LOOP_LIMIT)
     with relay:
-        await room.ready.wait()
-        end = asyncio.get_running_loop().time() + room.converged + limits.STP_LOOKED_AT
+        await arrangement.ready.wait()
+        end = asyncio.get_running_loop().time() + arrangement.converged + limits.STP_LOOKED_AT
         number = 0
         while asyncio.get_running_loop().time() < end and relay.cut is None:
             access.wire.send(numbered.build(Numbered(LOOPED, number), BROADCAST, ASKER))
             number += 1
             await silence(PROBE_INTERVAL)
             if number == 1:
-                room.event("looping")
+                arrangement.event("looping")
     if relay.cut is not None:
-        room.event("loop-cut", conversation=relay.cut.conversation, number=relay.cut.number, copies=LOOP_LIMIT)
-    room.event("looped", probes=number, copies=relay.most)
+        arrangement.event("loop-cut", conversation=relay.cut.conversation, number=relay.cut.number, copies=LOOP_LIMIT)
+    arrangement.event("looped", probes=number, copies=relay.most)
 
 
-async def _better(room: Room) -> None:
+async def _better(arrangement: Arrangement) -> None:
     """A better root: it is adopted, tells of a topology change, and falls silent. Beside the station that is to be
     forgotten is a bridge, which agrees to everything: behind a port with stations alone (an edge port) none is."""
-    root_side, station, asker = room.links
-    speaker, beside = room.speaker(root_side, BEST, 0xD0), room.speaker(station, WORST, 0xD4)
+    root_side, station, asker = arrangement.links
+    speaker, beside = arrangement.speaker(root_side, BEST, 0xD0), arrangement.speaker(station, WORST, 0xD4)
     with Driver(speaker, [root_side.wire]) as driver, Driver(beside, [station.wire]):
-        await room.ready.wait()
-        if not await _passes(room, asker, station):
+        await arrangement.ready.wait()
+        if not await _passes(arrangement, asker, station):
             return
-        if room.version == RSTP:  # it converges before it has greeted twice
-            await silence(2 * room.times.hello + limits.BRIDGE_SETTLED)
-        await _teach(room, station, asker)
-        speaker.changing_until = asyncio.get_running_loop().time() + room.times.max_age + room.times.forward_delay
+        if arrangement.version == RSTP:  # it converges before it has greeted twice
+            await silence(2 * arrangement.times.hello + limits.BRIDGE_SETTLED)
+        await _teach(arrangement, station, asker)
+        speaker.changing_until = (
+            asyncio.get_running_loop().time() + arrangement.times.max_age + arrangement.times.forward_delay
+        )
         speaker.hello_at = 0.0
-        room.event("topology-change")
+        arrangement.event("topology-change")
         driver.poke()
-        await _ask_until_flooded(room, asker, root_side)
+        await _ask_until_flooded(arrangement, asker, root_side)
         speaker.silent = True
-        room.event("root-silent")
-        deadline = room.times.max_age + room.times.hello + limits.STP_MARGIN
+        arrangement.event("root-silent")
+        deadline = arrangement.times.max_age + arrangement.times.hello + limits.STP_MARGIN
         await root_side.wire.first(lambda frame: _claims_itself(frame, speaker.identifier), deadline)
 
 
@@ -123,9 +125,9 @@ def _claims_itself(frame: bytes, ours: bytes) -> bool:
     return told is not None and told.type != stp.TOPOLOGY_CHANGE_NOTIFICATION and told.root not in (ours, bytes(8))
 
 
-async def _passes(room: Room, here: Link, there: Link) -> bool:
+async def _passes(arrangement: Arrangement, here: Link, there: Link) -> bool:
     """Send broadcasts until one passes from one link to another; says so in the record."""
-    deadline = 2 * room.times.forward_delay + limits.LINK_UP
+    deadline = 2 * arrangement.times.forward_delay + limits.LINK_UP
     arrived = asyncio.ensure_future(there.wire.first(_is(CONTROL), deadline))
     number = 0
     while not arrived.done():
@@ -133,7 +135,7 @@ async def _passes(room: Room, here: Link, there: Link) -> bool:
         number += 1
         await silence(ASK_INTERVAL)
     passes = arrived.result() is not None
-    room.event("passes", came=passes)
+    arrangement.event("passes", came=passes)
     return passes
 
 
@@ -145,18 +147,18 @@ def _is(conversation: int) -> Callable[[bytes], bool]:
     return look
 
 
-async def _teach(room: Room, station: Link, asker: Link) -> None:
+async def _teach(arrangement: Arrangement, station: Link, asker: Link) -> None:
     """A station speaks on its link; a frame to it shows that it is learned."""
     station.wire.send(numbered.build(Numbered(SPOKEN, 0), BROADCAST, RESIDENT))
     await silence(limits.BRIDGE_SETTLED)
     asker.wire.send(numbered.build(Numbered(LEARNED, 0), RESIDENT, ASKER))
     await silence(limits.BRIDGE_SETTLED)
-    room.event("taught")
+    arrangement.event("taught")
 
 
-async def _ask_until_flooded(room: Room, asker: Link, elsewhere: Link) -> None:
+async def _ask_until_flooded(arrangement: Arrangement, asker: Link, elsewhere: Link) -> None:
     """Frames to the station until one is flooded: then it has been forgotten."""
-    deadline = 2 * room.times.forward_delay + room.times.hello + limits.STP_MARGIN
+    deadline = 2 * arrangement.times.forward_delay + arrangement.times.hello + limits.STP_MARGIN
     flooded = asyncio.ensure_future(elsewhere.wire.first(_is(FLUSHED), deadline))
     number = 0
     while not flooded.done():
@@ -166,67 +168,67 @@ async def _ask_until_flooded(room: Room, asker: Link, elsewhere: Link) -> None:
     await flooded
 
 
-async def _worse(room: Room) -> None:
+async def _worse(arrangement: Arrangement) -> None:
     """A worse root that insists; then many of its claims at once, then a notification of STP."""
-    (link,) = room.links
-    speaker = room.speaker(link, WORST, 0xD1)
+    (link,) = arrangement.links
+    speaker = arrangement.speaker(link, WORST, 0xD1)
     speaker.insists = True
     with Driver(speaker, [link.wire]):
-        await room.ready.wait()
-        await silence(room.converged)
+        await arrangement.ready.wait()
+        await silence(arrangement.converged)
         claim = Bpdu(
-            stp.RAPID if room.version == RSTP else stp.CONFIGURATION,
-            room.version,
-            stp.DESIGNATED << 2 if room.version == RSTP else 0,
+            stp.RAPID if arrangement.version == RSTP else stp.CONFIGURATION,
+            arrangement.version,
+            stp.DESIGNATED << 2 if arrangement.version == RSTP else 0,
             speaker.identifier,
             0,
             speaker.identifier,
             0x8001,
-            max_age=room.times.max_age,
-            hello=room.times.hello,
-            forward_delay=room.times.forward_delay,
+            max_age=arrangement.times.max_age,
+            hello=arrangement.times.hello,
+            forward_delay=arrangement.times.forward_delay,
         ).build(mac_text(link.wire.mac))
-        room.event("burst", claims=BURST)
+        arrangement.event("burst", claims=BURST)
         for _ in range(BURST):
             link.wire.send(claim)
-        await silence(room.times.hello)
-        if room.version == STP:
-            await _notify(room)
+        await silence(arrangement.times.hello)
+        if arrangement.version == STP:
+            await _notify(arrangement)
 
 
-async def _notify(room: Room) -> None:
+async def _notify(arrangement: Arrangement) -> None:
     """A topology change notification of STP."""
-    (link,) = room.links
+    (link,) = arrangement.links
     note = Bpdu(stp.TOPOLOGY_CHANGE_NOTIFICATION, STP).build(mac_text(link.wire.mac))
     link.send(note, "notified")
-    await silence(2 * room.times.hello + limits.STP_MARGIN)
+    await silence(2 * arrangement.times.hello + limits.STP_MARGIN)
 
 
-async def _legacy(room: Room) -> None:
+async def _legacy(arrangement: Arrangement) -> None:
     """A worse bridge that speaks the old version only; then it notifies."""
-    (link,) = room.links
-    await room.ready.wait()
+    (link,) = arrangement.links
+    await arrangement.ready.wait()
     await link.wire.first(lambda frame: stp.parse(frame) is not None, limits.LINK_UP)
-    speaker = room.speaker(link, WORST, 0xD2, STP)
+    speaker = arrangement.speaker(link, WORST, 0xD2, STP)
     speaker.insists = True
     with Driver(speaker, [link.wire]):
-        room.event("legacy")
-        await silence(max(limits.STP_MIGRATION, 2 * room.times.forward_delay) + 3 * room.times.hello)
-        await _notify(room)  # only a port that forwards takes notice
+        arrangement.event("legacy")
+        await silence(max(limits.STP_MIGRATION, 2 * arrangement.times.forward_delay) + 3 * arrangement.times.hello)
+        await _notify(arrangement)  # only a port that forwards takes notice
 
 
-async def _hello(room: Room) -> None:
+async def _hello(arrangement: Arrangement) -> None:
     """A listener."""
-    await room.ready.wait()
-    await silence(limits.STP_HELLOS * room.times.hello + limits.STP_MARGIN)
-    room.event("listened")
+    await arrangement.ready.wait()
+    await silence(limits.STP_HELLOS * arrangement.times.hello + limits.STP_MARGIN)
+    arrangement.event("listened")
 
 
-async def _off(room: Room) -> None:
+async def _off(arrangement: Arrangement) -> None:
     """BPDUs into a bridge whose spanning tree is off, between broadcasts that cross it."""
-    here, there = room.links
-    await room.ready.wait()
-    if not await _passes(room, here, there):
+    here, there = arrangement.links
+    await arrangement.ready.wait()
+    if not await _passes(arrangement, here, there):
         return
     source = mac_text(here.wire.mac)
     claim = bridge_id(WORST, documentation_mac(0xD3))
@@ -234,7 +236,7 @@ async def _off(room: Room) -> None:
     for kind, version, flags in ((stp.CONFIGURATION, STP, 0), (stp.RAPID, RSTP, rapid)):
         here.send(Bpdu(kind, version, flags, claim, 0, claim, 0x8001).build(source), "bpdu", version=version)
     await silence(limits.BRIDGE_SETTLED)
-    await _passes(room, here, there)
+    await _passes(arrangement, here, there)
 
 
 @dataclass(frozen=True)
@@ -275,12 +277,12 @@ def run(context: Context) -> None:
         if len(links) < PORTS:
             raise AdapterError(f"{PORTS} ports are needed, it has {len(links)}")
         ready = asyncio.Event()
-        rooms = _rooms(context, links, version, times, ready)
+        arrangements = _arrangements(context, links, version, times, ready)
         host = context.lab.hosts[links[0].port.host]
         async with asyncio.TaskGroup() as group:
-            for room in rooms:
-                group.create_task(BRIDGES[room.name].run_together(room))
-            await aside(partial(subject.bridge, host, [_config(room) for room in rooms]))
+            for arrangement in arrangements:
+                group.create_task(BRIDGES[arrangement.name].run_together(arrangement))
+            await aside(partial(subject.bridge, host, [_config(arrangement) for arrangement in arrangements]))
             context.event("ready", version=version, hello=times.hello, forward_delay=times.forward_delay)
             ready.set()
 
@@ -288,25 +290,27 @@ def run(context: Context) -> None:
     context.snapshot("after")
 
 
-def _rooms(context: Context, links: Sequence[Link], version: int, times: Times, ready: asyncio.Event) -> list[Room]:
-    rooms, first = [], 0
+def _arrangements(
+    context: Context, links: Sequence[Link], version: int, times: Times, ready: asyncio.Event
+) -> list[Arrangement]:
+    arrangements, first = [], 0
     for name, one in BRIDGES.items():
         mine = links[first : first + one.ports]
         first += one.ports
         if one.rapid and version != RSTP:
             continue
-        rooms.append(Room(name, mine, context, version, times, ready))
+        arrangements.append(Arrangement(name, mine, context, version, times, ready))
         context.event("group", name, ports=[link.name for link in mine])
-    return rooms
+    return arrangements
 
 
-def _config(room: Room) -> BridgeConfig:
-    kind: SpanningTree = "rstp" if room.version == RSTP else "stp"
+def _config(arrangement: Arrangement) -> BridgeConfig:
+    kind: SpanningTree = "rstp" if arrangement.version == RSTP else "stp"
     return BridgeConfig(
-        f"br-{room.name}",
-        tuple(link.port.name for link in room.links),
-        spanning=kind if BRIDGES[room.name].spanning else "off",
-        hello=room.times.hello,
-        max_age=room.times.max_age,
-        forward_delay=room.times.forward_delay,
+        f"br-{arrangement.name}",
+        tuple(link.port.name for link in arrangement.links),
+        spanning=kind if BRIDGES[arrangement.name].spanning else "off",
+        hello=arrangement.times.hello,
+        max_age=arrangement.times.max_age,
+        forward_delay=arrangement.times.forward_delay,
     )

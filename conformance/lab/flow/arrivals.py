@@ -6,11 +6,11 @@ from typing import NamedTuple, Protocol
 
 from conformance.lab.flow import payload
 from conformance.lab.flow.payload import Head, Seen
-from conformance.lab.flow.reports import Report
+from conformance.lab.flow.reports import KernelReport
 from conformance.recording.model import Answer, Socket
 
 
-class Arrival(NamedTuple):
+class FirstArrival(NamedTuple):
     """The first arrival of a flow: what was seen, the answer that says it, and whether the payload was unchanged."""
 
     seen: Seen
@@ -24,7 +24,7 @@ class Waiter(Protocol):
     def answered(self, message: bytes, source: tuple[str, int]) -> None:
         """The answer came, from this address and port."""
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: KernelReport) -> None:
         """An ICMP error that quotes this flow came."""
 
 
@@ -49,7 +49,7 @@ class ArrivalLog:
     """Arrivals of all flows, the ends kept open, and who waits for an answer on a shared socket."""
 
     def __init__(self) -> None:
-        self.arrivals: dict[int, Arrival] = {}
+        self.arrivals: dict[int, FirstArrival] = {}
         self.ends: dict[int, End] = {}
         self.waiting: dict[int, Waiter] = {}
 
@@ -57,7 +57,7 @@ class ArrivalLog:
         """Write down that a query arrived; returns the answer to it. Only the first arrival of a flow is kept."""
         answer = payload.answer(head.flow, seen)
         if head.flow not in self.arrivals:
-            self.arrivals[head.flow] = Arrival(seen, answer, payload.intact(head, message))
+            self.arrivals[head.flow] = FirstArrival(seen, answer, payload.intact(head, message))
         return answer
 
     def arrival(self, flow: int) -> Answer | None:

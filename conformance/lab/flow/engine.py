@@ -13,9 +13,9 @@ from conformance.lab.flow.forms import SOURCE_PORT
 from conformance.lab.flow.held import Held, Resumed, resumption
 from conformance.lab.flow.loop import Loop, descriptors
 from conformance.lab.flow.probe import UDP_LITE, Probe, Server
-from conformance.lab.flow.run import Run, undisturbed
+from conformance.lab.flow.run import Flight, undisturbed
 from conformance.lab.flow.server import open_server, quiet_udp_lite
-from conformance.lab.flow.shared import SharedExchange, Source
+from conformance.lab.flow.shared import SharedExchange, SharedSource
 from conformance.lab.flow.tcp import TcpExchange
 from conformance.lab.kernel.namespace import Namespace
 from conformance.recording.model import Answer, Flow
@@ -31,8 +31,8 @@ class Engine:
         self._loop = Loop()
         self._arrivals = ArrivalLog()
         self._silent: list[socket.socket] = []
-        self._sources: dict[tuple[Namespace, str, str | None], Source] = {}
-        self._held_sources: list[Source] = []
+        self._sources: dict[tuple[Namespace, str, str | None], SharedSource] = {}
+        self._held_sources: list[SharedSource] = []
         self._used: set[int] = set()
         self._served: set[tuple[Namespace, str, str, int]] = set()
         self._quiet: set[tuple[Namespace, str]] = set()
@@ -63,7 +63,7 @@ class Engine:
         in TIME-WAIT. Raises ValueError for a flow id that was used before."""
         self._claim([probe.id for probe in probes])
         with undisturbed(), descriptors() as room:
-            run = Run(self._loop, self._arrivals)
+            run = Flight(self._loop, self._arrivals)
             exchanges = [self._exchange(probe, run, bulk=bulk) for probe in probes]
             run.go(exchanges, deadline, room + len(self._loop))
             return [exchange.record() for exchange in exchanges]
@@ -83,7 +83,7 @@ class Engine:
             raise ValueError("only TCP and UDP flows can be held")
         self._claim([probe.id for probe in (*probes, *others)])
         with descriptors() as room:
-            run = Run(self._loop, self._arrivals)
+            run = Flight(self._loop, self._arrivals)
             kept = [self._held(probe, run) for probe in probes]
             beside = [self._exchange(probe, run, bulk=False) for probe in others]
             run.go([*kept, *beside], deadline, room + len(self._loop))
@@ -108,7 +108,7 @@ class Engine:
     ) -> tuple[list[Flow], list[Flow]]:
         """`resume` the `held` flows and `run` the `others` at the same time: one wait for what nobody answers."""
         self._claim([*held, *(probe.id for probe in others)])
-        run = Run(self._loop, self._arrivals)
+        run = Flight(self._loop, self._arrivals)
         again: list[Exchange | None] = []
         for flow, one in held.items():
             found = resumption(one, flow, from_server=from_server)
@@ -146,7 +146,7 @@ class Engine:
             raise ValueError("a flow id is used twice")
         self._used |= fresh
 
-    def _exchange(self, probe: Probe, run: Run, *, bulk: bool) -> Exchange:
+    def _exchange(self, probe: Probe, run: Flight, *, bulk: bool) -> Exchange:
         if probe.protocol == "tcp":
             return TcpExchange(probe, run, hasty=bulk)
         plain = not (probe.source_port or probe.ttl or probe.size or probe.dont_fragment)
@@ -154,7 +154,7 @@ class Engine:
             key = (probe.namespace, probe.family, probe.source_address)
             source = self._sources.get(key)
             if source is None:
-                source = self._sources[key] = Source(probe, self._loop, self._arrivals)
+                source = self._sources[key] = SharedSource(probe, self._loop, self._arrivals)
             return SharedExchange(probe, run, source)
         if probe.number == UDP_LITE:
             self._quiet_source(probe)
@@ -167,10 +167,10 @@ class Engine:
             self._quiet.add(key)
             self._silent.extend(quiet_udp_lite(probe.namespace, probe.family, probe.source_port or SOURCE_PORT))
 
-    def _held(self, probe: Probe, run: Run) -> TcpExchange | SharedExchange:
+    def _held(self, probe: Probe, run: Flight) -> TcpExchange | SharedExchange:
         if probe.protocol == "tcp":
             return TcpExchange(probe, run, held=True)
-        source = Source(probe, self._loop, self._arrivals)
+        source = SharedSource(probe, self._loop, self._arrivals)
         self._held_sources.append(source)
         return SharedExchange(probe, run, source, held=True)
 

@@ -11,7 +11,7 @@ from conformance.lab.flow import payload
 from conformance.lab.flow.arrivals import ArrivalLog
 from conformance.lab.flow.loop import Loop
 from conformance.lab.flow.probe import Probe
-from conformance.lab.flow.reports import Report
+from conformance.lab.flow.reports import KernelReport
 from conformance.lab.flow.sockets import SOFT, Kind, local_failure
 from conformance.recording.model import Flow, IcmpReport, Status
 
@@ -105,7 +105,7 @@ class Exchange(ABC):
         if problem.errno not in SOFT or self.tries >= self.probe.tries:
             self.finish(status, detail)
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: KernelReport) -> None:
         """An ICMP error came back for this flow."""
         if report.icmp is None:
             self.failed(OSError(report.number, ""))

@@ -20,7 +20,7 @@ from typing import Final
 
 from conformance.lab.flow.loop import descriptors
 from conformance.lab.flow.mesh_icmp import IcmpMesh
-from conformance.lab.flow.mesh_plan import Plan
+from conformance.lab.flow.mesh_plan import MeshPlan
 from conformance.lab.flow.mesh_result import MeshResult, Transport, finished
 from conformance.lab.flow.mesh_tcp import TcpMesh
 from conformance.lab.flow.mesh_udp import UdpMesh
@@ -72,7 +72,7 @@ def mesh(
 def meshes(wanted: Sequence[Wanted], deadline: float = ANSWER) -> list[MeshResult]:
     """Several meshes over the same endpoints at once, as `mesh` does one: what stays unanswered is waited for once."""
     begun = time.perf_counter()
-    plans = [Plan(one.endpoints, one.ports, one.protocols, one.family, one.closed) for one in wanted]
+    plans = [MeshPlan(one.endpoints, one.ports, one.protocols, one.family, one.closed) for one in wanted]
     with undisturbed(), descriptors(), ExitStack() as resources:
         size = plans[0].size
         shards = _shards(size)

@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Final
 
 from conformance.lab.flow import sockets
-from conformance.lab.flow.mesh_plan import NUMBER, Name, Plan
+from conformance.lab.flow.mesh_plan import NUMBER, MeshPlan, Name
 from conformance.lab.flow.mesh_udp import ERROR, REPORTS
 from conformance.lab.flow.probe import FAMILY
 from conformance.protocols.ndp import checksum
@@ -29,7 +29,7 @@ class IcmpMesh:
     Its interface is that of `UdpMesh`, without servers.
     """
 
-    def __init__(self, plan: Plan, protocol: int) -> None:
+    def __init__(self, plan: MeshPlan, protocol: int) -> None:
         self.plan = plan
         self.servers: list[socket.SocketType | None] = []
         self.sources: list[socket.SocketType] = []

@@ -28,7 +28,7 @@ Name = tuple[str, int] | tuple[str, int, int, int]
 """What the kernel calls one end of a flow, in the form of Python's sockets."""
 
 
-class Plan:
+class MeshPlan:
     """Who probes whom on what. Cell = ((protocol x ports + port) x endpoints + source) x endpoints + target.
 
     `sent` has what connections call their source, where their cell's number goes over them.

@@ -35,7 +35,7 @@ class Translation(NamedTuple):
     at: str
 
 
-class Cell(NamedTuple):
+class MeshCell(NamedTuple):
     """One probe of the mesh and its verdicts, with the names of its ends."""
 
     protocol: Transport
@@ -97,7 +97,7 @@ class MeshResult:
         """True for every cell off the diagonal: all that was probed."""
         return np.broadcast_to(~np.eye(len(self.names), dtype=np.bool_), self.answered.shape)
 
-    def cells(self, expected: Table) -> Iterator[Cell]:
+    def cells(self, expected: Table) -> Iterator[MeshCell]:
         """The cells whose `answered` differs from the truth table `expected`, in the order of the arrays.
 
         `expected` is broadcast to the shape of the arrays; the diagonal is left out. Raises ValueError where it cannot
@@ -106,7 +106,7 @@ class MeshResult:
         differs = (self.answered != np.broadcast_to(expected, self.answered.shape)) & self.probed
         for protocol, port, source, target in np.argwhere(differs).tolist():
             where = protocol, port, source, target
-            yield Cell(
+            yield MeshCell(
                 self.protocols[protocol],
                 self.ports[port],
                 self.names[source],

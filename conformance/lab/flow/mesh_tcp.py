@@ -10,7 +10,7 @@ from contextlib import suppress
 from struct import Struct
 from typing import Any, Final, cast
 
-from conformance.lab.flow.mesh_plan import NUMBER, Name, Plan
+from conformance.lab.flow.mesh_plan import NUMBER, MeshPlan, Name
 from conformance.lab.flow.probe import FAMILY
 
 _BACKLOG: Final = 4096
@@ -28,7 +28,7 @@ class TcpMesh:
     What it leaves is for the loop: `clients` and `strangers` (descriptor to cell, to listener), and `listeners`.
     """
 
-    def __init__(self, plan: Plan, protocol: int, targets: Sequence[int]) -> None:
+    def __init__(self, plan: MeshPlan, protocol: int, targets: Sequence[int]) -> None:
         self.plan = plan
         self.listeners: list[socket.SocketType | None] = []
         self.clients: dict[int, tuple[int, socket.SocketType]] = {}

@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Any, Final
 
 from conformance.lab.flow import sockets
-from conformance.lab.flow.mesh_plan import NUMBER, Name, Plan
+from conformance.lab.flow.mesh_plan import NUMBER, MeshPlan, Name
 from conformance.lab.flow.probe import FAMILY
 
 _BURST: Final = 128
@@ -27,7 +27,7 @@ class UdpMesh:
     `burst` serves its own datagrams; what is later is for the loop: `servers` and `sources` are its sockets.
     """
 
-    def __init__(self, plan: Plan, protocol: int, targets: Sequence[int]) -> None:
+    def __init__(self, plan: MeshPlan, protocol: int, targets: Sequence[int]) -> None:
         self.plan = plan
         self.servers: list[socket.SocketType | None] = []
         self.sources: list[socket.SocketType] = []

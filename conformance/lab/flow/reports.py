@@ -31,7 +31,7 @@ _TRANSIENT: Final = {
 """Type and code of soft errors (RFC 1122 §4.2.3.9; for ICMPv6 no route, and no such neighbour)."""
 
 
-class Report(NamedTuple):
+class KernelReport(NamedTuple):
     """One error of a socket's queue: its errno, the ICMP error (None for a local one) and the payload it quotes."""
 
     number: int
@@ -64,9 +64,9 @@ class Report(NamedTuple):
         }
 
 
-def take(opened: socket.socket) -> list[Report]:
+def take(opened: socket.socket) -> list[KernelReport]:
     """Empty the error queue of `opened`, and clear its pending error. All at once: who reads them may close it."""
-    reports: list[Report] = []
+    reports: list[KernelReport] = []
     while True:
         try:
             quote, ancillary, _, _ = opened.recvmsg(4096, _ROOM, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
@@ -79,14 +79,14 @@ def take(opened: socket.socket) -> list[Report]:
     return reports
 
 
-def _parse(data: bytes, quote: bytes) -> Report:
+def _parse(data: bytes, quote: bytes) -> KernelReport:
     number, origin, kind, code, _, info, _ = _EXTENDED.unpack_from(data)
     if origin not in _TRANSIENT:
-        return Report(number, origin, None, quote)
+        return KernelReport(number, origin, None, quote)
     offender = _address(data[_EXTENDED.size :])
     too_big = (origin, kind, code) == (_FROM_ICMP, 3, 4) or (origin, kind) == (_FROM_ICMP6, 2)
     icmp = IcmpReport(offender=offender, type=kind, code=code, mtu=info if too_big else 0)
-    return Report(number, origin, icmp, quote)
+    return KernelReport(number, origin, icmp, quote)
 
 
 def _address(data: bytes) -> str:

@@ -41,7 +41,7 @@ def undisturbed() -> Iterator[None]:
             gc.enable()
 
 
-class Run:
+class Flight:
     """Some exchanges on a loop, from the first try to the deadline of all."""
 
     def __init__(self, loop: Loop, arrivals: ArrivalLog) -> None:

@@ -17,7 +17,7 @@ _TURN: Final = 64
 """Answers read at once: as many as are begun at once."""
 
 
-class Source:
+class SharedSource:
     """An unconnected UDP socket of a source, and what it would be called towards each destination."""
 
     def __init__(self, probe: Probe, loop: Loop, arrivals: ArrivalLog) -> None:
@@ -57,7 +57,7 @@ class SharedExchange(Exchange):
     __slots__ = ("_message", "source")
     kind = None
 
-    def __init__(self, probe: Probe, course: Course, source: Source, *, held: bool = False) -> None:
+    def __init__(self, probe: Probe, course: Course, source: SharedSource, *, held: bool = False) -> None:
         super().__init__(probe, course)
         self.source = source
         self._message = payload.query(probe.id, flags=payload.HOLD if held else 0)

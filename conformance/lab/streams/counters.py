@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.lab.streams.plan import SAMPLE, Plan
+from conformance.lab.streams.plan import SAMPLE, StreamPlan
 from conformance.lab.streams.receiver import Receiver
 from conformance.lab.streams.streams import Streams
 from conformance.recording.model import Outage, Path, Stream
@@ -32,7 +32,7 @@ class Ends:
     moved_ns: int
 
 
-def count_stream(streams: Streams, plan: Plan, ends: Ends) -> Stream:
+def count_stream(streams: Streams, plan: StreamPlan, ends: Ends) -> Stream:
     """The result of one stream, when all have ended."""
     stamps = np.array(streams.stamps, dtype=np.int64)
     ticks = np.arange(len(stamps))

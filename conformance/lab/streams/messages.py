@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.lab.streams.plan import ARRIVAL, PORT, TICK, Plan
+from conformance.lab.streams.plan import ARRIVAL, PORT, TICK, StreamPlan
 from conformance.protocols.marker import mark
 
 AT_ONCE: Final = 256
@@ -45,7 +45,7 @@ class _Message(ctypes.Structure):
 class Batch:
     """Messages from one socket, one for each stream, that differ only in their flow's mark; the tick is shared."""
 
-    def __init__(self, sender: socket.socket, plans: Sequence[Plan], tick: Any) -> None:
+    def __init__(self, sender: socket.socket, plans: Sequence[StreamPlan], tick: Any) -> None:
         self._descriptor = sender.fileno()
         self._count = len(plans)
         self._keep: list[Any] = [tick]
@@ -72,7 +72,7 @@ class Batch:
             done += max(sent, 0) + (0 if sent == self._count - done else 1)
 
 
-def _name(plan: Plan) -> Any:
+def _name(plan: StreamPlan) -> Any:
     address = ip_address(plan.destination).packed
     if plan.family == "ipv4":
         raw = struct.pack("=H", socket.AF_INET) + struct.pack("!H", PORT) + address + bytes(8)

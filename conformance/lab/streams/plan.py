@@ -24,7 +24,7 @@ ARRIVAL: Final = np.dtype([("flow", "u8"), ("tick", "u8"), ("time_ns", "i8")])
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StreamPlan:
     """One stream: from `source` (in `namespace`) to `destination`. `flow` is unique in the recording."""
 
     flow: int

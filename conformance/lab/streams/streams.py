@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from conformance.lab.kernel.namespace import Namespace
 from conformance.lab.streams.messages import Batch, Buffers
-from conformance.lab.streams.plan import BULK_PORT, SAMPLE, SAMPLE_PORT, TICK, Plan
+from conformance.lab.streams.plan import BULK_PORT, SAMPLE, SAMPLE_PORT, TICK, StreamPlan
 from conformance.lab.streams.receiver import Receiver, ReceivingStreams, SocketReceiver
 from conformance.recording.model import AddressFamily
 
@@ -39,7 +39,7 @@ class Streams:
     `retire` leaves a stream only its sampled probes, for as long as it is worth watching.
     """
 
-    plans: Sequence[Plan]
+    plans: Sequence[StreamPlan]
     rate: int
     stamps: array[int] = field(default_factory=lambda: array("q"))
     """When each tick was sent, in ns."""
@@ -80,8 +80,8 @@ class Streams:
         self._samples = self._grouped(self.plans, sampled=True)
         self._batches = self._grouped(self.plans, sampled=False)
 
-    def _grouped(self, plans: Iterable[Plan], *, sampled: bool) -> list[Batch]:
-        groups: dict[tuple[int, AddressFamily, bool], list[Plan]] = {}
+    def _grouped(self, plans: Iterable[StreamPlan], *, sampled: bool) -> list[Batch]:
+        groups: dict[tuple[int, AddressFamily, bool], list[StreamPlan]] = {}
         for plan in plans:
             groups.setdefault((id(plan.namespace), plan.family, sampled), []).append(plan)
         return [Batch(self._senders[key], members, self._tick) for key, members in groups.items()]

@@ -36,14 +36,14 @@ _SIOCGIFHWADDR: Final = 0x8927
 _SHORTEST: Final = 60
 
 
-class Sent(NamedTuple):
+class SentCanary(NamedTuple):
     """A canary that has been handed to the kernel at `time_ns`; `nonce` is in its payload as it stands."""
 
     nonce: bytes
     time_ns: int
 
 
-def send_canary(namespace: Namespace, interface: str, form: str = "experimental", *, vlan: int = VLAN) -> Sent:
+def send_canary(namespace: Namespace, interface: str, form: str = "experimental", *, vlan: int = VLAN) -> SentCanary:
     """Send one canary out of `interface`, with that interface's own MAC address as its source.
 
     Raises ValueError for an unknown form, OSError where the interface is missing or down. The socket is closed in the
@@ -57,7 +57,7 @@ def send_canary(namespace: Namespace, interface: str, form: str = "experimental"
         sender.sendto(frame, (interface, 0))
     finally:
         threading.Thread(target=sender.close, name="canary-close").start()
-    return Sent(nonce, moment)
+    return SentCanary(nonce, moment)
 
 
 def build(form: str, nonce: bytes, mac: bytes, *, vlan: int = VLAN) -> bytes:

@@ -17,7 +17,7 @@ _BUFFER: Final = 1 << 20
 
 
 @dataclass(slots=True)
-class Link:
+class NamedLink:
     """What is known of one interface: whether it has ever been up, its name and MAC address when it last was.
 
     A container engine takes an interface down and renames it before it takes it away: that name counts no more.
@@ -33,7 +33,7 @@ class LinkWatch:
     """Listens to one namespace from its making on. `links` maps an interface index to what is known of it."""
 
     def __init__(self, namespace: Namespace) -> None:
-        self.links: dict[int, Link] = {}
+        self.links: dict[int, NamedLink] = {}
         self.socket = notices.listener(namespace, notices.LINKS, buffer=_BUFFER)
         try:
             self.socket.send(_ALL)
@@ -57,10 +57,10 @@ class LinkWatch:
         self.socket.close()
 
 
-def links_of(data: bytes) -> Iterator[Link]:
+def links_of(data: bytes) -> Iterator[NamedLink]:
     """The links in one datagram of rtnetlink messages; anything else in it is passed over."""
     for kind, _, _, body in messages(data):
         if kind == rtnetlink.NEW_LINK:
             _, _, index, flags, _ = rtnetlink.LINK.unpack_from(body)
             parts = attributes(body, rtnetlink.LINK.size)
-            yield Link(index, string(parts.get(_NAME, b"")), parts.get(_ADDRESS, b""), bool(flags & rtnetlink.UP))
+            yield NamedLink(index, string(parts.get(_NAME, b"")), parts.get(_ADDRESS, b""), bool(flags & rtnetlink.UP))

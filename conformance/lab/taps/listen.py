@@ -41,7 +41,7 @@ def with_tag(frame: bytes, ancillary: Iterable[tuple[int, int, Any]]) -> bytes:
     return bytes(frame)
 
 
-class Listener:
+class FrameListener:
     """Hears every frame of one interface, in and out, from its making on; make it before the stimulus."""
 
     def __init__(self, namespace: Namespace, interface: str) -> None:
@@ -86,6 +86,8 @@ class Listener:
 
 
 def wait_for_frame(namespace: Namespace, interface: str, predicate: Callable[[bytes], bool], deadline: float) -> bytes:
-    """Wait for one frame that comes of itself (see `Listener` for one that a stimulus brings). Raises TimeoutError."""
-    with Listener(namespace, interface) as listener:
+    """Wait for one frame that comes of itself (see `FrameListener` for one that a stimulus brings).
+
+    Raises TimeoutError."""
+    with FrameListener(namespace, interface) as listener:
         return listener.wait(predicate, deadline)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from conformance.lab.kernel.namespace import Namespace
-from conformance.lab.taps.linkwatch import Link, LinkWatch
+from conformance.lab.taps.linkwatch import LinkWatch, NamedLink
 from conformance.lab.taps.ring import DEFAULT_SIZE, RETIRE_MS, Instruction, Ring
 from conformance.lab.taps.tapfile import Traffic, write
 from conformance.limits import TAP_FLUSH
@@ -153,7 +153,7 @@ class Recorder:
             if not done:
                 raise TimeoutError(f"taps: the kernel has not handed over its frames within {TAP_FLUSH} s")
 
-    def interfaces(self, where: str) -> dict[str, Link]:
+    def interfaces(self, where: str) -> dict[str, NamedLink]:
         """The interfaces of `where` known so far, by name, also those that are gone."""
         with self._changed:
             for one in self._open:

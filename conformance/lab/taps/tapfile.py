@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import __version__
-from conformance.lab.taps.linkwatch import Link
+from conformance.lab.taps.linkwatch import NamedLink
 from conformance.lab.taps.ring import (
     CHECKSUM_NOT_READY,
     CHECKSUM_VALID,
@@ -62,7 +62,7 @@ class Traffic:
     role: Any
     roles: Mapping[str, Any]
     only: frozenset[str] | None
-    links: Mapping[int, Link]
+    links: Mapping[int, NamedLink]
     blocks: Sequence[bytes]
     dropped: int
     swapped: bool = False

@@ -1,7 +1,8 @@
 """An LACP participant: the Receive, Periodic Transmission, Mux and Transmit machines of one port, and Selection.
 
 IEEE 802.1AX-2014 §6.4.12 to §6.4.16, which the 2020 edition keeps for conversations that it does not steer. Time is in
-seconds on a clock that never goes back. A `Conduct` makes it misbehave, each way named for what a real peer did.
+seconds on a clock that never goes back. A `ParticipantConduct` makes it misbehave, each way named for what a real peer
+did.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Mux(Enum):
 
 
 @dataclass(slots=True)
-class Conduct:
+class ParticipantConduct:
     """How a participant breaks the protocol; nothing of it by default.
 
     `silent`: it sends no LACPDU and hears none. `mute`: it hears but sends none. `withheld` are state bits that it
@@ -76,13 +77,13 @@ class Conduct:
 
 
 @dataclass
-class Port:
+class AggregationPort:
     """One aggregation port. Make it by `System.port`; `System.advance` drives it."""
 
     system: System
     number: int
     mac: str
-    conduct: Conduct
+    conduct: ParticipantConduct
     key: int
     priority: int = 0x8000
     enabled: bool = True
@@ -103,7 +104,7 @@ class Port:
 
     @property
     def state(self) -> State:
-        """The actor's state as it is, before `Conduct` withholds or flaunts any of it."""
+        """The actor's state as it is, before `ParticipantConduct` withholds or flaunts any of it."""
         state = State.AGGREGATION
         state |= State.ACTIVITY if self.system.active else State(0)
         state |= State.TIMEOUT if self.system.short else State(0)
@@ -273,11 +274,13 @@ class System:
     ) -> None:
         self.mac, self.key, self.priority = mac, key, priority
         self.active, self.short, self.wait = active, short, wait
-        self.ports: list[Port] = []
+        self.ports: list[AggregationPort] = []
 
-    def port(self, mac: str, *, conduct: Conduct | None = None, number: int | None = None) -> Port:
+    def port(
+        self, mac: str, *, conduct: ParticipantConduct | None = None, number: int | None = None
+    ) -> AggregationPort:
         """A further port, with the MAC address of its interface."""
-        made = Port(self, number or len(self.ports) + 1, mac, conduct or Conduct(), self.key)
+        made = AggregationPort(self, number or len(self.ports) + 1, mac, conduct or ParticipantConduct(), self.key)
         self.ports.append(made)
         return made
 

@@ -1,7 +1,7 @@
 """An LLDP agent: transmission with its timers and credit, reception with ageing, for several ports of one system.
 
 A machine without I/O (see `driver`), after IEEE 802.1AB-2016 §9.2. Time is in seconds on a clock that never goes back.
-A `Conduct` makes it misbehave, each way named for what a real agent did or might do.
+A `AgentConduct` makes it misbehave, each way named for what a real agent did or might do.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Timers:
 
 
 @dataclass(frozen=True, slots=True)
-class Conduct:
+class AgentConduct:
     """How an agent breaks the protocol; nothing of it by default.
 
     `silent`: it sends nothing. `pace`: the interval is so many times what it should be. `ttl`: it tells this validity.
@@ -76,7 +76,7 @@ class Neighbour:
 
 
 @dataclass(slots=True)
-class Port:
+class AgentPort:
     """One port of an agent: its MAC address, its name, the values of its Management Address TLVs, and the state of its
     machines."""
 
@@ -99,11 +99,13 @@ class Port:
 class Agent:
     """One system with its ports. `lapses` counts how often its conduct took effect."""
 
-    def __init__(self, chassis: bytes, ports: list[Port], timers: Timers, conduct: Conduct | None = None) -> None:
+    def __init__(
+        self, chassis: bytes, ports: list[AgentPort], timers: Timers, conduct: AgentConduct | None = None
+    ) -> None:
         self.chassis = chassis
         self.ports = ports
         self.timers = timers
-        self.conduct = conduct or Conduct()
+        self.conduct = conduct or AgentConduct()
         self.system = "plugfest"
         self.lapses = 0
         self._out: list[tuple[int, bytes]] = []
@@ -151,7 +153,7 @@ class Agent:
         self.lapses += wrong is not None
         self._learn(mine, pdu, now)
 
-    def _discard(self, port: Port) -> None:
+    def _discard(self, port: AgentPort) -> None:
         if not self.conduct.calm:
             port.neighbours.clear()
             self.lapses += 1
@@ -159,7 +161,7 @@ class Agent:
             port.broken = True
             self.lapses += 1
 
-    def _learn(self, port: Port, pdu: Lldpdu, now: float) -> None:
+    def _learn(self, port: AgentPort, pdu: Lldpdu, now: float) -> None:
         key = tuple(tlv.value if tlv else b"" for tlv in (pdu.first(lldp.CHASSIS), pdu.first(lldp.PORT)))
         if pdu.shutdown:
             if self.conduct.heeds_goodbye:
@@ -180,7 +182,7 @@ class Agent:
         """When `advance` has to be called at the latest."""
         return min((self._due(port) for port in self.ports), default=NEVER)
 
-    def _due(self, port: Port) -> float:
+    def _due(self, port: AgentPort) -> float:
         until = min((neighbour.until for neighbour in port.neighbours.values()), default=NEVER)
         if port.broken:
             return NEVER
@@ -198,7 +200,7 @@ class Agent:
         out, self._out = self._out, []
         return out
 
-    def _advance(self, number: int, port: Port) -> None:
+    def _advance(self, number: int, port: AgentPort) -> None:
         now = self._now
         if port.wanted and not port.enabled and now >= port.ready:
             port.enabled, port.next, port.due_now, port.fast = True, now, False, 0
@@ -213,7 +215,7 @@ class Agent:
         if port.due_now or port.next <= now:
             self._transmit(number, port)
 
-    def _transmit(self, number: int, port: Port) -> None:
+    def _transmit(self, number: int, port: AgentPort) -> None:
         if port.credit == 0 and self.conduct.limited:
             if not self.conduct.keeps_last and port.frozen is None:
                 port.frozen = self.system
@@ -239,7 +241,7 @@ class Agent:
         tlvs = lldp.mandatory(self.chassis, bytes((lldp.PORT_NAME,)) + port.name.encode(), 0)
         self._emit(number, lldp.frame_of(port.mac, tlvs), self.conduct.malform_last)
 
-    def _tlvs(self, port: Port, ttl: int) -> list[bytes]:
+    def _tlvs(self, port: AgentPort, ttl: int) -> list[bytes]:
         return [
             *lldp.mandatory(self.chassis, bytes((lldp.PORT_NAME,)) + port.name.encode(), ttl),
             lldp.tlv(lldp.PORT_DESCRIPTION, f"port {port.name}".encode()),

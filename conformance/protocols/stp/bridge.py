@@ -37,7 +37,7 @@ AGE_STEP: Final = 1.0
 
 
 @dataclass
-class Port:
+class BridgePort:
     """One port of the speaker: the best that was heard on it, until when that holds, and what it owes."""
 
     number: int
@@ -73,19 +73,19 @@ class Speaker:
     silent: bool = False
     proposes: bool = False
     changing_until: float = 0.0
-    ports: list[Port] = field(default_factory=list)
+    ports: list[BridgePort] = field(default_factory=list)
     hello_at: float = 0.0
     outbox: list[tuple[int, bytes]] = field(default_factory=list)
 
-    def port(self, mac: str) -> Port:
+    def port(self, mac: str) -> BridgePort:
         """A further port, with the MAC address of its interface."""
-        made = Port(len(self.ports) + 1, mac)
+        made = BridgePort(len(self.ports) + 1, mac)
         self.ports.append(made)
         return made
 
     # --- roles -------------------------------------------------------------------------------------------------
     @property
-    def root_port(self) -> Port | None:
+    def root_port(self) -> BridgePort | None:
         """The port towards a better root, None where this bridge is the root (or insists on it)."""
         best, found = self._own(0).vector, None
         for port in [] if self.insists else self.ports:
@@ -101,12 +101,12 @@ class Speaker:
         port = self.root_port
         return self.identifier if port is None or port.heard is None else port.heard.root
 
-    def designated(self, port: Port) -> bool:
+    def designated(self, port: BridgePort) -> bool:
         """Whether the port is the best of its link."""
         told = self._told(port)
         return self.insists or port.heard is None or told.vector <= port.heard.vector
 
-    def _through(self, port: Port) -> Vector:
+    def _through(self, port: BridgePort) -> Vector:
         assert port.heard is not None
         return port.heard.root, port.heard.cost + PORT_COST[self.version], port.heard.bridge, port.heard.port
 
@@ -122,7 +122,7 @@ class Speaker:
             forward_delay=self.forward_delay,
         )
 
-    def _told(self, port: Port) -> Bpdu:
+    def _told(self, port: BridgePort) -> Bpdu:
         """What is told on a port, without flags."""
         own, way = self._own(port.identifier), self.root_port
         if way is None or way.heard is None:
@@ -151,7 +151,7 @@ class Speaker:
         elif bpdu.type == CONFIGURATION or bpdu.role == DESIGNATED:
             self._compare(place, bpdu, now)
 
-    def _compare(self, port: Port, bpdu: Bpdu, now: float) -> None:
+    def _compare(self, port: BridgePort, bpdu: Bpdu, now: float) -> None:
         """Better or newer information is kept; worse is answered with what is better (§17.21.8)."""
         same_source = port.heard is not None and (port.heard.bridge, port.heard.port) == (bpdu.bridge, bpdu.port)
         if bpdu.vector > self._told(port).vector and not same_source:
@@ -192,7 +192,7 @@ class Speaker:
                 sent += [(index, frame) for frame in self._speak(port, now, hello)]
         return sent
 
-    def _speak(self, port: Port, now: float, hello: bool) -> list[bytes]:
+    def _speak(self, port: BridgePort, now: float, hello: bool) -> list[bytes]:
         frames = []
         if port.notify:
             frames.append(Bpdu(type=TOPOLOGY_CHANGE_NOTIFICATION, version=STP).build(port.mac))
@@ -205,7 +205,7 @@ class Speaker:
         port.notify = port.agree = port.answer = False
         return frames
 
-    def _flags(self, port: Port, now: float) -> int:
+    def _flags(self, port: BridgePort, now: float) -> int:
         flags = TC if now < self.changing_until else 0
         if self.version == STP:
             return flags | (TCA if port.acknowledge else 0)

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Final
 
 from conformance.report.render.text import one_line
-from conformance.report.sequence import Mark, Observation, Packet, Span, TimeSequence
+from conformance.report.sequence import Hop, Mark, Packet, Span, TimeSequence
 
 LEFT: Final = 86
 """Room for the times."""
@@ -118,14 +118,14 @@ class _Canvas:
             self._last_ns = packet.observations[-1].time_ns
         self.y += 5
 
-    def _lone(self, one: Observation) -> None:
+    def _lone(self, one: Hop) -> None:
         x, y = self.lanes[one.lane], self.y + LABELLED - 8
         self._text("label", _kept(x, self.width), y - 9, _label(one))
         self.above.append(f'<circle class="dot" cx="{x}" cy="{y}" r="4"/>')
         self._numbers(y, one.number)
         self.y += LABELLED
 
-    def _hop(self, near: Observation, far: Observation, *, labelled: bool) -> None:
+    def _hop(self, near: Hop, far: Hop, *, labelled: bool) -> None:
         changed = far.ends != near.ends and bool(far.ends[0])
         rewrapped = far.tunnel != near.tunnel
         told = labelled or changed or rewrapped
@@ -183,7 +183,7 @@ class _Canvas:
         self.above.append(f'<text class="{kind}" x="{x}" y="{y}">{_safe(text)}</text>')
 
 
-def _hops(packet: Packet) -> Iterator[tuple[Observation, Observation]]:
+def _hops(packet: Packet) -> Iterator[tuple[Hop, Hop]]:
     """From where to where, without the steps between interfaces of one place that changed nothing."""
     for near, far in zip(packet.observations, packet.observations[1:], strict=False):
         same = (near.ends, near.tunnel) == (far.ends, far.tunnel)
@@ -197,7 +197,7 @@ def _safe(text: str) -> str:
     return escape(one_line(text))
 
 
-def _label(one: Observation) -> str:
+def _label(one: Hop) -> str:
     """What a packet is, in few words."""
     source, destination = one.ends
     ends = f"{source} → {destination}" if source else one.detail

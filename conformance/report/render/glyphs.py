@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from conformance.report.columns import State
+from conformance.report.columns import ColumnState
 from conformance.report.gate import Standing
 from conformance.report.grid import Cell
 from conformance.verdict import Verdict
@@ -48,11 +48,11 @@ class Signs:
     def cell(self, cell: Cell) -> str:
         """A cell: glyph, ``n/m`` where only n of m judged parameters have that verdict, and flags."""
         if cell.verdict is None:
-            return {State.UNAVAILABLE: self.unavailable, State.PARTIAL: self.more}.get(cell.state, "")
+            return {ColumnState.UNAVAILABLE: self.unavailable, ColumnState.PARTIAL: self.more}.get(cell.state, "")
         text = self.verdicts[cell.verdict]
         if cell.mixed:
             text += f" {cell.count}/{cell.total}"
-        if cell.state is State.PARTIAL:
+        if cell.state is ColumnState.PARTIAL:
             text += self.more
         if cell.partly:
             text += f" {self.verdicts[Verdict.UNSUPPORTED]}"
@@ -75,9 +75,11 @@ class Signs:
             "X expired deviation": any(cell.deviation == "expired" for cell in cells),
             "U unneeded deviation": any(cell.deviation == "unused" for cell in cells),
             "* has a note": any(cell.noted for cell in cells),
-            f"{self.more} cut short: cases may be missing": any(cell.state is State.PARTIAL for cell in cells),
-            f"{self.unavailable} not available": any(cell.state is State.UNAVAILABLE for cell in cells),
-            "empty: not part of that run": any(cell.verdict is None and cell.state is State.COMPLETE for cell in cells),
+            f"{self.more} cut short: cases may be missing": any(cell.state is ColumnState.PARTIAL for cell in cells),
+            f"{self.unavailable} not available": any(cell.state is ColumnState.UNAVAILABLE for cell in cells),
+            "empty: not part of that run": any(
+                cell.verdict is None and cell.state is ColumnState.COMPLETE for cell in cells
+            ),
         }
         return [*found, *(text for text, there in marks.items() if there)]
 

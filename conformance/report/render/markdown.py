@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from conformance.report.columns import Column, State
+from conformance.report.columns import Column, ColumnState
 from conformance.report.findings import Finding, Kind
 from conformance.report.grid import Matrix, Row
 from conformance.report.render.glyphs import ORDER, UNICODE
@@ -79,7 +79,7 @@ def _table(matrix: Matrix) -> Iterator[str]:
 
 
 def _head(column: Column) -> str:
-    whole = column.state is State.COMPLETE
+    whole = column.state is ColumnState.COMPLETE
     lines = [escaped(column.label), escaped(column.version), "" if whole else f"**{column.state.value}**"]
     return "<br>".join(filter(None, lines))
 

@@ -93,14 +93,14 @@ def _counts(matrix: Matrix) -> Iterator[tuple[Verdict, int]]:
         yield verdict, sum(column.counts.get(verdict, 0) for column in matrix.columns)
 
 
-def _families(matrix: Matrix) -> Iterator[_Family]:
+def _families(matrix: Matrix) -> Iterator[_Section]:
     above = 0
     for name, rows in matrix.families().items():
-        yield _Family(name, rows, len(matrix.columns), later=above >= FIRST_SCREEN)
+        yield _Section(name, rows, len(matrix.columns), later=above >= FIRST_SCREEN)
         above += len(rows)
 
 
-class _Family:
+class _Section:
     """One family with what each column amounts to in it: the gravest verdict and how many requirements have it.
 
     `later` ones are laid out after the first screen is there.

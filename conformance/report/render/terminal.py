@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from conformance.report.columns import Column, State
+from conformance.report.columns import Column, ColumnState
 from conformance.report.findings import Finding, Kind
 from conformance.report.grid import Cell, Matrix, Row
 from conformance.report.render.glyphs import ASCII, ORDER, STANDING_STYLES, STYLES, UNICODE, Signs
@@ -210,7 +210,7 @@ class Page:
             line += [(f"{column.counts.get(verdict, 0) or '':>5}", STYLES[verdict]) for verdict in shown]
             yield line
             told = "; ".join(filter(None, [f"{column.product} {column.version}".strip(), *column.remarks]))
-            yield from self._wrapped(told, "    ", "" if column.state is not State.COMPLETE else "dim")
+            yield from self._wrapped(told, "    ", "" if column.state is not ColumnState.COMPLETE else "dim")
 
     # --- pieces -----------------------------------------------------------------------------------------------------
     def _title(self, title: str, explained: str = "") -> Iterator[Line]:
@@ -238,7 +238,7 @@ class Page:
 
 def _heads(column: Column) -> list[str]:
     """The lines above a column: name, version, and whether it is whole."""
-    marks = {State.PARTIAL: ["PARTIAL"], State.UNAVAILABLE: ["UNAVAILABLE"]}
+    marks = {ColumnState.PARTIAL: ["PARTIAL"], ColumnState.UNAVAILABLE: ["UNAVAILABLE"]}
     return [*fold(column.label), *fold(column.version), *marks.get(column.state, [])]
 
 
@@ -259,4 +259,6 @@ def _style(cell: Cell, row: Row) -> str:
         cell.deviation == "live" or row.informational or row.level not in GATING_LEVELS
     ):
         return "yellow"
-    return "dim green" if cell.verdict is Verdict.PASS and cell.state is not State.COMPLETE else STYLES[cell.verdict]
+    return (
+        "dim green" if cell.verdict is Verdict.PASS and cell.state is not ColumnState.COMPLETE else STYLES[cell.verdict]
+    )

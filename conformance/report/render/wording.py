@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from conformance.report.columns import Column, State
+from conformance.report.columns import Column, ColumnState
 from conformance.report.findings import Finding, Kind, Remark
 from conformance.report.grid import Matrix, Row
 from conformance.report.render.glyphs import Signs
@@ -119,7 +119,9 @@ def unsupported_text(reason: Remark) -> str:
 def result_text(column: Column) -> str:
     """What one implementation amounts to, with what keeps it from being whole."""
     return (
-        column.standing.value if column.state is State.COMPLETE else f"{column.standing.value} ({column.state.value})"
+        column.standing.value
+        if column.state is ColumnState.COMPLETE
+        else f"{column.standing.value} ({column.state.value})"
     )
 
 

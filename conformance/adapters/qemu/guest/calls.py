@@ -91,7 +91,7 @@ class Call:
     stop: bool = False
 
 
-class Request:
+class CallRequest:
     """Several calls, made in their order. The `last` piece of memory, if given, comes back as far as it was written."""
 
     def __init__(self, calls: Sequence[Call], last: Memory | None = None) -> None:

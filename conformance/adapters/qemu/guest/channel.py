@@ -11,7 +11,17 @@ from contextlib import contextmanager
 from struct import Struct
 from typing import Final, NamedTuple
 
-from conformance.adapters.qemu.guest.calls import ARM, DISARM, EPOLL_CTL, EPOLL_WAIT, Call, Memory, Request, given, room
+from conformance.adapters.qemu.guest.calls import (
+    ARM,
+    DISARM,
+    EPOLL_CTL,
+    EPOLL_WAIT,
+    Call,
+    CallRequest,
+    Memory,
+    given,
+    room,
+)
 from conformance.limits import GUEST, GUEST_START
 
 _FRAME: Final = Struct("=qq")
@@ -63,11 +73,11 @@ class Channel:
         with self._lock:
             waiting, self._deferred = self._deferred, []
             if waiting and len(waiting) + len(calls) > 200:  # a link is a byte
-                self._exchange(Request(waiting))
+                self._exchange(CallRequest(waiting))
                 waiting = []
             shift = len(waiting)
             moved = [_shifted(call, shift) for call in calls] if shift else list(calls)
-            results = self._exchange(Request([*waiting, *moved], last))
+            results = self._exchange(CallRequest([*waiting, *moved], last))
         for result in results[:shift]:
             if result < 0:
                 raise OSError(-result, os.strerror(-result))
@@ -149,7 +159,7 @@ class Channel:
         self._connection.close()
 
     # --- frames -----------------------------------------------------------------------------------------------
-    def _exchange(self, request: Request) -> list[int]:
+    def _exchange(self, request: CallRequest) -> list[int]:
         try:
             self._connection.sendall(request.encode(self.hello.image))
         except OSError as problem:
