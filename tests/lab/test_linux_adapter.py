@@ -272,7 +272,7 @@ def test_identity_and_plan() -> None:
     ("setting", "message"),
     [
         ("adapter.netwrok=vxlan", "vxlan: adapter: netwrok: unknown key; did you mean 'network'?"),
-        ("adapter.network=vxlann", "vxlan: adapter: network: Input should be 'nat-bridge'"),
+        ("adapter.network=vxlann", "vxlan: adapter: network: 'vxlann' is not known; use one of nat-bridge"),
         ("adapter.host_shim=true", "host_shim is for network = 'macvlan'; remove it"),
     ],
 )
