@@ -12,23 +12,23 @@ from conformance.errors import UsageError
 from conformance.recording.store import Recording, load
 from conformance.report.atomic import write_atomically
 from conformance.report.render.drawing import draw
-from conformance.showing import trace as course
+from conformance.showing import trace
 from conformance.verdict import Verdict
 
 
 def show_recording(folder: Path, only: str, frames: str, flow: int | None, svg: Path | None) -> int:
     """Print the recording; with `svg` write the time sequence as a picture. Raises UsageError for what is not there."""
     recording = load(folder)
-    said = course.judged(recording)
+    said = trace.judged(recording)
     if frames:
         why, numbers = "the frames that were asked for", numbers_in(frames)
     elif flow is not None:
-        why, numbers = f"flow {flow}", course.numbers_of_flow(recording, flow)
+        why, numbers = f"flow {flow}", trace.numbers_of_flow(recording, flow)
     else:
-        why, numbers = course.chosen(recording, said, only)
-    sequence = course.sequence(recording, numbers)
-    told = list(course.lines(sequence)) or ["no frame to show"]
-    for line in (*_head(recording), "", *_verdicts(said), "", why, "", *told):
+        why, numbers = trace.chosen(recording, said, only)
+    sequence = trace.sequence(recording, numbers)
+    shown = list(trace.lines(sequence)) or ["no frame to show"]
+    for line in (*_head(recording), "", *_verdicts(said), "", why, "", *shown):
         print(line)  # noqa: T201 - what was asked for
     if svg is not None:
         record = recording.record
@@ -56,15 +56,15 @@ def _head(recording: Recording) -> Iterator[str]:
     taken = (record.finished_ns - record.started_ns) / 1e9
     yield f"{record.profile.name}: {record.identity.product} {record.identity.version}"
     yield f"{record.scenario} on {record.testbed.name}, attempt {record.attempt}, {day}, {taken:.1f} s"
-    told = {"taps": record.taps, "flows": record.flows, "events": record.events}
-    yield f"{len(recording.frames)} frames, " + ", ".join(f"{len(each)} {name}" for name, each in told.items())
+    shown = {"taps": record.taps, "flows": record.flows, "events": record.events}
+    yield f"{len(recording.frames)} frames, " + ", ".join(f"{len(each)} {name}" for name, each in shown.items())
     if record.fault:
         yield f"planted fault: {record.fault}"
     if record.problem:
         yield f"problem: {record.problem}"
 
 
-def _verdicts(said: Sequence[course.Said]) -> Iterator[str]:
+def _verdicts(said: Sequence[trace.Said]) -> Iterator[str]:
     """One line for each requirement: its verdicts, counted."""
     counts: dict[str, Counter[Verdict]] = {}
     for each in said:

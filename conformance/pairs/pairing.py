@@ -15,7 +15,7 @@ from conformance.testbed import Testbed
 from conformance.validation import Strict
 
 KIND: Final = "pair"
-JOINT: Final = "_x_"
+SEPARATOR: Final = "_x_"
 """Between the two names in the name of a pair."""
 SideName = Literal["left", "right"]
 SIDES: Final[tuple[SideName, SideName]] = ("left", "right")
@@ -50,7 +50,7 @@ class Side:
 
 def pair_name(left: str, right: str) -> str:
     """What the pair of these two profiles is called."""
-    return f"{left}{JOINT}{right}"
+    return f"{left}{SEPARATOR}{right}"
 
 
 def pair_of(left: Profile, right: Profile, *, name: str | None = None) -> Profile:

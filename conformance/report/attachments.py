@@ -18,7 +18,7 @@ class LogExcerpt:
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class AttachedRecording:
     """What the recording of a piece of evidence adds to it.
 
     `capture` is the address of the pcapng as seen from the page, `lanes` the order of places; marks and spans count
@@ -32,7 +32,7 @@ class Exhibit:
     logs: tuple[LogExcerpt, ...] = ()
 
 
-Exhibits = Callable[[Report, ReportedEvidence], Exhibit | None]
+Attachments = Callable[[Report, ReportedEvidence], AttachedRecording | None]
 """Finds what lies beside a report; None where the recording is not there."""
 
 

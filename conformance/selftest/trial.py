@@ -18,7 +18,7 @@ from conformance.judging.checks import checks
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
 from conformance.judging.timing import MENTIONED, lateness
-from conformance.pairs.pairing import JOINT, pair_of
+from conformance.pairs.pairing import SEPARATOR, pair_of
 from conformance.profile import Profile
 from conformance.recording.model import Record
 from conformance.recording.source import Missing
@@ -253,8 +253,8 @@ def _first(outcomes: Iterable[Outcome], verdict: Verdict) -> dict[str, str]:
 
 def sound_profile(name: str) -> Profile:
     """The profile of a sound network, or of a pair of them."""
-    left, joint, right = name.partition(JOINT)
-    return pair_of(profiles.load(left), profiles.load(right)) if joint else profiles.load(name)
+    left, separator, right = name.partition(SEPARATOR)
+    return pair_of(profiles.load(left), profiles.load(right)) if separator else profiles.load(name)
 
 
 def sound_networks(faults: Iterable[Fault]) -> list[Sound]:

@@ -1,1 +1,1 @@
-"""Recordings for people: what lies beside a report, and the course of one recording as text and as a picture."""
+"""Recordings for people: what lies beside a report, and the trace of one recording as text and as a picture."""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from conformance.errors import UsageError
 from conformance.recording.store import FRAMES, LOGS, Recording, load
-from conformance.report.attachments import Exhibit, Exhibits, LogExcerpt
+from conformance.report.attachments import AttachedRecording, Attachments, LogExcerpt
 from conformance.report.model import Report, ReportedEvidence
 from conformance.report.render.text import one_line
 from conformance.showing import timeline
@@ -24,14 +24,14 @@ LINES: Final = 12
 WIDTH: Final = 320
 
 
-def beside(reports: Sequence[tuple[Path, Report]], page: Path) -> Exhibits:
+def beside(reports: Sequence[tuple[Path, Report]], page: Path) -> Attachments:
     """Finds what lies beside these reports (each with its file), with links that hold from the folder of `page`."""
     folders: Mapping[int, Path] = {id(report): file.parent for file, report in reports}
 
-    def find(report: Report, evidence: ReportedEvidence) -> Exhibit | None:
+    def find(report: Report, evidence: ReportedEvidence) -> AttachedRecording | None:
         folder = folders[id(report)] / evidence.recording
         recording = _load(folder)
-        return None if recording is None else _exhibit(recording, evidence, page)
+        return None if recording is None else _attached(recording, evidence, page)
 
     return find
 
@@ -44,13 +44,13 @@ def _load(folder: Path) -> Recording | None:
         return None  # a published report keeps its recordings elsewhere
 
 
-def _exhibit(recording: Recording, evidence: ReportedEvidence, page: Path) -> Exhibit:
+def _attached(recording: Recording, evidence: ReportedEvidence, page: Path) -> AttachedRecording:
     record, times = recording.record, evidence.times
     known = bool(times)
     around = (min(times) - AROUND_NS, max(times) + AROUND_NS) if known else (0, 0)
     capture = os.path.relpath(recording.folder / FRAMES, page.parent)
     windows = [span for span in timeline.spans(record, evidence.lines) if span.start_ns >= around[0] or span.blackout]
-    return Exhibit(
+    return AttachedRecording(
         capture=quote(capture),
         lanes=timeline.lanes(record),
         marks=tuple(timeline.marks(record, *around)) if known else (),

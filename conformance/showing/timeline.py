@@ -1,4 +1,4 @@
-"""What a recording tells of its course beside the frames: places in order, events as marks, windows as spans."""
+"""What a recording tells of its trace beside the frames: places in order, events as marks, windows as spans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The course of one recording: what its checks say of it, and the frames that decide, as a time sequence."""
+"""The trace of one recording: what its checks say of it, and the frames that decide, as a time sequence."""
 
 from __future__ import annotations
 

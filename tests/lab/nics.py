@@ -46,8 +46,8 @@ def bed(folder: Path, name: str = "bench", first: int = 1) -> Path:
 @contextmanager
 def agent(device: Namespace, folder: Path) -> Iterator[None]:
     """lldpd on the other ends of the NICs."""
-    wishes = "configure lldp tx-interval 5\nconfigure lldp tx-hold 2\n"
-    device.run(["tee", "/run/lldpd.conf"], text=wishes, timeout=limits.COMMAND)
+    settings = "configure lldp tx-interval 5\nconfigure lldp tx-hold 2\n"
+    device.run(["tee", "/run/lldpd.conf"], text=settings, timeout=limits.COMMAND)
     device.call(Path("/run/lldpd").mkdir)
     command = ["lldpd", "-dd", "-u", AGENT_SOCKET, "-I", "dev*", "-O", "/run/lldpd.conf"]
     daemon = device.start(command, folder / "lldpd.log")

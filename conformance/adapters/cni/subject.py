@@ -41,7 +41,7 @@ class CniSubject:
         }
         self._networks: dict[str, str] = {}
         self._namespaces: dict[tuple[str, str], Namespace] = {}
-        self._landings: dict[str, Namespace] = {}
+        self._targets: dict[str, Namespace] = {}
         self._published: dict[str, dict[tuple[str, int], str]] = {name: {} for name in lab.hosts}
         self._lock = threading.Lock()
 
@@ -87,9 +87,9 @@ class CniSubject:
     def target_namespace(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Namespace:  # noqa: ARG002 - the interface's
         """The namespace of the container that is to have the addresses, empty."""
         with self._lock:
-            if endpoint.name not in self._landings:
-                self._landings[endpoint.name] = self._lab.namespace(endpoint.name)
-            return self._landings[endpoint.name]
+            if endpoint.name not in self._targets:
+                self._targets[endpoint.name] = self._lab.namespace(endpoint.name)
+            return self._targets[endpoint.name]
 
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """DEL the attachment, ADD another container with the same addresses. Raises AdapterError."""

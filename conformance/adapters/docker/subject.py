@@ -40,7 +40,7 @@ class DockerSubject:
         self._lab = lab
         self._engines = engines
         self._network = network
-        self._landings: dict[str, tuple[Container, Namespace]] = {}
+        self._targets: dict[str, tuple[Container, Namespace]] = {}
         self.moves: tuple[MoveKind, ...] = ("migrate",) if spans else ("restart",)
         """Where the network spans hosts, an address goes to a container on another one; Docker makes its MAC address of
         the address. Elsewhere a container is disconnected and connected again."""
@@ -119,14 +119,14 @@ class DockerSubject:
             client.disconnect_container_from_network(made["Id"], "none")
             pid = int(client.inspect_container(made["Id"])["State"]["Pid"])
         namespace = self._lab.keep(Namespace.adopt(endpoint.name, f"/proc/{pid}/ns/net"))
-        self._landings[endpoint.name] = (Container(str(made["Id"]), pid), namespace)
+        self._targets[endpoint.name] = (Container(str(made["Id"]), pid), namespace)
         return namespace
 
     def move(self, endpoint: Endpoint, to: Host, kind: MoveKind) -> Endpoint:
         """Disconnect the container from the network, and connect one with the same addresses. Raises AdapterError."""
-        if kind != "restart" and endpoint.name not in self._landings:
+        if kind != "restart" and endpoint.name not in self._targets:
             self.target_namespace(endpoint, to, kind)
-        container, namespace = self._landings.get(endpoint.name, (endpoint.handle, endpoint.namespace))
+        container, namespace = self._targets.get(endpoint.name, (endpoint.handle, endpoint.namespace))
         wanted: dict[str, Any] = {
             f"ipv{address.version}_address": str(address.ip) for address in endpoint.reported.addresses
         }

@@ -67,7 +67,7 @@ class Bridging(Protocol):
     shortest_ageing: float
     """The shortest ageing time that it can be told, in seconds."""
 
-    def bridge(self, host: Host, wishes: Sequence[BridgeConfig]) -> None:
+    def bridge(self, host: Host, configs: Sequence[BridgeConfig]) -> None:
         """Make all these bridges; when it returns they are up. Raises AdapterError."""
 
 

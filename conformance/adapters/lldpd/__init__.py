@@ -92,8 +92,8 @@ class Lldpd:
     def start(self) -> None:
         """Start it and wait for its control socket. Raises AdapterError."""
         own, names = self._settings, ",".join(port.interface for port in self._ports)
-        wishes = f"configure lldp tx-interval {own.interval}\nconfigure lldp tx-hold {own.hold}\n"
-        self._host.run(["tee", CONFIGURATION], text=wishes, timeout=limits.COMMAND)
+        settings = f"configure lldp tx-interval {own.interval}\nconfigure lldp tx-hold {own.hold}\n"
+        self._host.run(["tee", CONFIGURATION], text=settings, timeout=limits.COMMAND)
         command = ["lldpd", "-dd", "-u", SOCKET, "-I", names, "-O", CONFIGURATION]
         self._host.run(["mkdir", "-p", "/run/lldpd"], timeout=limits.COMMAND)
         self._daemon = self._host.start(command, log="lldpd")

@@ -23,12 +23,12 @@ IDENTITY: Final = "/run/machine-id"
 NETWORK: Final = "/run/systemd/network/10-ports.network"
 
 
-def start_networkd(namespace: Namespace, wishes: str, log: Path, *, machine: str = "") -> Daemon:
-    """Start it with one .network file, `wishes`, and wait until it keeps its state; the namespace has a /run of its
+def start_networkd(namespace: Namespace, settings: str, log: Path, *, machine: str = "") -> Daemon:
+    """Start it with one .network file, `settings`, and wait until it keeps its state; the namespace has a /run of its
     own. Its Chassis ID is made of the machine's identity: with `machine` of one of that name. Raises AdapterError."""
     for command in (["mkdir", "-p", str(Path(NETWORK).parent), *FOLDERS], ["chown", "-R", USER, STATE]):
         namespace.run(command, timeout=limits.COMMAND)
-    namespace.run(["tee", NETWORK], text=wishes, timeout=limits.COMMAND)
+    namespace.run(["tee", NETWORK], text=settings, timeout=limits.COMMAND)
     behind = f"mount -o remount,bind,ro /sys && exec {PROGRAM}"
     if machine:
         namespace.run(["tee", IDENTITY], text=f"{uuid5(NAMESPACE_URL, machine).hex}\n", timeout=limits.COMMAND)

@@ -150,10 +150,10 @@ class OutsideBridge(OutsideDevice):
         super().__init__(lab, timers, ask, names)
         self.shortest_ageing = ageing
 
-    def bridge(self, host: Host, wishes: Sequence[BridgeConfig]) -> None:
+    def bridge(self, host: Host, configs: Sequence[BridgeConfig]) -> None:
         """It is one already. Raises AdapterError for anything else."""
         del host
-        if len(wishes) != 1 or wishes[0].spanning != "off":
+        if len(configs) != 1 or configs[0].spanning != "off":
             raise AdapterError("it is configured by hand, as one bridge without a spanning tree")
 
 

@@ -3,7 +3,7 @@
 The fast variant lowers the lifetime of every connection-tracking state of the hosts (the same lever that an operator
 has) and is silent for twice that; the thorough one leaves the hosts as they are and is silent for 2 h 5 min.
 
-Meanwhile a latecomer is attached, whose own flows are others (`latecomer`).
+Meanwhile a late endpoint is attached, whose own flows are others (`latecomer`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A latecomer: one more endpoint is attached, talks at once, and then claims to be the root of the spanning tree."""
+"""A late endpoint: it is attached, talks at once, and then claims to be the root of the spanning tree."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def come_late(context: Context) -> Endpoint | None:
 
 
 def claim(context: Context, endpoint: Endpoint) -> None:
-    """The latecomer claims to be the root, and is watched until a bridge that heeds it has done so."""
+    """The late endpoint claims to be the root, and is watched until a bridge that heeds it has done so."""
     with context.window(WINDOW):
         _claim(context, endpoint)
         keep_silent(limits.BRIDGE_SETTLED)

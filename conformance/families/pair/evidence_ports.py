@@ -149,14 +149,14 @@ class Rooting:
 def rootings(case: Case) -> list[Rooting]:
     """The meetings of a recording. Requires that there are some."""
     known = {port.name: port for port in case.recording.record.ports}
-    joints = {cable.name: cable for cable in cables(case)}
+    patched = {cable.name: cable for cable in cables(case)}
     found = [
         Rooting(
             one.where,
             SIDES.index(one.detail["root"]),
             float(one.detail["converged"]),
             tuple(known[name] for name in one.detail["stations"]),
-            tuple(joints[name] for name in one.detail["cables"]),
+            tuple(patched[name] for name in one.detail["cables"]),
         )
         for one in events(case, "room")
     ]

@@ -25,7 +25,7 @@ LISTENING: Final = 1
 
 
 def listening(lab: Lab) -> Network:
-    """The latecomer's port is listening, as a port of a spanning tree is at first, and stays so."""
+    """The late endpoint's port is listening, as a port of a spanning tree is at first, and stays so."""
     said: list[dict[str, Any]] = []
 
     def then_listen(design: Design, allocation: Allocation) -> None:

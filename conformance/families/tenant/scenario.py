@@ -87,9 +87,9 @@ def same(context: Context) -> None:
     talks to the others of its own, both tenants at the same time."""
     tenants = sorted({state.tenant for state in context.states.values()})
     places = (context.hosts[0], context.hosts[0], context.hosts[-1])
-    wishes = [(host, _wish(context, tenant, number)) for tenant in tenants for number, host in enumerate(places)]
+    wanted = [(host, _request(context, tenant, number)) for tenant in tenants for number, host in enumerate(places)]
     try:
-        context.attach_all(wishes)
+        context.attach_all(wanted)
     except AdapterError as refusal:
         context.event("same-refused", problem=str(refusal))
         return
@@ -104,15 +104,15 @@ def _name(tenant: str, number: int) -> str:
     return f"{tenant}-same{number + 1}"
 
 
-def _wish(context: Context, tenant: str, number: int) -> Attachment:
+def _request(context: Context, tenant: str, number: int) -> Attachment:
     overlay = context.lab.testbed.overlay
-    wishes: dict[AddressFamily, Interface] = {
+    wanted: dict[AddressFamily, Interface] = {
         "ipv4": IPv4Interface((overlay.ipv4[SAME + number], overlay.ipv4.prefixlen)),
         "ipv6": IPv6Interface((overlay.ipv6[SAME + number], overlay.ipv6.prefixlen)),
     }
     return Attachment(
         _name(tenant, number),
-        addresses=tuple(wishes[family] for family in context.families),
+        addresses=tuple(wanted[family] for family in context.families),
         labels={"tenant": tenant},
         tenant=tenant,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conformance.report.attachments import Exhibit, Exhibits
+from conformance.report.attachments import AttachedRecording, Attachments
 from conformance.report.findings import pattern
 from conformance.report.gate import excused
 from conformance.report.model import KnownDeviation, Report, ReportedEvidence, ReportedOutcome
@@ -20,7 +20,7 @@ CASES = 64
 Data = dict[str, Any]
 
 
-def groups(report: Report, outcomes: Sequence[ReportedOutcome], exhibits: Exhibits) -> list[Data]:
+def groups(report: Report, outcomes: Sequence[ReportedOutcome], attachments: Attachments) -> list[Data]:
     """The outcomes of one cell, grouped by what they say, the most severe first. Absent keys mean nothing to say."""
     found: dict[tuple[int, bool, tuple[object, ...]], list[ReportedOutcome]] = {}
     for outcome in outcomes:
@@ -28,11 +28,11 @@ def groups(report: Report, outcomes: Sequence[ReportedOutcome], exhibits: Exhibi
         found.setdefault((SEVERITY.index(outcome.verdict), outcome.flaky, says), []).append(outcome)
     known = [o.parameters for o in outcomes if o.verdict is not Verdict.NOT_APPLICABLE]
     ranked = sorted(found.items(), key=lambda item: -item[0][0])
-    return [_group(report, group, known, exhibits) for _, group in ranked]
+    return [_group(report, group, known, attachments) for _, group in ranked]
 
 
 def _group(
-    report: Report, group: Sequence[ReportedOutcome], known: Sequence[Mapping[str, str]], exhibits: Exhibits
+    report: Report, group: Sequence[ReportedOutcome], known: Sequence[Mapping[str, str]], attachments: Attachments
 ) -> Data:
     """One group, told by the first outcome that has evidence."""
     first = next((outcome for outcome in group if outcome.evidence), group[0])
@@ -45,7 +45,7 @@ def _group(
         "expected": one_line(first.expected),
         "seen": one_line(first.seen) or "nothing was said",
         "notes": [one_line(note) for note in first.notes],
-        "evidence": [_evidence(report, each, first, exhibits) for each in first.evidence],
+        "evidence": [_evidence(report, each, first, attachments) for each in first.evidence],
         "figures": [
             [one_line(name), value, case_text(outcome.parameters)]
             for outcome in group
@@ -62,17 +62,17 @@ def _group(
     return {key: value for key, value in data.items() if value or key == "count"}
 
 
-def _evidence(report: Report, evidence: ReportedEvidence, outcome: ReportedOutcome, exhibits: Exhibits) -> Data:
-    exhibit = exhibits(report, evidence) or Exhibit()
+def _evidence(report: Report, evidence: ReportedEvidence, outcome: ReportedOutcome, attachments: Attachments) -> Data:
+    attachment = attachments(report, evidence) or AttachedRecording()
     data: Data = {
         "place": f"{report.header.profile}/{evidence.recording}/frames.pcapng",
-        "capture": exhibit.capture,
+        "capture": attachment.capture,
         "frames": list(evidence.frames),
         "lines": [one_line(line) for line in evidence.lines],
-        "logs": [{"name": log.name, "text": log.text} for log in exhibit.logs],
+        "logs": [{"name": log.name, "text": log.text} for log in attachment.logs],
     }
     sequence = sequence_of(
-        evidence.lines, evidence.times, marks=exhibit.marks, spans=exhibit.spans, lanes=exhibit.lanes
+        evidence.lines, evidence.times, marks=attachment.marks, spans=attachment.spans, lanes=attachment.lanes
     )
     if sequence.packets:
         data["picture"] = draw(sequence, f"Deciding frames of {outcome.requirement} at {', '.join(sequence.lanes)}")

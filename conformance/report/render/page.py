@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from conformance.family import title_of
-from conformance.report.attachments import Exhibits, nowhere
+from conformance.report.attachments import Attachments, nowhere
 from conformance.report.columns import Column
 from conformance.report.grid import ByRequirement, Cell, Matrix, Row, build, by_requirement
 from conformance.report.model import Report, ReportedOutcome
@@ -39,8 +39,8 @@ LETTERS: Final = {
 """How style and script name a verdict."""
 
 
-def render_page(reports: Sequence[Report], exhibits: Exhibits = nowhere, *, home: str = "") -> str:
-    """The page over these reports. `exhibits` finds what lies beside them; `home` is a link back, if there is one."""
+def render_page(reports: Sequence[Report], attachments: Attachments = nowhere, *, home: str = "") -> str:
+    """The page over these reports; `attachments` finds what lies beside them, `home` is a link back, if any."""
     matrix = build(reports)
     style = "".join(_own(name) for name in STYLES)
     script = '"use strict";\n(() => {\n' + "".join(_own(name) for name in SCRIPTS) + "})();\n"
@@ -52,7 +52,7 @@ def render_page(reports: Sequence[Report], exhibits: Exhibits = nowhere, *, home
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         about=_json(_about(matrix, reports)),
-        islands=[_json(island) for island in _islands(reports, exhibits)],
+        islands=[_json(island) for island in _islands(reports, attachments)],
         letters=LETTERS,
         verdicts=[(verdict, UNICODE.verdicts[verdict], count) for verdict, count in _counts(matrix) if count],
         levels=list(dict.fromkeys(row.level for row in matrix.rows)),
@@ -243,7 +243,7 @@ def _ranges(columns: Sequence[Sequence[ReportedOutcome]]) -> dict[str, list[list
     return found
 
 
-def _islands(reports: Sequence[Report], exhibits: Exhibits) -> Iterator[Data]:
+def _islands(reports: Sequence[Report], attachments: Attachments) -> Iterator[Data]:
     """What the cells of each column open, by requirement; read when the first of them is opened."""
     for report in reports:
-        yield {name: groups(report, outcomes, exhibits) for name, outcomes in by_requirement(report).items()}
+        yield {name: groups(report, outcomes, attachments) for name, outcomes in by_requirement(report).items()}
