@@ -47,7 +47,7 @@ def known(word: str, words: Iterable[str]) -> str:
         return word
     near = nearest(word, there)
     raise ValueError(
-        f"{word!r} is not known; " + (near or f"use some of {', '.join(there)}, or install what brings it")
+        f"{word!r:.80} is not known; " + (near or f"use some of {', '.join(there)}, or install what brings it")
     )
 
 
@@ -87,7 +87,8 @@ def explain(problem: ValidationError, source: str, model: type[BaseModel]) -> st
     An unknown key comes before a missing one, which it may have been meant to be.
     """
     error = min(problem.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    place = ": ".join([source, *filter(None, [".".join(str(part) for part in error["loc"])])])
+    key = ".".join(str(part) for part in error["loc"])
+    place = f"{source}: {key:.120}" if key else source
     if error["type"] == "extra_forbidden":
         names = _keys_at(model, error["loc"][:-1])
         near = nearest(str(error["loc"][-1]), names)
@@ -95,8 +96,9 @@ def explain(problem: ValidationError, source: str, model: type[BaseModel]) -> st
     if error["type"] == "value_error":
         return f"{place}: {error['ctx']['error']}"
     if error["type"] in ("enum", "literal_error"):
-        words = ", ".join(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
-        return f"{place}: {error['input']!r} is not known; use one of {words}"
+        expected = str(error["ctx"]["expected"])
+        words = ", ".join(re.findall(r"'([^']*)'", expected)) or expected
+        return f"{place}: {error['input']!r:.80} is not known; use one of {words}"
     if error["type"] in _FIXES:
         return f"{place}: {_FIXES[error['type']]}"
     return f"{place}: {error['msg']} (got {error['input']!r:.80})"
