@@ -13,6 +13,8 @@ TOGETHER: Final = {
     "test_verify.py": "small run",
 }
 """The recordings that files have in common (fixtures of a session in ``lab/conftest.py``)."""
+LONGEST: Final = ("whole run", "test_faults.py")
+"""What takes longest, which begins first: each fills a worker while another one does the rest."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -24,5 +26,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0].rpartition("/")[2]
             return TOGETHER.get(file, file)
+
+        def _assign_work_unit(self, node: Any) -> None:
+            waiting = [name for name in LONGEST if name in self.workqueue]
+            if waiting:
+                self.workqueue.move_to_end(waiting[0], last=False)
+            super()._assign_work_unit(node)
 
     return Shared(config, log)

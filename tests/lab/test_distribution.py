@@ -88,7 +88,7 @@ def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Insta
     _run([sys.executable, "-m", "venv", "--without-pip", made.place / "venv"], made.place)
     (site,) = (made.place / "venv" / "lib").glob("*/site-packages")
     (site / "libraries.pth").write_text("\n".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}))
-    made.pip("install", "-q", "--no-deps", wheel)
+    made.pip("install", "-q", "--no-deps", "--ignore-installed", wheel)
     made.plugfest("new", "family", "mine")
     made.plugfest("new", "check", "mine.links-up")
     made.plugfest("new", "adapter", "my-fabric", "--in", "fabric")
@@ -178,8 +178,8 @@ def test_it_is_explained(installation: Installation, name: str) -> None:
 
 def test_the_documentation_lists_it(installation: Installation) -> None:
     program = (
-        "from conformance.upkeep import documentation as made\n"
-        "print('\\n'.join([*made._requirements(), *made._classes(), *made._faults()]))"
+        "from conformance.upkeep.documentation import catalogue\n"
+        "print('\\n'.join(text for _, text in catalogue.pages()))"
     )
     text = installation.run("-c", program).stdout
     for word in ("## mine", "mine.datagrams-arrive", "mine-least-1", "mine-datagrams-dropped"):
