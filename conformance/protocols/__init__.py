@@ -1,1 +1,1 @@
-"""Frames as small typed views."""
+"""Protocols: frames as small typed views, and state machines without I/O."""

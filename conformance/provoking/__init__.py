@@ -1,1 +1,1 @@
-"""Scenarios: what is done to an implementation, once; each module has `act(context)`."""
+"""What scenarios work with: the context of a recording, paths, ports, traffic, patched links, silence."""

@@ -107,3 +107,8 @@ def test_names_say_what_they_hold() -> None:
     for path in FILES:
         assert path.stem not in {"helpers", "utils", "util", "common", "misc"}
         assert len(path.read_text().splitlines()) <= 400, f"{path.name} wants splitting"
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {path.parent for path in FILES}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []

@@ -1,0 +1,1 @@
+"""Reports shown: on a terminal, as Markdown, as a page, as pictures, as JUnit XML."""
