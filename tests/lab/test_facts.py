@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from command import Stranger, outcomes
+from command import Stranger, outcomes, plugfest
 from machine import unchanged
 
 from conformance.recording.facts import FACTS, HostFacts
@@ -28,7 +28,7 @@ FAMILY = Family(
         sysctls=("net.ipv4.ip_forward", "net.ipv4.nothing"),
         files=("/proc/net/snmp", "/sys/class/net/lo/address"),
         commands=(("sh", "-c", "echo on; exit 3"), ("/usr/bin/no-such-program",)),
-        views=("routes",),
+        views=("bindings", "routes"),
     ),
 )
 '''
@@ -106,8 +106,30 @@ def test_facts_of_a_family_are_recorded_and_judged() -> None:
     assert facts.files["/sys/class/net/lo/address"].strip() == "00:00:00:00:00:00"
     assert facts.absent == {
         "net.ipv4.nothing": "No such file or directory",
+        "bindings": "the implementation shows no tables by name",
         "routes": "the implementation shows no tables by name",
     }
     failed, absent = facts.commands
     assert (failed.output, failed.exit_code) == ("on\n", 3)
     assert (absent.exit_code, absent.problem) == (None, "No such file or directory")
+
+
+@pytest.mark.peers
+def test_tables_of_an_implementation_are_recorded_by_name(tmp_path: Path) -> None:
+    """A real switch shows over SSH what a family asks for, in the columns of its dialect."""
+    if os.geteuid() != 0:
+        pytest.skip("real peers need root")
+    install(tmp_path / "site")
+    narrow = ("--testbed", "same-subnet", "--only", "kernel", "--out", "out")
+    with unchanged():
+        ended = plugfest(tmp_path, "run", "frr-switch", *narrow, PYTHONPATH=str(tmp_path / "site"))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    record = load(find(tmp_path / "out" / "frr-switch")[0]).record
+    after = next(one.further for one in record.snapshots if (one.where, one.moment) == ("h1", "after"))
+    facts = HostFacts.model_validate(after[FACTS]["kernel"])
+    known = {row["address"]: row["mac"] for row in facts.views["bindings"]}
+    mine = [one for one in record.endpoints if one.host == "h1"]
+    assert mine
+    for endpoint in mine:
+        assert known[endpoint.reported_addresses[0].partition("/")[0]] == endpoint.kernel.mac
+    assert facts.absent["routes"].endswith("it does not show its routes")

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from conformance.adapters.interface import Interface
 from conformance.adapters.interface.powers import Explaining, Filtering
-from conformance.adapters.interface.views import NeighbourEntry, ShowingBindings
+from conformance.adapters.interface.views import NeighbourEntry, ShowingBindings, ShowingRows
 from conformance.adapters.linux.network import Allocation, Network, cable, unplug
 from conformance.adapters.linux.routed import GATEWAY, routed
 from conformance.adapters.switch.console import Console
@@ -32,7 +32,7 @@ VERSIONS: Final = tuple(version for _, version in FAMILIES)
 class FilteredSwitch(Network):
     """Every endpoint on a port of its own, with a route to each of its addresses."""
 
-    powers: tuple[type, ...] = (ShowingBindings, Explaining, Filtering)
+    powers: tuple[type, ...] = (ShowingBindings, ShowingRows, Explaining, Filtering)
 
     def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
         self._switches = Switches(dialect, tables)
@@ -59,6 +59,10 @@ class FilteredSwitch(Network):
     def bindings(self, host: Host) -> Sequence[NeighbourEntry]:
         """What the switch shows of the stations that it has resolved."""
         return self._switches.bindings(host)
+
+    def rows(self, host: Host, name: str) -> Sequence[Mapping[str, str]]:
+        """A table of the switch's own view (a ``[[view.NAME]]`` of its dialect)."""
+        return self._switches.rows(host, name)
 
     # --- the policy -------------------------------------------------------------------------------------------
     def apply(self, policy: Policy) -> None:

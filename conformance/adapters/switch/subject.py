@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from conformance.adapters.interface import Interface
 from conformance.adapters.interface.powers import Explaining
-from conformance.adapters.interface.views import NeighbourEntry, ShowingBindings
+from conformance.adapters.interface.views import NeighbourEntry, ShowingBindings, ShowingRows
 from conformance.adapters.linux.bridges import BRIDGE, await_port
 from conformance.adapters.linux.network import Allocation, Design, Network, cable, mac_of, unplug
 from conformance.adapters.linux.pool import of_workloads
@@ -52,6 +52,14 @@ class Switches:
         finally:
             tables.leave()
 
+    def rows(self, host: Host, name: str) -> Sequence[Mapping[str, str]]:
+        """A table of the switch's own view, in the account of its operator."""
+        tables = self.operator(host)
+        try:
+            return tables.rows(name)
+        finally:
+            tables.leave()
+
     def leave(self) -> None:
         """Undo everything on every switch and end it."""
         for console in self.routers.values():
@@ -63,7 +71,7 @@ class Switches:
 class SwitchNetwork(Network):
     """The switch's ports are in one bridge, which routes for them."""
 
-    powers: tuple[type, ...] = (ShowingBindings, Explaining)
+    powers: tuple[type, ...] = (ShowingBindings, ShowingRows, Explaining)
 
     def __init__(self, lab: Lab, dialect: Dialect, tables: Dialect) -> None:
         self._switches = Switches(dialect, tables)
@@ -81,6 +89,10 @@ class SwitchNetwork(Network):
     def bindings(self, host: Host) -> Sequence[NeighbourEntry]:
         """What the switch shows of the stations that it has resolved."""
         return self._switches.bindings(host)
+
+    def rows(self, host: Host, name: str) -> Sequence[Mapping[str, str]]:
+        """A table of the switch's own view (a ``[[view.NAME]]`` of its dialect)."""
+        return self._switches.rows(host, name)
 
     def _start(self) -> None:
         """The bridge is the hardware; addresses and forwarding are told to the switch. Raises AdapterError."""
