@@ -3,7 +3,8 @@
 A family is a package with ``FAMILY`` in its ``__init__.py`` and these files beside it, each of them optional:
 ``requirements.toml``, ``classes/*.toml``, ``checks.py`` and ``checks_*.py``, ``evidence*.py``, ``scenario*.py``, and
 ``faults.py`` and ``faults_*.py``, each with a tuple ``FAULTS``. This suite's own families lie in
-`conformance.families`; another distribution brings one by an entry point of the group ``conformance.families``."""
+`conformance.families`; another distribution brings one by an entry point of the group ``conformance.families``.
+"""
 
 from __future__ import annotations
 

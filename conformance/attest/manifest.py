@@ -36,7 +36,8 @@ class Manifest(BaseModel):
 
     `suite` has a hash for each package and family whose code decides, `requirements` and `classes` one for each
     entry of the catalogue. `recordings` are files by their path below the run's folder; those of the plain wire are
-    among them."""
+    among them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

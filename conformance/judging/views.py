@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from conformance.judging.case import Case
 from conformance.recording.model import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The last word of the wire on something that is shown: where it is, when (ns) and in which frame it said so."""
+
+    where: str
+    time_ns: int
+    number: int
 
 
 def views(case: Case, where: str, what: str, who: str = "") -> list[Event]:

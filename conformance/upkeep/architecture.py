@@ -82,14 +82,14 @@ RULES: Final = (
         "evidence",
         (FAMILY + "evidence*.py",),
         "what the frames of a recording show about a family",
-        (*DATA, *RECORD, "judging", f"families.{OWN}.evidence*"),
+        ("policy", "pairs", *RECORD, "judging", f"families.{OWN}.evidence*"),
         within=False,
     ),
     Row(
         "checks",
         (FAMILY + "checks*.py",),
         "pure functions of a recording, one for each requirement",
-        (*DATA, *RECORD, "judging", f"families.{OWN}.evidence*", f"families.{OWN}.checks*"),
+        ("policy", "pairs", *RECORD, "judging", f"families.{OWN}.evidence*", f"families.{OWN}.checks*"),
         within=False,
     ),
     Row(

@@ -2,7 +2,8 @@
 
 A trial that a busy machine disturbed, as the lab's own timers say, has been recorded once more
 (conformance.selftest). At night a fault is recorded in every scenario, as `plugfest selftest` does; by day in those
-that tell of it."""
+that tell of it.
+"""
 
 from __future__ import annotations
 

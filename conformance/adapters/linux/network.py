@@ -88,7 +88,8 @@ def default_routes(allocation: Allocation, gateways: Sequence[Address]) -> list[
 def assign(design: Design, allocation: Allocation) -> None:
     """Give the kernel the endpoint's addresses and routes, and wait until no address is tentative.
 
-    Raises AdapterError where duplicate address detection fails."""
+    Raises AdapterError where duplicate address detection fails.
+    """
     addresses = [rtnetlink.address(INTERFACE, address, dad=design.detects) for address in allocation.addresses]
     netlink.transact(allocation.namespace, [*addresses, *design.routes_of(allocation)])
     failed = link.await_dad(allocation.namespace, INTERFACE, limits.DAD_SETTLED) if design.awaits else []
@@ -203,7 +204,8 @@ class Network:
         """Cable the endpoint, give it its addresses and wait until none is tentative.
 
         Raises AdapterError where an address is taken, by the pool's pools of addresses or by duplicate address
-        detection; the endpoint is then not attached."""
+        detection; the endpoint is then not attached.
+        """
         namespace = self.prepare(host, request.name)
         if request.publish:
             raise AdapterError(f"{request.name}: this network publishes no ports; dial the endpoint's own address")

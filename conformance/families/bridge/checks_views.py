@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from conformance import limits
 from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
-from conformance.judging.views import views
+from conformance.judging.views import Statement, views
 from conformance.protocols.mac import mac_number, mac_of_number
 from conformance.protocols.reserved import RESERVED
 from conformance.recording.model import Event, PortState
 
 RESERVED_NUMBERS = [mac_number(address) for address in RESERVED]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What the wire said last: where, when (ns), and in which frame."""
-
-    where: str
-    time_ns: int
-    number: int
 
 
 def _ports(case: Case) -> list[PortState]:

@@ -47,7 +47,8 @@ class Flaw:
     ports where `inward` or `outward` change frames, or where frames to the address `leaks` come out of every other
     port. `pins` is a station that is fixed to the bridge's first port. It `misleads`: its own view shows every
     station behind its first port. It `miscounts`: its own view shows the counters of one port as those of the next.
-    `hides_carrier`: the bridge does not notice that a link is lost, since the box is between."""
+    `hides_carrier`: the bridge does not notice that a link is lost, since the box is between.
+    """
 
     bridge: str = ""
     config: Callable[[BridgeConfig], BridgeConfig] | None = None

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from conformance import limits
 from conformance.families.nd.evidence import sent_by
 from conformance.judging.case import Case
 from conformance.judging.parameters import FAMILIES
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND
-from conformance.judging.views import views
+from conformance.judging.views import Statement, views
 from conformance.protocols import arp, ethertypes
 from conformance.protocols.ndp import ADVERTISEMENT, TARGET_OPTION, parse
 from conformance.recording.model import EndpointState
 
 FRESH = 20
 """Seconds in which a router has not yet forgotten who answered it (RFC 4861 §10: it is believed for 15 s at least)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What the wire said last: where, when (ns), and in which frame."""
-
-    where: str
-    time_ns: int
-    number: int
 
 
 @check("nd.table-shown", scenario="reachability", family=FAMILIES)

@@ -60,7 +60,8 @@ class Engine:
         Each has at least `deadline` seconds, the last of them exactly so many: one wait for all that stay
         unanswered. With `bulk`, made for thousands of reachability probes, UDP probes without a request (source
         port, TTL, size, DF) share one socket for each source, and TCP connections end with RST, which leaves no port
-        in TIME-WAIT. Raises ValueError for a flow id that was used before."""
+        in TIME-WAIT. Raises ValueError for a flow id that was used before.
+        """
         self._claim([probe.id for probe in probes])
         with undisturbed(), descriptors() as room:
             run = Flight(self._loop, self._arrivals)

@@ -88,6 +88,7 @@ class FrameListener:
 def wait_for_frame(namespace: Namespace, interface: str, predicate: Callable[[bytes], bool], deadline: float) -> bytes:
     """Wait for one frame that comes of itself (see `FrameListener` for one that a stimulus brings).
 
-    Raises TimeoutError."""
+    Raises TimeoutError.
+    """
     with FrameListener(namespace, interface) as listener:
         return listener.wait(predicate, deadline)
