@@ -9,7 +9,8 @@ from conformance.protocols import ethertypes
 from conformance.protocols.marker import mark
 from conformance.recording.capture import FLAG_INBOUND, FLAG_OUTBOUND
 from conformance.recording.index import FrameIndex
-from conformance.recording.pcapng import Writer, read
+from conformance.recording.pcapng import Writer
+from conformance.recording.reading import read
 
 FRAMES = 1_000_000
 TAPS = 12

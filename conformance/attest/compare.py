@@ -10,7 +10,7 @@ import conformance
 from conformance.attest import blocks, manifest
 from conformance.attest.manifest import Manifest, sha256
 from conformance.recording.capture import Capture, NotACapture, TruncatedCapture
-from conformance.recording.pcapng import read as read_capture
+from conformance.recording.reading import read as read_capture
 from conformance.report.model import Header, Report, ReportedOutcome, canonical_outcomes
 from conformance.report.store import NAME as REPORT
 from conformance.requirement import catalogue_hash

@@ -25,8 +25,8 @@ from conformance.protocols.mac import mac_text
 from conformance.recording.capture import LINK_ETHERNET
 from conformance.recording.model import IdentityState, PortState, Record, TapState
 from conformance.recording.pcapng import Writer
+from conformance.recording.reading import Frame, Scan
 from conformance.recording.store import FRAMES, Recording
-from conformance.recording.stream import Frame, Scan
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict
 
 Role = Literal["lldp-agent", "lacp-partner", "bridge", "mover"]

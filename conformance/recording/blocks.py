@@ -1,7 +1,6 @@
 """What pcapng's blocks say (draft-ietf-opsawg-pcapng §4): section headers, interfaces, statistics, options, clocks.
 
-`sections` reads a whole file into arrays and `stream` a file of any size frame by frame. Both decode blocks here, but
-for the fields of a packet itself, which each unpacks in its own way for speed.
+All but the fields of packets themselves, which `sections` reads in arrays.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ from conformance.protocols.mac import mac_text
 from conformance.recording.capture import Tap
 
 SECTION: Final = 0x0A0D_0D0A
+MAGIC: Final = SECTION.to_bytes(4, "little")
+"""How a section header starts, in either byte order."""
 BYTE_ORDER: Final = 0x1A2B_3C4D
 INTERFACE: Final = 1
 OLD_PACKET: Final = 2
@@ -36,8 +37,7 @@ FLAGS: Final = 2
 APPLICATION: Final = 4
 """The option of a section header (§4.1) that names who wrote it."""
 
-CUT: Final = "the file ends within a block"
-CONTRADICTION: Final = "a packet block that contradicts itself"
+CONTRADICTION: Final = "a block that contradicts itself"
 NO_ORDER: Final = "a section header without byte-order magic"
 IMPOSSIBLE: Final = "a block whose length cannot be"
 

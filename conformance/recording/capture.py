@@ -1,9 +1,11 @@
-"""What a capture file holds once read: its taps, and one array per fact of every frame."""
+"""What a capture file holds once read: its taps, and one array per fact of every frame; what a reader gives of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +70,47 @@ class Capture:
         """The captured bytes of one frame. Raises IndexError."""
         start = int(self.offset[row])
         return self.data[start : start + int(self.length[row])]
+
+
+Columns = dict[str, NDArray[Any]]
+"""The arrays of a `Capture` by their names."""
+COLUMNS: Final[Mapping[str, type[np.generic]]] = MappingProxyType(
+    {
+        "tap": np.int32, "time_ns": np.int64, "offset": np.int64, "length": np.int64, "original": np.int64,
+        "flags": np.uint32,
+    }
+)  # fmt: skip
+LARGEST: Final = 1 << 24
+"""Bytes of a block or record beyond which its length is taken for nonsense."""
+CUT: Final = "the file ends within a block"
+
+
+class Part(NamedTuple):
+    """What a run of a file's bytes holds: the columns of its frames, how many of the bytes are read (the rest belongs
+    in front of the bytes that follow), and what ends the reading for good, in one sentence."""
+
+    columns: Columns
+    used: int
+    problem: str | None
+
+
+class Reader(Protocol):
+    """Reads one file of one format, part after part."""
+
+    @property
+    def taps(self) -> list[Tap]:
+        """The taps that were described so far."""
+
+    def part(self, data: bytes, *, last: bool) -> Part:
+        """The frames in `data`, offsets counted from its start; `last`: nothing follows. Never raises."""
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """The frames of all `parts` in their order, each column of its own type."""
+    return {
+        name: np.concatenate([part[name] for part in parts]).astype(kind, copy=False) if parts else np.empty(0, kind)
+        for name, kind in COLUMNS.items()
+    }
 
 
 def rows_at(data: bytes, offsets: NDArray[np.int64], width: int) -> NDArray[np.void]:

@@ -1,4 +1,4 @@
-"""Classic pcap files: their header, and reading one whole; microseconds or nanoseconds, either byte order."""
+"""Classic pcap files: their header and their records; microseconds or nanoseconds, either byte order."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from struct import Struct, unpack_from
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conformance.recording.blocks import Order
-from conformance.recording.capture import Capture, NotACapture, Tap, TruncatedCapture, rows_at
+from conformance.recording.capture import CUT, LARGEST, Columns, Part, Tap, joined, rows_at
 
 HEADER: Final = 24
 RECORD: Final = 16
@@ -37,44 +38,57 @@ def format_of(data: bytes) -> ClassicFormat | None:
 
 
 def tap_of(data: bytes, order: Order) -> Tap:
-    """The one tap of a file, which has no name; of Ethernet, where the header is cut."""
-    if len(data) < HEADER:
-        return Tap()
+    """The one tap of a file with this header, which has no name."""
     return Tap(link_type=unpack_from(f"{order}I", data, 20)[0] & 0xFFFF)
 
 
-def read(data: bytes) -> Capture:
-    """All records of a classic pcap file, as one tap without a name. Raises NotACapture, TruncatedCapture."""
-    found = format_of(data)
-    if found is None:
-        raise NotACapture("no pcap magic number")
-    order, unit = found
-    at, whole = _walk(data, Struct(f"{order}I")) if len(data) >= HEADER else ([], False)
-    starts = np.array(at, dtype=np.int64)
-    kind = np.dtype([(name, f"{order}u4") for name in ("seconds", "fraction", "length", "original")])
-    heads = rows_at(data, starts, RECORD).view(kind)
-    capture = Capture(
-        data=data,
-        taps=(tap_of(data, order),),
-        tap=np.zeros(len(starts), dtype=np.int32),
-        time_ns=heads["seconds"].astype(np.int64) * 10**9 + heads["fraction"].astype(np.int64) * unit,
-        offset=starts + RECORD,
-        length=heads["length"].astype(np.int64),
-        original=heads["original"].astype(np.int64),
-        flags=np.zeros(len(starts), dtype=np.uint32),
-    )
-    if not whole:
-        raise TruncatedCapture("the file ends within a record", capture)
-    return capture
+class RecordReader:
+    """Reads the records of one file (see `capture.Reader`), as one tap without a name."""
+
+    def __init__(self, found: ClassicFormat) -> None:
+        self._format = found
+        self._begun = False
+        self.taps: list[Tap] = []
+
+    def part(self, data: bytes, *, last: bool) -> Part:
+        """The frames in `data`, offsets counted from its start; `last`: nothing follows."""
+        begin = 0 if self._begun else HEADER
+        if len(data) < begin:
+            return Part(joined([]), 0, CUT if last else None)
+        if not self._begun:
+            self._begun = True
+            self.taps.append(tap_of(data, self._format.order))
+        at, used, problem = _walk(data, begin, Struct(f"{self._format.order}I"))
+        if problem is None and last and used < len(data):
+            problem = CUT
+        return Part(self._columns(data, np.array(at, dtype=np.int64)), used, problem)
+
+    def _columns(self, data: bytes, starts: NDArray[np.int64]) -> Columns:
+        kind = [(name, f"{self._format.order}u4") for name in ("seconds", "fraction", "length", "original")]
+        heads = rows_at(data, starts, RECORD).view(np.dtype(kind))
+        seconds, fraction = heads["seconds"].astype(np.int64), heads["fraction"].astype(np.int64)
+        columns = {
+            "tap": np.zeros(len(starts)),
+            "time_ns": seconds * 10**9 + fraction * self._format.unit,
+            "offset": starts + RECORD,
+            "length": heads["length"],
+            "original": heads["original"],
+            "flags": np.zeros(len(starts)),
+        }
+        return joined([columns])
 
 
-def _walk(data: bytes, length: Struct) -> tuple[list[int], bool]:
+def _walk(data: bytes, position: int, length: Struct) -> tuple[list[int], int, str | None]:
+    """Where each whole record starts, where the last one ends, and what is wrong with the one after it."""
     found: list[int] = []
-    position, end = HEADER, len(data)
+    end, unpack = len(data), length.unpack_from
     while position + RECORD <= end:
-        following = position + RECORD + length.unpack_from(data, position + 8)[0]
+        size = unpack(data, position + 8)[0]
+        following = position + RECORD + size
+        if size > LARGEST:
+            return found, position, f"a record of {size} bytes"
         if following > end:
-            return found, False
+            break
         found.append(position)
         position = following
-    return found, position == end
+    return found, position, None

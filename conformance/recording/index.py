@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from conformance.protocols.mac import mac_number
 from conformance.recording.capture import FLAG_CHECKSUM_NOT_READY, FLAG_OUTBOUND, Capture
 from conformance.recording.headers import PAD, decode
-from conformance.recording.pcapng import read
+from conformance.recording.reading import read
 
 Rows = NDArray[np.int64]
 Address = IPv4Address | IPv6Address

@@ -1,7 +1,4 @@
-"""pcapng files: a writer of streamed blocks, and `read` for pcapng and classic pcap (draft-ietf-opsawg-pcapng).
-
-`read` never fails on garbage other than by `NotACapture` and `TruncatedCapture`.
-"""
+"""Writing pcapng files (draft-ietf-opsawg-pcapng), block after block into a stream; `reading` reads them."""
 
 from __future__ import annotations
 
@@ -11,23 +8,11 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.recording import blocks, bulk, classic, sections
-from conformance.recording.capture import LINK_ETHERNET, Capture, NotACapture
+from conformance.recording import blocks, bulk
+from conformance.recording.capture import LINK_ETHERNET, Capture
 
 _PACKET: Final = Struct("<IIIIIII")
 _FLAGS: Final = Struct("<HHIHHI")
-
-
-def read(data: bytes) -> Capture:
-    """Everything in a capture file of either format and either byte order.
-
-    Raises NotACapture, or TruncatedCapture which carries what could be read.
-    """
-    if blocks.is_pcapng(data):
-        return sections.read(data)
-    if classic.format_of(data) is not None:
-        return classic.read(data)
-    raise NotACapture("neither pcapng nor pcap: no such magic number at the start")
 
 
 class Writer:

@@ -1,4 +1,4 @@
-"""Reading pcapng whole: a walk over the block lengths in Python, everything else in arrays."""
+"""Reading the sections of a pcapng file, part after part: a walk over the blocks, everything else in arrays."""
 
 from __future__ import annotations
 
@@ -16,156 +16,172 @@ from conformance.recording.blocks import (
     PACKET,
     SECTION,
     SIMPLE_PACKET,
+    SMALLEST,
     STATISTICS,
     Order,
     Section,
 )
-from conformance.recording.capture import Capture, NotACapture, Tap, TruncatedCapture
+from conformance.recording.capture import CUT, LARGEST, Columns, Part, Tap, joined
 
 Words = NDArray[np.uint32]
-_COLUMNS: Final = {
-    "tap": np.int32, "time_ns": np.int64, "offset": np.int64, "length": np.int64, "original": np.int64,
-    "flags": np.uint32,
-}  # fmt: skip
+Rows = NDArray[np.int64]
+
+MOST_SECTIONS: Final = 10_000
+"""Sections of one file beyond which it is taken for nonsense; tools write one, and files put together have few."""
+_FIELDS: Final = range(2, 7)
+"""Words of an enhanced packet block: tap, high and low half of its time, length captured, length on the wire."""
+_TIMES: Final = np.uint64(2**63 - 1)
 
 
 @dataclass(slots=True)
-class Packets:
-    """The packet blocks of one section: where they start (in words); `simple`: not all of them are enhanced ones."""
+class Run:
+    """Blocks of one section that follow each other: where each starts, and where the last one ends (in words).
 
-    section: Section
-    at: list[int] = field(default_factory=list)
-    simple: bool = False
+    `mixed`: not all packets are enhanced ones. `problem` is what is wrong with the block at `end`, if anything is.
+    """
+
+    end: int
+    packets: list[int] = field(default_factory=list)
+    interfaces: list[int] = field(default_factory=list)
+    statistics: list[int] = field(default_factory=list)
+    mixed: bool = False
+    problem: str | None = None
 
 
-def read(data: bytes) -> Capture:
-    """All sections of a pcapng file. Raises NotACapture, TruncatedCapture."""
-    first = blocks.byte_order(data, 0) if blocks.is_pcapng(data) else None
-    if first is None:
-        raise NotACapture("no pcapng section header")
-    body = memoryview(data)[: len(data) & ~3]
-    views: dict[Order, Words] = {}
+class SectionReader:
+    """Reads all sections of one file (see `capture.Reader`).
 
-    def words(order: Order) -> Words:
-        if order not in views:
-            views[order] = np.frombuffer(body, dtype=f"{order}u4").astype(np.uint32, copy=False)
-        return views[order]
+    No block takes part that lies behind a broken one, so that the parts in which a file comes make no difference.
+    """
 
-    found, problem = _walk(data, words, first)
-    if problem is None and len(data) & 3:
-        problem = "the file does not end at a block's end"
-    taps: list[Tap] = []
-    parts: list[dict[str, NDArray[Any]]] = []
-    for packets in found:
-        part, broken = _frames(data, words(packets.section.order), packets)
-        part["tap"] = part["tap"] + len(taps)
-        taps += [one.tap for one in packets.section.interfaces]
-        parts.append(part)
-        if broken:
-            problem = broken
+    def __init__(self) -> None:
+        self._section = Section("<")
+        self._before: list[Tap] = []
+        self._sections = 0
+
+    @property
+    def taps(self) -> list[Tap]:
+        """The taps of all sections so far, in the order of their descriptions."""
+        return self._before + [one.tap for one in self._section.interfaces]
+
+    def part(self, data: bytes, *, last: bool) -> Part:
+        """The frames in `data`, offsets counted from its start; `last`: nothing follows."""
+        views: dict[Order, Words] = {}
+        found: list[Columns] = []
+        position, run = -1, Run(0)
+        while run.problem is None and run.end != position:
+            position = run.end
+            problem = self._begin(data, position * 4)
+            if problem is not None:
+                run.problem = problem
+                break
+            order = self._section.order
+            if order not in views:
+                words = np.frombuffer(data, dtype=f"{order}u4", count=len(data) >> 2)
+                views[order] = words.astype(np.uint32, copy=False)
+            run = _walk(views[order], position)
+            if run.packets or run.interfaces or run.statistics:
+                found.append(self._columns(data, views[order], run))
+        if run.problem is None and last and run.end * 4 < len(data):
+            run.problem = CUT
+        return Part(joined(found), run.end * 4, run.problem)
+
+    def _begin(self, data: bytes, start: int) -> str | None:
+        """Begin a section if its header is there; returns what is wrong with it."""
+        if len(data) - start < 12 or data[start : start + 4] != blocks.MAGIC:
+            return None
+        order = blocks.byte_order(data, start)
+        self._sections += 1
+        if order is None or self._sections > MOST_SECTIONS:
+            return blocks.NO_ORDER if order is None else f"more than {MOST_SECTIONS} sections"
+        self._before += [one.tap for one in self._section.interfaces]
+        self._section = Section(order)
+        return None
+
+    def _columns(self, data: bytes, words: Words, run: Run) -> Columns:
+        """The columns of a run's packets; a broken one ends the run. Takes in what the run says of interfaces."""
+        section, described = self._section, len(self._section.interfaces)
+        at = np.array(run.packets, dtype=np.int64)
+        size = words[at + 1].astype(np.int64)
+        at, size = _until(run, words[at + (size >> 2) - 1] == size, at, size)
+        for place in run.interfaces:
+            blocks.read_interface(data, section, place * 4, int(words[place + 1]))
+        known = described + np.searchsorted(np.array(run.interfaces, dtype=np.int64), at)
+        kind = words[at]
+        head = np.where(kind == SIMPLE_PACKET, 12, 28)
+        fields = [words[np.minimum(at + number, len(words) - 1)].astype(np.int64) for number in _FIELDS]
+        if run.mixed:
+            fields = _mixed(kind, size, section, fields)
+        good = (fields[0] < known) & (fields[3] <= size - head - 4)
+        at, size, head, tap, high, low, length, original = _until(run, good, at, size, head, *fields)
+        del section.interfaces[described + sum(place < run.end for place in run.interfaces) :]
+        for place in run.statistics:
+            if place < run.end:
+                blocks.read_statistics(data, section, place * 4, int(words[place + 1]))
+        offset = at * 4 + head
+        options = np.where(head == 28, offset + ((length + 3) & ~3), at * 4 + size - 4)
+        return {
+            "tap": tap + len(self._before),
+            "time_ns": _time(section, tap, high, low),
+            "offset": offset,
+            "length": length,
+            "original": original,
+            "flags": _flags(data, words, section.order, options, at * 4 + size - 4),
+        }
+
+
+def _walk(words: Words, position: int) -> Run:
+    """Find the blocks from a place on, up to the next section, one that is not whole, or one that cannot be.
+
+    The loop is the only work done per frame in Python.
+    """
+    view, first, end = words.data, position, len(words)
+    run = Run(position)
+    starts = run.packets
+    while position + 2 < end:
+        kind, size = view[position], view[position + 1]
+        following = position + (size >> 2)
+        if kind == SECTION and position > first:
             break
-    columns = {
-        name: np.concatenate([part[name] for part in parts]).astype(kind, copy=False) if parts else np.empty(0, kind)
-        for name, kind in _COLUMNS.items()
-    }
-    capture = Capture(data=data, taps=tuple(taps), **columns)
-    if problem is not None:
-        raise TruncatedCapture(problem, capture)
-    return capture
-
-
-def _walk(data: bytes, words: Any, order: Order) -> tuple[list[Packets], str | None]:
-    """Find every block. The loop is the only work done per frame in Python; lengths are checked again in arrays."""
-    view = memoryview(words(order))
-    packets = Packets(Section(order))
-    found: list[Packets] = []
-    starts = packets.at
-    position, last, end = 0, 0, len(view)
-    while position < end - 2:
-        kind = view[position]
+        if size & 3 or not SMALLEST.get(kind, 12) <= size <= LARGEST:
+            run.problem = f"{blocks.IMPOSSIBLE} ({size})"
+            break
+        if following > end:
+            break
         if kind == PACKET:
             starts.append(position)
-        elif kind == SECTION:
-            turned = blocks.byte_order(data, position * 4)
-            if turned is None:
-                return found, blocks.NO_ORDER
-            packets = Packets(Section(turned))
-            found.append(packets)
-            starts = packets.at
-            view = memoryview(words(turned))
-        elif (problem := _other(data, packets, kind, position, view[position + 1])) is not None:
-            return found, problem
-        size = view[position + 1] >> 2
-        if size < 3:
-            return found, _drop(packets, position, "a block shorter than its own frame")
-        last = position
-        position += size
-    if position == end:
-        return found, None
-    return found, _drop(packets, last if position > end else position, blocks.CUT)
+        elif view[following - 1] != size:
+            run.problem = blocks.CONTRADICTION
+            break
+        else:
+            _note(run, kind, position)
+        position = following
+    run.end = position
+    return run
 
 
-def _drop(packets: Packets, position: int, reason: str) -> str:
-    if packets.at and packets.at[-1] == position:
-        packets.at.pop()
-    return reason
-
-
-def _other(data: bytes, packets: Packets, kind: int, position: int, size: int) -> str | None:
-    """A block that is not an enhanced packet; returns what is wrong with it."""
-    start = position * 4
-    if size & 3 or size < blocks.SMALLEST.get(kind, 12) or start + size > len(data):
-        return None if start + size > len(data) else blocks.IMPOSSIBLE
+def _note(run: Run, kind: int, position: int) -> None:
     if kind in (SIMPLE_PACKET, OLD_PACKET):
-        packets.simple = True
-        packets.at.append(position)
+        run.mixed = True
+        run.packets.append(position)
     elif kind == INTERFACE:
-        blocks.read_interface(data, packets.section, start, size)
+        run.interfaces.append(position)
     elif kind == STATISTICS:
-        blocks.read_statistics(data, packets.section, start, size)
-    return None
+        run.statistics.append(position)
 
 
-def _frames(data: bytes, words: Words, packets: Packets) -> tuple[dict[str, NDArray[Any]], str | None]:
-    """The columns of one section's packets, up to the first that contradicts itself."""
-    section = packets.section
-    at = np.array(packets.at, dtype=np.int64)
-    size = words[at + 1].astype(np.int64)
-    whole = (size & 3 == 0) & (size >= 16) & (at + (size >> 2) <= len(words))
-    whole[whole] = words[(at + (size >> 2) - 1)[whole]] == size[whole]
-    kind = words[at]
-    head = np.where(kind == SIMPLE_PACKET, 12, 28)
-    whole &= size >= head + 4
-    at, size, kind, head = _until(whole, at, size, kind, head)
-    field_at = [words[np.minimum(at + number, len(words) - 1)].astype(np.int64) for number in range(2, 7)]
-    tap, high, low, length, original = field_at
-    if packets.simple:
-        tap, high, low, length, original = _simple(kind, size, section, field_at)
-    good = (tap < len(section.interfaces)) & (length <= size - head - 4)
-    at, size, head, tap, high, low, length, original = _until(good, at, size, head, tap, high, low, length, original)
-    offset = at * 4 + head
-    flags = _flags(data, words, section.order, offset + ((length + 3) & ~3), at * 4 + size - 4)
-    columns: dict[str, NDArray[Any]] = {
-        "tap": tap,
-        "time_ns": _time(section, tap, high, low),
-        "offset": offset,
-        "length": length,
-        "original": original,
-        "flags": flags,
-    }
-    return columns, blocks.CONTRADICTION if len(at) < len(packets.at) else None
+def _until(run: Run, good: NDArray[np.bool_], at: Rows, *others: Rows) -> list[Rows]:
+    """All arrays up to the first packet that is not `good`, which ends the run; `at` is where each starts."""
+    if good.all():
+        return [at, *others]
+    stop = int(np.argmin(good))
+    run.end, run.problem = int(at[stop]), blocks.CONTRADICTION
+    return [array[:stop] for array in (at, *others)]
 
 
-def _until(good: NDArray[np.bool_], *arrays: NDArray[Any]) -> list[NDArray[Any]]:
-    stop = len(good) if good.all() else int(np.argmin(good))
-    return [array[:stop] for array in arrays]
-
-
-def _simple(
-    kind: NDArray[Any], size: NDArray[np.int64], section: Section, columns: Sequence[NDArray[np.int64]]
-) -> list[NDArray[np.int64]]:
-    """`columns` where some blocks are simple (no time, tap 0) or of the obsolete kind (tap of 16 bits)."""
-    tap, high, low, length, original = columns
+def _mixed(kind: NDArray[Any], size: Rows, section: Section, fields: Sequence[Rows]) -> list[Rows]:
+    """`fields` where some blocks are simple (no time, tap 0) or of the obsolete kind (tap of 16 bits)."""
+    tap, high, low, length, original = fields
     simple = kind == SIMPLE_PACKET
     snap = (section.interfaces[0].snap if section.interfaces else 0) or 1 << 32
     cut = np.minimum(np.minimum(tap, snap), size - 16)
@@ -179,20 +195,21 @@ def _simple(
     ]
 
 
-def _time(section: Section, tap: NDArray[Any], high: NDArray[Any], low: NDArray[Any]) -> NDArray[np.int64]:
-    """Nanoseconds since 1970; a value that 64 bits do not hold wraps around."""
+def _time(section: Section, tap: Rows, high: Rows, low: Rows) -> Rows:
+    """Nanoseconds since 1970; a value that 63 bits do not hold wraps around."""
     stamp = high.astype(np.uint64) << np.uint64(32) | low.astype(np.uint64)
-    time_ns = stamp.astype(np.int64)
-    for number, interface in enumerate(section.interfaces):
-        if not interface.clock.counts_nanoseconds:
-            mine = tap == number
-            time_ns[mine] = interface.clock.nanoseconds(stamp[mine]).astype(np.int64)
-    return time_ns
+    others = [n for n, one in enumerate(section.interfaces) if not one.clock.counts_nanoseconds]
+    if others:
+        rows = np.argsort(tap, kind="stable")
+        bounds = np.searchsorted(tap[rows], np.arange(len(section.interfaces) + 1))
+        for number in others:
+            mine = rows[bounds[number] : bounds[number + 1]]
+            if len(mine):
+                stamp[mine] = section.interfaces[number].clock.nanoseconds(stamp[mine])
+    return (stamp & _TIMES).astype(np.int64)
 
 
-def _flags(
-    data: bytes, words: Words, order: Order, start: NDArray[np.int64], end: NDArray[np.int64]
-) -> NDArray[np.uint32]:
+def _flags(data: bytes, words: Words, order: Order, start: Rows, end: Rows) -> NDArray[np.uint32]:
     """epb_flags of every packet: found at once where it is the first option, else by looking through them."""
     flags = np.zeros(len(start), dtype=np.uint32)
     some = np.flatnonzero(end - start >= 8)

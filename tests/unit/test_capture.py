@@ -23,7 +23,7 @@ from conformance.protocols.mac import mac_text
 from conformance.protocols.stp import frames as stp
 from conformance.recording.capture import NotACapture
 from conformance.recording.pcapng import Writer
-from conformance.recording.stream import Scan
+from conformance.recording.reading import Scan
 from conformance.report.model import Report
 from conformance.report.store import read
 

@@ -20,8 +20,8 @@ from conformance.recording.capture import (
     NotACapture,
     TruncatedCapture,
 )
-from conformance.recording.pcapng import Writer, read
-from conformance.recording.stream import Scan
+from conformance.recording.pcapng import Writer
+from conformance.recording.reading import Scan, read, reader_of
 
 NOW = 1_700_000_000_123_456_789
 
@@ -269,21 +269,55 @@ def test_garbage_never_gives_another_error(garbage: bytes, start: str) -> None:
         read(heads[start] + garbage)
 
 
-@given(st.data())
-def test_a_damaged_file_never_gives_another_error(data: st.DataObject) -> None:
-    content = bytearray(
-        section()
-        + interface("<", option("<", 9, b"\x0c") + option("<", 14, bytes(8)))
-        + b"".join(packet("<", NOW, bytes(n), options=option("<", 1, b"x" * n)) for n in range(6))
-        + block("<", 3, struct.pack("<I", 4) + b"ABCD")
-        + block("<", 5, struct.pack("<III", 0, 0, 0) + option("<", 5, bytes(8)))
-    )
-    for _ in range(data.draw(st.integers(1, 6))):
+DAMAGED = (
+    section()
+    + interface("<", option("<", 9, b"\x0c") + option("<", 14, bytes(8)))
+    + b"".join(packet("<", NOW, bytes(n), options=option("<", 1, b"x" * n)) for n in range(6))
+    + interface()
+    + packet("<", 7, b"frame", tap=1)
+    + block("<", 3, struct.pack("<I", 4) + b"ABCD")
+    + block("<", 5, struct.pack("<III", 0, 0, 0) + option("<", 5, bytes(8)))
+    + section(">")
+    + interface(">")
+    + packet(">", NOW, b"other")
+)
+CLASSIC = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + 3 * (struct.pack("<IIII", 1, 2, 5, 60) + b"frame")
+
+
+@given(st.sampled_from((DAMAGED, CLASSIC)), st.data())
+def test_a_damaged_file_is_the_same_read_whole_and_in_parts(start: bytes, data: st.DataObject) -> None:
+    content = bytearray(start)
+    for _ in range(data.draw(st.integers(0, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(len(content) // 2, len(content)))]
+    whole, problem = None, None
     try:
-        capture = read(bytes(content))
-    except TruncatedCapture as problem:
-        capture = problem.capture
+        reader = reader_of(bytes(content[:12]))
+        whole = read(bytes(content))
+    except TruncatedCapture as caught:
+        whole, problem = caught.capture, str(caught)
     except NotACapture:
         return
-    assert all(len(capture.frame(n)) == capture.length[n] for n in range(len(capture)))
+    assert all(len(whole.frame(n)) == whole.length[n] for n in range(len(whole)))
+    parts, rest, said = [], b"", None
+    steps = iter([*data.draw(st.lists(st.integers(1, 60), min_size=2, max_size=9)), len(content)])
+    while said is None and (step := next(steps, None)) is not None:
+        rest, content = rest + content[:step], content[step:]
+        part = reader.part(bytes(rest), last=not content)
+        parts += [
+            (int(part.columns["tap"][n]), int(part.columns["time_ns"][n]), bytes(rest[start : start + size]))
+            for n, (start, size) in enumerate(zip(part.columns["offset"], part.columns["length"], strict=True))
+        ]
+        rest, said = rest[part.used :], part.problem
+    assert parts == [row[:3] for row in rows(whole)]
+    assert tuple(reader.taps) == whole.taps
+    assert problem == (said and f"{said}; {len(whole)} whole frames before it")
+
+
+@pytest.mark.parametrize(
+    "repeated", [interface() + packet("<", 1, b""), section(), section() + interface(), packet("<", 1, b"")]
+)
+def test_a_large_file_of_the_smallest_blocks_ends_soon(repeated: bytes) -> None:
+    content = section() + interface("<", option("<", 9, b"\x0c") + bytes(4)) + repeated * (2_000_000 // len(repeated))
+    with contextlib.suppress(TruncatedCapture):
+        read(content)
