@@ -1,4 +1,4 @@
-"""What is no longer as a manifest says: each sentence names the frame, the requirement, the room or the outcome."""
+"""What is no longer as a manifest says: each sentence names the frame, the requirement, the part or the outcome."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import conformance
-from conformance.attest import blocks, manifest
+from conformance.attest import blocks, code, manifest
 from conformance.attest.manifest import Manifest, sha256
 from conformance.recording.capture import Capture, NotACapture, TruncatedCapture
 from conformance.recording.reading import read as read_capture
@@ -23,8 +23,8 @@ def suite_changes(known: Manifest) -> Iterator[str]:
     """How this suite differs from the one that wrote the report."""
     if known.version != conformance.__version__:
         yield f"suite: version {known.version} then, {conformance.__version__} now"
-    for room, digest in _differing(known.suite, manifest.suite_hashes()):
-        yield f"suite: the code of {room} is {digest}"
+    for part, change in _differing(known.suite, code.hashes()):
+        yield f"suite: the code of {part} is {change}"
     for name, change in _differing(known.requirements, manifest.requirement_hashes()):
         yield f"catalogue: {name} is {change}"
     if known.catalogue != catalogue_hash() and known.requirements == manifest.requirement_hashes():

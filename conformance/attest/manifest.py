@@ -13,10 +13,9 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import conformance
-from conformance.attest import blocks
+from conformance.attest import blocks, code
 from conformance.classes import classes
 from conformance.errors import UsageError
-from conformance.family import families
 from conformance.profile import Profile
 from conformance.recording.store import FRAMES, RECORD, Recording
 from conformance.report.atomic import write_atomically
@@ -25,18 +24,15 @@ from conformance.report.store import NAME as REPORT
 from conformance.requirement import catalogue, catalogue_hash
 
 NAME: Final = "manifest.json"
-PACKAGE: Final = Path(conformance.__file__).parent
-PACKAGES: Final = ("judging", "protocols", "recording", "policy")
-"""Packages whose code decides verdicts, besides the checks and the evidence of families."""
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Manifest(BaseModel):
     """What a report was made from; every hash is SHA-256 in hexadecimal.
 
-    `suite` has a hash for each package and family whose code decides, `requirements` and `classes` one for each
-    entry of the catalogue. `recordings` are files by their path below the run's folder; those of the plain wire are
-    among them.
+    `suite` has a hash for each part of the code that decides (`conformance.attest.code`), `requirements` and `classes`
+    one for each entry of the catalogue. `recordings` are files by their path below the run's folder; those of the
+    plain wire are among them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,19 +52,6 @@ class Manifest(BaseModel):
 def sha256(data: bytes) -> str:
     """The hash of some bytes."""
     return hashlib.sha256(data).hexdigest()
-
-
-@functools.cache
-def suite_hashes() -> Mapping[str, str]:
-    """The hash of each package and family whose code decides: names and contents of its Python files."""
-    found = {name: _code(PACKAGE / name, ("**/*.py",)) for name in PACKAGES}
-    decides = ("checks*.py", "evidence*.py")
-    return found | {f"family {name}": _code(family.folder, decides) for name, family in families().items()}
-
-
-def _code(folder: Path, patterns: Iterable[str]) -> str:
-    files = sorted({path for pattern in patterns for path in folder.glob(pattern)})
-    return sha256(b"".join(f"{path.relative_to(folder)}\n".encode() + path.read_bytes() for path in files))
 
 
 @functools.cache
@@ -110,7 +93,7 @@ def write(report: Report, folder: Path, profile: Profile, recordings: Mapping[st
     """Write the manifest beside the report that `folder` holds already."""
     made = Manifest(
         version=conformance.__version__,
-        suite=suite_hashes(),
+        suite=code.hashes(),
         catalogue=catalogue_hash(),
         requirements=requirement_hashes(),
         classes=class_hashes(),

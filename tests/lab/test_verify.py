@@ -80,7 +80,7 @@ def test_everything_that_was_changed_is_named(run: Path, tmp_path: Path) -> None
     edit(run / NAME / "report.json", pass_a_failure)
     edit(run / NAME / "report.json", lambda data: data["header"].update(kernel="6.1"))
     edit(run / NAME / "manifest.json", lambda data: data["requirements"].update({"nat.idle-flow": "0" * 64}))
-    edit(run / NAME / "manifest.json", lambda data: data["suite"].update(judging="0" * 64))
+    edit(run / NAME / "manifest.json", lambda data: data["suite"].update({"limits.py": "0" * 64}))
     (run / NAME / RECORDING / "extra").write_text("")
     ended = plugfest(tmp_path, "verify", run / NAME)
     assert ended.returncode == 1
@@ -91,7 +91,7 @@ def test_everything_that_was_changed_is_named(run: Path, tmp_path: Path) -> None
     assert str(number) in numbers or changed.endswith(f"in frame {number}")
     assert len(numbers) < 6
     assert "catalogue: nat.idle-flow is another" in said
-    assert "suite: the code of judging is another" in said
+    assert "suite: the code of limits.py is another" in said
     assert "header.kernel: the report says '6.1'" in said
     assert "the report says pass, judged again it is fail" in said
     assert f"{RECORDING}/extra: was added" in said
