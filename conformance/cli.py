@@ -13,6 +13,7 @@ from conformance import __version__, limits
 from conformance.commands.options import (
     AllowFlaky,
     FailOn,
+    FiguresGate,
     Folders,
     Format,
     Listing,
@@ -53,7 +54,8 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         int, typer.Option(min=1, metavar="N", help="Record every scenario N times; say how stable the verdicts are.")
     ] = 1,
     baseline: Annotated[
-        Path | None, typer.Option(metavar="REPORT", exists=True, help="An earlier report to compare with.")
+        list[Path] | None,
+        typer.Option(metavar="REPORT", exists=True, help="Compare with this; further ones show the noise of figures."),
     ] = None,
     fail_on: Annotated[
         FailOn | None,
@@ -62,6 +64,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         ),
     ] = None,
     allow_flaky: AllowFlaky = False,
+    figures_gate: FiguresGate = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="The long windows (hours).")] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what would be started, sent, judged; do nothing.")
@@ -93,7 +96,13 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         pairs=pair or pairs is not None,
         circles=() if pairs in (None, Pairs.all) else (pairs.value,),
     )
-    gate = Gate(fail_on.value if fail_on else None, baseline, allow_flaky=allow_flaky, matrix_only=matrix_only)
+    gate = Gate(
+        fail_on.value if fail_on else None,
+        tuple(baseline or ()),
+        allow_flaky=allow_flaky,
+        figures_gate=figures_gate,
+        matrix_only=matrix_only,
+    )
     raise typer.Exit(run_profiles(request, gate, everything=everything, plan=plan))
 
 
@@ -176,16 +185,24 @@ def show(
 
 
 @app.command()
-def diff(
+def diff(  # noqa: PLR0917 - typer makes each an option of its own
     old: Annotated[Path, typer.Argument(metavar="OLD", exists=True, help="A report, or a folder of reports.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", exists=True, help="The same, later.")],
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.text,
+    noise: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="REPORT", exists=True, help="Another run of the old, to measure the noise of figures."),
+    ] = None,
     allow_flaky: AllowFlaky = False,
+    figures_gate: FiguresGate = False,
 ) -> None:
-    """What changed between two reports: 0 nothing worse, 1 something is, 3 that cannot be said."""
+    """Compare two reports: 0 nothing worse, 1 something is, 3 that cannot be said."""
     from conformance.commands.differences import show_difference
 
-    raise typer.Exit(show_difference(old, new, form.value, allow_flaky=allow_flaky))
+    code = show_difference(
+        old, new, form.value, further=noise or (), allow_flaky=allow_flaky, figures_gate=figures_gate
+    )
+    raise typer.Exit(code)
 
 
 @app.command()

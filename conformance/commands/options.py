@@ -118,5 +118,8 @@ Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE"
 AllowFlaky = Annotated[
     bool, typer.Option("--allow-flaky", help="Let through what passed in some attempts and not in others.")
 ]
+FiguresGate = Annotated[
+    bool, typer.Option("--figures-gate", help="End 1 as well where a figure is worse than its noise between runs.")
+]
 Rename = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Name of the one profile in the matrix.")]
 Reports = Annotated[list[Path], typer.Argument(metavar="REPORT...", exists=True, help="Reports, or folders of runs.")]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.commands.differences import check_noise
 from conformance.commands.matrix import as_markdown, print_matrix, write_page
 from conformance.errors import UsageError
 from conformance.profile import CONTROL, available
@@ -27,37 +28,50 @@ INTERRUPTED = 130
 @dataclass(frozen=True)
 class Gate:
     """What ends a run with 1: `fail_on` is ``must``, ``should`` or ``regression``, by default a regression where there
-    is a baseline, else must. With `matrix_only` a complete matrix ends 0 whatever it says.
+    is a baseline, else must. The first of `baselines` is compared with; further ones show the noise of its figures,
+    which count only with `figures_gate`. With `matrix_only` a complete matrix ends 0 whatever it says.
     """
 
     fail_on: str | None = None
-    baseline: Path | None = None
+    baselines: tuple[Path, ...] = ()
     allow_flaky: bool = False
+    figures_gate: bool = False
     matrix_only: bool = False
 
     def check(self) -> None:
         """Before anything is recorded: raises UsageError where its parts do not go together or cannot be read."""
-        if self.fail_on == "regression" and self.baseline is None:
-            raise UsageError("--fail-on regression: name the earlier report with --baseline")
-        if self.baseline is not None:
-            store.collect([self.baseline])
+        for wanted, option in (
+            (self.fail_on == "regression", "--fail-on regression"),
+            (self.figures_gate, "--figures-gate"),
+        ):
+            if wanted and not self.baselines:
+                raise UsageError(f"{option}: name the earlier report with --baseline")
+        known = [report for place in self.baselines for report in store.collect([place])]
+        if self.figures_gate:
+            check_noise(known)
 
     def code(self, reports: Sequence[Report]) -> int:
         """The exit code of a run; prints what changed since the baseline."""
         changed = 0
-        if self.baseline is not None:
-            from conformance.report.difference import difference, exit_code
-            from conformance.report.render.difference import as_text
-
-            found = difference(_like(store.collect([self.baseline]), reports), reports)
-            print(f"\n{as_text(found)}", end="")  # noqa: T201 - what was asked for
-            changed = exit_code(found, allow_flaky=self.allow_flaky)
+        if self.baselines:
+            changed = self._compared(reports)
         if self.matrix_only:
             return gate.matrix_code(reports)
-        if self.fail_on == "regression" or (self.fail_on is None and self.baseline is not None):
+        if self.fail_on == "regression" or (self.fail_on is None and self.baselines):
             return changed
         policy = gate.SHOULD if self.fail_on == "should" else gate.MUST
         return gate.exit_code(reports, replace(policy, allow_flaky=self.allow_flaky))
+
+    def _compared(self, reports: Sequence[Report]) -> int:
+        """Print what changed since the baseline; 0 nothing is worse, 1 something is, 3 that cannot be said."""
+        from conformance.report.difference import difference, exit_code
+        from conformance.report.render.difference import as_text
+
+        further = store.collect(self.baselines[1:]) if self.baselines[1:] else []
+        found = difference(_like(store.collect(self.baselines[:1]), reports), reports, further)
+        code = exit_code(found, allow_flaky=self.allow_flaky, figures_gate=self.figures_gate)
+        print(f"\n{as_text(found, code)}", end="")  # noqa: T201 - what was asked for
+        return code
 
 
 def _like(baseline: Sequence[Report], reports: Sequence[Report]) -> list[Report]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from conformance.report.figures import compare
+from pydantic import Field
+
+from conformance.report.figures import Samples, compare, unmeasured
 from conformance.report.gate import Code, excused
 from conformance.report.model import Header, Level, Report, ReportedOutcome, order
 from conformance.requirement import UnknownRequirement, find
@@ -23,6 +25,7 @@ class ChangeKind(StrEnum):
     NEWLY_FLAKY = "newly flaky"
     WORSE = "figure worse"
     UNDECIDED = "no longer decided"
+    INAPPLICABLE = "no longer applicable"
     GONE = "no longer judged"
     FIXED = "fixed"
     NEWLY_PASSING = "newly passing"
@@ -32,25 +35,30 @@ class ChangeKind(StrEnum):
 MEANING: Final[Mapping[ChangeKind, str]] = {
     ChangeKind.REGRESSED: "passed, now fails",
     ChangeKind.NEWLY_FAILING: "fails, and nothing was decided before",
-    ChangeKind.NEWLY_UNSUPPORTED: "passed, now the profile does not claim it",
+    ChangeKind.NEWLY_UNSUPPORTED: "passed, now the profile declares it unsupported",
     ChangeKind.NEWLY_FLAKY: "its attempts differ now",
-    ChangeKind.WORSE: "by more than the noise of its attempts",
+    ChangeKind.WORSE: "by more than its noise between runs",
     ChangeKind.UNDECIDED: "was decided, now inconclusive or an error of the suite",
+    ChangeKind.INAPPLICABLE: "passed, now the requirement says nothing about the case",
     ChangeKind.GONE: "had an outcome, and the new run owes one and has none",
     ChangeKind.FIXED: "failed, now passes",
     ChangeKind.NEWLY_PASSING: "passes, and nothing was decided before",
-    ChangeKind.BETTER: "by more than the noise of its attempts",
+    ChangeKind.BETTER: "by more than its noise between runs",
 }
 _CODES: Final[Mapping[ChangeKind, Code]] = {
     ChangeKind.REGRESSED: 1,
     ChangeKind.NEWLY_FAILING: 1,
     ChangeKind.NEWLY_UNSUPPORTED: 1,
     ChangeKind.NEWLY_FLAKY: 1,
-    ChangeKind.WORSE: 1,
     ChangeKind.UNDECIDED: 3,
+    ChangeKind.INAPPLICABLE: 3,
     ChangeKind.GONE: 3,
 }
 _DECIDED: Final = frozenset({Verdict.PASS, Verdict.FAIL})
+
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+"""What identifies an outcome within its report."""
 
 
 class Change(Strict):
@@ -76,7 +84,10 @@ class Change(Strict):
 
 
 class Comparison(Strict):
-    """One implementation before and after; `circumstances` are what else differs: versions, catalogue, testbeds."""
+    """One implementation before and after; `circumstances` are what else differs: versions, catalogue, testbeds.
+
+    `unmeasured` counts the figures whose noise between runs is unknown: of those nothing is said.
+    """
 
     old: str
     new: str
@@ -85,6 +96,7 @@ class Comparison(Strict):
     catalogue_changed: bool
     whole: bool
     changes: tuple[Change, ...]
+    unmeasured: Annotated[int, Field(ge=0)] = 0
 
 
 class Difference(Strict):
@@ -96,28 +108,35 @@ class Difference(Strict):
     only_new: tuple[str, ...] = ()
 
 
-def difference(old: Sequence[Report], new: Sequence[Report]) -> Difference:
-    """Compare reports by the names of their profiles (``name@version`` is the same as ``name`` where that is clear)."""
+def difference(old: Sequence[Report], new: Sequence[Report], further: Sequence[Report] = ()) -> Difference:
+    """Compare reports by the names of their profiles (``name@version`` is the same as ``name`` where that is clear).
+
+    `further` are more runs of what is old: they only show how much its figures differ from run to run.
+    """
     pairs, left, right = _paired(old, new)
     return Difference(
-        comparisons=tuple(_compared(*pair) for pair in pairs),
+        comparisons=tuple(_compared(*pair, further) for pair in pairs),
         only_old=tuple(report.header.profile for report in left),
         only_new=tuple(report.header.profile for report in right),
     )
 
 
-def exit_code(found: Difference, *, allow_flaky: bool = False) -> Code:
+def exit_code(found: Difference, *, allow_flaky: bool = False, figures_gate: bool = False) -> Code:
     """1 where something became worse, 3 where that cannot be said (undecided, missing, cut short), else 0.
 
-    What is flaky in the new reports counts, unless that is allowed.
+    What is flaky in the new reports counts, unless that is allowed. A figure counts only with `figures_gate`: whoever
+    wants it gated without that gives it a limit in the profile.
     """
+    known: dict[ChangeKind, Code] = {**_CODES}
+    if figures_gate:
+        known[ChangeKind.WORSE] = 1
     counted = [
         change
         for each in found.comparisons
         for change in each.changes
         if change.gates and not (change.flaky and allow_flaky)
     ]
-    codes = {_CODES.get(change.kind, 0) for change in counted}
+    codes = {known.get(change.kind, 0) for change in counted}
     if 1 in codes:
         return 1
     whole = found.comparisons and not found.only_old and all(each.whole for each in found.comparisons)
@@ -143,7 +162,12 @@ def _paired(
     return pairs, left, right
 
 
-def _compared(old: Report, new: Report) -> Comparison:
+def _compared(old: Report, new: Report, further: Sequence[Report]) -> Comparison:
+    name = old.header.profile.partition("@")[0]
+    runs = [old, *(each for each in further if each.header.profile.partition("@")[0] == name)]
+    before = {outcome.key: outcome for outcome in old.outcomes}
+    samples = _samples_of(runs)
+    unknown = sum(len(unmeasured(samples[each.key], _samples(each))) for each in new.outcomes if each.key in before)
     product = new.header.implementation or old.header.implementation
     return Comparison(
         old=old.header.profile,
@@ -152,7 +176,8 @@ def _compared(old: Report, new: Report) -> Comparison:
         circumstances=tuple(_circumstances(old.header, new.header)),
         catalogue_changed=old.header.catalogue != new.header.catalogue,
         whole=not new.partial and new.header.unavailable is None,
-        changes=tuple(_changes(old, new)),
+        changes=tuple(_changes(old, new, samples)),
+        unmeasured=unknown,
     )
 
 
@@ -177,17 +202,17 @@ def _words(value: object) -> str:
     return (", ".join(map(str, value)) or "everything") if isinstance(value, tuple) else str(value)
 
 
-def _changes(old: Report, new: Report) -> Iterator[Change]:
+def _changes(old: Report, new: Report, samples: Mapping[Key, Samples]) -> Iterator[Change]:
     before = {outcome.key: outcome for outcome in old.outcomes}
     after = {outcome.key: outcome for outcome in new.outcomes}
     for outcome in sorted(new.outcomes, key=order):
-        yield from _changed(before.get(outcome.key), outcome, new)
+        yield from _changed(before.get(outcome.key), outcome, new, samples.get(outcome.key, {}))
     for outcome in sorted(old.outcomes, key=order):
         if outcome.key not in after and outcome.verdict in _DECIDED and _covers(new.header, outcome):
             yield _change(ChangeKind.GONE, outcome, outcome.verdict, None, not outcome.informational)
 
 
-def _changed(old: ReportedOutcome | None, new: ReportedOutcome, report: Report) -> Iterator[Change]:
+def _changed(old: ReportedOutcome | None, new: ReportedOutcome, report: Report, samples: Samples) -> Iterator[Change]:
     gates = not new.informational and not excused(new, report)
     was = old.verdict if old is not None else None
     kind = _kind(was, new.verdict)
@@ -196,7 +221,7 @@ def _changed(old: ReportedOutcome | None, new: ReportedOutcome, report: Report) 
     if new.flaky and old is not None and not old.flaky:
         yield _change(ChangeKind.NEWLY_FLAKY, new, was, new.verdict, gates)
     if old is not None:
-        for shift in compare(_samples(old), _samples(new)):
+        for shift in compare(samples, _samples(new)):
             change = _change(ChangeKind.WORSE if shift.worse else ChangeKind.BETTER, new, was, new.verdict, gates)
             values = {"old_value": shift.old, "new_value": shift.new, "noise": shift.noise}
             yield change.model_copy(update={"figure": shift.name, **values})
@@ -210,8 +235,10 @@ def _kind(old: Verdict | None, new: Verdict) -> ChangeKind | None:
             return ChangeKind.REGRESSED if old is Verdict.PASS else ChangeKind.NEWLY_FAILING
         case Verdict.PASS:
             return ChangeKind.FIXED if old is Verdict.FAIL else ChangeKind.NEWLY_PASSING
-        case Verdict.UNSUPPORTED | Verdict.NOT_APPLICABLE:
+        case Verdict.UNSUPPORTED:
             return ChangeKind.NEWLY_UNSUPPORTED if old is Verdict.PASS else None
+        case Verdict.NOT_APPLICABLE:
+            return ChangeKind.INAPPLICABLE if old is Verdict.PASS else None
         case _:
             return ChangeKind.UNDECIDED if old in _DECIDED else None
 
@@ -249,4 +276,15 @@ def _samples(outcome: ReportedOutcome) -> dict[str, list[float]]:
     for attempt in outcome.attempts:
         for name, value in attempt.figures.items():
             found.setdefault(name, []).append(value)
+    return found
+
+
+def _samples_of(runs: Sequence[Report]) -> dict[Key, dict[str, list[float]]]:
+    """The values of each figure of each outcome, over the attempts of all these runs."""
+    found: dict[Key, dict[str, list[float]]] = {}
+    for report in runs:
+        for outcome in report.outcomes:
+            known = found.setdefault(outcome.key, {})
+            for name, values in _samples(outcome).items():
+                known.setdefault(name, []).extend(values)
     return found

@@ -9,9 +9,9 @@ from statistics import median
 from typing import Final
 
 ENOUGH: Final = 3
-"""Attempts from which the spread of a figure is taken as its noise."""
-ASSUMED: Final = 0.5
-"""Noise of a figure of fewer attempts, as a part of its value: one measurement says nothing of its own noise."""
+"""Runs from which the spread of a figure is taken as its noise: fewer say nothing of it."""
+MARGIN: Final = 2.0
+"""Spreads by which a figure must change to be worse: three runs show less than their whole noise."""
 FLOOR: Final = 0.05
 """Least change that is told, as a part of the value: below it nobody acts."""
 _HIGHER: Final = re.compile(r"/s\b|\bper second\b|\bdelivered\b|\bthroughput\b", re.IGNORECASE)
@@ -22,7 +22,7 @@ Samples = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Shift:
-    """A figure that changed by more than its noise: medians before and after, and the noise in the same unit."""
+    """A figure that changed by more than its noise between runs: medians before and after, the noise in that unit."""
 
     name: str
     old: float
@@ -42,11 +42,19 @@ def spread(values: Sequence[float]) -> float:
 
 
 def compare(old: Samples, new: Samples) -> Iterator[Shift]:
-    """Every figure that both have and whose median changed by more than its noise, by name."""
+    """Every figure that both have and whose median changed by more than its noise, by name.
+
+    The noise is measured on `old`: figures of fewer than `ENOUGH` runs are in `unmeasured` instead.
+    """
     for name in sorted(old.keys() & new.keys()):
+        if len(old[name]) < ENOUGH:
+            continue
         before, after = median(old[name]), median(new[name])
-        noise = max(spread(old[name]), spread(new[name]), FLOOR * abs(before))
-        if min(len(old[name]), len(new[name])) < ENOUGH:
-            noise = max(noise, ASSUMED * abs(before))
+        noise = max(MARGIN * spread(old[name]), spread(new[name]), FLOOR * abs(before))
         if abs(after - before) > noise:
             yield Shift(name, before, after, noise, worse=(after > before) is lower_is_better(name))
+
+
+def unmeasured(old: Samples, new: Samples) -> list[str]:
+    """The figures that both have and whose noise is unknown, since `old` has too few runs of them."""
+    return sorted(name for name in old.keys() & new.keys() if len(old[name]) < ENOUGH)

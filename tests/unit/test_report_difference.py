@@ -86,6 +86,7 @@ def kinds(found: Difference) -> list[ChangeKind]:
         (UNDECIDED, FAIL, ChangeKind.NEWLY_FAILING, 1),
         (Verdict.UNSUPPORTED, FAIL, ChangeKind.NEWLY_FAILING, 1),
         (PASS, Verdict.UNSUPPORTED, ChangeKind.NEWLY_UNSUPPORTED, 1),
+        (PASS, Verdict.NOT_APPLICABLE, ChangeKind.INAPPLICABLE, 3),
         (PASS, UNDECIDED, ChangeKind.UNDECIDED, 3),
         (FAIL, Verdict.ERROR, ChangeKind.UNDECIDED, 3),
         (FAIL, PASS, ChangeKind.FIXED, 0),
@@ -129,18 +130,45 @@ def test_newly_flaky_gates_unless_allowed() -> None:
     assert exit_code(found, allow_flaky=True) == 0
 
 
-def test_figures_beyond_their_noise() -> None:
+def test_figures_beyond_their_noise_gate_only_on_request() -> None:
     old = report(outcome(REACHED, PASS, PASS, PASS, figures=(10, 11, 12)))
-    same = report(outcome(REACHED, PASS, PASS, PASS, figures=(11, 12, 13)))
+    same = report(outcome(REACHED, PASS, PASS, PASS, figures=(13, 14, 15)))
     worse = report(outcome(REACHED, PASS, PASS, PASS, figures=(20, 21, 22)))
     assert kinds(difference([old], [same])) == []
-    assert kinds(difference([old], [worse])) == [ChangeKind.WORSE]
+    found = difference([old], [worse])
+    assert kinds(found) == [ChangeKind.WORSE]
+    assert exit_code(found) == 0, "a figure never fails a gate that did not ask for it"
+    assert exit_code(found, figures_gate=True) == 1
     assert kinds(difference([worse], [old])) == [ChangeKind.BETTER]
-    assert "blackout ms 11 -> 21 (noise 2)" in as_text(difference([old], [worse]))
-    assert not list(compare({"blackout ms": [10]}, {"blackout ms": [14]})), "one attempt says nothing of its noise"
-    assert list(compare({"blackout ms": [10]}, {"blackout ms": [16]}))
+    assert "blackout ms 11 -> 21 (noise 4)" in as_text(found)
+    assert as_text(found, 1).splitlines()[0] == "worse: 1 figure worse (1 implementation compared)"
     assert lower_is_better("blackout ms")
     assert not lower_is_better("delivered packets")
+
+
+def test_the_noise_of_a_figure_comes_from_several_runs() -> None:
+    def run(value: float) -> Report:
+        return report(outcome(REACHED, PASS, figures=(value,)))
+
+    assert not list(compare({"blackout ms": [10]}, {"blackout ms": [90]})), "one run says nothing of its noise"
+    alone = difference([run(10)], [run(90)])
+    assert kinds(alone) == []
+    assert "1 figure not compared: the noise between runs is unknown" in as_text(alone)
+    baselines = [run(12), run(11)]
+    assert kinds(difference([run(10)], [run(14)], baselines)) == []
+    assert kinds(difference([run(10)], [run(90)], baselines)) == [ChangeKind.WORSE]
+
+
+def test_four_figures_are_counted_in_the_plural() -> None:
+    rows = [
+        outcome(REACHED, PASS, PASS, PASS, figures=(1, 1, 1), parameters={"family": f"ipv{number}"})
+        for number in range(4)
+    ]
+    worse = [
+        outcome(REACHED, PASS, PASS, PASS, figures=(9, 9, 9), parameters={"family": f"ipv{number}"})
+        for number in range(4)
+    ]
+    assert "4 figures worse" in as_text(difference([report(*rows)], [report(*worse)]))
 
 
 def test_versions_and_catalogues_that_differ_are_said() -> None:
@@ -171,7 +199,7 @@ def test_every_form_says_the_same() -> None:
     made = json.loads(to_json(found))
     jsonschema.validate(made, json.loads(schema_of("difference")))
     assert made["comparisons"][0]["changes"][0]["kind"] == "regressed"
-    assert "1 regressed" in as_text(found)
+    assert "1 case regressed" in as_text(found)
     assert "### Regressed: passed, now fails" in as_markdown(found)
     assert "route.from-outside-v4 SUITE, 1 case (ipv4, routed): pass -> fail: seen fail" in as_text(found)
 
@@ -196,20 +224,23 @@ def test_flaky_ends_a_gate_unless_allowed(verdicts: tuple[Verdict, ...], code: i
 def test_a_baseline_gates_only_on_regressions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     failing, passing = report(outcome(REACHED, FAIL)), report(outcome(REACHED, PASS))
     write(failing, tmp_path / "old" / "plain")
-    assert Gate(baseline=tmp_path / "old").code([failing]) == 0
-    assert Gate("must", baseline=tmp_path / "old").code([failing]) == 1
+    assert Gate(baselines=(tmp_path / "old",)).code([failing]) == 0
+    assert Gate("must", baselines=(tmp_path / "old",)).code([failing]) == 1
     write(passing, tmp_path / "good" / "plain")
     write(report(outcome(REACHED, PASS), profile="other"), tmp_path / "good" / "other")
-    assert Gate(baseline=tmp_path / "good").code([failing]) == 1
-    assert Gate(baseline=tmp_path / "good").code([passing]) == 0, "the baseline may hold more than this run"
-    assert "1 regressed" in capsys.readouterr().out
+    assert Gate(baselines=(tmp_path / "good",)).code([failing]) == 1
+    assert Gate(baselines=(tmp_path / "good",)).code([passing]) == 0, "the baseline may hold more than this run"
+    assert "1 case regressed" in capsys.readouterr().out
 
 
 def test_a_gate_that_cannot_be_is_refused_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--baseline"):
         Gate("regression").check()
     with pytest.raises(UsageError, match=r"report\.json"):
-        Gate(baseline=tmp_path).check()
+        Gate(baselines=(tmp_path,)).check()
+    write(report(outcome(REACHED, PASS, figures=(1,))), tmp_path / "old" / "plain")
+    with pytest.raises(UsageError, match="the noise of plain between runs is unknown"):
+        Gate(baselines=(tmp_path / "old",), figures_gate=True).check()
 
 
 def test_stability_names_what_is_flaky() -> None:
