@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from conformance.errors import UsageError
 from conformance.family import FeatureName, RoleName, roles
 from conformance.places import PROFILES
-from conformance.validation import Strict, checked, once, table
+from conformance.validation import Strict, Text, checked, once, table
 
 Settings = TypeVar("Settings", bound=BaseModel)
 CONTROL: Final = "plain-wire"
@@ -33,13 +33,29 @@ class Deviation(Strict):
     expires: datetime.date
 
 
+class Limit(Strict):
+    """A bound on a figure of a measuring requirement, by which the profile gates it: in the figure's own unit."""
+
+    requirement: str
+    figure: Annotated[str, Field(min_length=1)]
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Limit:
+        if (self.at_most is None) is (self.at_least is None):
+            raise ValueError("give either at_most or at_least")
+        return self
+
+
 class Profile(Strict):
     """One implementation under test.
 
     `hops` is how many routed hops the implementation itself puts between an endpoint and the underlay segment of its
     host, and between two endpoints of one host (0: bridged). `endpoints` is how many a packet filter is tried with.
     `established` is what becomes of an open flow when the policy comes to deny it. `adapter` holds the settings of the
-    adapter `kind`. `claims` are the conformance classes that it says it meets.
+    adapter `kind`. `claims` are the conformance classes that it says it meets. `version` is stated where the product
+    cannot be asked for its own. `limits` gate figures.
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
@@ -47,6 +63,7 @@ class Profile(Strict):
     title: Annotated[str, Field(min_length=5)]
     kind: str
     module: str | None = None
+    version: Text | None = None
     roles: Annotated[tuple[RoleName, ...], Field(min_length=1), AfterValidator(once)]
     features: Annotated[tuple[FeatureName, ...], AfterValidator(once)]
     packages: tuple[str, ...] = ()
@@ -57,6 +74,7 @@ class Profile(Strict):
     description: str = ""
     adapter: Mapping[str, Any] = {}
     deviations: tuple[Deviation, ...] = ()
+    limits: tuple[Limit, ...] = ()
     claims: Annotated[tuple[str, ...], AfterValidator(once)] = ()
 
     @property
@@ -129,11 +147,13 @@ def parse(data: Mapping[str, Any], source: str) -> Profile:
 def _known_requirements(profile: Profile, source: str) -> None:
     from conformance.requirement import UnknownRequirement, find
 
-    for index, deviation in enumerate(profile.deviations):
+    named = [(f"deviations.{index}", each.requirement) for index, each in enumerate(profile.deviations)]
+    named += [(f"limits.{index}", each.requirement) for index, each in enumerate(profile.limits)]
+    for key, name in named:
         try:
-            find(deviation.requirement)
+            find(name)
         except UnknownRequirement as problem:
-            raise UsageError(f"{source}: deviations.{index}.requirement: {problem}") from None
+            raise UsageError(f"{source}: {key}.requirement: {problem}") from None
 
 
 def _known_classes(profile: Profile, source: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args
 
@@ -116,3 +118,37 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [found for inner in get_args(annotation) for found in _models(inner)]
+
+
+def as_toml(data: Mapping[str, Any]) -> str:
+    """These data as TOML, tables last; a key whose value is None, or an empty table or list, is left out."""
+    return "\n".join(_toml_lines(data, ())) + "\n"
+
+
+def _toml_lines(data: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    later: list[Iterator[str]] = []
+    for key, value in data.items():
+        place = (*path, key)
+        if isinstance(value, Mapping):
+            if value:
+                later.append(chain(("", f"[{'.'.join(map(_toml_key, place))}]"), _toml_lines(value, place)))
+        elif isinstance(value, list | tuple) and value and all(isinstance(each, Mapping) for each in value):
+            head = f"[[{'.'.join(map(_toml_key, place))}]]"
+            later += [chain(("", head), _toml_lines(each, place)) for each in value]
+        elif value is not None and value not in ([], ()):
+            yield f"{_toml_key(key)} = {_toml_value(value)}"
+    yield from chain.from_iterable(later)
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_toml_key(key)} = {_toml_value(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value) if isinstance(value, bool | int | float) else str(value)

@@ -336,6 +336,8 @@ class Record(Strict):
     rootless: bool
     started_ns: int
     finished_ns: int
+    made_again: tuple[str, ...] = ()
+    """Why earlier recordings of the same were thrown away: the machine disturbed them."""
     problem: str | None = None
     """A precondition that failed, in one sentence: what rests on this recording is inconclusive."""
     endpoints: tuple[EndpointState, ...] = ()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from conformance.report.gate import Standing, standing
+from conformance.report.gate import Standing, limit_results, standing, waivers
 from conformance.report.model import Report
-from conformance.report.render.text import one_line
+from conformance.report.render.text import number_text, one_line
 from conformance.verdict import Verdict
 
 
@@ -23,7 +23,10 @@ class ColumnState(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One report. `label` is unique in the matrix; `counts` are its cells (requirements) by verdict."""
+    """One report. `label` is unique in the matrix; `counts` are its cells (requirements) by verdict.
+
+    `waivers` counts the requirements that fail and are excused by the profile.
+    """
 
     label: str
     product: str
@@ -31,6 +34,7 @@ class Column:
     title: str
     state: ColumnState
     standing: Standing
+    waivers: int
     counts: Mapping[Verdict, int]
     remarks: tuple[str, ...]
 
@@ -61,6 +65,7 @@ def column(report: Report, label: str, counts: Mapping[Verdict, int], remarks: S
         title=one_line(report.header.title),
         state=state(report),
         standing=standing(report),
+        waivers=len(waivers(report)),
         counts=counts,
         remarks=(*_remarks(report), *remarks),
     )
@@ -82,6 +87,8 @@ def _remarks(report: Report) -> list[str]:
             found.append(f"provided by {', '.join(map(one_line, absence.packages))}")
     elif report.partial:
         found.append("partial: the run was cut short")
+    if absence is None:
+        found += [*_selection(report), *_limits(report)]
     if absence is None and report.control is None:
         found.append("no plain wire was judged")
     elif report.control is not None and report.control.problems:
@@ -90,13 +97,40 @@ def _remarks(report: Report) -> list[str]:
     return found
 
 
+def _selection(report: Report) -> Iterator[str]:
+    """What this run was not, or was not asked for."""
+    header = report.header
+    if header.only:
+        yield f"only {', '.join(header.only)}"
+    if header.left_out:
+        yield f"without the {'testbed' if len(header.left_out) == 1 else 'testbeds'} {', '.join(header.left_out)}"
+    if header.switched_off:
+        yield f"switched off: {', '.join(header.switched_off)}"
+    if header.repeated:
+        first = header.repeated[0]
+        more = f" and {len(header.repeated) - 1} more" if len(header.repeated) > 1 else ""
+        yield one_line(f"recorded again: {first.recording} ({'; '.join(first.reasons)}){more}")
+
+
+def _limits(report: Report) -> Iterator[str]:
+    """The limits of the profile that a figure is beyond, and those whose figure was not measured."""
+    for result in limit_results(report):
+        limit = result.limit
+        bound = f"at most {limit.at_most:g}" if limit.at_most is not None else f"at least {limit.at_least:g}"
+        if result.value is None:
+            yield one_line(f"limit: {limit.requirement} {limit.figure} was not measured")
+        elif result.code:
+            yield one_line(f"limit: {limit.requirement} {limit.figure} is {number_text(result.value)}, {bound} allowed")
+
+
 def _counts(names: Sequence[str]) -> list[int]:
     counts = Counter(names)
     return [counts[name] for name in names]
 
 
 def _version(report: Report) -> str:
-    return one_line(report.header.implementation.version) if report.header.implementation else ""
+    known = report.header.implementation
+    return f"{one_line(known.version)}{' (stated)' * known.stated}" if known else ""
 
 
 def _day(report: Report) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from conformance.report.model import KnownDeviation, Report, ReportedOutcome
+from conformance.report.model import Answer, FigureLimit, KnownDeviation, Report, ReportedOutcome
 from conformance.verdict import GATING_LEVELS, Verdict
 
 Code = Literal[0, 1, 3]
@@ -36,6 +36,7 @@ MUST: Final = GatePolicy()
 """MUST, and SUITE, which gates like a MUST."""
 SHOULD: Final = GatePolicy(GATING_LEVELS | {"SHOULD"})
 
+_CLAIMED: Final[dict[Answer, Code]] = {Answer.CONFORMS: 0, Answer.FAILS: 1}
 _STANDING: dict[Code, Standing] = {0: Standing.CONFORMS, 1: Standing.FAILS, 3: Standing.INCONCLUSIVE}
 
 
@@ -49,17 +50,64 @@ def excused(outcome: ReportedOutcome, report: Report) -> bool:
     return live(outcome.deviation, report.header.date.date())
 
 
+@dataclass(frozen=True)
+class LimitResult:
+    """What became of one limit of the profile: the figure's worst value, None where it was not measured."""
+
+    limit: FigureLimit
+    value: float | None
+
+    @property
+    def code(self) -> Code:
+        """1 where the figure is beyond its limit, 3 where it was not measured, else 0."""
+        if self.value is None:
+            return 3
+        most, least = self.limit.at_most, self.limit.at_least
+        return 1 if (most is not None and self.value > most) or (least is not None and self.value < least) else 0
+
+
+def limit_results(report: Report) -> tuple[LimitResult, ...]:
+    """What became of the limits of the profile; nothing of those whose requirement a narrowed run left out."""
+    found = []
+    for limit in report.header.limits:
+        rows = [each for each in report.outcomes if each.requirement == limit.requirement]
+        values = [each.figures[limit.figure] for each in rows if limit.figure in each.figures]
+        if rows or not report.header.only:
+            worst = (max if limit.at_most is not None else min)(values) if values else None
+            found.append(LimitResult(limit, worst))
+    return tuple(found)
+
+
+def waivers(report: Report) -> tuple[str, ...]:
+    """The requirements whose failure would fail the report and that a live deviation excuses."""
+    waived = (each for each in report.outcomes if each.gates and each.verdict is Verdict.FAIL and excused(each, report))
+    return tuple(dict.fromkeys(each.requirement for each in waived))
+
+
+def standing_text(word: Standing, waived: int) -> str:
+    """What a report says of its implementation, never without the waivers that it rests on."""
+    if not waived:
+        return word.value
+    return f"{word}{' with' if word is Standing.CONFORMS else ','} {waived} waiver{'s' * (waived != 1)}"
+
+
 def report_code(report: Report, policy: GatePolicy = MUST) -> Code:
-    """The exit code of one report: 0 conforms, 1 does not, 3 inconclusive; 1 outranks 3.
+    """The exit code of one report: that of its verdicts, and of the limits that the profile sets to figures."""
+    codes = {_verdict_code(report, policy), *(each.code for each in limit_results(report))}
+    return 1 if 1 in codes else 3 if 3 in codes else 0
+
+
+def _verdict_code(report: Report, policy: GatePolicy) -> Code:
+    """The exit code of a report's verdicts: 0 conforms, 1 does not, 3 inconclusive; 1 outranks 3.
 
     A live deviation does not fail it; unsupported never does. A report without outcomes, that is partial, whose
     implementation was unavailable, or whose plain wire was not judged or did not pass a MUST or SUITE requirement, is
     inconclusive; so is one with an error of ours, whatever its level. A conformance class that the profile claims and
-    of which it declares a part unsupported ends 1: the two do not go together.
+    that is not met ends 1, though a deviation excuses what fails of it; one that is undecided ends 3.
     """
     codes = {outcome_code(each, report, policy) for each in report.outcomes}
-    if report.footer is not None and any(each.claimed and each.unsupported for each in report.footer.classes):
-        codes.add(1)
+    claimed = [each for each in report.footer.classes if each.claimed] if report.footer is not None else []
+    codes |= {_CLAIMED.get(each.answer, 3) for each in claimed}
     whole = not report.partial and report.header.unavailable is None and _wire_sound(report)
     return 1 if 1 in codes else 0 if whole and codes == {0} else 3
 
@@ -78,8 +126,8 @@ def outcome_code(outcome: ReportedOutcome, report: Report, policy: GatePolicy = 
 
 
 def standing(report: Report) -> Standing:
-    """The word for `report_code`."""
-    return _STANDING[report_code(report)]
+    """The word for what the verdicts of a report amount to; a limit of the profile is no matter of conformance."""
+    return _STANDING[_verdict_code(report, MUST)]
 
 
 def exit_code(reports: Sequence[Report], policy: GatePolicy = MUST) -> Code:

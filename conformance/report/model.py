@@ -25,10 +25,14 @@ Counts = Mapping[Verdict, Annotated[int, Field(ge=0)]]
 
 
 class Implementation(Strict):
-    """What the implementation said of itself; `details` are further versions (kernel modules, plugins)."""
+    """What the implementation said of itself; `details` are further versions (kernel modules, plugins).
+
+    `stated` tells that the version is the profile's word, since the product was not asked for it.
+    """
 
     product: str
     version: str
+    stated: bool = False
     details: Mapping[str, str] = {}
 
 
@@ -39,12 +43,30 @@ class Absence(Strict):
     packages: tuple[str, ...] = ()
 
 
+class FigureLimit(Strict):
+    """A bound on a figure of a requirement, as the profile declares it."""
+
+    requirement: str
+    figure: str
+    at_most: FiniteFloat | None = None
+    at_least: FiniteFloat | None = None
+
+
+class Repeated(Strict):
+    """A recording that was made again, by its folder's name, and the reason each time."""
+
+    recording: str
+    reasons: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class Header(Strict):
     """What was judged, with what, where and when.
 
     Exactly one of `implementation` and `unavailable` is given. `roles` and `claims` (conformance classes) are the
     profile's. `pair` are the two implementations of a pair, left and right. `only` is what the run was narrowed to, if
-    it was.
+    it was; `left_out` are testbeds that ship and were left out, `switched_off` features that the shipped profile of
+    this kind claims and this one does not. `repeated` are recordings that were made again. `limits` bound figures.
+    `profile_text` is the profile as it was used, in TOML.
     `catalogue` is the hash of the requirements. `date` is when it was recorded: the expiry of deviations is looked at
     on that day, whenever the report is read.
     """
@@ -68,6 +90,11 @@ class Header(Strict):
     command: str
     variant: Literal["fast", "thorough"] = "fast"
     attempts: Annotated[int, Field(ge=1)] = 1
+    left_out: tuple[str, ...] = ()
+    switched_off: tuple[str, ...] = ()
+    repeated: tuple[Repeated, ...] = ()
+    limits: tuple[FigureLimit, ...] = ()
+    profile_text: str = ""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Header:

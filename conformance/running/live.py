@@ -41,6 +41,7 @@ DISTURBANCES_BORNE = 2
 """How often a recording is made again because the machine's neighbour tables were full meanwhile, or its processors so
 busy that our own timers were late by `LATE`, or that taps lost frames."""
 LATE = limits.LACP_LOSS / 2
+FULL = "the machine's neighbour tables were full"
 OVERLOADED = 2.0
 """Load for each processor beyond which frames that a tap lost are the machine's doing; below, they are a storm."""
 
@@ -93,10 +94,15 @@ def neighbour_overflows() -> int:
     return total
 
 
-def _disturbed(record: Record) -> bool:
-    """Whether the machine was too busy: our own timers were late, then those of others may have been, or taps lost
-    frames while many waited for a processor."""
-    return lateness(record) >= LATE or (overloaded(record) and any(tap.dropped for tap in record.taps))
+def _disturbance(found: Recording | UsageError) -> str:
+    """In which way the machine was too busy: our own timers were late, then those of others may have been, or taps lost
+    frames while many waited for a processor. Empty where it was not."""
+    if isinstance(found, UsageError):
+        return ""
+    if lateness(found.record) >= LATE:
+        return f"the machine was busy, timers were {lateness(found.record):.1f} s late"
+    lost = sum(tap.dropped for tap in found.record.taps)
+    return f"the machine was busy, taps lost {lost} frames" if lost and overloaded(found.record) else ""
 
 
 def overloaded(record: Record) -> bool:
@@ -165,7 +171,7 @@ class Live:
             return max(weight, self._order.profiles[key.profile].crowd)
         return weight - 1 if scenario.silent else weight
 
-    def _submit(self, key: RecordingKey, weight: int, again: int = DISTURBANCES_BORNE) -> None:
+    def _submit(self, key: RecordingKey, weight: int, reasons: tuple[str, ...] = ()) -> None:
         self._progress("started", key, None)
         overflows = neighbour_overflows()
         destination = self._order.out / key.profile / folder_name(key.testbed, key.scenario, key.attempt)
@@ -177,6 +183,7 @@ class Live:
             attempt=key.attempt,
             variant=self._order.variant,
             destination=str(destination.resolve()),
+            made_again=reasons,
         )
         future = self._pool.submit("conformance.running.record:record", asdict(job))
 
@@ -184,10 +191,10 @@ class Live:
             result = self._futures[key]
             try:
                 found = _found(destination)
-                disturbed = isinstance(found, Recording) and _disturbed(found.record)
-                if again and not self._closing and (neighbour_overflows() > overflows or disturbed):
+                reason = FULL if neighbour_overflows() > overflows else _disturbance(found)
+                if reason and len(reasons) < DISTURBANCES_BORNE and not self._closing:
                     shutil.rmtree(destination, ignore_errors=True)
-                    self._submit(key, weight, again - 1)
+                    self._submit(key, weight, (*reasons, reason))
                     return
                 made = self._made(key, job, found, overflows)
             except Exception as problem:  # whoever waits for it must hear of it, whatever it is
@@ -206,7 +213,7 @@ class Live:
         if self._closing:
             raise Missing(CUT_SHORT)
         if neighbour_overflows() > overflows:
-            problem = JobError("the machine's neighbour tables were full (raise net.ipv4.neigh.default.gc_thresh3)")
+            problem = JobError(f"{FULL} (raise net.ipv4.neigh.default.gc_thresh3)")
         self._progress("finished", key, str(problem) if problem is not None else job.result())
         if problem is not None:
             raise Missing(f"recording failed: {problem}", problem.trace if isinstance(problem, JobError) else "")

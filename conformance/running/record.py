@@ -62,6 +62,7 @@ class Job:
     attempt: int
     variant: Literal["fast", "thorough"]
     destination: str
+    made_again: tuple[str, ...] = ()
 
 
 def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> str | None:
@@ -173,6 +174,7 @@ def _basis(job: Job, partial: Path, profile: Profile, started: int) -> dict[str,
         "scenario": job.scenario,
         "variant": job.variant,
         "attempt": job.attempt,
+        "made_again": tuple(job.made_again),
         "profile": profile,
         "kernel": os.uname().release,
         "processors": os.cpu_count() or 1,

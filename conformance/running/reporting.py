@@ -16,9 +16,10 @@ from conformance.pairs.pairing import members
 from conformance.profile import Profile
 from conformance.recording.store import Recording
 from conformance.report.assemble import control_of, from_outcomes
-from conformance.report.model import Absence, Header, Implementation, Report
+from conformance.report.model import Absence, FigureLimit, Header, Implementation, Report
 from conformance.report.store import write, write_partial
 from conformance.requirement import catalogue_hash
+from conformance.running.choices import left_out, profile_text, repeated, switched_off
 from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -101,7 +102,10 @@ def header(judged: Judged) -> Header:
     if gone is None:
         product, version = (identity.product, identity.version) if identity else ("unknown", "unknown")
         details = dict(identity.details) if identity else {}
-        implementation = Implementation(product=product, version=version, details=details)
+        stated = profile.version is not None
+        implementation = Implementation(
+            product=product, version=profile.version or version, stated=stated, details=details
+        )
     started = first.started_ns / 1e9 if first else datetime.datetime.now(datetime.UTC).timestamp()
     return Header(
         version=first.suite if first else conformance.__version__,
@@ -121,4 +125,9 @@ def header(judged: Judged) -> Header:
         command=about.command,
         variant=first.variant if first else about.variant,
         attempts=about.attempts,
+        left_out=left_out(profile, about.testbeds),
+        switched_off=switched_off(profile),
+        repeated=repeated(judged.recordings),
+        limits=tuple(FigureLimit(**limit.model_dump()) for limit in profile.limits),
+        profile_text=profile_text(profile),
     )

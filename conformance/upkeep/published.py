@@ -21,10 +21,11 @@ from conformance.attest.statement import NAME as STATEMENT
 from conformance.commands.matrix import as_markdown
 from conformance.errors import UsageError
 from conformance.family import roles
+from conformance.profile import available as shipped_profiles
 from conformance.report import store
 from conformance.report.atomic import write_atomically
 from conformance.report.claims import evaluate
-from conformance.report.gate import report_code
+from conformance.report.gate import report_code, waivers
 from conformance.report.model import Report, as_json, canonical_outcomes
 from conformance.testbed import available, load
 
@@ -33,6 +34,12 @@ PAGE: Final = "MATRIX.md"
 _BRANCH: Final = re.compile(
     r"\b(git|main|master|devel?|head|snapshot|nightly|latest|dirty|unknown)\b|\+g[0-9a-f]{6}", re.IGNORECASE
 )
+
+_HASH: Final = re.compile(r"(sha256:)?[0-9a-f]{7,64}")
+_PUBLIC: Final = re.compile(
+    r"https://(?!(localhost|127\.|10\.|192\.168\.)|[^/]*\.(local|internal|lan|corp)(/|$))[^/]+\.[^/]+/.+"
+)
+"""An address that others can open: not of the machine, of a private network or of a company's own."""
 
 
 def problems(root: Path) -> Iterator[str]:
@@ -68,9 +75,22 @@ def _breaches(folder: Path, report: Report) -> Iterator[str]:
     for name in ("version", "product"):
         if _BRANCH.search(getattr(header.implementation, name)):
             yield f"release: {name} {getattr(header.implementation, name)!r} is that of a branch, not of a release"
+    if _HASH.fullmatch(header.implementation.version):
+        yield f"release: version {header.implementation.version!r} is a hash; let the profile state a `version`"
+    if not header.profile_text and header.profile.partition("@")[0] not in shipped_profiles():
+        yield "profile: it does not ship with the suite, and the report does not hold its text"
+    for name, issue in _waived(report):
+        if not _PUBLIC.match(issue):
+            yield f"waiver: {name}: {issue!r} is no public issue"
     words = header.command.split()
     if words[:2] != ["plugfest", "run"] or not {"--all", header.profile} & {Path(word).stem for word in words}:
         yield f"reproducible: {header.command!r} is not a `plugfest run` of this profile"
+
+
+def _waived(report: Report) -> Iterator[tuple[str, str]]:
+    """Each requirement that a waiver excuses, with the issue that the waiver names."""
+    excuses = {each.requirement: each.deviation.issue for each in report.outcomes if each.deviation is not None}
+    yield from ((name, excuses[name]) for name in waivers(report))
 
 
 def _complete(report: Report) -> Iterator[str]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from conformance.report.gate import Standing, standing
+from conformance.report.gate import Standing, standing, standing_text, waivers
 from conformance.report.model import Answer, ClassResult, Report, as_json
 from conformance.verdict import Verdict
 
-_COLOURS: Final = {"brightgreen": "#2e8b3d", "red": "#c0392b", "yellow": "#8a6d00", "lightgrey": "#6b6b6b"}
+_COLOURS: Final = {
+    "brightgreen": "#2e8b3d",
+    "yellowgreen": "#5c7a12",
+    "red": "#c0392b",
+    "yellow": "#8a6d00",
+    "lightgrey": "#6b6b6b",
+}
 _STANDINGS: Final = {Standing.CONFORMS: "brightgreen", Standing.FAILS: "red", Standing.INCONCLUSIVE: "yellow"}
 _ANSWERS: Final = {
     Answer.CONFORMS: "brightgreen",
@@ -27,7 +33,9 @@ def badge(report: Report, name: str | None = None) -> tuple[str, str, str]:
         passed = sum(each.verdict is Verdict.PASS for each in counted)
         judged = sum(each.verdict not in (Verdict.UNSUPPORTED, Verdict.NOT_APPLICABLE) for each in counted)
         word = standing(report)
-        return f"plugfest {report.header.profile}", f"{word} {passed}/{judged}", _STANDINGS[word]
+        waived = len(waivers(report))
+        colour = "yellowgreen" if word is Standing.CONFORMS and waived else _STANDINGS[word]
+        return f"plugfest {report.header.profile}", f"{standing_text(word, waived)} {passed}/{judged}", colour
     result = _class(report, name)
     if result is None:
         return name, "not judged", _ANSWERS[Answer.NOT_CLAIMED]

@@ -58,7 +58,7 @@ def _summary(matrix: Matrix) -> Iterator[str]:
             [
                 f"**{escaped(column.label)}**<br>{escaped(column.title)}",
                 escaped(f"{column.product} {column.version}".strip()),
-                f"**{result}**" if column.standing.value != "conforms" else result,
+                f"**{result}**" if result != "conforms" else result,
                 *(str(column.counts.get(verdict, 0) or "") for verdict in shown),
                 "<br>".join(map(escaped, column.remarks)),
             ]

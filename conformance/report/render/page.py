@@ -16,7 +16,7 @@ from conformance.report.grid import ByRequirement, Cell, Matrix, Row, build, by_
 from conformance.report.model import Report, ReportedOutcome
 from conformance.report.render.cells import Data, groups
 from conformance.report.render.glyphs import ORDER, UNICODE
-from conformance.report.render.text import one_line
+from conformance.report.render.text import one_line, printable
 from conformance.report.render.wording import legend, result_text, unchecked_text
 from conformance.requirement import catalogue
 from conformance.verdict import Verdict
@@ -131,7 +131,7 @@ class _ColumnHead:
         self.label, self.version, self.title = column.label, column.version, column.title
         self.result, self.state = result_text(column), column.state.value
         self.mark = {"conforms": "p", "does not conform": "f"}.get(column.standing.value, "i")
-        self.glyph = {"p": "✓", "f": "✗", "i": "?"}[self.mark]
+        self.glyph = {"p": "✓", "f": "✗", "i": "?"}[self.mark] + "*" * bool(column.waivers)
         total = sum(column.counts.values()) or 1
         self.shares = [
             (LETTERS[verdict], round(100 * column.counts.get(verdict, 0) / total, 2))
@@ -203,6 +203,7 @@ def _column(column: Column, report: Report) -> Data:
             "suite": f"{header.suite} {header.version}, catalogue {header.catalogue[:12]}",
         },
         "command": one_line(header.command),
+        "profile_text": [printable(line) for line in header.profile_text.splitlines()],
         "again": _again(report),
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.report.columns import Column, ColumnState
 from conformance.report.findings import Finding, Kind, Remark
+from conformance.report.gate import standing_text
 from conformance.report.grid import Matrix, Row
 from conformance.report.render.glyphs import Signs
 from conformance.report.render.text import plural
@@ -118,11 +119,8 @@ def unsupported_text(reason: Remark) -> str:
 
 def result_text(column: Column) -> str:
     """What one implementation amounts to, with what keeps it from being whole."""
-    return (
-        column.standing.value
-        if column.state is ColumnState.COMPLETE
-        else f"{column.standing.value} ({column.state.value})"
-    )
+    said = standing_text(column.standing, column.waivers)
+    return said if column.state is ColumnState.COMPLETE else f"{said} ({column.state.value})"
 
 
 def level_text(row: Row) -> str:

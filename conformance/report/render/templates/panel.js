@@ -193,6 +193,7 @@ function implementationPanel({ column }) {
     it.classes.length > 0 && element("ul", {}, ...it.classes.map((text) => element("li", {}, text))),
     pairs([["product", it.product], ...Object.entries(it.details), ...Object.entries(it.facts)]),
     element("h3", {}, "Make it again"), command(it.again),
+    it.profile_text.length > 0 && element("details", {}, element("summary", {}, "Its profile"), element("pre", {}, it.profile_text.join("\n"))),
     failing.length > 0 && element("h3", {}, "What it fails"),
     failing.length > 0 && element("table", { class: "others" }, element("tbody", {}, ...failing.map((row) => element("tr", {},
       element("td", {}, badge("fail", "a", { href: address({ kind: "cell", column, id: row.about.id }) })), element("td", {}, row.about.id), element("td", {}, row.about.level)))))].filter(Boolean);
