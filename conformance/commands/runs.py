@@ -15,8 +15,11 @@ from conformance.errors import UsageError
 from conformance.profile import CONTROL, available
 from conformance.report import gate, store
 from conformance.report.atomic import write_atomically
+from conformance.report.difference import Difference, difference, exit_code
+from conformance.report.grid import build
 from conformance.report.model import Report
-from conformance.report.render import junit
+from conformance.report.render import job, junit
+from conformance.report.render.difference import as_text
 from conformance.report.render.progress import Progress
 from conformance.running.driver import drive
 from conformance.running.request import Request
@@ -50,28 +53,35 @@ class Gate:
         if self.figures_gate:
             check_noise(known)
 
-    def code(self, reports: Sequence[Report]) -> int:
-        """The exit code of a run; prints what changed since the baseline."""
-        changed = 0
-        if self.baselines:
-            changed = self._compared(reports)
+    def code(self, reports: Sequence[Report], found: Difference | None) -> gate.Code:
+        """The exit code of a run; `found` is what changed since the baseline, if there is one."""
         if self.matrix_only:
             return gate.matrix_code(reports)
-        if self.fail_on == "regression" or (self.fail_on is None and self.baselines):
-            return changed
-        policy = gate.SHOULD if self.fail_on == "should" else gate.MUST
-        return gate.exit_code(reports, replace(policy, allow_flaky=self.allow_flaky))
+        if self.on_changes and found is not None:
+            return exit_code(found, allow_flaky=self.allow_flaky, figures_gate=self.figures_gate)
+        return gate.exit_code(reports, self.policy)
 
-    def _compared(self, reports: Sequence[Report]) -> int:
-        """Print what changed since the baseline; 0 nothing is worse, 1 something is, 3 that cannot be said."""
-        from conformance.report.difference import difference, exit_code
-        from conformance.report.render.difference import as_text
+    @property
+    def on_changes(self) -> bool:
+        """Whether only what became worse since the baseline ends the run."""
+        return self.fail_on == "regression" or (self.fail_on is None and bool(self.baselines))
 
+    @property
+    def policy(self) -> gate.GatePolicy:
+        """What ends a run by its own verdicts."""
+        return replace(gate.SHOULD if self.fail_on == "should" else gate.MUST, allow_flaky=self.allow_flaky)
+
+    def rules(self) -> junit.Rules:
+        """What is red in JUnit: the same that ends the run."""
+        known = junit.baseline(store.collect(self.baselines[:1])) if self.on_changes else None
+        return junit.Rules(self.policy, known)
+
+    def difference(self, reports: Sequence[Report]) -> Difference | None:
+        """What changed since the first baseline, without it None."""
+        if not self.baselines:
+            return None
         further = store.collect(self.baselines[1:]) if self.baselines[1:] else []
-        found = difference(_like(store.collect(self.baselines[:1]), reports), reports, further)
-        code = exit_code(found, allow_flaky=self.allow_flaky, figures_gate=self.figures_gate)
-        print(f"\n{as_text(found, code)}", end="")  # noqa: T201 - what was asked for
-        return code
+        return difference(_like(store.collect(self.baselines[:1]), reports), reports, further)
 
 
 def _like(baseline: Sequence[Report], reports: Sequence[Report]) -> list[Report]:
@@ -121,7 +131,7 @@ def _drive(request: Request, folders: Sequence[Path], out: Path, wanted: Gate) -
     print_matrix(reports)
     write_atomically(out / "matrix.md", as_markdown(reports))
     write_page(list(zip(files, reports, strict=True)), out / "matrix.html")
-    junit.write(reports, out / "junit.xml")
+    junit.write(reports, out / "junit.xml", wanted.rules())
     if any(report.header.attempts > 1 for report in reports):
         from conformance.report.stability import table
 
@@ -129,7 +139,19 @@ def _drive(request: Request, folders: Sequence[Path], out: Path, wanted: Gate) -
     print(f"\nreports and recordings: {out}")  # noqa: T201 - where to look
     if ended is pytest.ExitCode.INTERRUPTED:
         return INTERRUPTED
-    return wanted.code(reports)
+    return _gated(reports, wanted, out)
+
+
+def _gated(reports: Sequence[Report], wanted: Gate, out: Path) -> int:
+    """The exit code of a run; prints what changed, and writes the same for a CI job into `out`."""
+    found = wanted.difference(reports)
+    code = wanted.code(reports, found)
+    if found is not None:
+        print(f"\n{as_text(found, code)}", end="")  # noqa: T201 - what was asked for
+    matrix = build(reports)
+    write_atomically(out / "summary.md", job.summary(matrix, code, found))
+    write_atomically(out / "gate.json", job.gate_json(reports, matrix, code, found))
+    return code
 
 
 def _rank(code: int) -> int:

@@ -65,7 +65,8 @@ class Header(Strict):
     Exactly one of `implementation` and `unavailable` is given. `roles` and `claims` (conformance classes) are the
     profile's. `pair` are the two implementations of a pair, left and right. `only` is what the run was narrowed to, if
     it was; `left_out` are testbeds that ship and were left out, `switched_off` features that the shipped profile of
-    this kind claims and this one does not. `repeated` are recordings that were made again. `limits` bound figures.
+    this kind claims and this one does not. `recorded` are
+    its recordings with the seconds that each took, `repeated` those that were made again. `limits` bound figures.
     `profile_text` is the profile as it was used, in TOML.
     `catalogue` is the hash of the requirements. `date` is when it was recorded: the expiry of deviations is looked at
     on that day, whenever the report is read.
@@ -93,6 +94,7 @@ class Header(Strict):
     left_out: tuple[str, ...] = ()
     switched_off: tuple[str, ...] = ()
     repeated: tuple[Repeated, ...] = ()
+    recorded: Mapping[str, Annotated[FiniteFloat, Field(ge=0)]] = {}
     limits: tuple[FigureLimit, ...] = ()
     profile_text: str = ""
 

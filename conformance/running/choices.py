@@ -51,3 +51,8 @@ def repeated(recordings: Sequence[Recording]) -> tuple[Repeated, ...]:
     """The recordings that were made again, and why."""
     again = (each for each in recordings if each.record.made_again)
     return tuple(Repeated(recording=each.folder.name, reasons=each.record.made_again) for each in again)
+
+
+def durations(recordings: Sequence[Recording]) -> dict[str, float]:
+    """The seconds that each recording took, by its folder's name."""
+    return {each.folder.name: round((each.record.finished_ns - each.record.started_ns) / 1e9, 3) for each in recordings}

@@ -19,7 +19,7 @@ from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.model import Absence, FigureLimit, Header, Implementation, Report
 from conformance.report.store import write, write_partial
 from conformance.requirement import catalogue_hash
-from conformance.running.choices import left_out, profile_text, repeated, switched_off
+from conformance.running.choices import durations, left_out, profile_text, repeated, switched_off
 from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def header(judged: Judged) -> Header:
         left_out=left_out(profile, about.testbeds),
         switched_off=switched_off(profile),
         repeated=repeated(judged.recordings),
+        recorded=durations(judged.recordings),
         limits=tuple(FigureLimit(**limit.model_dump()) for limit in profile.limits),
         profile_text=profile_text(profile),
     )

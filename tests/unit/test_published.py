@@ -143,32 +143,46 @@ def test_they_call_the_command_as_it_is(file: str) -> None:
 
 
 def test_the_script_of_a_job(tmp_path: Path) -> None:
-    """With a stand-in for the command: its exit code stays, page and summary are made whatever it is."""
+    """With a stand-in for the command: its exit code stays, and a job sees summary, outputs and failures."""
     (tmp_path / "bin").mkdir()
     stand_in = tmp_path / "bin" / "plugfest"
+    gate = {"result": "failed", "counts": {"fail": 2, "pass": 7}, "failures": [
+        {"requirement": "nat.x", "level": "MUST", "implementation": "a:b", "seen": "50%\nof it", "where": ""}
+    ]}  # fmt: skip
     stand_in.write_text(
         "#!/bin/bash\n"
-        f'echo "$*" >>"{tmp_path}/calls"\n'
-        '[ "$1" = run ] || exit 0\n'
-        'mkdir -p "$OUT/x"; echo {} >"$OUT/x/report.json"; echo "# M" >"$OUT/matrix.md"; exit 1\n'
+        f'printf "%s|" "$@" >>"{tmp_path}/calls"\n'
+        'mkdir -p "$OUT/x"; echo "# M" >"$OUT/summary.md"\n'
+        f"cat >\"$OUT/gate.json\" <<'END'\n{json.dumps(gate)}\nEND\nexit 1\n"
     )
     stand_in.chmod(0o755)
     variables = {
         **os.environ,
         "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
         "OUT": str(tmp_path / "out"),
-        "PROFILES": "a b",
+        "PROFILES": "a 'b c.toml'",
+        "ARGS": '--set "adapter.x=1 2"',
         "BASELINE": "old",
         "FAIL_ON": "must",
+        "GITHUB_ACTIONS": "true",
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+        "GITHUB_OUTPUT": str(tmp_path / "outputs"),
     }
     script = str(ROOT / "ci" / "run-in-ci.sh")
     ended = subprocess.run(["bash", script], env=variables, check=False, capture_output=True, text=True)
     assert ended.returncode == 1, ended.stderr
-    calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls[0] == f"run a b --out {tmp_path}/out --baseline old --fail-on must"
-    assert [call.split()[0] for call in calls] == ["run", "matrix", "diff"]
-    assert (tmp_path / "summary").read_text().startswith("# M")
+    words = ["run", "a", "b c.toml", "--out", f"{tmp_path}/out", "--baseline", "old", "--fail-on", "must"]
+    assert (tmp_path / "calls").read_text() == "|".join([*words, "--set", "adapter.x=1 2", ""])
+    assert (tmp_path / "summary").read_text() == "# M\n"
+    outputs = dict(line.split("=", 1) for line in (tmp_path / "outputs").read_text().splitlines())
+    assert {
+        "exit-code": "1",
+        "result": "failed",
+        "fail": "2",
+        "pass": "7",
+        "inconclusive": "0",
+    }.items() <= outputs.items()
+    assert ended.stdout == "::error title=nat.x (MUST)%2C a%3Ab::50%25%0Aof it\n"
 
 
 def test_every_command_has_help() -> None:

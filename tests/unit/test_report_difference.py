@@ -18,7 +18,9 @@ from conformance.report import gate
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.difference import ChangeKind, Difference, difference, exit_code
 from conformance.report.figures import compare, lower_is_better
+from conformance.report.grid import build
 from conformance.report.model import Header, Implementation, Report
+from conformance.report.render import job
 from conformance.report.render.difference import as_markdown, as_text, to_json
 from conformance.report.stability import table
 from conformance.report.store import write
@@ -221,16 +223,32 @@ def test_flaky_ends_a_gate_unless_allowed(verdicts: tuple[Verdict, ...], code: i
     assert gate.report_code(made, gate.GatePolicy(allow_flaky=True)) == allowed
 
 
-def test_a_baseline_gates_only_on_regressions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def gated(wanted: Gate, *reports: Report) -> int:
+    return wanted.code(reports, wanted.difference(reports))
+
+
+def test_a_baseline_gates_only_on_regressions(tmp_path: Path) -> None:
     failing, passing = report(outcome(REACHED, FAIL)), report(outcome(REACHED, PASS))
     write(failing, tmp_path / "old" / "plain")
-    assert Gate(baselines=(tmp_path / "old",)).code([failing]) == 0
-    assert Gate("must", baselines=(tmp_path / "old",)).code([failing]) == 1
+    assert gated(Gate(baselines=(tmp_path / "old",)), failing) == 0
+    assert gated(Gate("must", baselines=(tmp_path / "old",)), failing) == 1
     write(passing, tmp_path / "good" / "plain")
     write(report(outcome(REACHED, PASS), profile="other"), tmp_path / "good" / "other")
-    assert Gate(baselines=(tmp_path / "good",)).code([failing]) == 1
-    assert Gate(baselines=(tmp_path / "good",)).code([passing]) == 0, "the baseline may hold more than this run"
-    assert "1 case regressed" in capsys.readouterr().out
+    assert gated(Gate(baselines=(tmp_path / "good",)), failing) == 1
+    assert gated(Gate(baselines=(tmp_path / "good",)), passing) == 0, "the baseline may hold more than this run"
+
+
+def test_a_job_is_shown_the_gate_first_and_then_what_changed() -> None:
+    old, new = report(outcome(REACHED, PASS)), report(outcome(REACHED, FAIL), outcome(TRANSLATED, FAIL))
+    found = difference([old], [new])
+    text = job.summary(build([new]), 1, found)
+    assert text.splitlines()[0].startswith("## Plugfest failed: worse: 1 case regressed, 1 case newly failing")
+    assert text.index("### Regressed") < text.index("### 2 failures")
+    data = json.loads(job.gate_json([new], build([new]), 1, found))
+    assert (data["result"], data["exit_code"], data["counts"]["fail"]) == ("failed", 1, 2)
+    assert {each["requirement"] for each in data["failures"]} == {REACHED, TRANSLATED}
+    plain = job.summary(build([new]), 1)
+    assert plain.startswith("## Plugfest failed: of 1 implementation, 1 does not conform\n")
 
 
 def test_a_gate_that_cannot_be_is_refused_before_the_run(tmp_path: Path) -> None:

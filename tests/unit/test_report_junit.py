@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.report import gate
 from conformance.report.assemble import from_outcomes
-from conformance.report.model import Absence, Header, Implementation, KnownDeviation, Report
+from conformance.report.model import Absence, Header, Implementation, KnownDeviation, Repeated, Report
 from conformance.report.render import junit
 from conformance.report.store import collect
 from conformance.verdict import Attempt, Evidence, Judgement, Outcome, Verdict
@@ -77,9 +79,8 @@ def test_verdicts(verdict: Verdict, shown: dict[str, str | None], seen: str) -> 
 
 
 def test_a_case_says_its_level_clause_evidence_and_figures() -> None:
-    case = cases(report(outcome("nat.tcp-untranslated", Verdict.FAIL, path="outbound", family="ipv4")))[
-        "nat.tcp-untranslated[family=ipv4, path=outbound]"
-    ]
+    made = report(outcome("nat.tcp-untranslated", Verdict.FAIL, path="outbound", family="ipv4"))
+    case = cases(made)["nat.tcp-untranslated"]
     assert case.get("classname") == "nat-bridge.nat"
     output = case.findtext("system-out") or ""
     for line in ("level: SUITE", "clause: ", "note: a note", "figure: load = 0.5"):
@@ -88,6 +89,7 @@ def test_a_case_says_its_level_clause_evidence_and_figures() -> None:
     assert failure is not None
     assert failure.get("message") == "as seen"
     assert (failure.text or "").splitlines() == [
+        "case: nat.tcp-untranslated[family=ipv4, path=outbound]",
         "expected: as expected",
         "seen: as seen",
         "frames: routed-reachability-1/frames.pcapng 3, 5",
@@ -127,13 +129,65 @@ def test_what_is_not_whole_is_an_error() -> None:
     assert children(absent["implementation is available"]) == {"error": "unavailable"}
 
 
-def test_a_known_deviation_is_shown_as_a_failure_of_that_type() -> None:
+def skipped(case: ET.Element) -> str:
+    found = case.find("skipped")
+    assert found is not None, ET.tostring(case)
+    return found.get("message") or ""
+
+
+def test_a_waived_failure_is_skipped_with_its_reason() -> None:
     made = report(outcome("route.hairpin", Verdict.FAIL))
     deviation = KnownDeviation(reason="known", issue="https://example.org/1", owner="us", expires=DAY.date())
-    excused = made.model_copy(update={"outcomes": (made.outcomes[0].model_copy(update={"deviation": deviation}),)})
-    case = cases(excused)["route.hairpin"]
-    assert children(case) == {"failure": "known-deviation"}
+    waived = made.model_copy(update={"outcomes": (made.outcomes[0].model_copy(update={"deviation": deviation}),)})
+    case = cases(waived)["route.hairpin"]
+    assert skipped(case) == "fail, waived: known (https://example.org/1, us, until 2026-11-21): as seen"
     assert "known deviation: known (https://example.org/1, until 2026-11-21)" in (case.findtext("system-out") or "")
+
+
+def test_each_cause_is_one_case_and_counts_its_cases() -> None:
+    rows = [outcome("route.hairpin", Verdict.FAIL, f"{number} lost", number=str(number)) for number in range(5)]
+    rows += [outcome("route.hairpin", Verdict.FAIL, "the answer came from elsewhere", number="9")]
+    rows += [outcome("route.hairpin", Verdict.PASS, number="10")]
+    found = cases(report(*rows))
+    assert set(found) == {"route.hairpin", "route.hairpin (cause 2)"}
+    first, second = (case.find("failure") for case in found.values())
+    assert first is not None
+    assert second is not None
+    assert (first.get("message") or "").startswith("0 lost (5 of 7 cases")
+    assert (second.get("message") or "").startswith("the answer came from elsewhere (1 of 7 cases")
+
+
+def test_what_was_no_better_in_the_baseline_is_skipped() -> None:
+    old = [report(outcome("route.hairpin", Verdict.FAIL, family="ipv4"))]
+    new = report(
+        outcome("route.hairpin", Verdict.FAIL, family="ipv4"), outcome("route.hairpin", Verdict.FAIL, family="ipv6")
+    )
+    found = {
+        case.get("name"): case
+        for case in ET.fromstring(junit.render([new], junit.Rules(baseline=junit.baseline(old)))).iter("testcase")
+    }
+    assert children(found["route.hairpin"]) == {"failure": "SUITE"}
+    assert skipped(found["route.hairpin (cause 2)"]).startswith("fail, known: fail in the baseline, too: as seen")
+
+
+def test_what_does_not_gate_is_not_red() -> None:
+    advice = replace(outcome("route.hairpin", Verdict.FAIL), level="SHOULD")
+    assert skipped(cases(report(advice))["route.hairpin"]) == "fail, does not gate: SHOULD: as seen"
+    strict = ET.fromstring(junit.render([report(advice)], junit.Rules(gate.SHOULD)))
+    assert strict.get("failures") == "1"
+
+
+def test_times_are_those_of_the_recordings() -> None:
+    made = report(outcome("route.hairpin", Verdict.PASS))
+    header = made.header.model_copy(
+        update={
+            "recorded": {"routed-reachability-1": 2.5},
+            "repeated": (Repeated(recording="routed-reachability-1", reasons=("the machine was busy",)),),
+        }
+    )
+    case = cases(made.model_copy(update={"header": header}))["routed-reachability-1"]
+    assert case.get("time") == "2.500000"
+    assert "recorded again: the machine was busy" in (case.findtext("system-out") or "")
 
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=60), st.sampled_from(Verdict))

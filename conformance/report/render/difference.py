@@ -68,6 +68,11 @@ def _text(found: Difference, code: Code) -> Iterator[str]:
 
 def _markdown(found: Difference, code: Code) -> Iterator[str]:
     yield from ("# What changed", "", f"**{escaped(verdict_line(found, code))}**", "")
+    yield from markdown_body(found)
+
+
+def markdown_body(found: Difference) -> Iterator[str]:
+    """What changed of each implementation, without a title."""
     for each in found.comparisons:
         yield from (f"## {escaped(_names(each))}", "", f"**{headline(each)}**", "")
         yield from (f"- {escaped(text)}" for text in _circumstances(each))
