@@ -24,12 +24,22 @@ EXPERIMENTAL: Final = 253
 
 
 def ip(
-    source: Address, target: Address, protocol: int, payload: bytes, *, identifier: int = 0, fragment: int = 0
+    source: Address,
+    target: Address,
+    protocol: int,
+    payload: bytes,
+    *,
+    identifier: int = 0,
+    fragment: int = 0,
+    options: bytes = b"",
 ) -> bytes:
-    """An IP packet. For IPv4 `fragment` is the field of flags and offset (RFC 791 §3.1); IPv6 takes neither."""
+    """An IP packet. For IPv4 `fragment` is the field of flags and offset, `options` are whole words (RFC 791 §3.1);
+    IPv6 takes none of the three."""
     if isinstance(source, IPv4Address):
-        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), identifier, fragment, HOP_LIMIT, protocol, 0)
-        whole = head + source.packed + target.packed
+        size = 20 + len(options)
+        kind, length = 0x40 | size // 4, size + len(payload)
+        head = struct.pack("!BBHHHBBH", kind, 0, length, identifier, fragment, HOP_LIMIT, protocol, 0)
+        whole = head + source.packed + target.packed + options
         return whole[:10] + struct.pack("!H", checksum(whole)) + whole[12:] + payload
     return (
         struct.pack("!IHBB", 0x6000_0000, len(payload), protocol, HOP_LIMIT) + source.packed + target.packed + payload
@@ -60,33 +70,38 @@ def _sum(source: Address, target: Address, protocol: int, segment: bytes) -> int
     return checksum(pseudo + segment)
 
 
-def fragments(source: Address, target: Address, protocol: int, payload: bytes, cuts: Sequence[int]) -> list[bytes]:
+def fragments(
+    source: Address, target: Address, protocol: int, payload: bytes, cuts: Sequence[int], *, identifier: int
+) -> list[bytes]:
     """The packet cut at these offsets of its payload (multiples of eight), in order. IPv6 by Fragment headers."""
     edges = [0, *cuts, len(payload)]
     pieces = [(low, payload[low:high], high < len(payload)) for low, high in pairwise(edges)]
-    return [piece(source, target, protocol, part, low, more=more) for low, part, more in pieces]
+    return [piece(source, target, protocol, part, low, more=more, identifier=identifier) for low, part, more in pieces]
 
 
-def piece(source: Address, target: Address, protocol: int, part: bytes, offset: int, *, more: bool) -> bytes:
-    """One fragment at `offset` in octets; `more` says that it is not the last."""
+def piece(
+    source: Address, target: Address, protocol: int, part: bytes, offset: int, *, more: bool, identifier: int
+) -> bytes:
+    """One fragment at `offset` in octets; `more` says that it is not the last. All fragments of one packet, and of no
+    other, have the same `identifier` of 16 bits (RFC 791 §3.2, RFC 8200 §4.5)."""
     if source.version == 4:
         field = (0x2000 if more else 0) | offset // 8
-        return ip(source, target, protocol, part, identifier=0x504C, fragment=field)
-    head = struct.pack("!BBHI", protocol, 0, offset | int(more), 0x0001_504C)
+        return ip(source, target, protocol, part, identifier=identifier, fragment=field)
+    head = struct.pack("!BBHI", protocol, 0, offset | int(more), 0x0001_0000 | identifier)
     return ip(source, target, FRAGMENT, head + part)
 
 
-def extended(headers: Sequence[int], protocol: int, payload: bytes) -> tuple[int, bytes]:
+def extended(headers: Sequence[int], protocol: int, payload: bytes, *, identifier: int = 0) -> tuple[int, bytes]:
     """`payload` behind IPv6 extension headers of these types: the first next-header number, and what follows it.
 
     Options hold padding alone (RFC 8200 §4.2); a Routing header has no segments left (§4.4); a Fragment header says
-    that the packet is whole (RFC 6946).
+    that the packet is whole, with `identifier` of 16 bits (RFC 6946).
     """
     following, behind = protocol, payload
     for kind in reversed(headers):
         body = {
             ROUTING: struct.pack("!BBBBI", following, 0, EXPERIMENTAL, 0, 0),
-            FRAGMENT: struct.pack("!BBHI", following, 0, 0, 0x0002_504C),
+            FRAGMENT: struct.pack("!BBHI", following, 0, 0, 0x0002_0000 | identifier),
         }.get(kind, struct.pack("!BBBB4x", following, 0, 1, 4))
         following, behind = kind, body + behind
     return following, behind

@@ -47,7 +47,7 @@ def test_fragments_are_put_together_again(version: int) -> None:
 
     near, far = ENDS[version]
     datagram = crafted.udp(near, far, (5, 80), DATA)
-    pieces = [dissected(one) for one in crafted.fragments(near, far, crafted.UDP, datagram, (8, 24))]
+    pieces = [dissected(one) for one in crafted.fragments(near, far, crafted.UDP, datagram, (8, 24), identifier=7)]
     assert len(pieces) == 3
     if version == 4:
         whole = defragment(pieces)[0]  # type: ignore[no-untyped-call]

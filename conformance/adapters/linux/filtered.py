@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
 from typing import Final
 
 from conformance.adapters.interface.powers import Filtering, Restarting
@@ -22,7 +23,12 @@ from conformance.policy.document import Policy
 STEPS: Final = (
     *ROUTED,
     "nftables on each host, replaced in one transaction: egress and ingress of its endpoints, groups as sets",
+    "per endpoint: nftables drops what comes in on its link from another address than its own (RFC 2827 §3)",
 )
+SOURCES: Final = "sources"
+"""How the tables that compare source addresses are named; the port follows."""
+FIRST_OF_ALL: Final = -460
+"""Before packets are put together and tracked, so that every fragment is compared."""
 
 
 def replaced(before: Policy | None, policy: Policy) -> Policy:
@@ -34,6 +40,19 @@ def replaced(before: Policy | None, policy: Policy) -> Policy:
 def learned(lab: Lab, member: Allocation) -> None:
     """Nothing more is to be done of a new endpoint."""
     del lab, member
+
+
+def bound(allocation: Allocation) -> tuple[nft.Rule, ...]:
+    """Rules against what comes in on an endpoint's link from another address than its own. IPv6 link-local addresses
+    and the unspecified one are the link's own business: they are forwarded nowhere (RFC 4291 §2.5.6, §2.5.2)."""
+    rules = []
+    for version in (4, 6):
+        own = [one.network for one in allocation.addresses if one.version == version]
+        of_the_link = [ip_network("fe80::/10"), ip_network("::/128")] if version == 6 else []
+        matches = tuple(nft.source(one, negate=True) for one in (*own, *of_the_link))
+        every = ip_network("0.0.0.0/0" if version == 4 else "::/0")
+        rules.append(nft.Rule(nft.drop(), (nft.in_interface(allocation.port), nft.source(every), *matches), SOURCES))
+    return tuple(rules)
 
 
 def restarted(table: nft.Table) -> nft.Table:
@@ -50,6 +69,8 @@ class Enforcement:
     """What is in force after a change, given what was and what shall be."""
     learned: Callable[[Lab, Allocation], None] = learned
     """What is done besides when an endpoint is made known to every host's policy."""
+    bound: Callable[[Allocation], tuple[nft.Rule, ...]] = bound
+    """The rules against what an endpoint sends under another's address."""
     restarted: Callable[[nft.Table], nft.Table] = restarted
     """What a new agent on a host puts in force, given what it should."""
 
@@ -101,6 +122,8 @@ class Filtered(Network):
             if self.policy is not None:
                 self._learn(self.policy, allocation)
             self.enforcement.learned(self.lab, allocation)
+        chain = nft.Chain("prerouting", self.enforcement.bound(allocation), hook="prerouting", priority=FIRST_OF_ALL)
+        nft.install(allocation.host.namespace, nft.Table("inet", f"{SOURCES}-{allocation.port}", (chain,)))
         self._unfiltered.connect(allocation)
 
     def _learn(self, policy: Policy, allocation: Allocation) -> None:
@@ -113,6 +136,7 @@ class Filtered(Network):
     def _disconnect(self, allocation: Allocation) -> None:
         """Take the endpoint away, then forget it."""
         self._unfiltered.disconnect(allocation)
+        nft.remove(allocation.host.namespace, nft.Table("inet", f"{SOURCES}-{allocation.port}"))
         with self._changes:
             self.members.pop(allocation.name, None)
             if self.policy is not None:

@@ -40,6 +40,11 @@ def test_exact(case: Case) -> None:
         )
 
 
+def _dialled(case: Case) -> list[int]:
+    """The ports of the plain datagrams: the open one and the shut one."""
+    return sorted({flow.dialled.port for flow in case.flows(purpose="plain")})
+
+
 def _words(flow: Flow) -> str:
     near = flow.local.address if flow.local else ""
     form = f" ({flow.detail})" if flow.detail else ""
@@ -62,6 +67,21 @@ def _forms(case: Case, purpose: str, must_pass: tuple[str, ...] = ()) -> None:
                 seen=f"{_words(flow)} was {'delivered' if there else 'lost'}",
                 frames=case.frames_of(flow),
             )
+
+
+def _openings(case: Case, purpose: str) -> None:
+    """No segment that opens a connection to the shut port comes in, in whatever form. One of which a fragment names
+    the open port, and that comes in for that port, is what the policy allows."""
+    ports = case.recording.frames.destination_port
+    for flow in case.flows(purpose=purpose, protocol="tcp"):
+        come = arrived(case, flow)
+        come = come[~np.isin(ports[come], [port for port in _dialled(case) if port != flow.dialled.port])]
+        case.expect(
+            not len(come),
+            expected="a segment in whatever form ends as the plain one does",
+            seen=f"{_words(flow)} arrived",
+            frames=[int(row) + 1 for row in come],
+        )
 
 
 @check("acl.host-addresses", scenario="policy", family=FAMILIES)
@@ -99,12 +119,14 @@ def _to_endpoints(case: Case, flow: Flow) -> Rows:
 def test_fragments(case: Case) -> None:
     """Fragments do not bypass policy: they are handled as the packet that they make up would be."""
     _forms(case, "fragments", ("two fragments", "the second fragment first"))
+    _openings(case, "fragments")
 
 
 @check("acl.extension-headers", scenario="policy")
 def test_extension_headers(case: Case) -> None:
     """IPv6 extension headers hide nothing from the policy."""
     _forms(case.of_family("ipv6"), "extension-headers")
+    _openings(case.of_family("ipv6"), "extension-headers")
 
 
 @check("acl.every-packet", scenario="policy", family=FAMILIES)
@@ -118,6 +140,22 @@ def test_every_packet(case: Case) -> None:
             not len(come),
             expected="no packet arrives where nothing is allowed",
             seen=f"{_words(flow)} arrived",
+            frames=[int(row) + 1 for row in come],
+        )
+
+
+@check("acl.source-bound", scenario="policy", family=FAMILIES)
+def test_source_bound(case: Case) -> None:
+    """An endpoint that sends under another's address does not get what the policy allows to the other."""
+    case.window("policy")
+    plain_control(case)
+    for flow in case.flows(purpose="borrowed-address"):
+        come = arrived(case, flow)
+        lent = flow.local.address if flow.local else ""
+        case.expect(
+            not len(come),
+            expected="nothing arrives that an endpoint sends under the address of one that may",
+            seen=f"{_words(flow)} arrived, sent under {lent}",
             frames=[int(row) + 1 for row in come],
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from conformance.adapters.linux.filtered import INGRESS_ONLY, IPV4_ONLY, Enforcement, Filtered
+from conformance.adapters.linux.filtered import INGRESS_ONLY, IPV4_ONLY, SOURCES, Enforcement, Filtered
 from conformance.adapters.linux.translation import TABLE
 from conformance.families.acl import faults_filters as leaky
 from conformance.lab.lab import Lab
@@ -47,6 +47,12 @@ def _short_prefix(record: Record) -> str | None:
     return "a prefix is compared under 255.255.255.240" if "255.255.255.240" in masks else None
 
 
+def _any_source(record: Record) -> str | None:
+    """No table of any host compares sources."""
+    tables = {str(rule["table"]) for snapshot in record.snapshots for rule in snapshot.rules if rule["kind"] == "rule"}
+    return "no rule compares sources" if tables and not any(one.startswith(SOURCES) for one in tables) else None
+
+
 def _fault(
     name: str,
     title: str,
@@ -72,7 +78,7 @@ FAULTS = (
     _fault("only-tcp-denied", "what no rule allows is dropped only if it is TCP", leaky.ONLY_TCP_DENIED, "default-deny",
            labels=("F-ACL-01b",)),
     _fault("only-openings-denied", "what no rule allows is dropped only if it opens a flow", leaky.ONLY_OPENINGS_DENIED,
-           "every-packet", labels=("X-20",)),
+           "every-packet", "fragments", labels=("X-20",)),
     _fault("ipv4-only", "the policy is in force over IPv4 alone", IPV4_ONLY, "default-deny", "egress", "ipv6-parity",
            witness=_no_ipv6, labels=("X-21", "F-ACL-02a")),
     _fault("no-egress", "what the sender's rules deny passes, since only what comes in is filtered", INGRESS_ONLY,
@@ -86,6 +92,13 @@ FAULTS = (
            labels=("F-ACL-05a", "X-22")),
     _fault("extension-headers-pass", "packets with extension headers pass", leaky.EXTENSIONS_PASS, "extension-headers",
            "fragments"),
+    _fault("tcp-behind-options-passes", "a segment behind destination options passes", leaky.TCP_BEHIND_OPTIONS_PASSES,
+           "extension-headers", "fragments"),
+    _fault("dressed-openings-pass", "a segment with SYN and other flags passes", leaky.DRESSED_OPENINGS_PASS,
+           "every-packet"),
+    _fault("large-pass", "packets of more than 1,000 octets pass", leaky.LARGE_PASS, "every-packet"),
+    _fault("any-source", "an endpoint gets the rights of the address that it sends under", leaky.ANY_SOURCE,
+           "source-bound", witness=_any_source),
     _fault("errors-dropped", "what says too big is dropped", leaky.ERRORS_DROPPED, "icmp-errors-pass",
            labels=("X-26",)),
     _fault("rejects-in-anothers-name", "rejections are sent from an address that nobody has",

@@ -16,7 +16,7 @@ from conformance.adapters.linux.routed import routed
 from conformance.adapters.linux.translation import COMPLETE, TABLE, Members, set_of
 from conformance.lab import nftables as nft
 from conformance.lab.lab import Host, Lab
-from conformance.lab.nftables.expression import extension_header
+from conformance.lab.nftables.expression import EQUAL, compare, extension_header
 from conformance.policy.document import Policy, Rule
 from conformance.selftest.alterations import in_background
 from conformance.selftest.fault import PLANTED
@@ -78,6 +78,30 @@ ERRORS_DROPPED: Final = preceded(
 
 EXTENSIONS_PASS: Final = preceded(*passing(*(nft.Match((extension_header(kind, 0, 1),), 6) for kind in (0, 43, 60))))
 """A packet with an extension header passes, whatever is behind it."""
+
+TCP_BEHIND_OPTIONS_PASSES: Final = preceded(
+    *passing(nft.Match((extension_header(60, 0, 1), compare(EQUAL, b"\x06")), 6))
+)
+"""A segment behind destination options passes; a datagram there does not."""
+
+DRESSED_OPENINGS_PASS: Final = preceded(
+    nft.Rule(
+        nft.accept(),
+        (
+            nft.transport("tcp"),
+            nft.payload("transport", 13, b"\x02", mask=b"\x12"),
+            nft.payload("transport", 13, b"\x02", negate=True),
+        ),
+        PLANTED,
+    )
+)
+"""A segment that opens a connection is looked at only where SYN is its only flag."""
+
+LARGE_PASS: Final = preceded(*passing(nft.length(">", 1000)))
+"""What is larger than 1,000 octets passes, whatever it is."""
+
+ANY_SOURCE: Final = Enforcement(bound=lambda _: ())
+"""An endpoint may send under any address."""
 
 PREFIX_OFF_BY_ONE: Final = translated(prefix=lambda network: network.supernet())
 """Prefixes are one bit too short: twice as many addresses."""

@@ -21,7 +21,8 @@ from typing import Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, power_of
 from conformance.adapters.interface.powers import Restarting
-from conformance.families.acl.scenario_edges import OPEN, raw_socket, tier
+from conformance.families.acl.scenario_crafted import OPEN, raw_socket
+from conformance.families.acl.scenario_edges import tier
 from conformance.lab.flow import Probe
 from conformance.lab.lab import Host
 from conformance.policy.document import Policy, Rule
