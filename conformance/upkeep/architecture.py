@@ -205,7 +205,7 @@ RULES: Final = (
 ACROSS: Final[Mapping[str, tuple[str, ...]]] = {
     "families.pair.evidence": ("families.lldp.evidence",),
     "families.pair.checks": ("families.lldp.evidence", "families.lacp.evidence"),
-    "families.tenant.checks": ("families.acl.evidence",),
+    "families.tenant.checks": ("families.acl.evidence", "families.acl.evidence_crafted"),
     "families.pair.faults": ("families.bridge.faults", "families.stp.faults"),
     "families.stp.faults": ("families.bridge.faults", "families.move.faults"),
 }

@@ -21,7 +21,8 @@ TENANTS: Final = ("red", "blue")
 
 STEPS: Final = (
     "per tenant on each host: a bridge with the first addresses of its half of the host's workload prefixes",
-    "net.ipv4.ip_forward = 1, net.ipv6.conf.all.forwarding = 1; nftables: drop what one bridge sends to another",
+    "net.ipv4.ip_forward = 1, net.ipv6.conf.all.forwarding = 1; nftables: drop what one bridge sends to another, and "
+    "what comes from a bridge under an address that is not its tenant's",
     "per endpoint: veth from its tenant's bridge to eth0, addresses of that half, default routes to the bridge",
 )
 
@@ -32,9 +33,9 @@ def check_tenant(tenant: str) -> None:
         raise AdapterError(f"there is no tenant {tenant!r}; there are {', '.join(TENANTS)}")
 
 
-def tenant_bridges(lab: Lab, separated: tuple[int, ...] = (4, 6)) -> Design:
+def tenant_bridges(lab: Lab, separated: tuple[int, ...] = (4, 6), *, bound: bool = True) -> Design:
     """Each tenant has half of the host's prefixes. What one tenant's bridge sends to another's is dropped, of the IP
-    versions `separated`."""
+    versions `separated`; so is, if `bound`, what it sends under an address that is not its tenant's."""
     pools: dict[tuple[str, str, int], Pool] = {
         (host.name, tenant, half.version): Pool.of(half, half.prefixlen, skip=1)
         for host, tenant in product(lab.hosts.values(), TENANTS)
@@ -52,6 +53,8 @@ def tenant_bridges(lab: Lab, separated: tuple[int, ...] = (4, 6)) -> Design:
             host.namespace.sysctl("net.ipv4.ip_forward", 1)
             host.namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
             nft.install(host.namespace, nft.Table("inet", "tenants", (between(lab, separated),)))
+            if bound:
+                nft.install(host.namespace, nft.Table("inet", "sources", (own_sources(host, separated),)))
 
     return Design(
         allocations=allocations,
@@ -81,6 +84,18 @@ def between(lab: Lab, separated: tuple[int, ...]) -> nft.Chain:
                 rules.append(_between(nft.source(four), nft.destination(other_four)))
             if 6 in separated:
                 rules.append(_between(nft.source(six), nft.destination(other_six)))
+    return nft.Chain("forward", tuple(rules), hook="forward")
+
+
+def own_sources(host: Host, versions: tuple[int, ...]) -> nft.Chain:
+    """What is not forwarded from a tenant's bridge: packets under an address that is not of its half. Without it, a
+    tenant would reach the other one under an address of neither."""
+    rules = [
+        nft.Rule(nft.drop(), (nft.in_interface(bridge(tenant)), nft.source(half, negate=True)), "not its tenant's")
+        for tenant in TENANTS
+        for half in halves(host, tenant)
+        if half.version in versions
+    ]
     return nft.Chain("forward", tuple(rules), hook="forward")
 
 

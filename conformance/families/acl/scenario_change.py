@@ -21,7 +21,6 @@ from typing import Final
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, power_of
 from conformance.adapters.interface.powers import Restarting
-from conformance.families.acl.scenario_crafted import OPEN, raw_socket
 from conformance.families.acl.scenario_edges import tier
 from conformance.lab.flow import Probe
 from conformance.lab.lab import Host
@@ -29,6 +28,7 @@ from conformance.policy.document import Policy, Rule
 from conformance.protocols import crafted
 from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
+from conformance.provoking.odd_packets import OPEN, raw_socket
 from conformance.provoking.silence import keep_silent
 from conformance.recording.model import AddressFamily, Flow, Socket
 

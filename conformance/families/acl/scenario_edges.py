@@ -8,22 +8,14 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_network
 
 from conformance import limits
 from conformance.adapters.interface import Address, Endpoint
-from conformance.families.acl.scenario_crafted import (
-    FORMS,
-    OPEN,
-    SHUT,
-    Pair,
-    report,
-    send_allowed,
-    send_borrowed,
-    send_crafted,
-)
+from conformance.families.acl.scenario_errors import report, send_allowed
 from conformance.lab.flow import Probe, Server
 from conformance.lab.kernel import link
 from conformance.lab.kernel.namespace import Namespace
 from conformance.policy.document import Policy
 from conformance.provoking.context import Context
 from conformance.provoking.meshes import OPERATORS
+from conformance.provoking.odd_packets import FORMS, OPEN, SHUT, Pair, send_crafted, send_plain
 from conformance.recording.model import AddressFamily, FlowProtocol, Path
 
 FIRST, LAST = 8000, 8009
@@ -36,7 +28,10 @@ def edges(context: Context, policy: Policy) -> None:
     _serve(context)
     operators = _operators(context, policy)
     crafted = [flow for number, pair in enumerate(pairs) for flow in send_crafted(pair, number * FORMS)]
-    crafted += [flow for number, pair in enumerate(pairs) for flow in send_borrowed(_borrowing(pair), number * FORMS)]
+    crafted += [
+        send_plain(_borrowing(pair), number * FORMS - 1, "borrowed-address", "under the address of one that may")
+        for number, pair in enumerate(pairs, 1)
+    ]
     allowed = [(pair, send_allowed(pair)) for pair in pairs]
     exact = [*_ranges(context, pairs), *_prefixes(context, operators), *_by_hosts(context)]
     context.run(exact, limits.ANSWER)

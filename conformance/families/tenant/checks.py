@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.families.acl.evidence import Bits, Result, kept_back, result
-from conformance.judging.case import Case
+from conformance.families.acl.evidence_crafted import arrived
+from conformance.judging.case import Case, describe
 from conformance.judging.flows import taps_of
 from conformance.judging.parameters import FAMILIES, PROTOCOLS
 from conformance.judging.register import check
 from conformance.recording.model import AddressFamily
 
 EXPECTED = "nothing of one tenant arrives at another, by whatever route"
+ODD = ("fragments", "extension-headers", "every-packet", "foreign-source")
+"""Purposes of the flows that are sent from one tenant to another."""
 PLACES = ("one-host", "two-hosts")
 """Where the two ends are: what keeps tenants apart on one host need not do so across hosts."""
 
@@ -38,6 +41,24 @@ def test_isolated_v4(case: Case) -> None:
 def test_isolated_v6(case: Case) -> None:
     """Endpoints of different tenants exchange nothing over IPv6, on one host or on two."""
     _apart(case, "ipv6")
+
+
+@check("tenant.every-packet", scenario="tenant", family=FAMILIES, path=("same-host", "cross-host"))
+def test_every_packet(case: Case) -> None:
+    """No packet of one tenant reaches another, whatever its form, its protocol and its source address."""
+    case.window("policy")
+    for flow in case.flows(purpose="within", path="same-host"):
+        case.require(len(arrived(case, flow)), f"a plain datagram {flow.source} -> {flow.target} was lost")
+    for flow in case.flows(purpose="plain"):
+        case.require(not len(arrived(case, flow)), f"a plain datagram {flow.source} -> {flow.target} arrived")
+    for flow in case.flows(purpose=ODD):
+        come = arrived(case, flow)
+        case.expect(
+            not len(come),
+            expected="no packet of one tenant arrives at another, in whatever form",
+            seen=f"{describe(flow)} ({flow.detail}) arrived",
+            frames=[int(row) + 1 for row in come],
+        )
 
 
 @check("tenant.isolated-l2", scenario="tenant", place=PLACES)
@@ -95,9 +116,10 @@ def test_same_addresses(case: Case) -> None:
             case.expect(False, expected=expected, seen=said)
             return
     index = case.recording.frames
-    twins = {flow.source for flow in case.flows()} | {flow.target for flow in case.flows()}
+    flows = case.flows(purpose="same-addresses")
+    twins = {flow.source for flow in flows} | {flow.target for flow in flows}
     states = {one.name: one for one in case.endpoints if one.name in twins}
-    for flow in case.flows():
+    for flow in flows:
         server = flow.arrival.server if flow.arrival else "nobody"
         case.expect_flow(
             flow,

@@ -26,7 +26,12 @@ EVERYTHING: Final = frozenset(
 
 def separating(*versions: int) -> Callable[[Lab], Network]:
     """The host forwards between its tenants as between any two networks, but for these IP versions."""
-    return lambda lab: Network(lab, tenant_bridges(lab, versions))
+    return lambda lab: Network(lab, tenant_bridges(lab, versions, bound=bool(versions)))
+
+
+def any_source(lab: Lab) -> Network:
+    """Tenants are told apart by their addresses, and an endpoint may send under any."""
+    return Network(lab, tenant_bridges(lab, bound=False))
 
 
 def started(further: Callable[[Host], None]) -> Callable[[Lab], Network]:
@@ -106,6 +111,11 @@ def _rules(record: Record) -> list[Any]:
     return [rule for shown in record.snapshots for rule in shown.rules if rule.get("comment") == "between tenants"]
 
 
+def _no_sources(record: Record) -> str | None:
+    tables = {rule.get("table") for shown in record.snapshots for rule in shown.rules}
+    return "no rule looks at the source of what a bridge sends" if tables and "sources" not in tables else None
+
+
 def _no_rule(version: int) -> Callable[[Record], str | None]:
     def witness(record: Record) -> str | None:
         field = "ip saddr" if version == 4 else "ip6 saddr"
@@ -140,6 +150,14 @@ FAULTS = (
         fails=frozenset({"tenant.isolated-v6"}),
         design=separating(4),
         witness=_no_rule(6),
+    ),
+    tenants_fault(
+        name="tenants-any-source",
+        title="tenants are told apart by addresses, and an endpoint may send under any",
+        network=NETWORK,
+        fails=frozenset({"tenant.every-packet"}),
+        design=any_source,
+        witness=_no_sources,
     ),
     tenants_fault(
         name="tenants-patched",

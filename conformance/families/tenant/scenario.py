@@ -10,6 +10,7 @@ from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
+from conformance.families.tenant.scenario_odd import odd
 from conformance.lab.flow import Probe, Server
 from conformance.lab.lab import Host
 from conformance.policy.document import load
@@ -19,6 +20,7 @@ from conformance.protocols.marker import mark
 from conformance.protocols.ndp import solicitation
 from conformance.provoking.context import Context
 from conformance.provoking.meshes import mesh_of, population
+from conformance.provoking.silence import keep_silent
 from conformance.recording.model import AddressFamily
 
 POLICY: Final = "tenants"
@@ -42,6 +44,8 @@ def run(context: Context) -> None:
         for endpoint in context.endpoints.values():
             flood(context, endpoint)
         mesh_of(context, "policy")
+        odd(context)
+        keep_silent(limits.BRIDGE_SETTLED)
     if "overlapping-addresses" in context.claims:
         with context.window("same-addresses"):
             same(context)

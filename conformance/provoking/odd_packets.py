@@ -1,9 +1,9 @@
-"""Crafted packets beside a policy: each form of a packet that may pass, and of one that may not, and packets in
-another's name.
+"""Odd packets between two stations: every form that a datagram or an opening segment can have, segments of no
+connection, protocols beside TCP and UDP, options, sizes, and packets in another's name.
 
-Each form is sent between two stations of which one may send the other something: a denial is then told apart from a
-path that carries nothing. Each datagram that is cut has an identification of its own: what one form leaves behind at
-the receiver completes no other (RFC 791 §3.2, RFC 8200 §4.5).
+Each is a flow of the recording with a marker of its own, so it is found wherever it arrives. Each datagram that is cut
+has an identification of its own: what one form leaves behind at the receiver completes no other (RFC 791 §3.2,
+RFC 8200 §4.5).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from conformance.provoking.context import Context
 from conformance.recording.model import AddressFamily, Flow, Path, Socket
 
 OPEN, SHUT = 8005, 7999
-"""Ports of the crafted packets: one that the policy opens, and one that it does not."""
+"""Ports of the packets: one that the policy three-tier opens, and one that it does not."""
 SOURCE_PORT: Final = 41_000
 FORMS: Final = 400
 """Source ports of one pair: more than there are forms."""
@@ -44,11 +44,6 @@ _NAMES: Final = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
 OTHER_PROTOCOLS: Final = {132: 28, 47: 4, 136: 8, 253: 0, 4: 0, 33: 0, 41: 0, 50: 0, 89: 0, 103: 0, 112: 0}
 """IP protocols beside TCP, UDP and ICMP, with the offset of a flow's marker behind the IP header: SCTP, GRE, UDP-Lite,
 an experiment, IPv4 and IPv6 in IP, DCCP, ESP, OSPF, PIM and VRRP."""
-ERRORS: Final[dict[AddressFamily, tuple[tuple[int, int, int], ...]]] = {
-    "ipv4": ((3, 1, 0), (3, 3, 0), (3, 4, 1400), (11, 0, 0), (12, 0, 0)),
-    "ipv6": ((1, 0, 0), (1, 4, 0), (2, 0, 1400), (3, 0, 0), (4, 1, 40), (4, 2, 40)),
-}
-"""Type, code and the four bytes behind the checksum: RFC 4890 §4.3.1 for IPv6, and their counterparts for IPv4."""
 NO_OPERATION, ROUTER_ALERT, RECORD_ROUTE = b"\x01" * 4, bytes((148, 4, 0, 0)), bytes((7, 7, 4, 0, 0, 0, 0, 0))
 """IPv4 options, each padded to four octets (RFC 791 §3.1, RFC 2113 §2.1)."""
 OPTIONS: Final = {"no operation": NO_OPERATION, "router alert": ROUTER_ALERT, "record route": RECORD_ROUTE}
@@ -56,7 +51,7 @@ OPTIONS: Final = {"no operation": NO_OPERATION, "router alert": ROUTER_ALERT, "r
 
 @dataclass(frozen=True)
 class Pair:
-    """Two stations between which forms are tried, in one family: sender and receiver with their addresses."""
+    """Two stations between which packets are sent, in one family: sender and receiver with the addresses used."""
 
     context: Context
     family: AddressFamily
@@ -87,6 +82,10 @@ class Pair:
         """The same pair, in which another endpoint sends under the sender's address."""
         return replace(self, source=endpoint)
 
+    def under(self, address: Address) -> Pair:
+        """The same pair, whose sender sends under another address."""
+        return replace(self, near=address)
+
 
 Builder = Callable[[Pair, int, bytes], list[bytes]]
 """From the protocol and its datagram or segment to the packets that carry it."""
@@ -112,18 +111,18 @@ def send_crafted(pair: Pair, base: int) -> Iterator[Flow]:
             yield _sent(sender, pair, flow, [packet])
 
 
-def send_borrowed(pair: Pair, base: int) -> Iterator[Flow]:
-    """Send what the pair's sender may send, under its address, from an endpoint that may not."""
-    sport = SOURCE_PORT + base + FORMS - 1
+def send_plain(pair: Pair, base: int, purpose: str, form: str) -> Flow:
+    """Send one plain datagram to the open port; `base` is where its source port is counted from."""
+    sport = SOURCE_PORT + base
     with raw_socket(pair.source.namespace, pair.family) as sender:
-        flow = pair.flow("borrowed-address", "under the address of one that may", port=OPEN, sport=sport)
+        flow = pair.flow(purpose, form, port=OPEN, sport=sport)
         datagram = crafted.udp(pair.near, pair.far, (sport, OPEN), query(flow.id, FILLING))
-        yield _sent(sender, pair, flow, [crafted.ip(pair.near, pair.far, crafted.UDP, datagram)])
+        return _sent(sender, pair, flow, [crafted.ip(pair.near, pair.far, crafted.UDP, datagram)])
 
 
 def _sent(sender: socket.socket, pair: Pair, flow: Flow, packets: list[bytes]) -> Flow:
     for packet in packets:
-        _send(sender, packet, pair.far)
+        send_packet(sender, packet, pair.far)
     return flow.model_copy(update={"sent_ns": time.time_ns()})
 
 
@@ -207,30 +206,6 @@ def _behind(headers: list[int]) -> Builder:
     return build
 
 
-# --- errors about what is allowed ---------------------------------------------------------------------------------
-def send_allowed(pair: Pair) -> list[bytes]:
-    """A datagram for each error, of a flow of its own; returns the packets as they were sent."""
-    sent = []
-    with raw_socket(pair.source.namespace, pair.family) as sender:
-        for number, (kind, code, _) in enumerate(ERRORS[pair.family]):
-            sport = SOURCE_PORT + 2000 + number
-            flow = pair.flow("icmp-error", f"type {kind} code {code}", port=OPEN, sport=sport)
-            datagram = crafted.udp(pair.near, pair.far, (sport, OPEN), query(flow.id, FILLING))
-            sent.append(crafted.ip(pair.near, pair.far, crafted.UDP, datagram))
-            _send(sender, sent[-1], pair.far)
-            pair.context.flows.append(flow.model_copy(update={"sent_ns": time.time_ns()}))
-    return sent
-
-
-def report(pair: Pair, sent: list[bytes]) -> None:
-    """The receiver of those datagrams sends an error about each to its sender."""
-    protocol = 1 if pair.family == "ipv4" else crafted.ICMPV6
-    with raw_socket(pair.target.namespace, pair.family) as reporter:
-        for packet, (kind, code, rest) in zip(sent, ERRORS[pair.family], strict=True):
-            message = crafted.icmp(pair.far, pair.near, (kind, code), rest, packet)
-            _send(reporter, crafted.ip(pair.far, pair.near, protocol, message), pair.near)
-
-
 def raw_socket(namespace: Namespace, family: AddressFamily) -> socket.socket:
     """A socket that sends whole packets, headers included, by the routes of a namespace."""
     made = namespace.socket(
@@ -241,5 +216,6 @@ def raw_socket(namespace: Namespace, family: AddressFamily) -> socket.socket:
     return made
 
 
-def _send(sender: socket.socket, packet: bytes, target: Address) -> None:
+def send_packet(sender: socket.socket, packet: bytes, target: Address) -> None:
+    """Send a whole packet through a raw socket. Raises OSError."""
     sender.sendto(packet, (str(ip_address(target)), 0))
