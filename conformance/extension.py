@@ -63,7 +63,7 @@ def imported(module: str, place: str) -> ModuleType:
     """Import what `place` (in words) names. Raises UsageError: one line with the file and line of what is wrong."""
     try:
         return importlib.import_module(module)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise UsageError(f"{place}: {module}: {spot(problem)}{type(problem).__name__}: {problem}") from problem
 
 

@@ -115,8 +115,9 @@ def implementations() -> Iterator[Diagnosis]:
 
     for name in available():
         try:
-            adapter = adapter_for(load(name))
-            identity = identified(adapter)
+            profile = load(name)
+            adapter = adapter_for(profile)
+            identity = identified(adapter, profile)
         except UsageError as problem:
             yield Diagnosis(False, f"{name}: {problem}")
             continue

@@ -100,7 +100,7 @@ def run_profiles(request: Request, gate: Gate, *, everything: bool, plan: bool) 
     if plan:
         from conformance.commands.planning import lines
 
-        print("\n".join(lines(Run(request))))  # noqa: T201 - what was asked for
+        print("\n".join(lines(Run(replace(request, plan=True)))))  # noqa: T201 - what was asked for
         return 0
     out = request.out or Path(datetime.datetime.now(datetime.UTC).strftime("plugfest-%Y%m%d-%H%M%S"))
     request = replace(request, out=out)

@@ -249,7 +249,7 @@ def judge(function: Callable[[Case], None], case: Case) -> Judgement:
         return Judgement(Verdict.INCONCLUSIVE, seen=str(reason), notes=tuple(case.notes))
     except NotApplicable as reason:
         return Judgement(Verdict.NOT_APPLICABLE, seen=str(reason), notes=tuple(case.notes))
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         theirs = blamed(problem)
         verdict = Verdict.ERROR if theirs is None else Verdict.INCONCLUSIVE
         return Judgement(verdict, seen=theirs or f"{type(problem).__name__}: {problem}")

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import conformance
 from conformance import testbed as testbeds
 from conformance.adapters.interface import AdapterError, Identity, Unavailable
-from conformance.adapters.interface.registry import adapter_for
+from conformance.adapters.interface.registry import adapter_for, with_modules
 from conformance.attest import blocks
 from conformance.extension import blamed
 from conformance.family import Scenario, scenarios
@@ -82,7 +82,7 @@ def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> 
     try:
         try:
             made = _act(wanted, scratch, partial, lifeline)
-        except Exception as failure:
+        except (Exception, SystemExit) as failure:
             made = _without_lab(wanted, partial, _kept(failure, partial))
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -92,7 +92,7 @@ def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> 
     return made.problem
 
 
-def _kept(failure: Exception, partial: Path) -> str:
+def _kept(failure: BaseException, partial: Path) -> str:
     """What failed in a module of others, in one sentence, with its traceback written to the logs; raises what is our
     own."""
     sentence = blamed(failure)
@@ -127,13 +127,20 @@ def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None)
                 context.figures[BROUGHT_UP] = round((time.time_ns() - started) / 1e9, 2)
                 problem = _carried_out(scenario, context, partial)
                 taps = recorder.stop(partial / FRAMES)
-        except Exception as failure:
+        except (Exception, SystemExit) as failure:
             problem = _undeployed(failure, partial)
             context = None
             taps = recorder.stop(partial / FRAMES)
     seen = {} if context is None else _seen(context)
     basis = _basis(job, partial, profile, started)
-    return Record(**basis, identity=_identity(identity), testbed=testbed, problem=problem, taps=taps, **seen)
+    return Record(
+        **basis,
+        identity=_identity(with_modules(identity, profile)),
+        testbed=testbed,
+        problem=problem,
+        taps=taps,
+        **seen,
+    )
 
 
 def _carried_out(scenario: Scenario, context: Context, partial: Path) -> str | None:
@@ -142,12 +149,12 @@ def _carried_out(scenario: Scenario, context: Context, partial: Path) -> str | N
         run(scenario, context)
     except AdapterError as refusal:
         return f"the implementation could not be brought up: {refusal}"
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         return _kept(failure, partial)
     return None
 
 
-def _undeployed(failure: Exception, partial: Path) -> str:
+def _undeployed(failure: BaseException, partial: Path) -> str:
     """Why the implementation was not deployed, or not taken away again, in one sentence; raises what is our own."""
     if isinstance(failure, AdapterError):
         return f"the implementation could not be deployed: {failure}"

@@ -25,6 +25,8 @@ class Request:
     out: Path | None = None
     recordings: Path | None = None
     command: tuple[str, ...] = ()
+    plan: bool = False
+    """Nothing is done: modules of others are not loaded."""
     pairs: bool = False
     """The profiles meet each other, two at a time, instead of being judged one by one; where none is named, those of
     `circles` do, or of every circle."""

@@ -81,16 +81,34 @@ class Run:
         return [name for name in self.profiles if name != CONTROL]
 
     @property
+    def handed_over(self) -> frozenset[str]:
+        """Those that come from files and not from the suite: nothing that they name is asked or loaded to plan."""
+        if all(reference in profiles.available() for reference in self.request.profiles):
+            return frozenset()
+        if self.request.pairs:
+            return frozenset(self.names)
+        shipped = {*profiles.available()} & {*self.request.profiles}
+        return frozenset(name for name in self.names if name not in shipped)
+
+    @property
     def variant(self) -> Literal["fast", "thorough"]:
         """Which windows are used."""
         return "thorough" if self.request.thorough else "fast"
 
     def _check_request(self) -> None:
         """Find what is wrong with the request before anything is started or written. Raises UsageError."""
-        from conformance.adapters.interface.registry import adapter_for
+        from conformance.adapters.interface.registry import adapter_for, foreign_modules
+        from conformance.running.foreign import foreign_code
 
         check_decided(self.request.only)
-        self._adapters = {name: adapter_for(profile) for name, profile in self.profiles.items()}
+        loaded = foreign_code(self.profiles.values())
+        if self.progress is not None and loaded:
+            self.progress.note(f"code of others: {', '.join(loaded)}")
+        self._adapters = {
+            name: adapter_for(profile)
+            for name, profile in self.profiles.items()
+            if not (self.request.plan and foreign_modules(profile))
+        }
         if self.request.out is not None:
             check_unused(self.request.out)
 
@@ -154,7 +172,7 @@ class Run:
 
         weights = {name: adapter.weight for name, adapter in self._adapters.items()}
         for name, adapter in self._adapters.items():
-            identity = identified(adapter)
+            identity = identified(adapter, self.profiles[name])
             if adapter.needs_root and os.geteuid() != 0 and not isinstance(identity, Unavailable):
                 identity = Unavailable("it needs root", ())
             if isinstance(identity, Unavailable):

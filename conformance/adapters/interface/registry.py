@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib.util
 import sys
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -14,6 +16,7 @@ from typing import Any, Final
 from conformance.adapters.interface import Adapter, Identity, Unavailable
 from conformance.errors import UsageError
 from conformance.extension import FROM_FILE, blamed, imported, modules, spot
+from conformance.pairs.pairing import settings_of
 from conformance.profile import Profile
 
 GROUP: Final = "conformance.adapters"
@@ -37,7 +40,7 @@ def adapter_for(profile: Profile) -> Adapter:
         made: Adapter = module.adapter(profile)
     except UsageError:
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         sentence = blamed(problem)
         if sentence is None:
             raise
@@ -45,11 +48,30 @@ def adapter_for(profile: Profile) -> Adapter:
     return made
 
 
-def identified(adapter: Adapter) -> Identity | Unavailable:
+def foreign_modules(profile: Profile) -> list[Path]:
+    """The files of the modules that a profile names, of a pair those of both sides: programs of others, which only a
+    run loads."""
+    if profile.paired:
+        both = settings_of(profile)
+        return list(dict.fromkeys(file for side in (both.left, both.right) for file in foreign_modules(side)))
+    return [Path(profile.module)] if profile.module else []
+
+
+def with_modules(identity: Identity, profile: Profile) -> Identity:
+    """What the implementation says of itself, with the hash of each module that the profile names."""
+    found = {
+        f"module {file.name}": f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+        for file in foreign_modules(profile)
+    }
+    return replace(identity, details={**identity.details, **found}) if found else identity
+
+
+def identified(adapter: Adapter, profile: Profile) -> Identity | Unavailable:
     """What the implementation says of itself; unavailable, with file and line, where a module of others fails."""
     try:
-        return adapter.identify()
-    except Exception as problem:
+        found = adapter.identify()
+        return found if isinstance(found, Unavailable) else with_modules(found, profile)
+    except (Exception, SystemExit) as problem:
         sentence = blamed(problem)
         if sentence is None:
             raise
@@ -87,7 +109,7 @@ def _from_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         specification.loader.exec_module(module)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         del sys.modules[name]
         raise UsageError(f"module: {path.name}: {spot(problem)}{type(problem).__name__}: {problem}") from problem
     return _complete(module, f"module: {path.name}")

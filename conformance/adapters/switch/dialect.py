@@ -7,19 +7,17 @@ tells whether it is in force. Output becomes rows by TextFSM: a template of the 
 from __future__ import annotations
 
 import difflib
-import functools
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from conformance.adapters.switch.templates import rendered
 from conformance.errors import UsageError
 from conformance.profile import NAME
-from conformance.protocols.mac import mac_from
 from conformance.validation import Strict, checked, table
 
 FOLDER: Final = Path(__file__).parent / "dialects"
@@ -133,7 +131,7 @@ class Dialect(Strict):
         for name, value in values.items():
             if isinstance(value, str) and not _PRINTABLE.fullmatch(value):
                 raise UsageError(f"{self.name}: {name}: {value!r} cannot be part of a command")
-        text = _render(template, values, self.name)
+        text = rendered(template, values, self.name)
         return [line.rstrip() for line in text.splitlines() if line.strip()]
 
     def word(self, template: str, values: Mapping[str, Any]) -> str:
@@ -165,11 +163,11 @@ class Dialect(Strict):
             known = {**values, **row}
             pairs = [] if view.beside is None else self._fitting(view.beside, others, known)
             known["beside"] = pairs[0] if pairs else {}
-            found.append({name: _render(text, known, self.name).strip() for name, text in view.row.items()})
+            found.append({name: rendered(text, known, self.name).strip() for name, text in view.row.items()})
         return found
 
     def _fitting(self, place: Where, rows: Sequence[Row], values: Mapping[str, Any]) -> list[Row]:
-        where = {name: _render(text, values, self.name).strip() for name, text in place.where.items()}
+        where = {name: rendered(text, values, self.name).strip() for name, text in place.where.items()}
         return [row for row in rows if all(has(row, name, wanted) for name, wanted in where.items())]
 
     def port(self, name: str) -> str:
@@ -184,31 +182,6 @@ class Dialect(Strict):
             if any(re.search(pattern, line) for pattern in self.refusals):
                 return line.strip()
         return ""
-
-
-@functools.cache
-def _environment() -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
-    made.filters["wildcard"] = _wildcard
-    made.filters["mac"] = lambda text: mac_from(text) or text
-    return made
-
-
-def _wildcard(prefix: str) -> str:
-    """An IPv4 prefix as address and inverted mask."""
-    network = IPv4Network(prefix)
-    return f"{network.network_address} {network.hostmask}"
-
-
-def _render(template: str, values: Mapping[str, Any], place: str) -> str:
-    from jinja2 import TemplateError
-
-    try:
-        return str(_environment().from_string(template).render(values))
-    except TemplateError as problem:
-        raise UsageError(f"dialect {place}: {problem}") from None
 
 
 def _own(template: str, output: str) -> list[dict[str, Any]]:

@@ -72,6 +72,11 @@ class Progress:
             tally.planned += 1
             self._show(profile, tally)
 
+    def note(self, text: str) -> None:
+        """Something about the run as a whole."""
+        with self._lock:
+            self._line(one_line(text), False)
+
     def started(self, profile: str, scenario: str, testbed: str) -> None:
         """A recording began."""
         with self._lock:
