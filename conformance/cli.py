@@ -242,15 +242,29 @@ def list_(what: Listing) -> None:
 
 
 @app.command()
-def selftest(
+def selftest(  # noqa: PLR0917 - typer makes each an option of its own
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Faults, requirements or families; all without one.")
     ] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the recordings in this folder.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the matrix as Markdown as well.")] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything as JSON as well.")] = None,
+    survey: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FAMILY", help="Alter stored recordings instead, one thing at a time: who notices?"),
+    ] = None,
+    recordings: Annotated[
+        Path | None, typer.Option(metavar="DIR", exists=True, help="The recordings that --survey alters.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, metavar="N", help="Alterations of --survey (1000).")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Which sample --survey draws.")] = 0,
+    verbose: Annotated[bool, typer.Option(help="With --survey: every survivor in a line of its own.")] = False,
 ) -> None:
     """Judge the suite by itself: networks that really misbehave, each against every check, with the kill rate."""
+    if survey:
+        from conformance.commands.survey import survey_families
+
+        raise typer.Exit(survey_families(survey, recordings=recordings, sample=sample, seed=seed, verbose=verbose))
     from conformance.commands.selftest import judge_the_suite
 
     raise typer.Exit(judge_the_suite(names or [], keep=keep, markdown=markdown, json=json))

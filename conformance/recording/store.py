@@ -17,6 +17,7 @@ from conformance.recording.model import Flow, Record
 from conformance.validation import explain
 
 if TYPE_CHECKING:
+    from conformance.recording.capture import Capture
     from conformance.recording.index import FrameIndex
     from conformance.recording.observations import Observation
 
@@ -38,12 +39,12 @@ class FlowGroup(NamedTuple):
 class Recording:
     """A stored recording. The frames are read and indexed when first asked for.
 
-    `capture` is the capture file of a recording that lies in no folder (`conformance.testing`).
+    `capture` is the capture file of a recording that lies in no folder (`conformance.testing`), or what it holds.
     """
 
     folder: Path
     record: Record
-    capture: bytes | None = None
+    capture: bytes | Capture | None = None
 
     @functools.cached_property
     def frames(self) -> FrameIndex:
@@ -121,9 +122,16 @@ class Recording:
         """What follows from the frames and is worth computing once for all checks, by a key of its maker's."""
         return {}
 
+    def with_record(self, record: Record) -> Recording:
+        """The same frames with another record. What follows from the frames only is not computed again."""
+        other = Recording(self.folder, record, self.frames.capture)
+        kept = ("frames", "flow_rows", "observations", "_canaries")
+        other.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
+        return other
+
     def release(self) -> None:
         """Forget the frames and what follows from them; they are read again when asked for."""
-        for name in ("frames", "flow_rows", "sightings", "memory"):
+        for name in ("frames", "flow_rows", "observations", "memory"):
             self.__dict__.pop(name, None)
 
 

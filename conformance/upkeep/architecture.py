@@ -149,7 +149,7 @@ RULES: Final = (
     Row(
         "selftest",
         ("selftest/*",),
-        "the suite judged by itself: planted faults against checks",
+        "the suite judged by itself: planted faults, and altered recordings, against checks",
         (*DATA, *RECORD, "judging", "adapters", "lab", "provoking", "running"),
     ),
     Row(
