@@ -63,6 +63,8 @@ def _secured(member: Member) -> Iterator[str]:
     own = f"table=0,in_port={member.port}"
     on = f"actions=resubmit(,{TRACKED})"
     sender = f"dl_src={member.mac}"
+    yield f"{own},priority=400,vlan_tci=0x1000/0x1000,actions=drop"  # no endpoint sends tags, whatever is behind them
+    yield f"{own},priority=400,ipv6,nw_proto=0,actions=drop"  # its header chain does not end in it (RFC 7112 §5)
     for port, kinds in ((67, ("udp", "udp6")), (547, ("udp", "udp6"))):
         yield from (f"{own},priority=300,{kind},tp_src={port},actions=drop" for kind in kinds)
     for kind in (ROUTER_ADVERTISEMENT, REDIRECT):

@@ -7,7 +7,11 @@ import numpy as np
 from conformance.judging.case import Case
 from conformance.judging.flows import taps_of
 from conformance.judging.register import check
+from conformance.protocols.ethertypes import behind_tags
 from conformance.recording.model import Event
+
+ADDRESSES = 12
+"""Octets of a frame's two addresses, in front of its tags and its type."""
 
 
 def _seen_elsewhere(case: Case, event: Event) -> list[int]:
@@ -16,9 +20,12 @@ def _seen_elsewhere(case: Case, event: Event) -> list[int]:
 
 
 def _seen_at(case: Case, event: Event, *names: str) -> list[int]:
-    frame = bytes.fromhex(event.detail["frame"]).rstrip(b"\0")
+    """Numbers of the frames that came in there: as they were sent, or without tags that they had."""
+    frame = bytes.fromhex(event.detail["frame"])
+    at = behind_tags(frame)[1] - 2
     index = case.recording.frames
-    rows = index.find(frame)
+    rows = index.find(frame[at:].rstrip(b"\0") if at > ADDRESSES else frame.rstrip(b"\0"))
+    rows = np.array([row for row in rows.tolist() if index.frame(row)[:ADDRESSES] == frame[:ADDRESSES]], dtype=np.int64)
     others = [number for name in names for number in taps_of(case, name)]
     return [int(row) + 1 for row in rows[np.isin(index.tap[rows], others) & ~index.outbound[rows]]]
 

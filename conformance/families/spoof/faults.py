@@ -10,6 +10,7 @@ from conformance.adapters.linux.guarded import Drops, forgeries, guarded_bridge
 from conformance.adapters.linux.network import Allocation, Network
 from conformance.lab import nftables as nft
 from conformance.lab.lab import Lab
+from conformance.protocols.crafted import ICMPV6
 from conformance.recording.model import Record
 from conformance.selftest.fault import PLANTED, Fault, Witness, rule_hit
 
@@ -66,6 +67,15 @@ def learned_first(lab: Lab) -> Network:
         design.connect(allocation)
 
     return Network(lab, replace(design, connect=connect))
+
+
+first_header_only: Final = with_conditions("discovery", nft.payload("network", 6, bytes((ICMPV6,))))
+"""Neighbour discovery is looked for only where it follows the IPv6 header at once (RFC 7113 §2.1)."""
+
+
+def unfinished(lab: Lab) -> Network:
+    """A first fragment passes whether it has its whole header chain or not (RFC 7113 §2.2)."""
+    return Network(lab, guarded_bridge(lab, last=()))
 
 
 def _and_probes(allocation: Allocation) -> Drops:
@@ -160,6 +170,27 @@ FAULTS = (
         multicast_advertisements_only,
         _narrowed("ether daddr"),
         "F-ACL-11b",
+    ),
+    _fault(
+        "discovery-first-header",
+        "router advertisements behind extension headers pass",
+        "neighbour-discovery",
+        first_header_only,
+        _narrowed("network offset 6 length 1"),
+    ),
+    _fault(
+        "cut-chain",
+        "a first fragment without its whole header chain passes",
+        "neighbour-discovery",
+        unfinished,
+        _gap("chain"),
+    ),
+    _fault(
+        "tags",
+        "what is behind two tags is not looked at",
+        "source-address arp neighbour-discovery dhcp-server",
+        without("tag"),
+        _gap("tag"),
     ),
     _fault("dhcp", "DHCP servers behind endpoints are heard", "dhcp-server", without("dhcp"), _gap("dhcp")),
     _fault("no-probes", "address probes are taken for forgeries", "legitimate", guarded(_and_probes), rule_hit),
