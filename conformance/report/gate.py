@@ -20,6 +20,11 @@ class Standing(StrEnum):
     CONFORMS = "conforms"
     FAILS = "does not conform"
     INCONCLUSIVE = "inconclusive"
+    FIGURES = "figures only"
+    """Nothing that gates could be decided, and other rows were."""
+    WAIVED = "nothing passed"
+    """What gates and was decided fails, and is excused."""
+    NOTHING = "nothing judged"
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ MUST: Final = GatePolicy()
 SHOULD: Final = GatePolicy(GATING_LEVELS | {"SHOULD"})
 
 _CLAIMED: Final[dict[Answer, Code]] = {Answer.CONFORMS: 0, Answer.FAILS: 1}
-_STANDING: dict[Code, Standing] = {0: Standing.CONFORMS, 1: Standing.FAILS, 3: Standing.INCONCLUSIVE}
+_UNDECIDED: Final = frozenset({Verdict.UNSUPPORTED, Verdict.NOT_APPLICABLE})
+"""Verdicts by which nothing was found out about the implementation."""
 
 
 def live(deviation: KnownDeviation | None, day: datetime.date) -> bool:
@@ -100,15 +106,16 @@ def report_code(report: Report, policy: GatePolicy = MUST) -> Code:
 def _verdict_code(report: Report, policy: GatePolicy) -> Code:
     """The exit code of a report's verdicts: 0 conforms, 1 does not, 3 inconclusive; 1 outranks 3.
 
-    A live deviation does not fail it; unsupported never does. A report without outcomes, that is partial, whose
-    implementation was unavailable, or whose plain wire was not judged or did not pass a MUST or SUITE requirement, is
-    inconclusive; so is one with an error of ours, whatever its level. A conformance class that the profile claims and
-    that is not met ends 1, though a deviation excuses what fails of it; one that is undecided ends 3.
+    A live deviation does not fail it; unsupported never does. A report in which nothing was decided, that is partial,
+    whose implementation was unavailable, or whose plain wire was not judged or did not pass a MUST or SUITE
+    requirement, is inconclusive; so is one with an error of ours, whatever its level. A conformance class that the
+    profile claims and that is not met ends 1, though a deviation excuses what fails of it; one that is undecided ends
+    3.
     """
     codes = {outcome_code(each, report, policy) for each in report.outcomes}
     claimed = [each for each in report.footer.classes if each.claimed] if report.footer is not None else []
     codes |= {_CLAIMED.get(each.answer, 3) for each in claimed}
-    whole = not report.partial and report.header.unavailable is None and _wire_sound(report)
+    whole = not report.partial and report.header.unavailable is None and _wire_sound(report) and _decided(report)
     return 1 if 1 in codes else 0 if whole and codes == {0} else 3
 
 
@@ -126,8 +133,25 @@ def outcome_code(outcome: ReportedOutcome, report: Report, policy: GatePolicy = 
 
 
 def standing(report: Report) -> Standing:
-    """The word for what the verdicts of a report amount to; a limit of the profile is no matter of conformance."""
-    return _STANDING[_verdict_code(report, MUST)]
+    """The word for what the verdicts of a report amount to; a limit of the profile is no matter of conformance.
+
+    It conforms where a MUST or SUITE requirement passes, and none fails, is inconclusive or an error.
+    """
+    code = _verdict_code(report, MUST)
+    if code == 1:
+        return Standing.FAILS
+    if code == 3:
+        unseen = report.partial or report.header.unavailable is not None or _decided(report)
+        return Standing.INCONCLUSIVE if unseen else Standing.NOTHING
+    gating = {each.verdict for each in report.outcomes if each.gates} - _UNDECIDED
+    if Verdict.PASS in gating:
+        return Standing.CONFORMS
+    return Standing.WAIVED if gating else Standing.FIGURES
+
+
+def _decided(report: Report) -> bool:
+    """Whether a row says anything of the implementation."""
+    return any(each.verdict not in _UNDECIDED for each in report.outcomes)
 
 
 def exit_code(reports: Sequence[Report], policy: GatePolicy = MUST) -> Code:

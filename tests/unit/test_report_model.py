@@ -188,7 +188,7 @@ def test_a_partial_report_invents_no_errors() -> None:
         ([outcome(REACHED, Verdict.FAIL)], 1),
         ([outcome(REACHED, Verdict.FAIL), outcome(TRANSLATED, Verdict.ERROR)], 1),
         ([outcome(REACHED, Verdict.INCONCLUSIVE)], 3),
-        ([outcome(REACHED, Verdict.UNSUPPORTED), outcome(TRANSLATED, Verdict.NOT_APPLICABLE)], 0),
+        ([outcome(REACHED, Verdict.UNSUPPORTED), outcome(TRANSLATED, Verdict.NOT_APPLICABLE)], 3),
         ([outcome(REACHED, Verdict.FAIL, level="SHOULD")], 0),
         ([outcome(REACHED, Verdict.INCONCLUSIVE, level="MAY")], 0),
         ([outcome(REACHED, Verdict.ERROR, level="MEASURE")], 3),
@@ -215,6 +215,24 @@ def test_a_deviation_may_name_a_draft_label_and_does_not_change_the_outcomes_gat
     made = report(outcome(TRANSLATED, Verdict.FAIL), deviations=[Excuse(requirement="NAT-01")])
     assert made.outcomes[0].deviation is not None
     assert made.outcomes[0].gates
+
+
+@pytest.mark.parametrize(
+    ("made", "word", "code"),
+    [
+        ([(Verdict.PASS, "SUITE"), (Verdict.UNSUPPORTED, "MUST")], "conforms", 0),
+        ([(Verdict.PASS, "SUITE"), (Verdict.INCONCLUSIVE, "MUST")], "inconclusive", 3),
+        ([(Verdict.PASS, "MEASURE"), (Verdict.UNSUPPORTED, "MUST")], "figures only", 0),
+        ([(Verdict.FAIL, "SHOULD")], "figures only", 0),
+        ([(Verdict.UNSUPPORTED, "MUST"), (Verdict.NOT_APPLICABLE, "SHOULD")], "nothing judged", 3),
+        ([], "nothing judged", 3),
+    ],
+)
+def test_what_conforms_has_passed_something(made: list[tuple[Verdict, str]], word: str, code: int) -> None:
+    names = (REACHED, TRANSLATED)
+    rows = [outcome(name, verdict, level=level) for name, (verdict, level) in zip(names, made, strict=False)]
+    whole = report(*rows)
+    assert (gate.standing(whole).value, gate.report_code(whole)) == (word, code)
 
 
 def test_nothing_that_is_not_whole_conforms() -> None:

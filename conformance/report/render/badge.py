@@ -15,7 +15,14 @@ _COLOURS: Final = {
     "yellow": "#8a6d00",
     "lightgrey": "#6b6b6b",
 }
-_STANDINGS: Final = {Standing.CONFORMS: "brightgreen", Standing.FAILS: "red", Standing.INCONCLUSIVE: "yellow"}
+_STANDINGS: Final = {
+    Standing.CONFORMS: "brightgreen",
+    Standing.FAILS: "red",
+    Standing.INCONCLUSIVE: "yellow",
+    Standing.FIGURES: "lightgrey",
+    Standing.WAIVED: "yellow",
+    Standing.NOTHING: "yellow",
+}
 _ANSWERS: Final = {
     Answer.CONFORMS: "brightgreen",
     Answer.FAILS: "red",

@@ -33,6 +33,9 @@ STANDING_STYLES: Final = {
     Standing.CONFORMS: "bold green",
     Standing.FAILS: "bold red",
     Standing.INCONCLUSIVE: "bold yellow",
+    Standing.FIGURES: "bold",
+    Standing.WAIVED: "bold yellow",
+    Standing.NOTHING: "bold yellow",
 }
 
 

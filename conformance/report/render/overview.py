@@ -23,6 +23,9 @@ _MARKS: Final = {
     Standing.CONFORMS: (Verdict.PASS, "✓"),
     Standing.FAILS: (Verdict.FAIL, "✗"),
     Standing.INCONCLUSIVE: (Verdict.INCONCLUSIVE, "?"),
+    Standing.FIGURES: (Verdict.NOT_APPLICABLE, "·"),
+    Standing.WAIVED: (Verdict.INCONCLUSIVE, "?"),
+    Standing.NOTHING: (Verdict.INCONCLUSIVE, "?"),
 }
 
 
