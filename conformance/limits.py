@@ -151,6 +151,8 @@ STATION_SHOWN: Final = 0.2
 STP_HELLO: Final = 2.0
 STP_MIGRATION: Final = 3.0
 """Bridge Hello Time and Migrate Time."""
+STP_LOST: Final = 3
+"""Hello Times without a BPDU after which what a port heard is out of date (§17.21.23)."""
 STP_HOLD_COUNT: Final = 6
 """Transmit Hold Count, BPDUs in any second."""
 STP_HELLOS: Final = 8

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO, Final, Literal
 
 import conformance
@@ -20,9 +19,12 @@ from conformance.family import families
 from conformance.judging.case import Case, judge
 from conformance.judging.register import Check
 from conformance.profile import Profile
-from conformance.protocols import ethertypes
-from conformance.protocols.mac import mac_text
-from conformance.recording.capture import LINK_ETHERNET
+from conformance.protocols import arp, envelope, ethertypes, ndp, vrrp
+from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.mac import mac_bytes, mac_text, multicast_mac
+from conformance.protocols.stp import frames as stp
+from conformance.recording.capture import LINK_ETHERNET, LINKS
+from conformance.recording.damage import FIELD
 from conformance.recording.model import IdentityState, PortState, Record, TapState
 from conformance.recording.pcapng import Writer
 from conformance.recording.reading import Frame, Scan
@@ -37,11 +39,12 @@ KEPT: Final = 250_000
 NOT_PROVOKED: Final = "a capture has no stimulus: this is decided in a lab (`plugfest run`)"
 
 _RESERVED: Final = bytes.fromhex("0180c20000")
-_ROLE_OF: Final[Mapping[int, Role]] = MappingProxyType(
-    {ethertypes.LLDP: "lldp-agent", ethertypes.SLOW_PROTOCOLS: "lacp-partner", ethertypes.RARP: "mover"}
-)
-_TAGS: Final = frozenset(map(ethertypes.octets, ethertypes.TAGS))
-_PROTOCOLS: Final = frozenset(map(ethertypes.octets, _ROLE_OF))
+_ALWAYS: Final = frozenset(map(ethertypes.octets, (ethertypes.LLDP, ethertypes.SLOW_PROTOCOLS, ethertypes.RARP)))
+_TAGS: Final = frozenset(map(ethertypes.octets, (*ethertypes.TAGS, ethertypes.OLD_TAG)))
+_ARP, _IPV4, _IPV6 = map(ethertypes.octets, (ethertypes.ARP, ethertypes.IPV4, ethertypes.IPV6))
+_VRRP_GROUP: Final = mac_bytes(multicast_mac(vrrp.GROUP_IPV4))
+_IPV6_GROUPS: Final = b"\x33\x33"
+_LONGEST_LENGTH: Final = ethertypes.octets(ethertypes.LONGEST_LENGTH)
 
 
 def families_of(role: Role) -> tuple[str, ...]:
@@ -51,42 +54,82 @@ def families_of(role: Role) -> tuple[str, ...]:
 
 @dataclass
 class Found:
-    """What one pass over a file has found: the frames that matter, and what is to be said of the file."""
+    """What one pass over a file has found: the frames that matter, the link type of each tap, and what is to be said of
+    the file."""
 
     taps: list[TapState]
     frames: list[Frame] = field(default_factory=list)
+    links: list[int] = field(default_factory=list)
     total: int = 0
     notes: list[str] = field(default_factory=list)
 
     def senders(self, role: Role) -> list[str]:
         """The MAC addresses that sent frames of the role's protocol, in the order in which they are first seen."""
-        return list(dict.fromkeys(mac_text(frame.data[6:12]) for frame in self.frames if role_of(frame.data) == role))
+        return list(dict.fromkeys(self.sender(frame) for frame in self.frames if self.role(frame) == role))
 
     def roles(self) -> list[Role]:
         """The roles of which there are frames."""
-        there = {role_of(frame.data) for frame in self.frames}
+        there = {self.role(frame) for frame in self.frames}
         return [role for role in ROLES if role in there]
 
+    def sender(self, frame: Frame) -> str:
+        """The MAC address that a frame was sent from."""
+        return mac_text(envelope.read(frame.data, self.links[frame.tap]).source)
 
-def matters(buffer: bytes, start: int, end: int) -> bool:
+    def role(self, frame: Frame) -> Role | None:
+        """Which role speaks in a frame; None where no protocol of the suite is in it."""
+        return role_of(frame.data, self.links[frame.tap])
+
+
+def matters(buffer: bytes, start: int, end: int, link: int = LINK_ETHERNET) -> bool:
     """Whether the frame from `start` to `end` of a buffer is one of a link protocol, or goes to a reserved address.
 
-    Those are 01-80-C2-00-00-00 to -0F (IEEE 802.1Q-2018 Table 8-1).
+    Those are 01-80-C2-00-00-00 to -0F (IEEE 802.1Q-2018 Table 8-1). What most frames of a busy network are is decided
+    here from a few octets; the rest is looked into.
     """
-    if end - start < 14:
-        return False
+    if link != LINK_ETHERNET or end - start < 14:
+        return link in LINKS and _matters(buffer[start:end], link)
     if buffer[start : start + 5] == _RESERVED and buffer[start + 5] < 0x10:
         return True
     kind = buffer[start + 12 : start + 14]
-    return kind in _PROTOCOLS or (kind in _TAGS and ethertypes.behind_tags(buffer[start:end])[0] in _ROLE_OF)
+    if kind == _IPV4:
+        return buffer[start : start + 6] == _VRRP_GROUP
+    if kind == _IPV6:
+        return buffer[start : start + 2] == _IPV6_GROUPS and _matters(buffer[start:end], link)
+    looked_into = kind == _ARP or kind in _TAGS or kind <= _LONGEST_LENGTH
+    return kind in _ALWAYS or (looked_into and _matters(buffer[start:end], link))
 
 
-def role_of(frame: bytes) -> Role | None:
+def _matters(frame: bytes, link: int) -> bool:
+    """As `matters`, of any frame: a question of Duplicate Address Detection, too, since it explains its answer."""
+    if role_of(frame, link) is not None:
+        return True
+    asked = ndp.parse(frame, link)
+    return asked is not None and asked.probes
+
+
+def role_of(frame: bytes, link: int = LINK_ETHERNET) -> Role | None:
     """Which role speaks in a frame; None where no protocol of the suite is in it."""
-    known = _ROLE_OF.get(ethertypes.behind_tags(frame)[0])
-    if known is None and frame[:6] == _RESERVED + b"\0" and frame[14:17] == ethertypes.LLC_BRIDGE:
+    around = envelope.read(frame, link)
+    if around.ethertype == ethertypes.LLDP:
+        return "lldp-agent"
+    if around.ethertype == ethertypes.SLOW_PROTOCOLS:
+        return None if lacp.subtype(frame, link) in lacp.OTHER_SUBTYPES else "lacp-partner"
+    if stp.is_meant(frame, link):
         return "bridge"
-    return known
+    return "mover" if around.ethertype == ethertypes.RARP or _announces(frame, link) else None
+
+
+def _announces(frame: bytes, link: int) -> bool:
+    """Whether a frame makes an address or its holder known: an ARP announcement or RARP by the type of ARP, an
+    advertisement to all nodes, an advertisement of VRRP."""
+    packet = arp.parse(frame, link)
+    if packet is not None:
+        return packet.announces or packet.operation in arp.REVERSE
+    message = ndp.parse(frame, link)
+    if message is not None:
+        return message.type == ndp.ADVERTISEMENT and message.destination == ndp.ALL_NODES
+    return vrrp.parse(frame, link) is not None
 
 
 def read_capture(stream: BinaryIO) -> Found:
@@ -94,18 +137,20 @@ def read_capture(stream: BinaryIO) -> Found:
     scan = Scan(stream, matters)
     found = Found([])
     for frame in scan:
-        if scan.taps[frame.tap].link_type == LINK_ETHERNET:
-            if len(found.frames) == KEPT:
-                found.notes.append(f"judged are its first {KEPT} frames of link protocols, up to frame {frame.number}")
-                break
-            found.frames.append(frame)
+        if len(found.frames) == KEPT:
+            found.notes.append(f"judged are its first {KEPT} frames of link protocols, up to frame {frame.number}")
+            break
+        found.frames.append(frame)
     found.total = scan.frames
+    found.links = [tap.link_type for tap in scan.taps]
     if scan.problem is not None:
         found.notes.append(scan.problem)
-    foreign = sorted({tap.link_type for tap in scan.taps if tap.link_type != LINK_ETHERNET})
+    foreign = sorted({link for link in found.links if link not in LINKS})
     if foreign:
         kinds = ", ".join(map(str, foreign))
         found.notes.append(f"interfaces of link type {kinds} are not Ethernet and were passed over")
+    if any(link in LINKS and link != LINK_ETHERNET for link in found.links):
+        found.notes.append("it was captured without destination addresses (Linux cooked): those are not judged")
     for number, tap in enumerate(scan.taps):
         name = f"capture:{tap.name or number}"
         own = sum(frame.tap == number for frame in found.frames)
@@ -125,7 +170,7 @@ def read_capture(stream: BinaryIO) -> Found:
 
 def recording_of(found: Found, sender: str, profile: Profile, folder: Path) -> Recording:
     """A recording in which `sender` is the one port of the implementation. `write_frames` has been called."""
-    seen = {frame.tap for frame in found.frames if mac_text(frame.data[6:12]) == sender} or {0}
+    seen = {frame.tap for frame in found.frames if found.sender(frame) == sender} or {0}
     ports = tuple(
         PortState(name=sender, host="capture", mac=sender, partner=tap.name, partner_mac="")
         for tap in found.taps
@@ -134,7 +179,7 @@ def recording_of(found: Found, sender: str, profile: Profile, folder: Path) -> R
     times = [frame.time_ns for frame in found.frames] or [0]
     record = Record(
         suite=conformance.__version__,
-        scenario="capture",
+        scenario=FIELD,
         profile=profile,
         identity=IdentityState(product="capture", version="-"),
         testbed=testbed.load("links"),
@@ -154,8 +199,8 @@ def write_frames(found: Found, folder: Path) -> None:
     """Write the frames that were kept as ``frames.pcapng``, in the file's order."""
     with (folder / FRAMES).open("wb") as stream:
         writer = Writer(stream, application=f"plugfest {conformance.__version__}")
-        for tap in found.taps:
-            writer.interface(tap.name)
+        for tap, link in zip(found.taps, found.links, strict=True):
+            writer.interface(tap.name, link_type=link)
         for frame in found.frames:
             writer.frame(frame.tap, frame.time_ns, frame.data, original=frame.original, flags=frame.flags)
 

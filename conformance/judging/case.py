@@ -227,8 +227,8 @@ class Case:
         numbers = list(dict.fromkeys(number for observation in failed for number in observation.frames))[:NUMBERED]
         frames = self.recording.frames
         lines = tuple(
-            f"{number} {frames.taps[frames.tap[number - 1]]} {one_line(frames.frame(number - 1))}"
-            for number in first[:SHOWN]
+            f"{row + 1} {frames.taps[frames.tap[row]]} {one_line(frames.frame(row), link=frames.link_type(row))}"
+            for row in (number - 1 for number in first[:SHOWN])
         )
         began = self.recording.record.started_ns
         times = tuple(int(frames.time_ns[number - 1]) - began for number in first[:SHOWN])

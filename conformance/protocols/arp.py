@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
-from conformance.protocols import ethertypes
+from conformance.protocols import envelope, ethertypes
 from conformance.protocols.mac import BROADCAST, mac_bytes, mac_text
 
 REQUEST: Final = 1
 REPLY: Final = 2
-REVERSE: Final = (3, 4)
+REVERSE_REQUEST, REVERSE_REPLY = 3, 4
+REVERSE: Final = (REVERSE_REQUEST, REVERSE_REPLY)
 """Operations of RARP (RFC 903), whatever the EtherType."""
 NOBODY: Final = "00:00:00:00:00:00"
 UNSET: Final = IPv4Address(0)
@@ -21,7 +22,10 @@ _BODY: Final = struct.Struct("!HHBBH6s4s6s4s")
 
 @dataclass(frozen=True, slots=True)
 class Arp:
-    """One ARP packet with its Ethernet addresses; MAC addresses as text."""
+    """One ARP packet with its Ethernet addresses, and the VLANs that its frame is tagged with.
+
+    MAC addresses are text; the Ethernet destination is empty where the capture does not have it.
+    """
 
     ethernet_source: str
     ethernet_destination: str
@@ -31,6 +35,7 @@ class Arp:
     target_mac: str
     target: IPv4Address
     ethertype: int = ethertypes.ARP
+    vlans: tuple[int, ...] = ()
 
     @property
     def announces(self) -> bool:
@@ -43,23 +48,24 @@ class Arp:
         return self.operation == REQUEST and int(self.sender) == 0
 
 
-def parse(frame: bytes) -> Arp | None:
-    """The ARP or RARP packet in an Ethernet frame, behind VLAN tags or not; None if it is none or is cut short."""
-    kind, at = ethertypes.behind_tags(frame)
-    if kind not in (ethertypes.ARP, ethertypes.RARP) or len(frame) < at + _BODY.size:
+def parse(frame: bytes, link: int = envelope.ETHERNET) -> Arp | None:
+    """The ARP or RARP packet in a frame, behind VLAN tags or not; None if it is none or is cut short."""
+    around = envelope.read(frame, link)
+    if around.ethertype not in (ethertypes.ARP, ethertypes.RARP) or len(around.payload) < _BODY.size:
         return None
-    hardware, protocol, _, _, operation, sha, spa, tha, tpa = _BODY.unpack_from(frame, at)
+    hardware, protocol, _, _, operation, sha, spa, tha, tpa = _BODY.unpack_from(around.payload)
     if (hardware, protocol) != (1, ethertypes.IPV4):
         return None
     return Arp(
-        mac_text(frame[6:12]),
-        mac_text(frame[:6]),
+        mac_text(around.source),
+        mac_text(around.destination or b""),
         operation,
         mac_text(sha),
         IPv4Address(spa),
         mac_text(tha),
         IPv4Address(tpa),
-        kind,
+        around.ethertype,
+        around.vlans,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
-from conformance.protocols import ethertypes
+from conformance.protocols import envelope, ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text, multicast_mac
 
 ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT, REDIRECT = 133, 134, 135, 136, 137
@@ -26,7 +26,8 @@ ALL_ROUTERS: Final = IPv6Address("ff02::2")
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """A Neighbor Solicitation or Advertisement with its addresses; options by type, MAC addresses as text."""
+    """A Neighbor Solicitation or Advertisement with its addresses, and the VLANs that its frame is tagged with; options
+    by type, MAC addresses as text."""
 
     type: int
     source: IPv6Address
@@ -39,6 +40,8 @@ class Neighbor:
     solicited: bool = False
     override: bool = False
     options: tuple[tuple[int, bytes], ...] = ()
+    code: int = 0
+    vlans: tuple[int, ...] = ()
 
     def link_layer(self, option: int) -> str | None:
         """The MAC address in the source (1) or target (2) link-layer address option, None without one."""
@@ -55,28 +58,32 @@ def solicited_node(target: IPv6Address) -> IPv6Address:
     return IPv6Address(int(IPv6Address("ff02::1:ff00:0")) | int(target) & 0xFFFFFF)
 
 
-def parse(frame: bytes) -> Neighbor | None:
-    """The message in an untagged Ethernet frame, None if it is none or is cut short."""
+def parse(frame: bytes, link: int = envelope.ETHERNET) -> Neighbor | None:
+    """The message in a frame, behind VLAN tags or not; None if it is none, has extension headers or is cut short."""
+    around = envelope.read(frame, link)
+    packet = around.payload
     if (
-        len(frame) < 78
-        or ethertypes.ethertype_of(frame) != ethertypes.IPV6
-        or frame[20] != 58
-        or frame[54] not in (SOLICITATION, ADVERTISEMENT)
+        around.ethertype != ethertypes.IPV6
+        or len(packet) < 64
+        or packet[6] != 58
+        or packet[40] not in (SOLICITATION, ADVERTISEMENT)
     ):
         return None
-    flags = frame[58] if frame[54] == ADVERTISEMENT else 0
+    flags = packet[44] if packet[40] == ADVERTISEMENT else 0
     return Neighbor(
-        type=frame[54],
-        source=IPv6Address(frame[22:38]),
-        destination=IPv6Address(frame[38:54]),
-        hop_limit=frame[21],
-        target=IPv6Address(frame[62:78]),
-        ethernet_source=mac_text(frame[6:12]),
-        ethernet_destination=mac_text(frame[:6]),
+        type=packet[40],
+        source=IPv6Address(packet[8:24]),
+        destination=IPv6Address(packet[24:40]),
+        hop_limit=packet[7],
+        target=IPv6Address(packet[48:64]),
+        ethernet_source=mac_text(around.source),
+        ethernet_destination=mac_text(around.destination or b""),
         router=bool(flags & 0x80),
         solicited=bool(flags & 0x40),
         override=bool(flags & 0x20),
-        options=tuple(_options(frame[78 : 54 + struct.unpack_from("!H", frame, 18)[0]])),
+        options=tuple(_options(packet[64 : 40 + struct.unpack_from("!H", packet, 4)[0]])),
+        code=packet[41],
+        vlans=around.vlans,
     )
 
 
@@ -148,10 +155,10 @@ def checksum(data: bytes) -> int:
     return int(~total & 0xFFFF)
 
 
-def checksum_holds(frame: bytes) -> bool:
-    """Whether the ICMPv6 checksum of an untagged Ethernet frame without extension headers is right; not, where the
-    frame is cut."""
-    if len(frame) < 54:
+def checksum_holds(frame: bytes, link: int = envelope.ETHERNET) -> bool:
+    """Whether the ICMPv6 checksum of a frame without extension headers is right; not, where the frame is cut."""
+    packet = envelope.read(frame, link).payload
+    if len(packet) < 40:
         return False
-    size = struct.unpack_from("!H", frame, 18)[0]
-    return checksum(frame[22:54] + struct.pack("!II", size, 58) + frame[54 : 54 + size]) == 0
+    size = struct.unpack_from("!H", packet, 4)[0]
+    return checksum(packet[8:40] + struct.pack("!II", size, 58) + packet[40 : 40 + size]) == 0

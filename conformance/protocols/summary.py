@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from conformance.protocols import ethertypes
+from conformance.protocols import envelope, ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_text
 from conformance.protocols.marker import flow_of
@@ -20,13 +20,19 @@ _MAX_DEPTH: Final = 3
 """Packets inside packets (tunnels, quotes in errors) that are still described."""
 
 
-def one_line(frame: bytes, *, raw: bool = False) -> str:
-    """Describe a frame (`raw`: an IP packet without link header) in one line. Never raises on what it is given."""
-    pdu = None if raw else lldp.parse(frame)
+def one_line(frame: bytes, *, raw: bool = False, link: int = envelope.ETHERNET) -> str:
+    """Describe a frame in one line: one captured with a header of type `link`, or (`raw`) an IP packet without one.
+
+    Never raises on what it is given.
+    """
+    pdu = None if raw else lldp.parse(frame, link)
     if pdu is not None:
-        tag = "" if pdu.vlan is None else f" vlan {pdu.vlan}"
-        text = f"{mac_text(pdu.source)} > {mac_text(pdu.destination)}{tag} {lldp.line(pdu)}, {len(frame)} bytes"
+        tag = f" {envelope.tag_words(pdu.around.tags)}" if pdu.around.tags else ""
+        text = f"{mac_text(pdu.source)} > {_destination(pdu.destination)}{tag} {lldp.line(pdu)}, {len(frame)} bytes"
         return " ".join(text.split())
+    if link != envelope.ETHERNET:
+        around = envelope.read(frame, link)
+        return f"{mac_text(around.source)} > {_destination(None)} type 0x{around.ethertype:04x}, {len(frame)} bytes"
     try:
         from scapy.layers import inet6, vxlan  # noqa: F401 - they register what lies inside Ethernet and UDP
         from scapy.layers.inet import IP
@@ -40,6 +46,10 @@ def one_line(frame: bytes, *, raw: bool = False) -> str:
     except Exception as problem:  # a frame that scapy cannot take apart is still a frame
         text = f"not decoded ({type(problem).__name__})"
     return " ".join(f"{text}, {len(frame)} bytes".split())
+
+
+def _destination(destination: bytes | None) -> str:
+    return "(not captured)" if destination is None else mac_text(destination)
 
 
 def _ethernet(frame: Any, depth: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from conformance.protocols import ethertypes
+from conformance.protocols import envelope, ethertypes
 from conformance.protocols.mac import mac_bytes, mac_text, multicast_mac
 from conformance.protocols.ndp import checksum
 
@@ -41,26 +41,27 @@ def virtual_mac(router: int, version: int) -> str:
     return f"00:00:5e:00:{1 if version == 4 else 2:02x}:{router:02x}"
 
 
-def parse(frame: bytes) -> Advertisement | None:
-    """The advertisement in an untagged Ethernet frame, None if it is none or is cut short."""
-    kind, size = ethertypes.ethertype_of(frame), 4
-    if kind == ethertypes.IPV4 and len(frame) >= 34 and frame[23] == PROTOCOL:
-        start, hop_limit = 14 + (frame[14] & 15) * 4, frame[22]
-    elif kind == ethertypes.IPV6 and len(frame) >= 54 and frame[20] == PROTOCOL:
-        start, hop_limit, size = 54, frame[21], 16
+def parse(frame: bytes, link: int = envelope.ETHERNET) -> Advertisement | None:
+    """The advertisement in a frame, behind VLAN tags or not; None if it is none or is cut short."""
+    around, size = envelope.read(frame, link), 4
+    kind, packet = around.ethertype, around.payload
+    if kind == ethertypes.IPV4 and len(packet) >= 20 and packet[9] == PROTOCOL:
+        start, hop_limit = (packet[0] & 15) * 4, packet[8]
+    elif kind == ethertypes.IPV6 and len(packet) >= 40 and packet[6] == PROTOCOL:
+        start, hop_limit, size = 40, packet[7], 16
     else:
         return None
-    if len(frame) < start + _HEAD.size:
+    if len(packet) < start + _HEAD.size:
         return None
-    first, router, priority, count, word, _ = _HEAD.unpack_from(frame, start)
+    first, router, priority, count, word, _ = _HEAD.unpack_from(packet, start)
     version = first >> 4
-    raw = frame[start + _HEAD.size : start + _HEAD.size + count * size]
+    raw = packet[start + _HEAD.size : start + _HEAD.size + count * size]
     if first & 15 != 1 or len(raw) < count * size:
         return None
     interval = (word & 0x0FFF) / 100 if version == 3 else float(word & 0xFF)
     made = IPv4Address if size == 4 else IPv6Address
     addresses = tuple(made(raw[at : at + size]) for at in range(0, len(raw), size))
-    return Advertisement(version, router, priority, interval, addresses, mac_text(frame[6:12]), hop_limit)
+    return Advertisement(version, router, priority, interval, addresses, mac_text(around.source), hop_limit)
 
 
 def build(router: int, priority: int, addresses: Sequence[Address], source: Address, mac: str) -> bytes:

@@ -10,7 +10,13 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-LINK_ETHERNET: Final = 1
+from conformance.protocols import envelope
+
+LINK_ETHERNET: Final = envelope.ETHERNET
+LINK_COOKED: Final = envelope.COOKED
+LINK_COOKED_2: Final = envelope.COOKED_2
+LINKS: Final = (LINK_ETHERNET, LINK_COOKED, LINK_COOKED_2)
+"""Link types whose frames have a source address and an EtherType."""
 LINK_RAW: Final = 101
 """No link header: the frame starts with an IP header (LINKTYPE_RAW)."""
 

@@ -6,7 +6,7 @@ Absence is judged from frames that are not there; so a file that lost some must 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from conformance.recording.index import FrameIndex
 
 
-def damage_of(frames: FrameIndex, taps: Sequence[TapState]) -> str | None:
-    """What is wrong with the frames in one sentence; None where nothing is."""
+FIELD: Final = "capture"
+"""What the recording of a capture that somebody else made is a recording of, in place of a scenario."""
+
+
+def damage_of(frames: FrameIndex, taps: Sequence[TapState], *, field: bool = False) -> str | None:
+    """What is wrong with the frames in one sentence; None where nothing is.
+
+    Frames of a capture from the `field` may be cut and out of order: the checks that judge one look after that.
+    """
     if len(frames.taps) < len(taps):
         return f"the capture has {len(frames.taps)} taps, the record {len(taps)}"
     counts = np.bincount(frames.tap, minlength=len(taps))
@@ -25,6 +32,8 @@ def damage_of(frames: FrameIndex, taps: Sequence[TapState]) -> str | None:
         found = int(counts[tap.number])
         if found != tap.captured:
             return f"the tap {tap.name} captured {tap.captured} frames, and the capture holds {found}"
+    if field:
+        return None
     short = np.flatnonzero(frames.captured < frames.length)
     if len(short):
         return f"{len(short)} frames are cut short, the first is frame {int(short[0]) + 1}"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from conformance.protocols import ethertypes
 from conformance.protocols.marker import MAGIC, OFFSETS
-from conformance.recording.capture import LINK_ETHERNET, LINK_RAW, rows_at
+from conformance.recording.capture import LINK_COOKED, LINK_COOKED_2, LINK_ETHERNET, LINK_RAW, rows_at
 
 Positions = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
@@ -24,9 +24,13 @@ _EXTENSIONS: Final = (0, 43, 44, 51, 60, 135, 139, 140)
 """IPv6 extension headers that say their own length (RFC 7045 §4), the fragment header among them."""
 _MAX_EXTENSIONS: Final = 8
 _WITH_PORTS: Final = (6, 17, 33, 132, 136)
+_SNAP_HEAD: Final = int.from_bytes(ethertypes.LLC_SNAP + b"\0", "big")
 _MAGIC: Final = int.from_bytes(MAGIC, "big")
 
 _ETHERNET: Final = np.dtype([("dst", ">u2"), ("dst_low", ">u4"), ("src", ">u2"), ("src_low", ">u4"), ("type", ">u2")])
+_COOKED: Final = np.dtype([("skip", "V6"), ("src", ">u2"), ("src_low", ">u4"), ("rest", "V2"), ("type", ">u2")])
+_COOKED_2: Final = np.dtype([("type", ">u2"), ("skip", "V10"), ("src", ">u2"), ("src_low", ">u4"), ("rest", "V2")])
+_SNAP: Final = np.dtype([("head", ">u4"), ("organisation", ">u2"), ("type", ">u2")])
 _TAG: Final = np.dtype([("tci", ">u2"), ("type", ">u2")])
 _IPV4: Final = np.dtype([
     ("head", "u1"), ("tos", "u1"), ("total", ">u2"), ("id", ">u2"), ("fragment", ">u2"), ("ttl", "u1"),
@@ -90,6 +94,8 @@ def _ethernet(data: bytes, start: Positions, end: Positions, link_type: NDArray[
     kind[rows] = head["type"]
     l3 = columns["l3_offset"]
     l3[rows] = start[rows] + 14
+    cooked = _cooked(data, start, end, link_type, columns)
+    rows = np.concatenate((rows, cooked)) if len(cooked) else rows
     for _ in range(_MAX_TAGS):
         rows = rows[np.isin(kind[rows], TAG_TYPES) & (l3[rows] + 4 <= end[rows])]
         if not len(rows):
@@ -99,10 +105,37 @@ def _ethernet(data: bytes, start: Positions, end: Positions, link_type: NDArray[
         columns["vlan"][first] = (tag["tci"][columns["vlan"][rows] < 0] & 0x0FFF).astype(np.int16)
         kind[rows] = tag["type"]
         l3[rows] += 4
+    _snap(data, end, columns)
     rows = np.flatnonzero((link_type == LINK_RAW) & (end > start))
     version = np.frombuffer(data, dtype=np.uint8)[start[rows]] >> 4
     kind[rows] = np.where(version == 4, ethertypes.IPV4, np.where(version == 6, ethertypes.IPV6, 0))
     l3[rows] = start[rows]
+
+
+def _cooked(
+    data: bytes, start: Positions, end: Positions, link_type: NDArray[Any], columns: Columns
+) -> NDArray[np.intp]:
+    """Source, EtherType and what follows of frames that Linux captured with a header of its own, which have no
+    destination; returns their rows."""
+    found = []
+    for link, size, layout in ((LINK_COOKED, 16, _COOKED), (LINK_COOKED_2, 20, _COOKED_2)):
+        rows = np.flatnonzero((link_type == link) & (end - start >= size))
+        head = _gather(data, start[rows], layout)
+        columns["source_mac"][rows] = head["src"].astype(np.uint64) << np.uint64(32) | head["src_low"]
+        columns["ethertype"][rows] = head["type"]
+        columns["l3_offset"][rows] = start[rows] + size
+        found.append(rows)
+    return np.concatenate(found)
+
+
+def _snap(data: bytes, end: Positions, columns: Columns) -> None:
+    """The EtherType of frames that have it behind LLC and SNAP (RFC 1042), in place of the length."""
+    kind, l3 = columns["ethertype"], columns["l3_offset"]
+    rows = np.flatnonzero((kind <= ethertypes.LONGEST_LENGTH) & (l3 > 0) & (l3 + 8 <= end))
+    head = _gather(data, l3[rows], _SNAP)
+    rfc_1042 = (head["head"] == _SNAP_HEAD) & (head["organisation"] == 0) & (head["type"] > ethertypes.LONGEST_LENGTH)
+    kind[rows[rfc_1042]] = head["type"][rfc_1042]
+    l3[rows[rfc_1042]] += 8
 
 
 def _ipv4(data: bytes, end: Positions, columns: Columns) -> None:

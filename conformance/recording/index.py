@@ -94,6 +94,14 @@ class FrameIndex:
         """The captured bytes of one frame. Raises IndexError."""
         return self.capture.frame(row)
 
+    def link_type(self, row: int) -> int:
+        """The type of the header that a frame was captured with (`capture.LINK_ETHERNET` as a rule)."""
+        return self.capture.taps[int(self.tap[row])].link_type
+
+    def whole(self, row: int) -> bool:
+        """Whether all of a frame was captured."""
+        return bool(self.captured[row] >= self.length[row])
+
     def frames(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
         """(row, bytes) of every row of `rows`."""
         for row in rows.tolist():

@@ -57,10 +57,10 @@ class Recording:
     def damage(self) -> str | None:
         """Why the frames cannot be judged: the file is not what the taps captured. None where it is."""
         from conformance.recording.capture import NotACapture, TruncatedCapture
-        from conformance.recording.damage import damage_of
+        from conformance.recording.damage import FIELD, damage_of
 
         try:
-            return damage_of(self.frames, self.record.taps)
+            return damage_of(self.frames, self.record.taps, field=self.record.scenario == FIELD)
         except (NotACapture, TruncatedCapture) as problem:
             return f"{FRAMES}: {problem}"
 

@@ -108,7 +108,10 @@ def sequence(recording: Recording, numbers: Sequence[int]) -> TimeSequence:
         if not 1 <= number <= len(index):
             raise UsageError(f"--frames {number}: the recording has frames 1 to {len(index)}")
     rows = sorted({number - 1 for number in numbers})
-    lines = [f"{row + 1} {index.taps[index.tap[row]]} {one_line(index.frame(row))}" for row in rows]
+    lines = [
+        f"{row + 1} {index.taps[index.tap[row]]} {one_line(index.frame(row), link=index.link_type(row))}"
+        for row in rows
+    ]
     times = [int(index.time_ns[row]) - record.started_ns for row in rows]
     since, until = (min(times) - AROUND_NS, max(times) + AROUND_NS) if times else (0, 0)
     spans = [span for span in timeline.spans(record, lines) if span.start_ns <= until and span.end_ns >= since]

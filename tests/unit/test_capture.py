@@ -87,6 +87,8 @@ def test_other_files_are_refused() -> None:
         capture.read_capture(io.BytesIO(b"no capture at all"))
     with pytest.raises(NotACapture, match="gzip"):
         capture.read_capture(io.BytesIO(b"\x1f\x8b" + bytes(40)))
+    with pytest.raises(NotACapture, match="zstd"):
+        capture.read_capture(io.BytesIO(b"\x28\xb5\x2f\xfd" + bytes(40)))
 
 
 @settings(deadline=None)

@@ -27,7 +27,7 @@ def made(tlvs: list[bytes], **named: object) -> lldp.Lldpdu:
 
 def test_a_good_one() -> None:
     pdu = made(GOOD)
-    assert (pdu.chassis, pdu.port, pdu.ttl, pdu.vlan) == ("chassis", "port", 121, None)
+    assert (pdu.chassis, pdu.port, pdu.ttl, pdu.around.tags) == ("chassis", "port", 121, ())
     assert lldp.problem(pdu) is None
     assert pdu.tlvs[-1].type == lldp.END
     assert not any(pdu.rest), "padding"
@@ -50,7 +50,7 @@ def test_malformed_ones(listed: list[bytes], words: str) -> None:
 
 
 def test_tags_are_seen_through() -> None:
-    assert made(GOOD, vlan=7).vlan == 7
+    assert made(GOOD, vlan=7).around.vlans == (7,)
 
 
 def test_a_mac_is_shown_as_one() -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from conformance import limits
-from conformance.families.lacp.evidence import Pdu, came_up, pdus
-from conformance.judging.captured import sent_frames
+from conformance.families.lacp.checks_captured import (
+    marker_captured,
+    partner_echoed_captured,
+    pdu_format_captured,
+    rate_captured,
+)
+from conformance.families.lacp.evidence import Pdu, came_up, meant, pdus
 from conformance.judging.case import Case
 from conformance.judging.groups import arrivals, event, ports_of
 from conformance.judging.register import check
@@ -34,28 +39,19 @@ def _margin(seconds: float) -> int:
     return int(seconds * SECOND)
 
 
-def pdu_format_captured(case: Case) -> None:
-    """LACPDUs of one sender in a capture are as the standard draws them."""
-    for number, frame in sent_frames(case):
-        if lacp.subtype(frame) == lacp.LACP:
-            wrong = lacp.defects(frame)
-            case.expect(
-                not wrong, expected="every LACPDU is as drawn in the standard", seen=", ".join(wrong), frames=[number]
-            )
-
-
 @check("lacp.pdu-format", scenario="lacp", captures=pdu_format_captured)
 def test_pdu_format(case: Case) -> None:
     """LACPDUs go to the Slow Protocols address, with their TLVs of the right type and length, 110 octets of payload."""
     for port in _all_ports(case):
-        for one in pdus(case, port):
-            wrong = lacp.defects(one.frame)
+        for number, frame in meant(case, port):
+            wrong = lacp.defects(frame)
             case.expect(
                 not wrong,
                 expected="every LACPDU is as drawn in the standard",
                 seen=f"{port.name}: {', '.join(wrong)}",
-                frames=[one.number],
+                frames=[number],
             )
+        for one in pdus(case, port):
             if port.mac and one.pdu.source != port.mac:
                 case.note(f"{port.name} sends from {one.pdu.source}, the interface has {port.mac}")
 
@@ -91,7 +87,7 @@ def test_passive_answers(case: Case) -> None:
         )
 
 
-@check("lacp.partner-echoed", scenario="lacp")
+@check("lacp.partner-echoed", scenario="lacp", captures=partner_echoed_captured)
 def test_partner_is_echoed(case: Case) -> None:
     """The partner fields repeat what the partner last said of itself; of nobody, they are the defaults, and marked."""
     for port in ports_of(case, "changing"):
@@ -123,7 +119,7 @@ def _expect_echo(case: Case, port: PortState, told: Pdu, heard: list[Pdu], what:
     )
 
 
-@check("lacp.rate-follows-partner", scenario="lacp")
+@check("lacp.rate-follows-partner", scenario="lacp", captures=rate_captured)
 def test_rate_follows_the_partner(case: Case) -> None:
     """LACPDUs leave every second where the partner asks for the short timeout, else every 30 s; no more than three in
     any second."""
@@ -201,7 +197,7 @@ def _in_order(mine: State, theirs: State) -> bool:
     return both or not mine & (State.COLLECTING | State.DISTRIBUTING)
 
 
-@check("lacp.marker-answered", scenario="lacp")
+@check("lacp.marker-answered", scenario="lacp", captures=marker_captured)
 def test_marker_is_answered(case: Case) -> None:
     """A Marker PDU is answered by a Marker Response with the same requester fields."""
     came_up(case, "sound")

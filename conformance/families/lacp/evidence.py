@@ -9,6 +9,7 @@ from conformance.judging.case import Case
 from conformance.judging.groups import event
 from conformance.judging.timing import BUSY, SECOND, intervals
 from conformance.protocols import ethertypes
+from conformance.protocols.envelope import ETHERNET
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import Lacpdu
 from conformance.recording.model import Event, PortState
@@ -42,6 +43,21 @@ def pdus(case: Case, port: PortState, *, between: tuple[int, int] | None = None,
         if pdu is not None:
             found.append(Pdu(row + 1, int(index.time_ns[row]), pdu, frame))
     return found
+
+
+def meant(case: Case, port: PortState) -> list[tuple[int, bytes]]:
+    """Number and bytes of every frame that the implementation sent on a port as a LACPDU, whether or not it can be read
+    as one: a slow protocol of a subtype that nobody else has."""
+    index = case.recording.frames
+    rows = index.select(tap=port.partner, ethertype=ethertypes.SLOW_PROTOCOLS, outbound=False)
+    return [(row + 1, frame) for row, frame in index.frames(rows) if is_lacp(frame)]
+
+
+def is_lacp(frame: bytes, link: int = ETHERNET) -> bool:
+    """Whether a frame of the slow protocols is a LACPDU or was meant to be one: none of the Marker protocol (IEEE
+    802.1AX-2020 §6.5), and none of those that other standards have."""
+    kind = lacp.subtype(frame, link)
+    return kind != lacp.MARKER and kind not in lacp.OTHER_SUBTYPES
 
 
 def tardiness(case: Case, ports: Iterable[PortState], between: tuple[int, int], period: float) -> float:

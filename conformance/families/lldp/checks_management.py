@@ -18,7 +18,28 @@ COMPARED = (IPV4, IPV6, ALL_802)
 """Families of addresses that the kernel shows: IPv4, IPv6, and MAC addresses."""
 
 
-@check("lldp.management-address", scenario="lldp")
+def management_captured(case: Case) -> None:
+    """A management address is no address that every host has, or none: what the host really has, a lab shows."""
+    for port, one in discovery.everything(case):
+        for what in _told(one):
+            if _nobodys(what):
+                case.expect(
+                    False,
+                    expected="a management address is one that the host of the agent has",
+                    seen=f"{port.name}: {what.address} is told, by which nobody else can reach it",
+                    frames=[one.number],
+                )
+
+
+def _nobodys(what: Management) -> bool:
+    """Whether no other station can use an address to reach its host: loopback, unspecified, a group."""
+    if what.family == ALL_802:
+        return bool(int(what.address[:2], 16) & 1) or not what.address.strip("0:")
+    address = ip_address(what.address)
+    return address.is_loopback or address.is_unspecified or address.is_multicast or what.address == "255.255.255.255"
+
+
+@check("lldp.management-address", scenario="lldp", captures=management_captured)
 def test_management_address(case: Case) -> None:
     """A management address that is told is one that the host has."""
     told = [(port, one, what) for port, one in discovery.everything(case) for what in _told(one)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from conformance.judging.case import Case
 from conformance.judging.timing import SECOND
 from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp.frames import Lldpdu
+from conformance.protocols.mac import mac_text
 from conformance.recording.model import Event, PortState
 
 QUICK = 2 * SECOND
@@ -35,15 +37,50 @@ class LldpTimes:
     fast_count: int
 
 
+class Speaker(NamedTuple):
+    """An agent of a port: each destination address has one of its own (§7.1), with its own timers and credit."""
+
+    port: PortState
+    destination: bytes | None
+
+    @property
+    def words(self) -> str:
+        """Which one it is, for texts."""
+        if self.destination in (None, lldp.NEAREST_BRIDGE):
+            return self.port.name
+        return f"{self.port.name} to {mac_text(self.destination or b'')}"
+
+
 def sent(case: Case, port: PortState) -> list[Sent]:
     """Every LLDPDU that the port sent, in order: what arrived at the partner's end of its cable. Where the port is
-    known by its MAC address alone (a capture), those from that address."""
+    known by its MAC address alone (a capture), those from that address, without those that are cut."""
     frames = case.recording.frames
     tap = case.tap(port.partner)
     wanted: dict[str, object] = {"source_mac": port.mac} if port.mac and not port.tap else {"outbound": False}
     rows = frames.select(tap=tap.number, ethertype=ethertypes.LLDP, **wanted)
-    found = ((row, lldp.parse(frame)) for row, frame in frames.frames(rows))
-    return [Sent(row + 1, int(frames.time_ns[row]), pdu) for row, pdu in found if pdu is not None]
+    cut = [row for row in rows.tolist() if not frames.whole(row)]
+    if cut:
+        case.note(f"{len(cut)} LLDPDUs of {port.name} are cut, and are not judged")
+    found = ((row, lldp.parse(frame, frames.link_type(row))) for row, frame in frames.frames(rows) if row not in cut)
+    said = [Sent(row + 1, int(frames.time_ns[row]), pdu) for row, pdu in found if pdu is not None]
+    return sorted(said, key=lambda one: (one.time_ns, one.number))
+
+
+def by_speaker(port: PortState, listed: Sequence[Sent]) -> dict[Speaker, list[Sent]]:
+    """The LLDPDUs of a port by the agent that sent them. A destination that is none of LLDP's has none, nor has one to
+    which nothing but shutdowns went while others told something."""
+    found: dict[Speaker, list[Sent]] = {}
+    for one in listed:
+        if one.pdu.destination is None or one.pdu.destination in lldp.GROUPS:
+            found.setdefault(Speaker(port, one.pdu.destination), []).append(one)
+    telling = {speaker: said for speaker, said in found.items() if not all(one.pdu.shutdown for one in said)}
+    return telling or found
+
+
+def changes(listed: Sequence[Sent]) -> list[Sent]:
+    """The LLDPDUs of an agent that say something else than the one before: a local change, which is sent at once
+    (§9.2.5.3, localChange) and without regard to the interval."""
+    return [other for one, other in pairwise(listed) if other.pdu.tlvs != one.pdu.tlvs and not other.pdu.shutdown]
 
 
 def by_port(case: Case) -> dict[PortState, list[Sent]]:

@@ -26,7 +26,7 @@ def _edited(edit: Edit, *, end: bool = True) -> Callable[[bytes], bytes]:
         pdu = _parsed(frame)
         made = edit([tlv for tlv in pdu.tlvs if tlv.type != lldp.END])
         tlvs = [lldp.tlv(tlv.type, tlv.value, length=tlv.length) for tlv in made]
-        return lldp.frame_of(pdu.source, tlvs, destination=pdu.destination, end=end)
+        return lldp.frame_of(pdu.source, tlvs, destination=frame[:6], end=end)
 
     return malform
 
@@ -86,12 +86,13 @@ def _unmanaged(tlvs: list[Tlv]) -> Sequence[Tlv]:
 FAULTS = (
     _fault("silent", "the agent is enabled and sends nothing", Conduct(silent=True), "sent"),
     _fault(
-        "to-bridge-group", "LLDPDUs go to 01-80-C2-00-00-00 alone", Conduct(malform=_to_bridge_group), "destination",
+        "to-bridge-group", "LLDPDUs go to 01-80-C2-00-00-00 alone",
+        Conduct(malform=_to_bridge_group, malform_last=_to_bridge_group), "destination",
         label="F-LLDP-01d",
     ),
     _fault("tagged", "LLDPDUs are tagged", Conduct(malform=_tagged), "destination", label="F-LLDP-01d"),
     _fault(
-        "no-ttl", "the TTL TLV is missing", Conduct(malform=_edited(_without(lldp.TTL))), "mandatory-tlvs", "ttl",
+        "no-ttl", "the TTL TLV is missing", Conduct(malform=_edited(_without(lldp.TTL))), "mandatory-tlvs",
         label="F-LLDP-01a",
     ),
     _fault("order", "Port ID comes before Chassis ID", Conduct(malform=_edited(_swapped)), "mandatory-tlvs"),

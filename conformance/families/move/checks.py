@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from conformance import limits
+from conformance.families.move.checks_captured import form_v4_captured, form_v6_captured
 from conformance.families.move.evidence import (
     Address,
     Announcement,
@@ -16,12 +17,13 @@ from conformance.families.move.evidence import (
     observers,
     with_family,
 )
+from conformance.families.move.evidence_forms import advertisement_faults, vlan_fault
 from conformance.judging.case import Case
 from conformance.judging.parameters import FAMILIES
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND
 from conformance.protocols import arp, ethertypes, ndp
-from conformance.protocols.mac import BROADCAST, multicast_mac
+from conformance.protocols.mac import BROADCAST
 
 MOST_ADVERTISEMENTS = 3
 """RFC 4861 §10: MAX_NEIGHBOR_ADVERTISEMENT."""
@@ -67,7 +69,7 @@ def test_announced_v6(case: Case) -> None:
     _announced(case.of_family("ipv6"), request=False)
 
 
-@check("move.announcement-form-v4", scenario="move")
+@check("move.announcement-form-v4", scenario="move", captures=form_v4_captured)
 def test_form_v4(case: Case) -> None:
     """An ARP announcement is broadcast and carries the interface's MAC address in ARP and Ethernet."""
     found = _all_announcements(case.of_family("ipv4"))
@@ -82,6 +84,7 @@ def test_form_v4(case: Case) -> None:
             f"{packet.ethernet_destination}, the interface is {move.new_mac}",
             frames=[one.number],
         )
+        _expect_own_vlan(case, move, one)
         if packet.target_mac != arp.NOBODY:
             case.note(f"an announcement of {packet.sender} names {packet.target_mac} as its target, not zero")
 
@@ -104,12 +107,22 @@ def test_request_form(case: Case) -> None:
 
 def _all_announcements(case: Case) -> list[tuple[Move, Announcement]]:
     """Every announcement of every silent move. Not applicable where nothing was announced."""
-    found = [(move, one) for move in _silent(case) for one in move.announcements()]
+    found = [(move, one) for move in _silent(case) for one in move.announcements(anywhere=True)]
     case.applies(found, "nothing was announced that could have a form")
     return found
 
 
-@check("move.announcement-form-v6", scenario="move")
+def _expect_own_vlan(case: Case, move: Move, one: Announcement) -> None:
+    wrong = vlan_fault(one.vlans)
+    case.expect(
+        wrong is None,
+        expected="an announcement is sent in the VLAN of its interface, untagged there or with a priority tag",
+        seen=f"{move.words}: {one.address} is announced {wrong}",
+        frames=[one.number],
+    )
+
+
+@check("move.announcement-form-v6", scenario="move", captures=form_v6_captured)
 def test_form_v6(case: Case) -> None:
     """An unsolicited advertisement has Solicited clear, the MAC address as option, hop limit 255, a right checksum."""
     for move, one in _all_announcements(case.of_family("ipv6")):
@@ -122,22 +135,18 @@ def test_form_v6(case: Case) -> None:
             seen=f"{move.words}: {', '.join(faults)}",
             frames=[one.number],
         )
+        _expect_own_vlan(case, move, one)
 
 
 def _faults(case: Case, move: Move, one: Announcement, message: ndp.Neighbor) -> list[str]:
-    frame = case.recording.frames.frame(one.number - 1)
+    index = case.recording.frames
+    sound = ndp.checksum_holds(index.frame(one.number - 1), index.link_type(one.number - 1))
     link = message.link_layer(ndp.TARGET_OPTION)
     wrong = {
-        "Solicited is set": message.solicited,
         "Router is set": message.router and not move.forwards,
-        f"hop limit {message.hop_limit}": message.hop_limit != 255,
-        f"to {message.ethernet_destination}": message.ethernet_destination != multicast_mac(ndp.ALL_NODES),
-        "no target link-layer address": link is None,
         f"target link-layer address {link}, not {move.new_mac}": link not in (None, move.new_mac),
-        f"code {frame[55]}": frame[55] != 0,
-        "wrong checksum": not ndp.checksum_holds(frame),
     }
-    return [words for words, holds in wrong.items() if holds]
+    return [*advertisement_faults(message, sound), *(words for words, holds in wrong.items() if holds)]
 
 
 @check("move.override-set", scenario="move")
@@ -258,7 +267,8 @@ def test_announced_after_forwarding(case: Case) -> None:
         if not move.announcements():
             continue
         span = (move.state.started_ns, move.state.ended_ns)
-        heard = announcements(case, move.addresses(), tap=beyond, outbound=False, between=span)
+        every = announcements(case, move.addresses(), tap=beyond, outbound=False, between=span)
+        heard = [one for one in every if not one.vlans]
         usable = min(move.usable_ns(address) for address in move.addresses())
         case.expect(
             heard and heard[0].time_ns <= deadline(usable, limits.ANNOUNCED),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from conformance.families.move.checks_captured import no_rarp_captured
 from conformance.families.move.evidence import is_canary, moves
-from conformance.judging.captured import sent_frames
 from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.protocols import arp, ethertypes
@@ -14,14 +14,6 @@ from conformance.recording.index import FrameIndex
 
 KNOWN = (ethertypes.IPV4, ethertypes.IPV6, ethertypes.ARP, ethertypes.RARP)
 """EtherTypes that are no substitute for an announcement: IP, ARP, and RARP, which has a requirement of its own."""
-
-
-def no_rarp_captured(case: Case) -> None:
-    """No RARP was sent; that none was cannot be known of a capture, only that one was."""
-    index = case.recording.frames
-    sent = [number for number, _ in sent_frames(case) if index.ethertype[number - 1] == ethertypes.RARP]
-    case.require(sent, "no RARP is in the capture; that none was sent is shown in a lab alone")
-    case.expect(not sent, expected="no RARP is sent", seen=f"{len(sent)} frames of it", frames=sent)
 
 
 @check("move.no-rarp", scenario="move", captures=no_rarp_captured)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from conformance import limits
+from conformance.families.move.checks_captured import virtual_mac_captured
 from conformance.families.move.evidence import Address, Announcement, Move, milliseconds, moves
 from conformance.judging.case import Case
 from conformance.judging.register import check
@@ -134,7 +135,7 @@ def _speaking(case: Case, tap: TapState, address: Address, between: tuple[int, i
     return found
 
 
-@check("move.vrrp-virtual-mac", scenario="move")
+@check("move.vrrp-virtual-mac", scenario="move", captures=virtual_mac_captured)
 def test_virtual_mac(case: Case) -> None:
     """The master answers for the virtual address with the virtual router's MAC address alone."""
     made = _made(case)

@@ -36,6 +36,12 @@ class Announcement:
     arp: arp.Arp | None = None
     advertisement: ndp.Neighbor | None = None
 
+    @property
+    def vlans(self) -> tuple[int, ...]:
+        """The VLANs that its frame is tagged with; a priority tag is none."""
+        message = self.arp or self.advertisement
+        return () if message is None else message.vlans
+
 
 @dataclass(frozen=True)
 class Move:
@@ -128,11 +134,13 @@ class Move:
             if stream.endpoint == self.state.endpoint and all(getattr(stream, k) == v for k, v in axes.items())
         ]
 
-    def announcements(self) -> list[Announcement]:
-        """What announced one of its addresses as the new place sent it, since the move began (see `announcements`)."""
+    def announcements(self, *, anywhere: bool = False) -> list[Announcement]:
+        """What announced one of its addresses as the new place sent it, since the move began (see `announcements`): in
+        its own VLAN, or `anywhere`. An announcement in another VLAN reaches nobody who knows the address."""
         tap = [one.number for one in self.case.recording.record.taps if one.name == self.state.tap_after]
         between = (self.state.started_ns, self.state.ended_ns)
-        return announcements(self.case, self.addresses(), tap=tap, outbound=True, between=between)
+        said = announcements(self.case, self.addresses(), tap=tap, outbound=True, between=between)
+        return [one for one in said if anywhere or not one.vlans]
 
 
 def moves(case: Case, which: Callable[[Move], bool] = lambda _: True) -> list[Move]:
@@ -201,7 +209,7 @@ def _everything(index: FrameIndex) -> list[Announcement]:
 
 def _of_arp(index: FrameIndex) -> Iterator[Announcement]:
     for row, frame in index.frames(index.select(ethertype=ethertypes.ARP)):
-        packet = arp.parse(frame)
+        packet = arp.parse(frame, index.link_type(row))
         if packet is not None and packet.announces and packet.operation in (arp.REQUEST, arp.REPLY):
             yield _said(index, row, packet.sender, packet.sender_mac, arp=packet)
 
@@ -210,7 +218,7 @@ def _of_discovery(index: FrameIndex) -> Iterator[Announcement]:
     """Without the advertisements that answer somebody else's Duplicate Address Detection."""
     asked: dict[IPv6Address, list[tuple[int, str]]] = {}
     for row, frame in index.frames(index.select(icmp_type=(ndp.SOLICITATION, ndp.ADVERTISEMENT))):
-        message = ndp.parse(frame)
+        message = ndp.parse(frame, index.link_type(row))
         if message is None:
             continue
         now = int(index.time_ns[row])

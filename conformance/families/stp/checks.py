@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from conformance import limits
-from conformance.judging.captured import sent_frames
+from conformance.families.stp.checks_captured import bpdu_format_captured, hello_captured
 from conformance.judging.case import Case
 from conformance.judging.groups import arrivals, event, ports_of
 from conformance.judging.register import check
@@ -44,6 +44,13 @@ def _statements(
     return found
 
 
+def _meant(case: Case, port: PortState) -> list[tuple[int, bytes]]:
+    """Number and bytes of every frame that the implementation sent as a BPDU, whether or not it can be read as one."""
+    index = case.recording.frames
+    rows = index.select(tap=port.partner, outbound=False)
+    return [(row + 1, frame) for row, frame in index.frames(rows) if stp.is_meant(frame)]
+
+
 def _own(statement: list[SentBpdu]) -> list[SentBpdu]:
     """Claims: everything but notifications."""
     return [one for one in statement if one.bpdu.type != TOPOLOGY_CHANGE_NOTIFICATION]
@@ -60,29 +67,19 @@ def _margin(seconds: float) -> int:
     return int(seconds * SECOND)
 
 
-def bpdu_format_captured(case: Case) -> None:
-    """BPDUs of one sender in a capture are as the standard draws them."""
-    for number, frame in sent_frames(case):
-        if stp.parse(frame) is not None:
-            wrong = stp.defects(frame)
-            case.expect(
-                not wrong, expected="every BPDU is as the standard draws it", seen=", ".join(wrong), frames=[number]
-            )
-
-
 @check("stp.bpdu-format", scenario="stp", captures=bpdu_format_captured)
 def test_bpdu_format(case: Case) -> None:
     """BPDUs go to the Bridge Group Address with the LLC of bridges, untagged, and as long as their type is."""
     version, *_ = _ready(case)
     for group in SPANNING:
         for port in ports_of(case, group):
-            for one in _own(_statements(case, port)):
-                wrong = stp.defects(one.frame)
+            for number, frame in _meant(case, port):
+                wrong = stp.defects(frame)
                 case.expect(
                     not wrong,
                     expected="every BPDU is as the standard draws it",
                     seen=f"{port.name}: {', '.join(wrong)}",
-                    frames=[one.number],
+                    frames=[number],
                 )
     first = _own(_statements(case, ports_of(case, "hello")[0]))[:1]
     case.expect(first, expected="a bridge sends BPDUs on its designated ports", seen="none was sent")
@@ -95,7 +92,7 @@ def test_bpdu_format(case: Case) -> None:
         )
 
 
-@check("stp.hello", scenario="stp")
+@check("stp.hello", scenario="stp", captures=hello_captured)
 def test_hello_time(case: Case) -> None:
     """A designated port sends a BPDU every Hello Time of 2 s."""
     _, ready, _ = _ready(case)

@@ -11,7 +11,8 @@ from ipaddress import ip_address
 from struct import pack, unpack_from
 from typing import Final
 
-from conformance.protocols import ethertypes
+from conformance.protocols import envelope, ethertypes
+from conformance.protocols.envelope import Envelope
 from conformance.protocols.mac import mac_text
 
 NEAREST_BRIDGE: Final = bytes.fromhex("0180c200000e")
@@ -56,16 +57,26 @@ class Tlv:
 
 @dataclass(frozen=True, slots=True)
 class Lldpdu:
-    """One LLDPDU: Ethernet addresses, VLAN id (or None), TLVs in their order with the End TLV, if there is one.
+    """One LLDPDU: the frame around it, and its TLVs in their order with the End TLV, if there is one.
 
-    `rest` are the bytes behind the End TLV, or behind the last TLV that could be read: padding, as a rule.
+    `rest` are the bytes behind the End TLV, or behind the last TLV that could be read: padding, as a rule. `spare` are
+    those of them that no padding explains, since the frame is long enough without them.
     """
 
-    destination: bytes
-    source: bytes
-    vlan: int | None
+    around: Envelope
     tlvs: tuple[Tlv, ...]
     rest: bytes
+    spare: bytes
+
+    @property
+    def destination(self) -> bytes | None:
+        """The address that it was sent to, None where the capture does not have it."""
+        return self.around.destination
+
+    @property
+    def source(self) -> bytes:
+        """The address that it was sent from."""
+        return self.around.source
 
     def all(self, kind: int) -> list[Tlv]:
         """Every TLV of a type."""
@@ -104,19 +115,19 @@ def identifier(tlv: Tlv | None, *, mac: int, address: int) -> str:
     subtype, value = tlv.value[0], tlv.value[1:]
     if subtype == mac and len(value) == 6:
         return mac_text(value)
-    if subtype == address and len(value) in (5, 17):
+    if subtype == address and (value[0], len(value)) in ((1, 5), (2, 17)):
         return str(ip_address(value[1:]))
     return value.decode("utf-8", "replace")
 
 
-def parse(frame: bytes) -> Lldpdu | None:
-    """The LLDPDU of an Ethernet frame, tagged or not; None for any other frame. Never raises."""
-    kind, at = ethertypes.behind_tags(frame)
-    if kind != ethertypes.LLDP:
+def parse(frame: bytes, link: int = envelope.ETHERNET) -> Lldpdu | None:
+    """The LLDPDU of a frame, tagged or not; None for any other frame. Never raises."""
+    around = envelope.read(frame, link)
+    if around.ethertype != ethertypes.LLDP:
         return None
-    vlan = unpack_from("!H", frame, 14)[0] & 0x0FFF if at > 14 else None
-    tlvs, rest = read_tlvs(frame[at:])
-    return Lldpdu(frame[:6], frame[6:12], vlan, tlvs, rest)
+    tlvs, rest = read_tlvs(around.payload)
+    taken = len(around.payload) - len(rest)
+    return Lldpdu(around, tlvs, rest, around.payload[max(taken, envelope.LEAST_PAYLOAD) :])
 
 
 def read_tlvs(data: bytes) -> tuple[tuple[Tlv, ...], bytes]:

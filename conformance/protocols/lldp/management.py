@@ -11,7 +11,8 @@ IPV4, IPV6, ALL_802 = 1, 2, 6
 """Address Family Numbers of the IANA, which are the address subtypes (§8.5.9.3)."""
 UNKNOWN, IF_INDEX, SYSTEM_PORT = 1, 2, 3
 """Interface numbering subtypes (§8.5.9.5)."""
-_LENGTHS: Final = {IPV4: 4, IPV6: 16, ALL_802: 6}
+LENGTHS: Final = {IPV4: 4, IPV6: 16, ALL_802: 6}
+"""Octets of an address of each family."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def read(value: bytes) -> Management | None:
     if size < 2 or len(value) < 1 + size + 6:
         return None
     family, packed = value[1], value[2 : 1 + size]
-    if _LENGTHS.get(family, len(packed)) != len(packed):
+    if LENGTHS.get(family, len(packed)) != len(packed):
         return None
     numbering, number = unpack_from("!BI", value, 1 + size)
     text = str(ip_address(packed)) if family in (IPV4, IPV6) else packed.hex(":")
