@@ -24,6 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--number", type=int, default=1000, help="mutants of the sample; 0: all (1000)")
     parser.add_argument("--area", choices=AREAS, action="append", help="only this area; may be repeated")
     parser.add_argument("--only", metavar="PATH", help="only files whose path contains this")
+    parser.add_argument("--tests", metavar="PATH", nargs="+", default=["tests/unit"], help="unit tests (tests/unit)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants tried at the same time")
     parser.add_argument("--target", type=float, default=TARGET, help=f"percent to reach, else exit 1 ({TARGET:g})")
     return parser.parse_args()
@@ -60,7 +61,7 @@ def main() -> int:
                 say(f"{len(found)} tried in {time.monotonic() - began:.0f} s")
 
     try:
-        trial.collected(work)
+        trial.collected(options.tests, work)
     except UsageError as problem:
         say(f"mutation: {problem}")
         return 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import gc
+import importlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ class Live:
     def __init__(self) -> None:
         wanted = {str(path) for _, path in all_files()}
         modules = {module_name(path) for _, path in all_files()}
+        for name in modules:
+            importlib.import_module(name)
         self.functions: dict[Where, list[FunctionType]] = defaultdict(list)
         self.caches: list[functools._lru_cache_wrapper[object]] = []
         for one in gc.get_objects():

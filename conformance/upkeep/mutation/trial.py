@@ -80,10 +80,11 @@ class Suite:
         return not self.failed
 
 
-def collected(work: Callable[[Suite], None]) -> None:
-    """Collect the unit tests and do the work. Raises UsageError where they cannot, or the work raises it."""
+def collected(tests: Sequence[str], work: Callable[[Suite], None]) -> None:
+    """Collect the unit tests of files or folders and do the work. Raises UsageError where they cannot be collected, or
+    where the work does."""
     suite = Suite(work)
-    code = pytest.main([*ARGUMENTS, "-W", "ignore::pytest.PytestAssertRewriteWarning"], plugins=[suite])
+    code = pytest.main([*ARGUMENTS, "-W", "ignore::pytest.PytestAssertRewriteWarning", *tests], plugins=[suite])
     if suite.problem is not None:
         raise suite.problem
     if not suite.items:

@@ -72,7 +72,9 @@ def _apart(folder: Path) -> None:
     for number in (0, 1, 2):
         os.dup2(nothing, number)
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    bound = held + MEMORY if most == resource.RLIM_INFINITY else min(held + MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_AS, (bound, most))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
