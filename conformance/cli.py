@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from conformance import __version__, limits
+from conformance.commands import interruption
 from conformance.commands.options import (
     AllowFlaky,
     FailOn,
@@ -29,7 +30,7 @@ from conformance.commands.options import (
     Testbeds,
     explainable,
 )
-from conformance.errors import UsageError
+from conformance.errors import MachineError, UsageError, disk_full
 
 app = typer.Typer(
     name="plugfest",
@@ -339,23 +340,44 @@ def _options(
 
 
 def main() -> NoReturn:
-    """The command ``plugfest``. Exit codes: 0 conforms, 1 fails, 2 usage, 3 inconclusive or ours, 130 interrupted."""
+    """The command ``plugfest``. Exit codes: 0 conforms, 1 fails, 2 usage, 3 inconclusive or ours.
+
+    It is 130 where the command was interrupted, and 143 where it was terminated.
+    """
     gc.set_threshold(*limits.GARBAGE)
+    interruption.catch_termination()
     try:
         app()
     except UsageError as problem:
-        print(f"plugfest: {problem}", file=sys.stderr)  # noqa: T201 - the one line of a usage error
-        sys.exit(2)
+        _refuse(problem, 2)
+    except MachineError as problem:
+        _refuse(problem, 3)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(interruption.exit_code())
+    except OSError as problem:
+        full = disk_full(problem)
+        if full is not None:
+            _refuse(full, 3)
+        _fault(problem)
     except Exception as problem:
-        import traceback
-
-        from conformance.extension import blamed
-
-        traceback.print_exc()
-        theirs = blamed(problem)
-        if theirs is not None:
-            print(f"plugfest: {theirs}", file=sys.stderr)  # noqa: T201 - the last line says whose it is
-        sys.exit(3)
+        _fault(problem)
     sys.exit(0)
+
+
+def _refuse(problem: Exception, code: int) -> NoReturn:
+    """End with one line."""
+    print(f"plugfest: {problem}", file=sys.stderr)  # noqa: T201 - the one line of an error
+    sys.exit(code)
+
+
+def _fault(problem: Exception) -> NoReturn:
+    """End with a traceback, and a last line that says whose fault it is."""
+    import traceback
+
+    from conformance.extension import blamed
+
+    traceback.print_exception(problem)
+    theirs = blamed(problem)
+    if theirs is not None:
+        print(f"plugfest: {theirs}", file=sys.stderr)  # noqa: T201 - the last line says whose it is
+    sys.exit(3)

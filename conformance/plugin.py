@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from conformance.errors import UsageError
+from conformance.errors import MachineError, UsageError, disk_full
 from conformance.judging.checks import check_files
 from conformance.judging.plan import Instance
 from conformance.judging.register import check_of
@@ -87,7 +87,7 @@ def _run_of(config: pytest.Config) -> run.Run:
             command=("pytest", *map(str, config.invocation_params.args)),
         )
         return run.Run(request)
-    except UsageError as problem:
+    except (UsageError, MachineError) as problem:
         raise pytest.UsageError(str(problem)) from None
 
 
@@ -200,7 +200,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the reports; a run that was cut short leaves partial ones."""
     ended = session.config.stash.get(RUN, None)
     if ended is not None and not session.config.option.collectonly:
-        ended.finish(complete=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
+        try:
+            ended.finish(complete=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
+        except OSError as problem:
+            ended.refused = disk_full(problem)
+            if ended.refused is None:
+                raise
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

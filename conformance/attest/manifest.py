@@ -20,7 +20,6 @@ from conformance.profile import Profile
 from conformance.recording.store import FRAMES, RECORD, Recording
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report, as_json, canonical_outcomes
-from conformance.report.store import NAME as REPORT
 from conformance.requirement import catalogue, catalogue_hash
 
 NAME: Final = "manifest.json"
@@ -89,8 +88,8 @@ def recording_hashes(run: Path, recordings: Iterable[Recording]) -> dict[str, st
     return found
 
 
-def write(report: Report, folder: Path, profile: Profile, recordings: Mapping[str, str]) -> None:
-    """Write the manifest beside the report that `folder` holds already."""
+def write(report: Report, text: str, folder: Path, profile: Profile, recordings: Mapping[str, str]) -> None:
+    """Write the manifest of a report whose file will hold `text`, before that file is there."""
     made = Manifest(
         version=conformance.__version__,
         suite=code.hashes(),
@@ -98,7 +97,7 @@ def write(report: Report, folder: Path, profile: Profile, recordings: Mapping[st
         requirements=requirement_hashes(),
         classes=class_hashes(),
         profile=profile_hash(profile),
-        report=sha256((folder / REPORT).read_bytes()),
+        report=sha256(text.encode()),
         outcomes=sha256(canonical_outcomes(report)),
         recordings=recordings,
     )

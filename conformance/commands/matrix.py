@@ -9,13 +9,17 @@ from conformance.report import gate, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
 from conformance.report.render import matrix, pairs
+from conformance.running import memory
 
 
 def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | None, picture: Path | None) -> int:
     """Print the reports of these folders side by side, and write them in every form for which a file is named."""
-    files = store.located(folders)
+    missing = [line for folder in folders for line in memory.told(folder, {}, memory.missing_reports(folder))]
+    there = [folder for folder in folders if memory.recall(folder) is None or any(folder.glob(f"*/{store.NAME}"))]
+    files = store.located(there)
     reports = [store.read(file) for file in files]
-    print_matrix(reports)
+    if reports:
+        print_matrix(reports)
     if markdown is not None:
         write_atomically(markdown, as_markdown(reports))
     if picture is not None:
@@ -25,6 +29,9 @@ def show_matrix(folders: Sequence[Path], *, markdown: Path | None, html: Path | 
     if html is not None:
         write_page(list(zip(files, reports, strict=True)), html)
         print(f"\npage: {html}")  # noqa: T201 - where to look
+    if missing:
+        print("\n".join(("", *missing)))  # noqa: T201 - what is not shown
+        return 3
     return gate.exit_code(reports)
 
 

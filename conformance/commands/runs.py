@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from conformance.commands import interruption
 from conformance.commands.differences import check_noise
 from conformance.commands.matrix import as_markdown, print_matrix, write_page
 from conformance.errors import UsageError
 from conformance.profile import CONTROL, available
+from conformance.recording.store import find
 from conformance.report import gate, store
 from conformance.report.atomic import write_atomically
 from conformance.report.difference import Difference, difference, exit_code
@@ -21,11 +23,10 @@ from conformance.report.model import Report
 from conformance.report.render import job, junit
 from conformance.report.render.difference import as_text
 from conformance.report.render.progress import Progress
+from conformance.running import memory
 from conformance.running.driver import drive
 from conformance.running.request import Request
 from conformance.running.run import Run
-
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,11 @@ def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
     code = 0
     for folder in folders:
         place = (out / folder.name if len(folders) > 1 else out) if out is not None else folder
+        if not find(folder) and memory.missing_recordings(folder):
+            lines = memory.told(folder, memory.missing_recordings(folder), {})
+            print("\n".join(lines))  # noqa: T201 - there is nothing to judge
+            code = max(code, 3, key=_rank)
+            continue
         code = max(code, _drive(Request(recordings=folder, out=place), [place], place, Gate()), key=_rank)
     return code
 
@@ -126,6 +132,8 @@ def _drive(request: Request, folders: Sequence[Path], out: Path, wanted: Gate) -
         return 3
     if ended is pytest.ExitCode.NO_TESTS_COLLECTED:
         raise UsageError("--only: no check decides these requirements yet; `plugfest list requirements` says which")
+    if ended is pytest.ExitCode.INTERRUPTED and not any(folder.glob(f"*/{store.NAME}") for folder in folders):
+        return interruption.exit_code()
     files = store.located(folders)
     reports = [store.read(file) for file in files]
     print_matrix(reports)
@@ -138,8 +146,18 @@ def _drive(request: Request, folders: Sequence[Path], out: Path, wanted: Gate) -
         print(f"\n{table(reports)}", end="")  # noqa: T201 - what was asked for
     print(f"\nreports and recordings: {out}")  # noqa: T201 - where to look
     if ended is pytest.ExitCode.INTERRUPTED:
-        return INTERRUPTED
-    return _gated(reports, wanted, out)
+        return interruption.exit_code()
+    code = _gated(reports, wanted, out)
+    return _print_missing(run) or code
+
+
+def _print_missing(run: Run) -> int:
+    """Print what the recordings that were judged again lack by their run's own plan; 3 where they lack any, else 0."""
+    if run.request.recordings is None:
+        return 0
+    lines = memory.told(run.request.recordings, run.lacking, {})
+    print("\n".join(("", *lines)) if lines else "", end="\n" * bool(lines))  # noqa: T201 - what was not judged
+    return 3 if lines else 0
 
 
 def _gated(reports: Sequence[Report], wanted: Gate, out: Path) -> int:
@@ -156,4 +174,4 @@ def _gated(reports: Sequence[Report], wanted: Gate, out: Path) -> int:
 
 def _rank(code: int) -> int:
     """The more severe of two exit codes: interrupted, fails, inconclusive, conforms."""
-    return (0, 3, 1, INTERRUPTED).index(code)
+    return (0, 3, 1).index(code) if code in (0, 3, 1) else code

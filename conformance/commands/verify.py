@@ -11,6 +11,7 @@ from conformance.errors import UsageError
 from conformance.profile import Profile
 from conformance.report import store
 from conformance.report.model import Report
+from conformance.running import memory
 from conformance.running.driver import drive
 from conformance.running.request import Request
 from conformance.running.run import Run
@@ -23,8 +24,11 @@ def verify(places: list[Path], recordings: Path | None, key: Path | None) -> int
 
     `recordings` is the run's folder where that is not the one that holds the report's folder.
     """
-    codes = set()
-    folders = _folders(places)
+    missing = [line for place in places for line in _missing(place)]
+    if missing:
+        print("\n".join(missing))  # noqa: T201 - what cannot be verified
+    codes = {3} if missing else set()
+    folders = _folders([place for place in places if not missing or any(place.glob(f"**/{store.NAME}"))])
     again = _Again([(recordings or folder.parent, store.read(folder).header.profile) for folder in folders])
     for folder in folders:
         found = list(_problems(folder, recordings or folder.parent, key, again))
@@ -36,6 +40,11 @@ def verify(places: list[Path], recordings: Path | None, key: Path | None) -> int
             print("\n".join(f"  {text}" for text in found))  # noqa: T201
         codes.add(0 if not found else 3 if found == [UNPROVED] else 1)
     return 1 if 1 in codes else max(codes)
+
+
+def _missing(place: Path) -> list[str]:
+    """What a run's folder lacks by the run's own plan."""
+    return memory.told(place, memory.missing_recordings(place), memory.missing_reports(place))
 
 
 def sign(places: list[Path], key: Path) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from typing import Any, Final
 
 from conformance.protocols import envelope, ethertypes
@@ -19,6 +21,9 @@ _ND: Final = {
 _MAX_DEPTH: Final = 3
 """Packets inside packets (tunnels, quotes in errors) that are still described."""
 
+_FOLDERS: Final = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+"""Variables that name the places of a user's caches and settings."""
+
 
 def one_line(frame: bytes, *, raw: bool = False, link: int = envelope.ETHERNET) -> str:
     """Describe a frame in one line: one captured with a header of type `link`, or (`raw`) an IP packet without one.
@@ -34,6 +39,7 @@ def one_line(frame: bytes, *, raw: bool = False, link: int = envelope.ETHERNET) 
         around = envelope.read(frame, link)
         return f"{mac_text(around.source)} > {_destination(None)} type 0x{around.ethertype:04x}, {len(frame)} bytes"
     try:
+        _import_scapy()
         from scapy.layers import inet6, vxlan  # noqa: F401 - they register what lies inside Ethernet and UDP
         from scapy.layers.inet import IP
         from scapy.layers.inet6 import IPv6
@@ -50,6 +56,21 @@ def one_line(frame: bytes, *, raw: bool = False, link: int = envelope.ETHERNET) 
 
 def _destination(destination: bytes | None) -> str:
     return "(not captured)" if destination is None else mac_text(destination)
+
+
+@functools.cache
+def _import_scapy() -> None:
+    """Import scapy without the folders that it makes for its caches and settings in the user's home."""
+    kept = {name: os.environ.get(name) for name in _FOLDERS}
+    os.environ.update(dict.fromkeys(_FOLDERS, os.devnull + "/none"))
+    try:
+        import scapy.main  # noqa: F401
+        from scapy.layers import inet6, vxlan  # noqa: F401
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _ethernet(frame: Any, depth: int) -> str:

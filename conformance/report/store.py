@@ -75,9 +75,14 @@ def located(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
+def text_of(report: Report) -> str:
+    """What the file of a report holds."""
+    return as_json(report.model_dump(mode="json", by_alias=True))
+
+
 def _write(report: Report, folder: Path) -> Path:
     path = folder / NAME
-    write_atomically(path, as_json(report.model_dump(mode="json", by_alias=True)))
+    write_atomically(path, text_of(report))
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -139,6 +140,7 @@ class Live:
         self._progress = progress
         self._futures: dict[RecordingKey, Future[Recording]] = {}
         self._closing = False
+        self.disk_full = False
         self._pool = pool or Jobs(preload())
         self._feeders: list[threading.Thread] = []
 
@@ -152,9 +154,11 @@ class Live:
         feeder.start()
 
     def _feed(self, keys: list[RecordingKey]) -> None:
-        for key in keys:
+        for number, key in enumerate(keys):
             weight = min(self._weight(key), LABS)
-            if not SHARED.take(weight, lambda: self._closing):
+            if not SHARED.take(weight, lambda: self._closing or self.disk_full):
+                for rest in keys[number:] if self.disk_full else ():
+                    self._futures[rest].set_exception(Missing(CUT_SHORT))
                 return
             try:
                 self._submit(key, weight)
@@ -214,6 +218,11 @@ class Live:
             raise Missing(CUT_SHORT)
         if neighbour_overflows() > overflows:
             problem = JobError(f"{FULL} (raise net.ipv4.neigh.default.gc_thresh3)")
+        if problem is not None and os.strerror(errno.ENOSPC) in str(problem):
+            first, self.disk_full = not self.disk_full, True
+            SHARED.look()
+            if not first:
+                raise Missing(CUT_SHORT)
         self._progress("finished", key, str(problem) if problem is not None else job.result())
         if problem is not None:
             raise Missing(f"recording failed: {problem}", problem.trace if isinstance(problem, JobError) else "")

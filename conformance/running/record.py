@@ -22,6 +22,7 @@ from conformance.family import Scenario, scenarios
 from conformance.lab.flow import Engine
 from conformance.lab.lab import PARTNERS, Lab
 from conformance.lab.plain import try_cables
+from conformance.lab.sandbox.rundir import partial_of
 from conformance.lab.taps.ring import DEFAULT_SIZE, Instruction
 from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile
@@ -75,7 +76,7 @@ def record(scratch: Path, lifeline: socket.socket | None = None, **job: Any) -> 
     """
     wanted = Job(**job)
     destination = Path(wanted.destination)
-    partial = destination.parent / f".partial-{destination.name}"
+    partial = partial_of(destination)
     if partial.exists():
         shutil.rmtree(partial)
     (partial / LOGS).mkdir(parents=True)

@@ -17,7 +17,8 @@ from conformance.profile import Profile
 from conformance.recording.store import Recording
 from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.model import Absence, FigureLimit, Header, Implementation, Report
-from conformance.report.store import write, write_partial
+from conformance.report.store import NAME as REPORT
+from conformance.report.store import text_of, write, write_partial
 from conformance.requirement import catalogue_hash
 from conformance.running.choices import durations, left_out, profile_text, repeated, switched_off
 from conformance.verdict import Outcome
@@ -60,16 +61,20 @@ class Judged:
 def write_report(judged: Judged, out: Path, recordings: Path, *, complete: bool) -> Report:
     """Write ``report.json`` of one implementation below `out`; a partial one has no footer.
 
-    `recordings` is the folder that the manifest's paths begin at.
+    `recordings` is the folder that the manifest's paths begin at. The manifest is there first: a report that can be
+    found has its manifest, whenever the run ends.
     """
     report = report_of(judged, complete=complete)
     folder = out / judged.profile.name
+    (folder / REPORT).unlink(missing_ok=True)
     if report.partial:
+        (folder / manifest.NAME).unlink(missing_ok=True)
         write_partial(report, folder)
         return report
     behind = [*judged.control_recordings, *judged.recordings]
+    hashes = manifest.recording_hashes(recordings, behind)
+    manifest.write(report, text_of(report), folder, judged.profile, hashes)
     write(report, folder)
-    manifest.write(report, folder, judged.profile, manifest.recording_hashes(recordings, behind))
     return report
 
 

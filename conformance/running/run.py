@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections import Counter
@@ -12,14 +13,15 @@ from typing import TYPE_CHECKING, Literal
 
 from conformance import profile as profiles
 from conformance import testbed as testbeds
-from conformance.errors import UsageError
+from conformance.errors import MachineError, UsageError, disk_full
 from conformance.family import scenarios
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings, with_control
 from conformance.judging.session import Session
 from conformance.profile import CONTROL, Profile
 from conformance.recording.source import Missing, Source, Stored
 from conformance.recording.store import Recording
-from conformance.running.request import Request, check_decided, check_only, check_unused, remember, remembered
+from conformance.running import memory
+from conformance.running.request import Request, check_decided, check_only
 from conformance.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -52,13 +54,15 @@ class Run:
         self._live: Live | None = None
         self._pool: Jobs | None = None
         self._adapters: dict[str, Adapter] = {}
-        self.refused: UsageError | None = None
+        self.refused: UsageError | MachineError | None = None
         self._place = ("", "", "")
         self._planned: list[Instance] = []
         self._written: set[str] = set()
         self._stored = None if self.request.recordings is None else Stored(self.request.recordings)
+        self._memory: memory.Memory | None = None
+        self.lacking: dict[str, list[str]] = {}
         if self.request.recordings is not None:
-            self.request = remembered(self.request, self.request.recordings)
+            self.request = memory.remembered(self.request, self.request.recordings)
         self.profiles = (
             self._load_stored(self._stored, self.request.profiles) if self._stored is not None else self._load()
         )
@@ -66,6 +70,8 @@ class Run:
         attempts = self.request.attempts
         if self._stored is not None:
             attempts = max(recording.record.attempt for recording in self._stored.all)
+            assert self.request.recordings is not None
+            self.lacking = memory.missing_recordings(self.request.recordings, self.request.profiles or None)
         links = frozenset(name for name, bed in self._testbeds.items() if bed.links)
         self.selection = Selection(
             tuple(self.profiles.values()), tuple(self._testbeds), self.request.only, attempts, links=links
@@ -98,6 +104,7 @@ class Run:
     def _check_request(self) -> None:
         """Find what is wrong with the request before anything is started or written. Raises UsageError."""
         from conformance.adapters.interface.registry import adapter_for, foreign_modules
+        from conformance.lab.sandbox.permission import check_sandboxes
         from conformance.running.foreign import foreign_code
 
         check_decided(self.request.only)
@@ -110,7 +117,9 @@ class Run:
             if not (self.request.plan and foreign_modules(profile))
         }
         if self.request.out is not None:
-            check_unused(self.request.out)
+            memory.check_unused(self.request.out)
+        if not self.request.plan:
+            check_sandboxes()
 
     def _load(self) -> dict[str, Profile]:
         if self.request.pairs:
@@ -179,9 +188,18 @@ class Run:
                 self.unavailable[name] = identity
             else:
                 self.identities[name] = identity
-        remember(self.request, self.out)
         order = Order(self.profiles, weights, self._testbeds, self.out, self.variant)
         keys = recordings((i for i in planned if i.profile.name not in self.unavailable), self.selection.attempts)
+        memory.check_unused(self.out)
+        self._memory = memory.Memory(
+            only=self.request.only,
+            command=self.request.command,
+            profiles=tuple(self.names),
+            testbeds=tuple(self._testbeds),
+            attempts=self.selection.attempts,
+            recordings=tuple(map(memory.place_of, keys)),
+        )
+        memory.write(self._memory, self.out)
         self._live = Live(order, self._tell, self._pool)
         self._live.start(sorted(keys, key=self._turn))
         return self._live
@@ -251,7 +269,8 @@ class Run:
             from conformance.running.reporting import write_report
 
             base = self.request.recordings or self.out
-            write_report(self._judged_so_far(profile), self.out, base, complete=complete)
+            whole = complete and not self.lacking.keys() & {profile, CONTROL}
+            write_report(self._judged_so_far(profile), self.out, base, complete=whole)
             self._written.add(profile)
 
     def _judged_so_far(self, profile: str) -> Judged:
@@ -294,6 +313,8 @@ class Run:
     # --- the end ------------------------------------------------------------------------------------------------
     def finish(self, *, complete: bool) -> None:
         """Write the reports below `out`, if a folder was named. A run that was cut short records nothing more."""
+        if self._live is not None and self._live.disk_full:
+            complete, self.refused = False, disk_full(OSError(errno.ENOSPC, "", str(self.out)))
         if self._live is not None and not complete:
             self._live.close()
         if self.session is not None and complete:
@@ -301,6 +322,12 @@ class Run:
         if self.session is not None:
             for name in self.names:
                 self._write(name, complete=complete)
+        if self._memory is not None and complete:
+            there = {
+                f"{each.record.profile.name}/{each.name}" for name in self.profiles for each in self._recorded(name)
+            }
+            failed = tuple(place for place in self._memory.recordings if place not in there)
+            memory.write(self._memory.model_copy(update={"failed": failed, "complete": True}), self.out)
 
     def close(self) -> None:
         """End what still records, and remove the temporary folder."""

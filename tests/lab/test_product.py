@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -485,15 +486,23 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("runner", RUNS)
-def test_interruption_leaves_a_partial_report(runner: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("runner", "number", "code"),
+    [
+        ("plugfest", signal.SIGINT, 130),
+        ("plugfest", signal.SIGTERM, 143),
+        ("pytest", signal.SIGINT, pytest.ExitCode.INTERRUPTED),
+    ],
+)
+def test_interruption_leaves_a_partial_report(runner: str, number: int, code: int, tmp_path: Path) -> None:
     ready = stuck(tmp_path)
     with unchanged(), ExitStack() as resources:
         started = Started(RUNS[runner], tmp_path, resources)
         assert ready.read_text()
-        words = started.end(signal.SIGINT)
-        assert started.process.returncode == (130 if runner == "plugfest" else pytest.ExitCode.INTERRUPTED), words
+        words = started.end(number)
+        assert started.process.returncode == code, words
     assert "Traceback" not in words
+    assert not list((tmp_path / "out").rglob(".partial-*"))
     assert read(tmp_path / "out" / "stuck").partial
     ended = plugfest(tmp_path, "matrix", "out")
     assert ended.returncode == 3
@@ -524,7 +533,50 @@ def test_sudden_death_leaves_nothing(runner: str, tmp_path: Path) -> None:
         assert ready.read_text()
         started.end(signal.SIGKILL)
     assert not list((tmp_path / "out").rglob("report.json"))
+    assert not list((tmp_path / "out").rglob(".partial-*"))
     assert not find(tmp_path / "out" / "stuck")
+    for command in ("matrix", "judge", "verify"):
+        ended = plugfest(tmp_path, command, "out")
+        assert ended.returncode == 3, ended.stdout + ended.stderr
+        assert "incomplete by the run's own plan (1 profile, 1 testbed, " in ended.stdout
+
+
+def test_interruption_of_the_start_ends_130(tmp_path: Path) -> None:
+    """Checks are collected, and nothing is recorded yet."""
+    say = "def main(*a, **k): print('ready', flush=True); return pytest_main(*a, **k)"
+    lines = (
+        "import pytest",
+        "pytest_main = pytest.main",
+        say,
+        "pytest.main = main",
+        COMMAND.replace("main()", "start()"),
+    )
+    command = [sys.executable, "-c", "\n".join(lines).replace("import main;", "import main as start;")]
+    process = subprocess.Popen(
+        [*command, "run", "routed-64", "--out", "out"], cwd=tmp_path, env=environment(), stdout=-1, stderr=-2, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        words = process.stdout.read()
+    assert process.returncode == 130, words
+    assert "Traceback" not in words
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts a small disk")
+    (tmp_path / "small").mkdir()
+    run = [sys.executable, "-c", COMMAND, "run", "routed-64", "--testbed", "same-subnet", "--out", "small/out"]
+    line = f"mount -t tmpfs -o size=512k none small && exec {shlex.join(run)}"
+    ended = subprocess.run(
+        ["unshare", "-m", "sh", "-c", line],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("plugfest: no space left on the disk")
 
 
 @pytest.mark.peers

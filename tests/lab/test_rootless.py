@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import Stranger
+from command import NOBODY, Stranger
 from machine import unchanged
 from test_truths import differences, truths
 
@@ -52,3 +52,18 @@ def test_engines_say_that_they_need_root(rootless_run: Path) -> None:
     assert report.header.unavailable is not None
     reason = report.header.unavailable.reason
     assert reason == "it needs root" or "not installed" in reason or "no statically linked busybox" in reason
+
+
+def test_a_run_leaves_nothing_in_the_home_of_its_user(rootless_run: Path) -> None:
+    assert [path.name for path in rootless_run.parent.iterdir()] == ["out"]
+
+
+def test_forbidden_namespaces_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from conformance.errors import MachineError
+    from conformance.lab.sandbox import permission
+
+    monkeypatch.setattr(permission, "_tried", lambda: "Operation not permitted")
+    monkeypatch.setattr(permission, "_reads", lambda name: {"user/max_user_namespaces": "0"}.get(name, ""))
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    with pytest.raises(MachineError, match=r"run as root, or set sysctl user\.max_user_namespaces=15000"):
+        permission.check_sandboxes()

@@ -25,7 +25,7 @@ from typing import Any
 
 from conformance import limits
 from conformance.lab.sandbox import cgroups, sandbox
-from conformance.lab.sandbox.rundir import RunDir
+from conformance.lab.sandbox.rundir import RunDir, partial_of
 
 MESSAGE = 1 << 20
 """Bytes of the largest job or answer."""
@@ -94,6 +94,7 @@ class ForkServer:
         self._bury_orphans()
         place = self._scratch.folder / str(job["id"])
         answer: dict[str, Any] = {"id": job["id"], "code": code}
+        _remove_partial(job)
         with contextlib.suppress(OSError, ValueError):
             answer |= json.loads((place / "answer.json").read_text())
         shutil.rmtree(place, ignore_errors=True)
@@ -116,14 +117,24 @@ class ForkServer:
 
     def end(self) -> None:
         """Kill every sandbox and wait until each is gone, with all that ran in it."""
+        ended = [job for _, job in self._jobs.values()]
         for descriptor, (pid, _) in self._jobs.items():
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             os.waitpid(pid, 0)
             os.close(descriptor)
         self._jobs.clear()
+        for job in ended:
+            _remove_partial(job)
         for number in tuple(self._custodians):
             self._released(number)
         self._bury_orphans()
+
+
+def _remove_partial(job: dict[str, Any]) -> None:
+    """Remove what a job that was killed had begun to write beside its destination, if it has one."""
+    destination = job["arguments"].get("destination")
+    if isinstance(destination, str):
+        shutil.rmtree(partial_of(Path(destination)), ignore_errors=True)
 
 
 def perform(job: dict[str, Any], place: Path, lifeline: socket.socket | None = None) -> int:
@@ -145,7 +156,7 @@ def perform(job: dict[str, Any], place: Path, lifeline: socket.socket | None = N
 
 def main() -> None:
     """Serve the socket whose descriptor is the first argument; further arguments are modules to import beforehand."""
-    for number in (signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     sandbox.adopt_orphans()
     for module in sys.argv[2:]:

@@ -16,6 +16,11 @@ PREFIX: Final = "plugfest-run-"
 LOCK: Final = "lock"
 
 
+def partial_of(destination: Path) -> Path:
+    """The folder in which a job writes before it moves the whole to its destination."""
+    return destination.with_name(f".partial-{destination.name}")
+
+
 class RunDir:
     """A folder with a lock that is held as long as the run lives, and a cgroup name that belongs to it."""
 

@@ -71,6 +71,7 @@ def _guarded(function: Callable[[], int]) -> NoReturn:
 
 def _outer(body: Callable[[], int], scratch: Path, group: str | None, parent: int) -> int:
     die_with_parent(parent)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the recording server ignores it; daemons in here must not
     rootless = os.geteuid() != 0
     uid, gid = os.geteuid(), os.getegid()
     flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
