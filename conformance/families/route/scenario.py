@@ -19,13 +19,15 @@ from conformance.provoking.context import CLOSED_PORT, TCP_PORTS, UDP_PORTS, Con
 from conformance.provoking.paths import Way, own_addresses, published, ways
 from conformance.provoking.probes import PORT, SHARED_SOURCE_PORT, probe
 from conformance.provoking.views import show
-from conformance.recording.model import AddressFamily, Flow
+from conformance.recording.model import NOBODY, AddressFamily, Flow
 
 EDGE_PORTS = (1, 32768, 65535)
 RAW_PROTOCOLS = (132, 47, 136, 253)
 """SCTP (RFC 9260), GRE (RFC 2784), UDP-Lite (RFC 3828) and an experimental number (RFC 3692)."""
 IDENTITY_FLOWS = 1000
 ODD_MSS = 1217
+TRAFFIC_CLASSES = (46 << 2 | 2, 10 << 2 | 1, 3)
+"""DSCP and ECN of marked datagrams: EF with ECT(0), AF11 with ECT(1), and CE (RFC 3168 §5)."""
 
 
 def run(context: Context) -> None:
@@ -86,6 +88,7 @@ def probes(context: Context, released: dict[AddressFamily, list[Address]]) -> It
         yield from _identity(context, everyone)
         yield from _raw(context, everyone)
         yield from _transport(context, everyone)
+        yield from _marked(context, everyone)
         yield from _every_address(context, family)
         yield from _absent(context, family, released.get(family, []))
 
@@ -177,6 +180,14 @@ def _transport(context: Context, everyone: list[Way]) -> Iterator[Probe]:
             yield replace(probe(context, way, "transport", "tcp", PORT), maxseg=ODD_MSS)
 
 
+def _marked(context: Context, everyone: list[Way]) -> Iterator[Probe]:
+    """Datagrams with codepoints in the traffic class."""
+    for way in everyone:
+        if way.path in ("same-host", "cross-host", "inbound", "outbound") and _stands_for_class(context, way):
+            for traffic_class in TRAFFIC_CLASSES:
+                yield replace(probe(context, way, "marked", "udp", PORT), traffic_class=traffic_class)
+
+
 def _every_address(context: Context, family: AddressFamily) -> Iterator[Probe]:
     """Each address of an endpoint with several, dialled from outside: the answer must come from that address."""
     client = context.lab.client
@@ -194,7 +205,7 @@ def _absent(context: Context, family: AddressFamily, released: list[Address]) ->
     places = [("absent", address) for address in _unused(context, family)]
     places += [("released", address) for address in released]
     for purpose, address in places:
-        way = Way("inbound", family, "client", client.namespace, "nobody", address)
+        way = Way("inbound", family, "client", client.namespace, NOBODY, address)
         for protocol in ("tcp", "udp", "icmp"):
             yield probe(context, way, purpose, protocol, 0 if protocol == "icmp" else PORT)
 

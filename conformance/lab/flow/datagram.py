@@ -46,7 +46,7 @@ class DatagramExchange(Exchange):
         probe = self.probe
         try:
             sockets.report_errors(opened, probe.family)
-            sockets.set_ttl(opened, probe)
+            sockets.set_header(opened, probe)
             sockets.allow_fragments(opened, probe.family, dont_fragment=probe.dont_fragment)
             sockets.bind_source(opened, probe, probe.source_port if probe.protocol == "udp" else 0)
             if probe.protocol == "icmp":

@@ -31,7 +31,8 @@ class Probe:
     options. `dont_fragment` sends whole what fits the interface, whatever the kernel knows of the path (IPv4: with DF);
     without it a large datagram is fragmented. `tries` are `limits.RETRY` apart; a TCP connection, whose SYN the kernel
     repeats, uses further tries only after a report that a network or host is unreachable, which need not last
-    (RFC 1122 §4.2.3.9). `maxseg` is a TCP MSS to announce, 0 the kernel's.
+    (RFC 1122 §4.2.3.9). `maxseg` is a TCP MSS to announce, 0 the kernel's. `traffic_class` is DSCP and ECN of what the
+    probe sends, as one octet (RFC 2474 §3, RFC 3168 §5); of TCP it is the DSCP only.
     """
 
     id: int
@@ -52,6 +53,7 @@ class Probe:
     dont_fragment: bool = False
     tries: int = TRIES
     maxseg: int = 0
+    traffic_class: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,12 +76,17 @@ def allow_fragments(opened: socket.socket, family: AddressFamily, *, dont_fragme
         opened.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, discovery)
 
 
-def set_ttl(opened: socket.socket, probe: Probe) -> None:
-    """The TTL or hop limit that the probe asks for, if it does."""
-    if probe.ttl and probe.family == "ipv4":
-        opened.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, probe.ttl)
-    elif probe.ttl:
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, probe.ttl)
+def set_header(opened: socket.socket, probe: Probe) -> None:
+    """Set the TTL or hop limit, and the traffic class, that the probe asks for, if it does."""
+    level, hops, marks = (
+        (socket.IPPROTO_IP, socket.IP_TTL, socket.IP_TOS)
+        if probe.family == "ipv4"
+        else (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, socket.IPV6_TCLASS)
+    )
+    if probe.ttl:
+        opened.setsockopt(level, hops, probe.ttl)
+    if probe.traffic_class:
+        opened.setsockopt(level, marks, probe.traffic_class)
 
 
 def bind_source(opened: socket.socket, probe: Probe, port: int) -> None:

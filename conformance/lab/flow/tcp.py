@@ -68,7 +68,7 @@ class TcpExchange(Exchange):
     def _prepare(self, opened: socket.socket) -> None:
         probe = self.probe
         sockets.report_errors(opened, probe.family)
-        sockets.set_ttl(opened, probe)
+        sockets.set_header(opened, probe)
         if probe.maxseg:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, probe.maxseg)
         if self._hasty:

@@ -14,6 +14,7 @@ from conformance.lab.nftables.action import (
     count,
     destination_nat,
     drop,
+    duplicate,
     jump,
     masquerade,
     redirect,
@@ -57,7 +58,8 @@ from conformance.lab.nftables.underlay import block_underlay_multicast
 __all__ = [
     "Action", "AddressSet", "Chain", "Match", "Rule", "Table", "accept", "add_elements", "back",
     "block_underlay_multicast", "count", "destination", "destination_in", "destination_nat", "destination_port",
-    "drop", "dump", "ether_destination", "ether_source", "ether_type", "fragment", "icmp", "in_interface", "install",
+    "drop", "dump", "duplicate", "ether_destination", "ether_source", "ether_type", "fragment", "icmp", "in_interface",
+    "install",
     "jump", "length", "limit", "masquerade", "out_interface", "payload", "redirect", "reject", "remove", "replace",
     "reply", "reset", "rewrite", "set_hop_limit", "set_ttl", "source", "source_in", "source_nat", "source_port",
     "state", "synproxy", "translated", "transport", "untrack", "wrong_way",

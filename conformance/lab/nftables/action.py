@@ -136,6 +136,11 @@ def synproxy(*, mss: int = 1460, window_scale: int = 7, sack: bool = True, times
     return Action((nft.expression("synproxy", attribute(1, struct.pack(">H", mss)), scale, nft.be32(3, flags)),))
 
 
+def duplicate(gateway: Address) -> Action:
+    """Send a copy of the packet by the route to `gateway`, beside the packet itself (chain type filter)."""
+    return Action((nft.immediate(gateway.packed), nft.expression("dup", nft.be32(1, nft.REGISTER))))
+
+
 def untrack() -> Action:
     """Take the packet out of connection tracking (chain type filter, hook prerouting or output, priority -300)."""
     return Action((nft.expression("notrack"),))
