@@ -1,25 +1,25 @@
-"""What the frames of a recording show of a flow: where, with which addresses, hop limits and TCP options."""
+"""What the frames of a recording show of a flow: where, with which addresses and hop limits, and what was changed."""
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.judging.case import Case
+from conformance.judging.case import Case, describe
+from conformance.judging.packet_differences import Difference
+from conformance.judging.packets import Crossing, crossings
 from conformance.protocols import ethertypes
 from conformance.protocols.mac import mac_text
 from conformance.protocols.ndp import ADVERTISEMENT, parse
-from conformance.recording.model import Flow, Socket
+from conformance.recording.model import NOBODY, Flow
 from conformance.recording.observations import Observation
 from conformance.recording.store import Recording
 
 ARP_REPLY = b"\0\2"
-SYN = 0x02
-ACK = 0x10
 
 
 def rows_of(recording: Recording, flow: int) -> NDArray[np.int64]:
@@ -53,13 +53,57 @@ def taps_of(case: Case, name: str) -> list[int]:
     return [tap.number for tap in taps]
 
 
-def hop_limits_at_target(case: Case, flow: Flow) -> set[int]:
-    """The hop limits with which packets of the flow arrived at the target's own interface."""
-    tap = case.tap(tap_of(case, flow.target))
+def delivered(case: Case, **wanted: Any) -> list[Flow]:
+    """The flows to somebody that arrived (`Case.delivered`): what comes of an address that nobody has is a requirement
+    of its own. Requires that there is one."""
+    found = [flow for flow in case.delivered(**wanted) if flow.target != NOBODY]
+    case.require(found, "no flow arrived, so nothing can be said of them")
+    return found
+
+
+WATCHED: Final = "no tap that lost nothing saw both ends of these flows"
+"""Why packets cannot be compared."""
+
+
+def crossed(case: Case, flows: Iterable[Flow]) -> list[tuple[Flow, Crossing]]:
+    """Those of the flows whose packets were seen at both ends, with their packets. Requires that there is one."""
+    known = crossings(case.recording)
+    found = [(flow, known[flow.id]) for flow in flows if flow.id in known and known[flow.id].sent]
+    case.require(found, WATCHED)
+    return found
+
+
+def expect_kept(case: Case, flows: Iterable[Flow], wrong: Callable[[Difference], bool], expected: str) -> None:
+    """Expect that no packet of the flows differs at its target in a field for which `wrong` holds."""
+    for flow, crossing in crossed(case, flows):
+        found = next((one for one in crossing.differences if wrong(one)), None)
+        expect_difference(case, flow, found, expected=expected)
+
+
+def expect_difference(case: Case, flow: Flow, found: Difference | None, *, expected: str) -> None:
+    """Expect that there is no difference; the two frames of the one that was found are the evidence."""
+    seen = describe(flow) if found is None else f"{describe(flow)}: {found.text}"
+    case.expect(
+        found is None, expected=expected, seen=seen, frames=() if found is None else (found.sent, found.arrived)
+    )
+
+
+def expect_no_packet(case: Case, flow: Flow, rows: Sequence[int], *, expected: str, seen: str) -> None:
+    """Expect that there is no such packet: `rows` of the frame index."""
+    numbers = tuple(row + 1 for row in rows)
+    first = f": {seen} (frame {numbers[0]})" if numbers else ""
+    case.expect(not numbers, expected=expected, seen=f"{describe(flow)}{first}", frames=numbers)
+
+
+def hops_seen(case: Case, crossing: Crossing) -> dict[int, tuple[int, int]]:
+    """By how much the hop limit of packets fell between the ends of a flow: two frames for each figure. Only packets
+    that are the same behind the IP header count: what was made anew on the way has a hop limit of its own."""
     index = case.recording.frames
-    rows = rows_of(case.recording, flow.id)
-    rows = rows[(index.tap[rows] == tap.number) & ~index.outbound[rows]]
-    return {int(ttl) for ttl in index.ttl[rows]}
+    return {
+        int(index.ttl[sent]) - int(index.ttl[arrived]): (sent + 1, arrived + 1)
+        for sent, arrived, same in zip(crossing.sent, crossing.arrived, crossing.same, strict=True)
+        if same
+    }
 
 
 def listeners(case: Case, host: str, moment: str) -> set[str]:
@@ -86,46 +130,3 @@ def claims_of(case: Case, address: str) -> dict[int, str]:
         if wanted.version == 6 and (message := parse(frame)) is not None and message.target == wanted:
             found[row + 1] = message.ethernet_source
     return found
-
-
-@dataclass(frozen=True)
-class Handshake:
-    """The SYNs and SYN/ACKs of a flow at one end: sequence number and options of each, in words."""
-
-    opening: frozenset[str]
-    answer: frozenset[str]
-
-
-def handshake(case: Case, flow: Flow) -> tuple[Handshake, Handshake]:
-    """What opened a TCP flow, as seen at its source and at its target."""
-    assert flow.local is not None
-    assert flow.arrival is not None
-    near = _syns(case, taps_of(case, flow.source), flow.local, flow.dialled)
-    far = _syns(case, taps_of(case, flow.target), flow.arrival.peer, flow.arrival.local)
-    return near, far
-
-
-def _syns(case: Case, taps: list[int], client: Socket, server: Socket) -> Handshake:
-    opening = _segments(case, taps, client, server, SYN)
-    return Handshake(opening, _segments(case, taps, server, client, SYN | ACK))
-
-
-def _segments(case: Case, taps: list[int], one: Socket, other: Socket, flags: int) -> frozenset[str]:
-    index = case.recording.frames
-    rows = index.select(
-        tap=taps,
-        protocol=6,
-        source=one.address,
-        destination=other.address,
-        source_port=one.port,
-        destination_port=other.port,
-    )
-    seen = set()
-    for row in rows.tolist():
-        if index.tcp_flags[row] & (SYN | ACK) == flags:
-            frame = index.frame(row)
-            start = int(index.l4_offset[row])
-            end = start + (frame[start + 12] >> 4) * 4
-            sequence = struct.unpack_from("!I", frame, start + 4)[0]
-            seen.add(f"{sequence:#010x} options {frame[start + 20 : end].hex()}")
-    return frozenset(seen)

@@ -7,7 +7,7 @@ are strings without a scope id. `recording.json` is one `Record`; its JSON Schem
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,9 @@ Path = Literal[
 """Where a flow runs: between endpoints of one host, of two hosts, from the client to an endpoint, from an endpoint to
 the client, from a host to its own endpoint, from an endpoint to its own address, from the client to a published port,
 from an endpoint of the same host (or itself) to a published port, or on the wire without endpoints."""
+
+NOBODY: Final = "nobody"
+"""The target of a flow to an address that no station has."""
 
 Status = Literal["answered", "refused", "unreachable", "expired", "too-big", "timeout", "error"]
 """How a flow ended at its source: answered by the far end, TCP reset, ICMP unreachable, ICMP time exceeded, ICMP too

@@ -45,11 +45,15 @@ Role = Literal["uplink", "endpoint", "client", "rack", "inside", "port", "partne
 
 
 class Frame(NamedTuple):
-    """A frame as a tap saw it: `tap` is ``where:interface``, `after` how long after the recording began, in s."""
+    """A frame as a tap saw it: `tap` is ``where:interface``, `after` how long after the recording began, in s.
+
+    `flags` are those of the capture file (``FLAG_OUTBOUND`` and others of `conformance.recording.capture`).
+    """
 
     tap: str
     data: bytes
     after: float = 0.0
+    flags: int = 0
 
 
 def recording(
@@ -211,5 +215,5 @@ def _capture(taps: Sequence[str], frames: Sequence[Frame]) -> bytes:
     for name in taps:
         writer.interface(name)
     for frame in frames:
-        writer.frame(taps.index(frame.tap), BEGAN + round(frame.after * 1e9), frame.data)
+        writer.frame(taps.index(frame.tap), BEGAN + round(frame.after * 1e9), frame.data, flags=frame.flags)
     return stream.getvalue()
