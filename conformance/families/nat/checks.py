@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from conformance.judging.case import Case, socket_text
-from conformance.judging.flows import foreign
+from conformance.judging.flows import delivered, expect_difference, expect_kept, foreign
+from conformance.judging.packet_differences import ADDRESSING
 from conformance.judging.parameters import FAMILIES
+from conformance.judging.quotes import quotes
 from conformance.judging.register import check
 from conformance.recording.model import Flow
 
@@ -36,19 +38,30 @@ def _untranslated(case: Case, flows: list[Flow]) -> None:
 @check("nat.tcp-untranslated", scenario="reachability", family=FAMILIES, path=PATHS)
 def test_tcp_is_not_translated(case: Case) -> None:
     """No device rewrites the source or destination of a TCP flow on any path."""
-    _untranslated(case, case.delivered(protocol="tcp", purpose=("reach", "ports", "identity")))
+    _untranslated(case, delivered(case, protocol="tcp"))
 
 
 @check("nat.udp-untranslated", scenario="reachability", family=FAMILIES, path=PATHS)
 def test_udp_is_not_translated(case: Case) -> None:
     """No device rewrites the source or destination of a UDP flow on any path, for every class of port."""
-    _untranslated(case, case.delivered(protocol="udp", purpose=("reach", "ports", "bound-ports", "identity")))
+    _untranslated(case, delivered(case, protocol="udp"))
 
 
 @check("nat.icmp-untranslated", scenario="reachability", family=FAMILIES, path=PATHS[:5])
 def test_icmp_is_not_translated(case: Case) -> None:
     """The ICMP echo identifier is the same at both ends, and errors reach the socket that caused them."""
-    _untranslated(case, case.delivered(protocol="icmp", purpose="reach"))
+    _untranslated(case, delivered(case, protocol="icmp"))
+    for flow in case.flows():
+        for _, differences in quotes(case.recording).get(flow.id, ()):
+            found = next((one for one in differences if one.field in ADDRESSING), None)
+            expect_difference(case, flow, found, expected="an ICMP error quotes the addresses and ports that were sent")
+
+
+@check("nat.every-protocol", scenario="reachability", family=FAMILIES, path=PATHS[:4])
+def test_no_protocol_is_translated(case: Case) -> None:
+    """No device rewrites the addresses of any other IP protocol."""
+    expected = "addresses and ports are the same at both ends"
+    expect_kept(case, delivered(case, protocol="ip"), lambda one: one.field in ADDRESSING, expected)
 
 
 @check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 
 from conformance.adapters.linux.bridges import BRIDGE
+from conformance.lab.flow.probe import EXPERIMENTAL
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
@@ -36,7 +37,7 @@ from conformance.selftest.fault import Fault, rule_hit, rule_there
 TRANSLATED_TCP = frozenset({"nat.tcp-untranslated", "route.socket-identity"})
 """What fails wherever TCP is translated: both ends compare what they are to each other."""
 TRANSLATED_UDP = frozenset({"nat.udp-untranslated", "route.socket-identity"})
-TRANSLATED = TRANSLATED_TCP | TRANSLATED_UDP | {"nat.icmp-untranslated"}
+TRANSLATED = TRANSLATED_TCP | TRANSLATED_UDP | {"nat.icmp-untranslated", "nat.every-protocol"}
 IDLE = frozenset({"nat.idle-flow"})
 """Follows wherever a flow from off the host is translated: once the state is gone, the far end has nobody to speak to
 (RFC 5382 §5 REQ-5 is about that)."""
@@ -186,6 +187,13 @@ FAULTS = (
         title="source translation of ICMP echo across hosts",
         fails=frozenset({"nat.icmp-untranslated"}),
         on_network=source_translation("ip", _snat(transport("icmp"))),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="snat-experimental",
+        title="source translation of an experimental IP protocol only",
+        fails=frozenset({"nat.every-protocol"}),
+        on_network=source_translation("ip", _snat(transport(EXPERIMENTAL))),
         witness=rule_hit,
     ),
     Fault(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from conformance.adapters.interface import Endpoint
@@ -16,6 +17,7 @@ from conformance.lab.nftables import (
     Rule,
     destination,
     destination_nat,
+    destination_port,
     drop,
     icmp,
     in_interface,
@@ -38,6 +40,7 @@ HOP_LIMITS = (64, 4, 3, 2, 1)
 """Of what the suite sends, from high to low: a packet meets the rule for its new value no more."""
 HOP_LIMIT_AT = {4: 8, 6: 7}
 """Offset in bytes of TTL and hop limit (RFC 791 §3.1, RFC 8200 §3)."""
+WEB_PORTS = (80, 443)
 SYN = payload("transport", 13, b"\x02", mask=b"\x17")
 """Of the flags FIN, SYN, RST and ACK only SYN is set (RFC 9293 §3.1)."""
 
@@ -60,23 +63,29 @@ def _one_more(version: int) -> Rules:
     return rules
 
 
-def _reset(version: int) -> Rules:
-    return lambda _host, _lab: [(_set_hop_limit(version, 64), ())]
+def _reset(version: int, *matches: Match) -> Rules:
+    return lambda _host, _lab: [(_set_hop_limit(version, 64), matches)]
 
 
 def _expiry(_: Host, __: Lab) -> Planted:
     return [(drop(), (icmp(4, 11),)), (drop(), (icmp(6, 3),))]
 
 
-def _proxy_syn(lab: Lab) -> None:
-    """Each host answers in its endpoints' name, and opens the connection to them when the handshake is over."""
-    for host in lab.hosts.values():
-        host.namespace.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
-        opening = (in_interface(host.uplink), transport("tcp"))
-        mine = (Rule(untrack(), (*opening, SYN), "opening"),)
-        rest = (Rule(synproxy(), (*opening, state("invalid", "untracked")), "proxy"),)
-        planted(host, "inet", Chain("prerouting", mine, hook="prerouting", priority=-300))
-        planted(host, "inet", Chain("forward", rest, hook="forward"))
+def _proxy_syn(*ports: Match) -> Callable[[Lab], None]:
+    """Each host answers in its endpoints' name (on any port, or on `ports`), and opens the connection to them when the
+    handshake is over."""
+
+    def plant(lab: Lab) -> None:
+        for host in lab.hosts.values():
+            host.namespace.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0)
+            arriving = (in_interface(host.uplink), transport("tcp"))
+            openings: list[tuple[Match, ...]] = [(*arriving, port) for port in ports] or [arriving]
+            mine = tuple(Rule(untrack(), (*opening, SYN), "opening") for opening in openings)
+            rest = tuple(Rule(synproxy(), (*opening, state("invalid", "untracked")), "proxy") for opening in openings)
+            planted(host, "inet", Chain("prerouting", mine, hook="prerouting", priority=-300))
+            planted(host, "inet", Chain("forward", rest, hook="forward"))
+
+    return plant
 
 
 def _only_known(_: Host, __: Lab) -> Planted:
@@ -159,6 +168,16 @@ FAULTS = (
         witness=rule_hit,
     ),
     Fault(
+        name="hop-limit-of-tcp-reset",
+        title="TTL and hop limit of TCP only are set to 64",
+        fails=frozenset({"route.hop-limit"}),
+        on_network=together(
+            mangling("ip", "forward", _reset(4, transport("tcp"))),
+            mangling("ip6", "forward", _reset(6, transport("tcp"))),
+        ),
+        witness=rule_hit,
+    ),
+    Fault(
         name="silent-expiry",
         title="a host says nothing when the hop limit of a packet ends there",
         fails=frozenset({"route.hop-limit"}),
@@ -170,7 +189,14 @@ FAULTS = (
         title="each host answers TCP openings in the name of its endpoints",
         labels=("F-ROUTE-07b",),
         fails=frozenset({"route.end-to-end-transport", "nat.idle-flow"}),
-        on_network=_proxy_syn,
+        on_network=_proxy_syn(),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="web-proxied",
+        title="each host answers TCP openings to ports 80 and 443 in the name of its endpoints",
+        fails=frozenset({"route.end-to-end-transport"}),
+        on_network=_proxy_syn(*map(destination_port, WEB_PORTS)),
         witness=rule_hit,
     ),
     Fault(
