@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--profile", action="append", default=[], metavar="NAME", help="profile by name or path; repeatable"
     )
     group.addoption("--testbed", action="append", default=[], metavar="NAME", help="testbed by name or path (all)")
-    group.addoption("--only", action="append", default=[], metavar="ID", help="requirement id or family; repeatable")
+    group.addoption("--only", action="append", default=[], metavar="ID", help="requirement ids or families; repeatable")
     group.addoption("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="profile override")
     group.addoption("--as", default=None, metavar="NAME", dest="rename", help="name of the one profile in the report")
     group.addoption("--repeat", type=int, dest="attempts", default=1, metavar="N", help="record every scenario N times")

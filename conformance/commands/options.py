@@ -106,7 +106,10 @@ Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", exists=True, fi
 Only = Annotated[
     list[str] | None,
     typer.Option(
-        "--only", metavar="FAMILY_OR_ID", help="Judge only this; repeatable.", autocompletion=requirements_that_begin
+        "--only",
+        metavar="FAMILY_OR_ID",
+        help="Judge only this; repeatable, or with commas.",
+        autocompletion=requirements_that_begin,
     ),
 ]
 Testbeds = Annotated[

@@ -12,7 +12,8 @@ from conformance.requirement import UnknownRequirement, find
 
 @dataclass(frozen=True)
 class Request:
-    """What a command or pytest was asked for; everything as the user wrote it."""
+    """What a command or pytest was asked for, everything as the user wrote it; the words of `only` may also come in one
+    text with commas between them."""
 
     profiles: tuple[str, ...] = ()
     testbeds: tuple[str, ...] = ()
@@ -30,6 +31,10 @@ class Request:
     """The profiles meet each other, two at a time, instead of being judged one by one; where none is named, those of
     `circles` do, or of every circle."""
     circles: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        words = (word.strip() for text in self.only for word in text.split(","))
+        object.__setattr__(self, "only", tuple(word for word in words if word))
 
 
 def check_only(only: tuple[str, ...]) -> None:

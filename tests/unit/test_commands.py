@@ -19,6 +19,7 @@ from conformance.family import families, features, roles
 from conformance.judging.checks import checks
 from conformance.profile import load
 from conformance.requirement import catalogue
+from conformance.running.request import Request
 
 ROOT = Path(__file__).parents[2]
 
@@ -184,3 +185,8 @@ def test_the_shell_completes(line: str, expected: str) -> None:
 
 def test_the_list_knows_every_check_without_importing_one() -> None:
     assert listing.checked() == {check.requirement.id for check in checks()}
+
+
+@pytest.mark.parametrize("only", [("nat", "route"), ("nat,route",), (" nat , route,",)])
+def test_what_is_judged_may_be_named_with_commas(only: tuple[str, ...]) -> None:
+    assert Request(only=only).only == ("nat", "route")
