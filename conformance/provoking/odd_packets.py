@@ -120,6 +120,28 @@ def send_plain(pair: Pair, base: int, purpose: str, form: str) -> Flow:
         return _sent(sender, pair, flow, [crafted.ip(pair.near, pair.far, crafted.UDP, datagram)])
 
 
+def send_link_local(pair: Pair, base: int) -> Iterator[Flow]:
+    """Send a plain datagram to the shut port between link-local addresses, where both have one: it gets anywhere only
+    where they share a link (RFC 4291 §2.5.6)."""
+    near, far = (_link_local(pair.context, one) for one in (pair.source, pair.target))
+    if near is None or far is None:
+        return
+    local = replace(pair, near=near, far=far)
+    sport = SOURCE_PORT + base
+    with raw_socket(pair.source.namespace, "ipv6") as sender:
+        flow = local.flow("every-packet", "a datagram between link-local addresses", port=SHUT, sport=sport)
+        datagram = crafted.udp(near, far, (sport, SHUT), query(flow.id, FILLING))
+        packet = crafted.ip(near, far, crafted.UDP, datagram)
+        sender.sendto(packet, (str(far), 0, 0, pair.context.states[pair.source.name].kernel.index))
+        yield flow.model_copy(update={"sent_ns": time.time_ns()})
+
+
+def _link_local(context: Context, endpoint: Endpoint) -> Address | None:
+    shown = context.states[endpoint.name].kernel.addresses
+    found = [ip_address(one.address) for one in shown if one.scope == "link"]
+    return next((one for one in found if one.version == 6), None)
+
+
 def _sent(sender: socket.socket, pair: Pair, flow: Flow, packets: list[bytes]) -> Flow:
     for packet in packets:
         send_packet(sender, packet, pair.far)

@@ -15,7 +15,7 @@ from conformance.lab.kernel.namespace import Namespace
 from conformance.policy.document import Policy
 from conformance.provoking.context import Context
 from conformance.provoking.meshes import OPERATORS
-from conformance.provoking.odd_packets import FORMS, OPEN, SHUT, Pair, send_crafted, send_plain
+from conformance.provoking.odd_packets import FORMS, OPEN, SHUT, Pair, send_crafted, send_link_local, send_plain
 from conformance.recording.model import AddressFamily, FlowProtocol, Path
 
 FIRST, LAST = 8000, 8009
@@ -28,6 +28,10 @@ def edges(context: Context, policy: Policy) -> None:
     _serve(context)
     operators = _operators(context, policy)
     crafted = [flow for number, pair in enumerate(pairs) for flow in send_crafted(pair, number * FORMS)]
+    shared = [pair for pair in pairs if pair.family == "ipv6"]
+    crafted += [
+        flow for number, pair in enumerate(shared) for flow in send_link_local(pair, number * FORMS + FORMS - 2)
+    ]
     crafted += [
         send_plain(_borrowing(pair), number * FORMS - 1, "borrowed-address", "under the address of one that may")
         for number, pair in enumerate(pairs, 1)

@@ -8,7 +8,7 @@ from typing import Final
 
 from conformance.adapters.interface import Address, Endpoint
 from conformance.provoking.context import Context
-from conformance.provoking.odd_packets import FORMS, Pair, send_crafted, send_plain
+from conformance.provoking.odd_packets import FORMS, Pair, send_crafted, send_link_local, send_plain
 from conformance.recording.model import AddressFamily, Path
 
 NOWHERE: Final[dict[AddressFamily, Address]] = {
@@ -23,6 +23,8 @@ def odd(context: Context) -> None:
     for number, pair in enumerate(_pairs(context)):
         base = number * FORMS
         context.flows.extend(send_crafted(pair, base))
+        if pair.family == "ipv6":
+            context.flows.extend(send_link_local(pair, base + FORMS - 4))
         for place, (form, address) in enumerate(_strange(pair)):
             sent = send_plain(pair.under(address), base + FORMS - 1 - place, "foreign-source", form)
             context.flows.append(sent)
