@@ -6,6 +6,7 @@ alone; the others are inconclusive, since nobody provoked what they look at.
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from conformance.judging.register import Check
 from conformance.profile import Profile
 from conformance.protocols import arp, envelope, ethertypes, ndp, vrrp
 from conformance.protocols.lacp import frames as lacp
+from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_bytes, mac_text, multicast_mac
 from conformance.protocols.stp import frames as stp
 from conformance.recording.capture import LINK_ETHERNET, LINKS
@@ -34,6 +36,8 @@ from conformance.verdict import Attempt, Judgement, Outcome, Verdict
 Role = Literal["lldp-agent", "lacp-partner", "bridge", "mover"]
 ROLES: Final[tuple[Role, ...]] = ("lldp-agent", "lacp-partner", "bridge", "mover")
 """Who may have sent a frame of a link protocol; each family says of which of them its checks speak (`captured`)."""
+LONGEST_NAME: Final = 80
+"""Letters of what a sender calls itself and its port that reports repeat."""
 KEPT: Final = 250_000
 """Frames of link protocols that are kept of one file; hours of a busy network have fewer."""
 NOT_PROVOKED: Final = "a capture has no stimulus: this is decided in a lab (`plugfest run`)"
@@ -65,20 +69,40 @@ class Found:
 
     def senders(self, role: Role) -> list[str]:
         """The MAC addresses that sent frames of the role's protocol, in the order in which they are first seen."""
-        return list(dict.fromkeys(self.sender(frame) for frame in self.frames if self.role(frame) == role))
+        return list(dict.fromkeys(sender for sender, spoken in self._spoken if spoken == role))
 
     def roles(self) -> list[Role]:
         """The roles of which there are frames."""
-        there = {self.role(frame) for frame in self.frames}
+        there = {role for _, role in self._spoken}
         return [role for role in ROLES if role in there]
 
-    def sender(self, frame: Frame) -> str:
-        """The MAC address that a frame was sent from."""
-        return mac_text(envelope.read(frame.data, self.links[frame.tap]).source)
+    def taps_of(self, sender: str) -> set[int]:
+        """The numbers of the taps that saw a sender; the first one where none did."""
+        own = {frame.tap for frame, (source, _) in zip(self.frames, self._spoken, strict=True) if source == sender}
+        return own or {0}
 
-    def role(self, frame: Frame) -> Role | None:
-        """Which role speaks in a frame; None where no protocol of the suite is in it."""
-        return role_of(frame.data, self.links[frame.tap])
+    def name(self, sender: str) -> str:
+        """What a sender calls itself and its port in LLDP; its MAC address where it says nothing."""
+        return self._names.get(sender, sender)
+
+    @functools.cached_property
+    def _spoken(self) -> list[tuple[str, Role | None]]:
+        """Source and role of each frame, once all of them are there."""
+        links = (self.links[frame.tap] for frame in self.frames)
+        pairs = [(frame.data, link) for frame, link in zip(self.frames, links, strict=True)]
+        return [(mac_text(envelope.read(data, link).source), role_of(data, link)) for data, link in pairs]
+
+    @functools.cached_property
+    def _names(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for frame, (sender, role) in zip(self.frames, self._spoken, strict=True):
+            pdu = (
+                lldp.parse(frame.data, self.links[frame.tap]) if role == "lldp-agent" and sender not in found else None
+            )
+            if pdu is not None and (pdu.system or pdu.chassis):
+                words = f"{pdu.system or pdu.chassis}, port {pdu.port or 'without a name'}"
+                found[sender] = "".join(filter(str.isprintable, words))[:LONGEST_NAME]
+        return found
 
 
 def matters(buffer: bytes, start: int, end: int, link: int = LINK_ETHERNET) -> bool:
@@ -170,9 +194,9 @@ def read_capture(stream: BinaryIO) -> Found:
 
 def recording_of(found: Found, sender: str, profile: Profile, folder: Path) -> Recording:
     """A recording in which `sender` is the one port of the implementation. `write_frames` has been called."""
-    seen = {frame.tap for frame in found.frames if found.sender(frame) == sender} or {0}
+    seen, name = found.taps_of(sender), found.name(sender)
     ports = tuple(
-        PortState(name=sender, host="capture", mac=sender, partner=tap.name, partner_mac="")
+        PortState(name=name, host="capture", mac=sender, partner=tap.name, partner_mac="")
         for tap in found.taps
         if tap.number in seen
     )

@@ -6,12 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from conformance.report.gate import excused
 from conformance.report.model import KnownDeviation, Report, ReportedEvidence, ReportedOutcome
 from conformance.report.render.parameters import summarise
 from conformance.report.render.text import one_line
 from conformance.verdict import Verdict
+
+SENDERS: Final = 20
+"""Senders of a capture that have findings of their own; what more of them do wrong is told together."""
 
 
 class Kind(StrEnum):
@@ -75,16 +79,27 @@ def findings(report: Report, label: str, by_requirement: Mapping[str, Sequence[R
     """The findings of one report; `by_requirement` are its outcomes, sorted."""
     found: list[Finding] = []
     for outcomes in by_requirement.values():
-        groups: dict[tuple[Kind, str, str], list[ReportedOutcome]] = {}
+        groups: dict[tuple[Kind, str, str, str], list[ReportedOutcome]] = {}
+        named: set[str] = set()
         known = [o.parameters for o in outcomes if o.verdict is not Verdict.NOT_APPLICABLE]
         for outcome in outcomes:
             kind = kind_of(outcome, report)
             if kind is not None:
-                groups.setdefault(
-                    (kind, pattern(outcome.expected, outcome), pattern(outcome.seen, outcome)), []
-                ).append(outcome)
-        found.extend(_finding(kind, report, label, group, known) for (kind, _, _), group in groups.items())
+                sender = _named(outcome, kind, named)
+                key = kind, sender, pattern(outcome.expected, outcome), pattern(outcome.seen, outcome)
+                groups.setdefault(key, []).append(outcome)
+        found.extend(_finding(kind, report, label, group, known) for (kind, *_), group in groups.items())
     return found
+
+
+def _named(outcome: ReportedOutcome, kind: Kind, named: set[str]) -> str:
+    """The sender of a capture that an outcome is about, so that each which fails has a finding of its own: each is
+    another device. Empty for everything else, and for those beyond `SENDERS`; adds to `named`."""
+    sender = outcome.parameters.get("sender", "")
+    if kind in (Kind.ERROR, Kind.INCONCLUSIVE) or (sender not in named and len(named) == SENDERS):
+        return ""
+    named |= {sender} - {""}
+    return sender
 
 
 def notes(reports: Sequence[Report], names: Sequence[str]) -> list[Remark]:

@@ -171,3 +171,18 @@ def test_a_file_that_grows_beyond_measure_is_left(tmp_path: Path, monkeypatch: p
     file.write_bytes(bomb)
     done = CliRunner().invoke(app, ["judge", "--capture", str(file)])
     assert "200 times its size" in done.output
+
+
+def test_each_neighbour_that_fails_is_named(tmp_path: Path) -> None:
+    frames = []
+    for number in range(30):
+        source = f"00:00:5e:00:5f:{number:02x}"
+        ids = lldp.mandatory(*lldp.local_ids("chassis", f"eth{number}"), 0 if number % 3 == 0 else 121)
+        named = lldp.tlv(lldp.SYSTEM_NAME, f"leaf{number}".encode())
+        frames.append((float(number), lldp.frame_of(mac_bytes(source), [*ids, named])))
+    file = tmp_path / "thirty.pcap"
+    file.write_bytes(pcap(frames))
+    done = CliRunner().invoke(app, ["judge", "--capture", str(file)], env={"COLUMNS": "200"})
+    told = [line for line in done.output.splitlines() if "TTL 0" in line]
+    assert len(told) == 10
+    assert any("00:00:5e:00:5f:1b: leaf27, port eth27: TTL 0" in line for line in told), told

@@ -103,6 +103,12 @@ class Lldpdu:
         return identifier(self.first(PORT), mac=PORT_MAC, address=PORT_ADDRESS)
 
     @property
+    def system(self) -> str:
+        """The System Name, empty where there is none."""
+        tlv = self.first(SYSTEM_NAME)
+        return "" if tlv is None else tlv.value.decode("utf-8", "replace")
+
+    @property
     def shutdown(self) -> bool:
         """Whether it takes back what was told before (§8.5.4: a TTL of 0)."""
         return self.ttl == 0
