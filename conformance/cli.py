@@ -10,9 +10,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from conformance import __version__, limits
-from conformance.commands import interruption
+from conformance.commands.console import choose_colour
+from conformance.commands.ending import end
 from conformance.commands.options import (
     AllowFlaky,
+    Colour,
     FailOn,
     FiguresGate,
     Folders,
@@ -28,9 +30,10 @@ from conformance.commands.options import (
     Settings,
     Start,
     Testbeds,
+    Verbose,
     explainable,
 )
-from conformance.errors import MachineError, UsageError, disk_full
+from conformance.errors import UsageError
 
 app = typer.Typer(
     name="plugfest",
@@ -79,8 +82,12 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     matrix_only: Annotated[
         bool, typer.Option("--matrix", help="End 0 when the matrix is complete, whatever its verdicts.")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Record the profiles in labs (the kernel-only set if none is named), judge, and print the matrix."""
+    """Record profiles in labs, judge them, and say what fails.
+
+    Without a profile it is the set that needs only the kernel.
+    """
     from conformance.commands.runs import Gate, run_profiles
     from conformance.running.request import Request
 
@@ -103,6 +110,7 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
         allow_flaky=allow_flaky,
         figures_gate=figures_gate,
         matrix_only=matrix_only,
+        verbose=verbose,
     )
     raise typer.Exit(run_profiles(request, gate, everything=everything, plan=plan))
 
@@ -115,7 +123,7 @@ Sender = Annotated[str | None, typer.Option("--mac", metavar="ADDR", help="Judge
 
 
 @app.command()
-def judge(
+def judge(  # noqa: PLR0917 - typer makes each an option of its own
     folders: Annotated[
         list[Path] | None, typer.Argument(metavar="[DIR]...", exists=True, file_okay=False, help="Folders of runs.")
     ] = None,
@@ -126,8 +134,9 @@ def judge(
     role: CaptureRole = None,
     mac: Sender = None,
     out: Out = None,
+    verbose: Verbose = False,
 ) -> None:
-    """Judge stored recordings again, or a capture from the field: no lab, no root.
+    """Judge recordings, or a capture, without a lab and without root.
 
     Of a capture, what needs a stimulus is inconclusive (exit code 3) and the rest decided.
     """
@@ -141,7 +150,7 @@ def judge(
         raise UsageError("judge: name a folder of a run, or --capture FILE (with --role and --mac, if wanted)")
     from conformance.commands.runs import judge_folders
 
-    raise typer.Exit(judge_folders(folders, out))
+    raise typer.Exit(judge_folders(folders, out, verbose=verbose))
 
 
 @app.command()
@@ -152,7 +161,7 @@ def listen(
     mac: Sender = None,
     out: Out = None,
 ) -> None:
-    """Record the link protocols on an interface of this machine, passively, and judge what was heard."""
+    """Judge what is heard on an interface; nothing is sent."""
     from conformance.commands.capture import listen as hear
 
     raise typer.Exit(hear(interface, seconds=seconds, role=role, mac=mac, out=out))
@@ -179,7 +188,7 @@ def show(
     flow: Annotated[int | None, typer.Option(metavar="ID", help="The frames of this flow instead.")] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the time sequence as a picture.")] = None,
 ) -> None:
-    """Show a recording: what its checks say of it, and the deciding frames as a time sequence."""
+    """Show what a recording's checks say, and its deciding frames."""
     from conformance.commands.show import show_recording
 
     raise typer.Exit(show_recording(recording, only, frames, flow, svg))
@@ -197,7 +206,10 @@ def diff(  # noqa: PLR0917 - typer makes each an option of its own
     allow_flaky: AllowFlaky = False,
     figures_gate: FiguresGate = False,
 ) -> None:
-    """Compare two reports: 0 nothing worse, 1 something is, 3 that cannot be said."""
+    """Compare two reports; end with 1 if something became worse.
+
+    0: nothing is worse; 1: something is; 3: that cannot be said.
+    """
     from conformance.commands.differences import show_difference
 
     code = show_difference(
@@ -216,7 +228,10 @@ def verify(
         Path | None, typer.Option(metavar="FILE", exists=True, help="Check the signed statement with this public key.")
     ] = None,
 ) -> None:
-    """Whether reports are what their recordings say: hashes compared, everything judged again, changes named."""
+    """Verify that reports say what their recordings show.
+
+    Hashes are compared, everything is judged again, and changes are named.
+    """
     from conformance.commands import verify as verifying
 
     raise typer.Exit(verifying.verify(reports, recordings, key))
@@ -227,7 +242,10 @@ def sign(
     reports: Reports,
     key: Annotated[Path, typer.Option(metavar="FILE", exists=True, help="A private ed25519 key (PEM).")],
 ) -> None:
-    """Sign reports: an in-toto statement beside each, which `verify --key` checks without a network."""
+    """Sign reports, so that `verify --key` can check them.
+
+    An in-toto statement is written beside each; no network is needed.
+    """
     from conformance.commands import verify as verifying
 
     raise typer.Exit(verifying.sign(reports, key))
@@ -235,7 +253,7 @@ def sign(
 
 @app.command("list")
 def list_(what: Listing) -> None:
-    """List what there is, one a line."""
+    """List profiles, requirements, families and other things."""
     from conformance.commands import listing
 
     for line in getattr(listing, what.value)():
@@ -261,7 +279,7 @@ def selftest(  # noqa: PLR0917 - typer makes each an option of its own
     seed: Annotated[int, typer.Option(metavar="N", help="Which sample --survey draws.")] = 0,
     verbose: Annotated[bool, typer.Option(help="With --survey: every survivor in a line of its own.")] = False,
 ) -> None:
-    """Judge the suite by itself: networks that really misbehave, each against every check, with the kill rate."""
+    """Try the checks on networks that misbehave on purpose."""
     if survey:
         from conformance.commands.survey import survey_families
 
@@ -277,7 +295,7 @@ def badge(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where they go.")] = Path("badges"),
     name: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Of this conformance class.")] = None,
 ) -> None:
-    """Write a badge for each report: SVG, and the JSON of a shields endpoint."""
+    """Write a badge for each report, as SVG and as JSON."""
     from conformance.commands.badges import write_badges
 
     raise typer.Exit(write_badges(reports, out, name))
@@ -289,7 +307,7 @@ def explain(
         str, typer.Argument(metavar="REQUIREMENT", help="An id, a family or a class.", autocompletion=explainable)
     ],
 ) -> None:
-    """A requirement in full: statement, clause, stimulus, what passes, the check, the planted faults."""
+    """Explain a requirement: its clause, its check, its faults."""
     from conformance.commands import explain as explaining
 
     typer.echo(explaining.explain(name))
@@ -301,7 +319,7 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; for a check FAMILY.what-holds.")],
     folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="Where to write it.")] = Path(),
 ) -> None:
-    """Write a start that works as it is, with its test: a profile, an adapter, a family, or a check of a family."""
+    """Write a profile, adapter, family or check to start from."""
     from conformance.commands import scaffold
 
     made = getattr(scaffold, f"new_{what.value}")(name, folder)
@@ -309,16 +327,16 @@ def new(
 
 
 @app.command()
-def doctor() -> None:
-    """What this machine can run, what is missing, and which package has it."""
+def doctor(profiles: Names = None) -> None:
+    """Say what this machine can run and which package is missing."""
     from conformance.commands.doctor import examine
 
-    raise typer.Exit(examine())
+    raise typer.Exit(examine(profiles or ()))
 
 
 @app.command()
 def schema(what: Schema) -> None:
-    """Print the JSON Schema of a profile, a testbed, a recording or a report."""
+    """Print the JSON Schema of a profile, testbed or report."""
     from conformance.commands.schemas import schema_of
 
     typer.echo(schema_of(what.value))
@@ -332,52 +350,16 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    color: Annotated[Colour, typer.Option(help="Colours: as the terminal is, always, or never.")] = Colour.auto,
 ) -> None:
     """An unattended plugfest."""
+    choose_colour(color.value)
 
 
 def main() -> NoReturn:
-    """The command ``plugfest``. Exit codes: 0 conforms, 1 fails, 2 usage, 3 inconclusive or ours.
-
-    It is 130 where the command was interrupted, and 143 where it was terminated.
-    """
+    """The command ``plugfest``; see `conformance.commands.ending` for its exit codes."""
     gc.set_threshold(*limits.GARBAGE)
-    interruption.catch_termination()
-    try:
-        app()
-    except UsageError as problem:
-        _refuse(problem, 2)
-    except MachineError as problem:
-        _refuse(problem, 3)
-    except KeyboardInterrupt:
-        sys.exit(interruption.exit_code())
-    except OSError as problem:
-        full = disk_full(problem)
-        if full is not None:
-            _refuse(full, 3)
-        _fault(problem)
-    except Exception as problem:
-        _fault(problem)
-    sys.exit(0)
-
-
-def _refuse(problem: Exception, code: int) -> NoReturn:
-    """End with one line."""
-    print(f"plugfest: {problem}", file=sys.stderr)  # noqa: T201 - the one line of an error
-    sys.exit(code)
-
-
-def _fault(problem: Exception) -> NoReturn:
-    """End with a traceback, and a last line that says whose fault it is."""
-    import traceback
-
-    from conformance.extension import blamed
-
-    traceback.print_exception(problem)
-    theirs = blamed(problem)
-    if theirs is not None:
-        print(f"plugfest: {theirs}", file=sys.stderr)  # noqa: T201 - the last line says whose it is
-    sys.exit(3)
+    end(app)

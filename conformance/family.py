@@ -120,7 +120,8 @@ class Facts:
 class Family:
     """One requirement family. `package` is its own (``__name__``), `title` what it is about in a few words; `rank`
     orders families in reports. `captured` names the senders in a capture from the field of which its checks speak (see
-    `conformance.judging.capture`). `facts` are recorded for it in every recording."""
+    `conformance.judging.capture`). `facts` are recorded for it in every recording. `rests_on` names
+    families whose failures may be the cause of failures of this one."""
 
     name: str
     title: str
@@ -131,6 +132,7 @@ class Family:
     scenarios: tuple[Scenario, ...] = ()
     captured: tuple[str, ...] = ()
     facts: Facts | None = None
+    rests_on: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

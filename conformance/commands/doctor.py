@@ -5,33 +5,80 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from conformance.commands.console import console
+from conformance.errors import UsageError
+from conformance.profile import available, load
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing that was looked at; `fine` None means that it is only worth knowing, `packages` would provide it."""
+    """One thing that was looked at; `fine` None means that it is only worth knowing, `packages` would provide it.
+
+    `name` is the profile that it is about, `reason` why that cannot run.
+    """
 
     fine: bool | None
     what: str
     advice: str = ""
     packages: tuple[str, ...] = ()
+    name: str = ""
+    reason: str = ""
 
 
-def examine() -> int:
-    """Print every finding; 0 if the kernel-only set can run here, else 3."""
-    from rich.console import Console
+SHOWN: Final = 6
+"""Names that are listed in one line; the rest is counted."""
+REASONS: Final = 6
+"""Reasons why implementations cannot run that are listed."""
+ENTRIES: Final = 8192
+"""Neighbour entries that the labs of a whole run need at the same time."""
 
-    console = Console(highlight=False, soft_wrap=True)
-    labs, others, there = list(kernel()), list(machine()), list(implementations())
-    for finding in (*labs, *others, *there):
+
+def examine(names: Sequence[str] = ()) -> int:
+    """Print what this machine can run, of the profiles named or of all; 0 if the kernel-only set can run, else 3.
+
+    With profiles named it is 3, too, where one of them cannot run.
+    """
+    shown = console()
+    labs, settings = list(kernel()), list(machine())
+    there = list(implementations(names or tuple(available())))
+    for finding in (*labs, *settings, *(there if names else ())):
         glyph = {True: "[green]ok[/]  ", False: "[red]no[/]  ", None: "[yellow]note[/]"}[finding.fine]
-        console.print(f"{glyph}  {finding.what}" + (f"\n      {finding.advice}" if finding.advice else ""))
+        shown.print(f"{glyph}  {finding.what}" + (f": {finding.advice}" if finding.advice else ""))
+    if not names:
+        for line in _grouped(there):
+            shown.print(line)
     able = all(finding.fine is not False for finding in labs)
-    console.print("\n" + "\n".join(next_steps(able, there)))
-    return 0 if able else 3
+    shown.print("\n" + "\n".join(next_steps(able, there)))
+    return 0 if able and (not names or all(finding.fine for finding in there)) else 3
+
+
+def _grouped(there: Sequence[Diagnosis]) -> Iterator[str]:
+    """The implementations by what is to be done: nothing, a package to install, or what stands in the way."""
+    ready = [finding.name for finding in there if finding.fine]
+    yield f"[green]ok[/]    {len(ready)} implementations are here: {_some(ready)}"
+    rest = [finding for finding in there if not finding.fine]
+    packaged = [finding.name for finding in rest if finding.packages]
+    if packaged:
+        yield f"[yellow]note[/]  {len(packaged)} need a package (see below): {_some(packaged)}"
+    others: dict[str, list[str]] = {}
+    for finding in rest:
+        if not finding.packages:
+            others.setdefault(finding.reason, []).append(finding.name)
+    for reason, names in list(others.items())[:REASONS]:
+        yield f"[yellow]note[/]  {len(names)} cannot run: {reason}: {_some(names)}"
+    if len(others) > REASONS:
+        count = sum(map(len, list(others.values())[REASONS:]))
+        yield f"[yellow]note[/]  {count} more cannot run; `plugfest doctor PROFILE` says why"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def next_steps(able: bool, implementations: Sequence[Diagnosis]) -> Iterator[str]:
@@ -94,37 +141,46 @@ def try_links() -> None:
 
 
 def machine() -> Iterator[Diagnosis]:
-    """Settings of the machine that turn verdicts round on it elsewhere; labs pin their own."""
-    for key, meaning in (
-        ("net/ipv4/ip_forward", "dockerd's FORWARD policy follows it at start; labs pin it to 0"),
-        ("net/ipv4/conf/all/rp_filter", "drops asymmetric replies; labs pin it to 0"),
-        ("net/bridge/bridge-nf-call-iptables", "br_netfilter: bridged frames pass iptables; labs pin it to 0"),
-        ("net/ipv4/neigh/default/gc_thresh3", "neighbour entries over all namespaces together"),
-    ):
-        path = Path("/proc/sys", key)
-        if path.exists():
-            yield Diagnosis(None, f"{key.replace('/', '.')} = {path.read_text().strip()}: {meaning}")
+    """Settings of the machine that matter, and whether there is anything to do about them."""
+    pinned = [
+        f"{key} = {_setting(key)}"
+        for key in ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter", "net.bridge.bridge-nf-call-iptables")
+        if _setting(key)
+    ]
+    yield Diagnosis(True, f"{', '.join(pinned)}", "nothing to do, every lab sets its own")
+    entries = _setting("net.ipv4.neigh.default.gc_thresh3")
+    if entries.isdecimal():
+        few = int(entries) < ENTRIES
+        advice = f"raise it to {ENTRIES} if recordings are made again" if few else "nothing to do"
+        yield Diagnosis(None if few else True, f"net.ipv4.neigh.default.gc_thresh3 = {entries}", advice)
 
 
-def implementations() -> Iterator[Diagnosis]:
-    """Every profile that ships: whether its implementation is here, with its version, or which package has it."""
+def _setting(key: str) -> str:
+    try:
+        return Path("/proc/sys", key.replace(".", "/")).read_text().strip()
+    except OSError:
+        return ""
+
+
+def implementations(names: Iterable[str]) -> Iterator[Diagnosis]:
+    """These profiles: whether each implementation is here, with its version, or which package has it."""
     from conformance.adapters.interface import Unavailable
     from conformance.adapters.interface.registry import adapter_for, identified
-    from conformance.errors import UsageError
-    from conformance.profile import available, load
 
-    for name in available():
+    for name in names:
         try:
             profile = load(name)
             adapter = adapter_for(profile)
             identity = identified(adapter, profile)
         except UsageError as problem:
-            yield Diagnosis(False, f"{name}: {problem}")
+            yield Diagnosis(False, f"{name}: {problem}", name=name, reason=str(problem))
             continue
         if isinstance(identity, Unavailable):
             advice = f"apt-get install {' '.join(identity.packages)}" if identity.packages else ""
-            yield Diagnosis(None, f"{name}: unavailable: {identity.reason}", advice, identity.packages)
+            what = f"{name}: unavailable: {identity.reason}"
+            yield Diagnosis(None, what, advice, identity.packages, name, identity.reason)
         elif adapter.needs_root and os.geteuid() != 0:
-            yield Diagnosis(None, f"{name}: {identity.product} {identity.version}, but it needs root")
+            what = f"{name}: {identity.product} {identity.version}, but it needs root"
+            yield Diagnosis(None, what, name=name, reason="they need root")
         else:
-            yield Diagnosis(True, f"{name}: {identity.product} {identity.version}")
+            yield Diagnosis(True, f"{name}: {identity.product} {identity.version}", name=name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from conformance.commands.console import console
 from conformance.report import gate, store
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report
@@ -44,12 +45,19 @@ def write_page(reports: Sequence[tuple[Path, Report]], page: Path) -> None:
 
 
 def print_matrix(reports: Sequence[Report]) -> None:
-    """The matrix on the terminal."""
-    from rich.console import Console
+    """The whole matrix on the terminal."""
+    shown = console()
+    matrix.render_terminal(matrix.build(reports), shown)
+    pairs.render_terminal(reports, shown)
 
-    console = Console()
-    matrix.render_terminal(matrix.build(reports), console)
-    pairs.render_terminal(reports, console)
+
+def print_brief(reports: Sequence[Report], place: Path) -> None:
+    """What a run found, short: the rest is on the page in `place`."""
+    from conformance.report.render.brief import render_brief
+
+    shown = console()
+    pairs.render_terminal(reports, shown)
+    render_brief(matrix.build(reports), shown, str(place))
 
 
 def as_markdown(reports: Sequence[Report]) -> str:

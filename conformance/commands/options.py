@@ -61,6 +61,14 @@ class Pairs(StrEnum):
     bridge = "bridge"
 
 
+class Colour(StrEnum):
+    """Whether colours are printed."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
 class Format(StrEnum):
     """How a difference is printed."""
 
@@ -124,5 +132,6 @@ AllowFlaky = Annotated[
 FiguresGate = Annotated[
     bool, typer.Option("--figures-gate", help="End 1 as well where a figure is worse than its noise between runs.")
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print everything: the whole matrix, the whole plan.")]
 Rename = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Name of the one profile in the matrix.")]
 Reports = Annotated[list[Path], typer.Argument(metavar="REPORT...", exists=True, help="Reports, or folders of runs.")]

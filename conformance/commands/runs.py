@@ -11,7 +11,7 @@ import pytest
 
 from conformance.commands import interruption
 from conformance.commands.differences import check_noise
-from conformance.commands.matrix import as_markdown, print_matrix, write_page
+from conformance.commands.matrix import as_markdown, print_brief, print_matrix, write_page
 from conformance.errors import UsageError
 from conformance.profile import CONTROL, available
 from conformance.recording.store import find
@@ -33,7 +33,8 @@ from conformance.running.run import Run
 class Gate:
     """What ends a run with 1: `fail_on` is ``must``, ``should`` or ``regression``, by default a regression where there
     is a baseline, else must. The first of `baselines` is compared with; further ones show the noise of its figures,
-    which count only with `figures_gate`. With `matrix_only` a complete matrix ends 0 whatever it says.
+    which count only with `figures_gate`. With `matrix_only` a complete matrix ends 0 whatever it says. `verbose` prints
+    the whole matrix, and the whole plan.
     """
 
     fail_on: str | None = None
@@ -41,6 +42,7 @@ class Gate:
     allow_flaky: bool = False
     figures_gate: bool = False
     matrix_only: bool = False
+    verbose: bool = False
 
     def check(self) -> None:
         """Before anything is recorded: raises UsageError where its parts do not go together or cannot be read."""
@@ -101,14 +103,15 @@ def run_profiles(request: Request, gate: Gate, *, everything: bool, plan: bool) 
     if plan:
         from conformance.commands.planning import lines
 
-        print("\n".join(lines(Run(replace(request, plan=True)))))  # noqa: T201 - what was asked for
+        for line in lines(Run(replace(request, plan=True)), whole=gate.verbose):
+            print(line)  # noqa: T201 - what was asked for
         return 0
     out = request.out or Path(datetime.datetime.now(datetime.UTC).strftime("plugfest-%Y%m%d-%H%M%S"))
     request = replace(request, out=out)
     return _drive(request, [out], out, gate)
 
 
-def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
+def judge_folders(folders: Sequence[Path], out: Path | None, *, verbose: bool = False) -> int:
     """Judge the recordings of each folder again; reports go to `out`, or beside the recordings."""
     code = 0
     for folder in folders:
@@ -118,7 +121,9 @@ def judge_folders(folders: Sequence[Path], out: Path | None) -> int:
             print("\n".join(lines))  # noqa: T201 - there is nothing to judge
             code = max(code, 3, key=_rank)
             continue
-        code = max(code, _drive(Request(recordings=folder, out=place), [place], place, Gate()), key=_rank)
+        code = max(
+            code, _drive(Request(recordings=folder, out=place), [place], place, Gate(verbose=verbose)), key=_rank
+        )
     return code
 
 
@@ -136,7 +141,8 @@ def _drive(request: Request, folders: Sequence[Path], out: Path, wanted: Gate) -
         return interruption.exit_code()
     files = store.located(folders)
     reports = [store.read(file) for file in files]
-    print_matrix(reports)
+    if wanted.verbose:
+        print_matrix(reports)
     write_atomically(out / "matrix.md", as_markdown(reports))
     write_page(list(zip(files, reports, strict=True)), out / "matrix.html")
     junit.write(reports, out / "junit.xml", wanted.rules())
@@ -144,7 +150,7 @@ def _drive(request: Request, folders: Sequence[Path], out: Path, wanted: Gate) -
         from conformance.report.stability import table
 
         print(f"\n{table(reports)}", end="")  # noqa: T201 - what was asked for
-    print(f"\nreports and recordings: {out}")  # noqa: T201 - where to look
+    print_brief(reports, out)
     if ended is pytest.ExitCode.INTERRUPTED:
         return interruption.exit_code()
     code = _gated(reports, wanted, out)

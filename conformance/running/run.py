@@ -66,15 +66,15 @@ class Run:
         self.profiles = (
             self._load_stored(self._stored, self.request.profiles) if self._stored is not None else self._load()
         )
-        self._testbeds = self._load_testbeds()
+        self.testbeds = self._load_testbeds()
         attempts = self.request.attempts
         if self._stored is not None:
             attempts = max(recording.record.attempt for recording in self._stored.all)
             assert self.request.recordings is not None
             self.lacking = memory.missing_recordings(self.request.recordings, self.request.profiles or None)
-        links = frozenset(name for name, bed in self._testbeds.items() if bed.links)
+        links = frozenset(name for name, bed in self.testbeds.items() if bed.links)
         self.selection = Selection(
-            tuple(self.profiles.values()), tuple(self._testbeds), self.request.only, attempts, links=links
+            tuple(self.profiles.values()), tuple(self.testbeds), self.request.only, attempts, links=links
         )
         self.session: Session | None = None
         if self._stored is None:
@@ -104,6 +104,7 @@ class Run:
     def _check_request(self) -> None:
         """Find what is wrong with the request before anything is started or written. Raises UsageError."""
         from conformance.adapters.interface.registry import adapter_for, foreign_modules
+        from conformance.lab.sandbox.nics import nic_lines
         from conformance.lab.sandbox.permission import check_sandboxes
         from conformance.running.foreign import foreign_code
 
@@ -120,6 +121,9 @@ class Run:
             memory.check_unused(self.request.out)
         if not self.request.plan:
             check_sandboxes()
+            problems = [line for bed in self.testbeds.values() for line, problem in nic_lines(bed.physical) if problem]
+            if problems:
+                raise UsageError(f"{problems[0]}; `--plan` lists every NIC")
 
     def _load(self) -> dict[str, Profile]:
         if self.request.pairs:
@@ -188,14 +192,14 @@ class Run:
                 self.unavailable[name] = identity
             else:
                 self.identities[name] = identity
-        order = Order(self.profiles, weights, self._testbeds, self.out, self.variant)
+        order = Order(self.profiles, weights, self.testbeds, self.out, self.variant)
         keys = recordings((i for i in planned if i.profile.name not in self.unavailable), self.selection.attempts)
         memory.check_unused(self.out)
         self._memory = memory.Memory(
             only=self.request.only,
             command=self.request.command,
             profiles=tuple(self.names),
-            testbeds=tuple(self._testbeds),
+            testbeds=tuple(self.testbeds),
             attempts=self.selection.attempts,
             recordings=tuple(map(memory.place_of, keys)),
         )

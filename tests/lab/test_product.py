@@ -64,6 +64,7 @@ def test_a_run_says_what_it_found(small_run: tuple[Path, subprocess.CompletedPro
     assert "Traceback" not in ended.stderr
     assert "nat.udp-untranslated" in ended.stdout
     assert str(out.name) in ended.stdout.splitlines()[-1]
+    assert len(ended.stdout.splitlines()) < 60
     recordings = [line for line in ended.stderr.splitlines() if "nat-bridge" in line]
     assert len(recordings) >= 2, f"a line for every recording: {ended.stderr}"
     assert {path.name for path in out.iterdir()} >= {"run.json", "matrix.md", "matrix.html", "junit.xml", *PROFILES}
@@ -340,6 +341,7 @@ def test_a_plan_does_nothing(profile: str, tmp_path: Path) -> None:
     assert ended.stderr == ""
     words = [line.split()[0] for line in ended.stdout.splitlines() if line.startswith("  ")]
     assert {"start", "record", "judge"} == set(words)
+    assert len(ended.stdout.splitlines()) < 40
     assert profile in ended.stdout
     assert "plain-wire" in ended.stdout
     assert not list((tmp_path / "empty").iterdir())
@@ -349,8 +351,11 @@ def test_doctor(tmp_path: Path, stranger: Stranger) -> None:
     for ended, who in ((plugfest(tmp_path, "doctor"), "as root"), (stranger.plugfest("doctor"), "without root")):
         assert ended.returncode == 0, ended.stdout + ended.stderr
         assert who in ended.stdout
-        assert "routed-64" in ended.stdout
+        assert "implementations are here: " in ended.stdout
         assert "net.ipv4.ip_forward" in ended.stdout
+        assert len(ended.stdout.splitlines()) < 25
+    named = plugfest(tmp_path, "doctor", "routed-64")
+    assert (named.returncode, "ok    routed-64: Linux kernel" in named.stdout) == (0, True)
     assert not list(tmp_path.iterdir())
 
 

@@ -190,3 +190,14 @@ def test_the_list_knows_every_check_without_importing_one() -> None:
 @pytest.mark.parametrize("only", [("nat", "route"), ("nat,route",), (" nat , route,",)])
 def test_what_is_judged_may_be_named_with_commas(only: tuple[str, ...]) -> None:
     assert Request(only=only).only == ("nat", "route")
+
+
+def test_a_plan_lists_the_nics_and_refuses_those_that_are_not_there() -> None:
+    bed = ROOT / "fixtures" / "testbeds" / "physical-example.toml"
+    done = command("-m", "conformance", "run", "reference-lldp", "--testbed", str(bed), "--plan", cwd=ROOT)
+    assert done.returncode == 2
+    nics = [line for line in done.stdout.splitlines() if line.startswith("  NIC ")]
+    assert len(nics) == 4
+    assert "enp1s0f0 leaves this machine and becomes h1.1: this machine has no such NIC; it has " in nics[0]
+    assert done.stderr.startswith("plugfest: physical-example: enp1s0f0")
+    assert len(done.stderr.splitlines()) == 1

@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Filtering",
     package=__name__,
     rank=120,
+    rests_on=("addr",),
     roles=(Role("packet-filter"),),
     features=(
         Feature("policy"),

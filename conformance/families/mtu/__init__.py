@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Path MTU",
     package=__name__,
     rank=50,
+    rests_on=("addr",),
     features=(Feature("encapsulation", design=True),),
     scenarios=(
         Scenario(

@@ -9,6 +9,7 @@ FAMILY = Family(
     title="No translation",
     package=__name__,
     rank=20,
+    rests_on=("addr",),
     features=(Feature("publish", adds=(("path", "published"), ("path", "published-hairpin"))),),
     scenarios=(
         Scenario(

@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Neighbour discovery",
     package=__name__,
     rank=40,
+    rests_on=("addr",),
     features=(Feature("duplicate-detection"),),
     scenarios=(
         Scenario(

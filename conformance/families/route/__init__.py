@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Routability",
     package=__name__,
     rank=10,
+    rests_on=("addr",),
     roles=(Role("workload-network"),),
     features=(
         Feature("ipv4", needed_for=(("family", "ipv4"),)),

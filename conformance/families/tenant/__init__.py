@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Isolation of tenants",
     package=__name__,
     rank=130,
+    rests_on=("addr",),
     features=(
         Feature("tenants"),
         Feature("overlapping-addresses"),

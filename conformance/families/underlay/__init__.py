@@ -9,4 +9,5 @@ FAMILY = Family(
     title="Underlay",
     package=__name__,
     rank=60,
+    rests_on=("addr",),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from conformance.report.columns import Column, ColumnState
 from conformance.report.findings import Finding, Kind
-from conformance.report.grid import Cell, Matrix, Row
+from conformance.report.grid import UNJUDGED, Cell, Matrix, Row
 from conformance.report.render.glyphs import ASCII, ORDER, STANDING_STYLES, STYLES, UNICODE, Signs
 from conformance.report.render.wording import (
     EXPLAIN,
@@ -50,11 +50,11 @@ def render_terminal(matrix: Matrix, console: Console) -> None:
     lines = Page(matrix, max(console.width, 60), ASCII if plain else UNICODE).lines()
     text = Text("\n").join(Text.assemble(*_trimmed(segments)) for segments in lines)
     if plain:
-        text = _encodable(text, console.encoding)
+        text = encodable_text(text, console.encoding)
     console.print(text, soft_wrap=True)
 
 
-def _encodable(text: Text, encoding: str) -> Text:
+def encodable_text(text: Text, encoding: str) -> Text:
     """`text` with a question mark for every character that the terminal cannot show; styles stay where they are."""
     shown = text.copy()
     shown.plain = text.plain.translate(_DASHES).encode(encoding, "replace").decode(encoding)
@@ -99,15 +99,19 @@ class Page:
     def _tables(self) -> Iterator[Line]:
         if not self.matrix.rows:
             return
-        names = [row.requirement for row in self.matrix.rows]
-        first = max([len(name) + 5 * row.fast for name, row in zip(names, self.matrix.rows, strict=True)] + [20])
+        rows = [row for row in self.matrix.rows if _says_something(row)] or list(self.matrix.rows)
+        names = [row.requirement for row in rows]
+        first = max([len(name) + 5 * row.fast for name, row in zip(names, rows, strict=True)] + [20])
         for part in self._parts(first):
             yield []
             yield from self._header(part, first)
-            for rows in self.matrix.families().values():
+            for family in self.matrix.families().values():
+                shown = [row for row in family if row in rows]
+                if not shown:
+                    continue
                 used = first + LEVEL + sum(self._column_width(index) + GAP for index in part)
                 yield [(self.signs.rule * used, "dim")]
-                for row in rows:
+                for row in shown:
                     yield from self._row(row, part, first)
         yield []
         yield from self._legend()
@@ -250,6 +254,13 @@ def fold(text: str, width: int = WIDEST) -> list[str]:
             lines.append("")
         lines[-1] += piece
     return [line.strip() for line in lines if line.strip()]
+
+
+def _says_something(row: Row) -> bool:
+    """Whether a cell of the row was judged, or says that it is missing."""
+    return any(
+        cell.verdict not in UNJUDGED and (cell.verdict or cell.state is not ColumnState.COMPLETE) for cell in row.cells
+    )
 
 
 def _style(cell: Cell, row: Row) -> str:
