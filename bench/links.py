@@ -16,6 +16,8 @@ from conformance.judging.checks import checks
 from conformance.judging.plan import Selection
 from conformance.lab.sandbox.jobs import Jobs
 from conformance.profile import Profile
+from conformance.recording.events import events_in
+from conformance.recording.events.links import Configured
 from conformance.recording.model import Record
 from conformance.recording.store import load
 from conformance.running.record import BROUGHT_UP, Job
@@ -39,7 +41,7 @@ def window_of(record: Record) -> float:
 
 def start_of(record: Record) -> float:
     """Seconds until the implementation of one recording was up; where it is configured first, until it was ready."""
-    ready = [event.time_ns for event in record.events if event.kind == "ready"]
+    ready = [event.time_ns for event in events_in(record, Configured)]
     return (ready[0] - record.started_ns) / 1e9 if ready else record.figures[BROUGHT_UP]
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from conformance.protocols import ethertypes
-from conformance.recording.model import Event, Record
+from conformance.recording.events import MalformedEventError, events_in
+from conformance.recording.events.links import CablePlain
 from conformance.recording.store import Recording
 from conformance.verdict import Attempt, Judgement, Outcome, Verdict
 
-TRIED: Final = "plain-cable"
 CONTROL: Final = "lab.plain-cables"
 """What the control is called among the outcomes of the plain wire; no requirement on any implementation."""
 EXPECTED: Final = "what is sent into a plain cable comes out of its other end, once, and of no other cable"
@@ -26,16 +26,23 @@ def control_failure(recording: Recording) -> str | None:
 
     By the partners' taps where that is where a frame had to come in; else by what was heard at the port.
     """
-    if TRIED not in recording.memory:
-        recording.memory[TRIED] = next(_problems(recording), None)
-    found: str | None = recording.memory[TRIED]
+    if CONTROL not in recording.memory:
+        recording.memory[CONTROL] = _first(recording)
+    found: str | None = recording.memory[CONTROL]
     return found
+
+
+def _first(recording: Recording) -> str | None:
+    try:
+        return next(_problems(recording), None)
+    except MalformedEventError as problem:
+        return str(problem)
 
 
 def outcome(recording: Recording) -> Outcome | None:
     """The control's outcome in one recording; None where no plain cable was tried."""
     record = recording.record
-    if not _tried(record):
+    if not any(row.kind == CablePlain.kind for row in record.events):
         return None
     wrong = control_failure(recording) if recording.damage is None else recording.damage
     made = Judgement(Verdict.PASS if wrong is None else Verdict.INCONCLUSIVE, EXPECTED, wrong or "so on every cable")
@@ -43,33 +50,29 @@ def outcome(recording: Recording) -> Outcome | None:
     return Outcome(CONTROL, "SUITE", where, (Attempt(1, made),))
 
 
-def _tried(record: Record) -> list[Event]:
-    return [event for event in record.events if event.kind == TRIED]
-
-
 def _problems(recording: Recording) -> Iterator[str]:
-    events = _tried(recording.record)
+    events = list(events_in(recording.record, CablePlain))
     seen = _on_taps(recording, events)
     partners = {tap.name for tap in recording.record.taps if tap.role == "partner"}
     for event in events:
-        for group, nonce in event.detail["nonces"].items():
-            found = seen[nonce] if event.where in partners else Counter(event.detail["heard"][group])
+        for group, nonce in event.nonces.items():
+            found = seen[nonce] if event.where in partners else Counter(event.heard[group])
             if dict(found) != {event.where: 1}:
                 shown = ", ".join(f"{tap} ({count} times)" for tap, count in sorted(found.items())) or "nowhere"
-                yield f"a frame to {group} from {event.detail['source']} to {event.where} came out at {shown}"
-            elif event.where not in partners and (left := set(seen[nonce]) - {event.detail["source"]}):
-                yield f"a frame to {group} from {event.detail['source']} went to {', '.join(sorted(left))} as well"
+                yield f"a frame to {group} from {event.source} to {event.where} came out at {shown}"
+            elif event.where not in partners and (left := set(seen[nonce]) - {event.source}):
+                yield f"a frame to {group} from {event.source} went to {', '.join(sorted(left))} as well"
 
 
-def _on_taps(recording: Recording, events: list[Event]) -> dict[str, Counter[str]]:
+def _on_taps(recording: Recording, events: list[CablePlain]) -> dict[str, Counter[str]]:
     """By nonce, how often each partner's tap saw a frame come in, or leave where it was not sent there."""
-    nonces = {nonce: event for event in events for nonce in event.detail["nonces"].values()}
+    nonces = {nonce: event for event in events for nonce in event.nonces.values()}
     found: dict[str, Counter[str]] = {nonce: Counter() for nonce in nonces}
     frames = recording.frames
     partners = {tap.number for tap in recording.record.taps if tap.role == "partner"}
     for row, frame in frames.frames(frames.select(ethertype=ethertypes.EXPERIMENT)):
         nonce = frame[14:30].hex()
         tap = frames.taps[frames.tap[row]]
-        if nonce in found and int(frames.tap[row]) in partners and nonces[nonce].detail["source"] != tap:
+        if nonce in found and int(frames.tap[row]) in partners and nonces[nonce].source != tap:
             found[nonce][tap] += 1
     return found

@@ -16,6 +16,9 @@ from conformance.extension import blamed
 from conformance.judging.parameters import FAMILIES, PROTOCOLS, word_of
 from conformance.policy.document import Transport
 from conformance.profile import CONTROL, Profile
+from conformance.recording.events import MalformedEventError, events_in
+from conformance.recording.events.attaching import Watched
+from conformance.recording.events.base import E
 from conformance.recording.facts import FACTS, HostFacts
 from conformance.recording.model import (
     AddressFamily,
@@ -110,6 +113,17 @@ class Case:
         self.require(found, f"none of {len(flows)} flows arrived{why}, so nothing can be said of them")
         return found
 
+    def all(self, kind: type[E], where: str | None = None) -> list[E]:
+        """The events of a kind, of one place or of all, in the order in which they were written down."""
+        return list(events_in(self.recording.record, kind, where))
+
+    def the(self, kind: type[E], where: str | None = None, *, otherwise: str = "") -> E:
+        """The first event of a kind, of one place or of any. Requires that there is one: else undecided, which the
+        sentence `otherwise` explains."""
+        for event in events_in(self.recording.record, kind, where):
+            return event
+        raise Undecided(otherwise or f"{f'{where}: ' if where else ''}the scenario did not come to {kind.kind}")
+
     def snapshots(self, where: str | None = None, moment: str | None = None) -> list[Snapshot]:
         """State snapshots of one place and moment, or of all."""
         return [
@@ -165,8 +179,7 @@ class Case:
 
     def watched_from_start(self, endpoint: EndpointState) -> bool:
         """Whether the endpoint's tap was open before the implementation attached it."""
-        watched = [e for e in self.recording.record.events if e.kind == "watched" and e.where == endpoint.name]
-        return bool(watched) and bool(watched[0].detail.get("from_start"))
+        return any(event.from_start for event in self.all(Watched, where=endpoint.name)[:1])
 
     # --- what is said of it ------------------------------------------------------------------------------------
     def require(self, condition: object, otherwise: str) -> None:
@@ -245,7 +258,7 @@ def judge(function: Callable[[Case], None], case: Case) -> Judgement:
     try:
         function(case)
         return case.judgement()
-    except Undecided as reason:
+    except (Undecided, MalformedEventError) as reason:
         return Judgement(Verdict.INCONCLUSIVE, seen=str(reason), notes=tuple(case.notes))
     except NotApplicable as reason:
         return Judgement(Verdict.NOT_APPLICABLE, seen=str(reason), notes=tuple(case.notes))

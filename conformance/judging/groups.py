@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from conformance.judging.case import Case
 from conformance.protocols import numbered
 from conformance.protocols.numbered import Numbered
-from conformance.recording.model import Event, PortState
+from conformance.recording.events.links import GroupMade
+from conformance.recording.model import PortState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +22,13 @@ class Arrival:
 
 def ports_of(case: Case, group: str) -> list[PortState]:
     """The ports of a group, in their order. Requires that the scenario made it and that no tap lost a frame."""
-    made = [event for event in case.recording.record.events if event.kind == "group" and event.where == group]
-    case.require(made, f"the scenario has no group {group}")
-    names = made[0].detail["ports"]
+    names = case.the(GroupMade, where=group, otherwise=f"the scenario has no group {group}").ports
     known = {port.name: port for port in case.recording.record.ports}
     ports = [known[name] for name in names if name in known]
     case.require(len(ports) == len(names), f"ports of the group {group} are not in the record")
     for port in ports:
         case.tap(port.partner)
     return ports
-
-
-def event(case: Case, kind: str, where: str, *, otherwise: str = "") -> Event:
-    """The first event of that kind and place. Requires that there is one."""
-    found = [one for one in case.recording.record.events if (one.kind, one.where) == (kind, where)]
-    case.require(found, otherwise or f"{where}: the scenario did not come to {kind}")
-    return found[0]
 
 
 def arrivals(

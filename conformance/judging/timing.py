@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from conformance.judging.case import Case
+from conformance.recording.events import events_in
+from conformance.recording.events.links import TimerLate
 from conformance.recording.model import Record
 
 SECOND: Final = 1_000_000_000
@@ -21,11 +23,7 @@ is held against them, and before it is mentioned."""
 def lateness(record: Record, between: tuple[int, int] | None = None) -> float:
     """Greatest lateness of our own timers about that time (in ns; None: at any time), in s."""
     start, end = (0, 2**62) if between is None else between
-    near = (
-        float(one.detail["seconds"])
-        for one in record.events
-        if one.kind == "late" and start - SECOND <= one.time_ns <= end + SECOND
-    )
+    near = (one.seconds for one in events_in(record, TimerLate) if start - SECOND <= one.time_ns <= end + SECOND)
     return max(near, default=0.0)
 
 

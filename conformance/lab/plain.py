@@ -23,11 +23,10 @@ from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import BROADCAST, mac_bytes, mac_text
 from conformance.protocols.stp import frames as stp
-from conformance.recording.model import Event
+from conformance.recording.events.links import CablePlain
 
 GROUPS: Final = (stp.GROUP, lacp.GROUP, mac_text(lldp.NEAREST_BRIDGE), BROADCAST)
 """Where everything goes that is judged on ports: to bridges, to the slow protocols, to LLDP agents, to everybody."""
-PLAIN: Final = "plain-cable"
 _SHORTEST: Final = 60
 
 
@@ -45,7 +44,7 @@ class _End:
         return f"{self.place}:{self.interface}"
 
 
-def try_cables(lab: Lab) -> list[Event]:
+def try_cables(lab: Lab) -> list[CablePlain]:
     """A frame to each of `GROUPS` from each end of each cable, all at once. One event for each way: `where` is the tap
     at the far end, `nonces` those of the frames by group, `heard` how often each came in anywhere in that namespace.
 
@@ -103,19 +102,16 @@ def _hear(listeners: dict[str, socket.socket], sent: dict[bytes, tuple[_End, _En
 
 def _event(
     moment: int, way: tuple[_End, _End], sent: dict[bytes, tuple[_End, _End, str]], heard: Counter[tuple[bytes, str]]
-) -> Event:
+) -> CablePlain:
     source, target = way
     mine = {nonce: group for nonce, (one, _, group) in sent.items() if one is source}
-    return Event(
+    return CablePlain(
         time_ns=moment,
-        kind=PLAIN,
         where=target.name,
-        detail={
-            "source": source.name,
-            "nonces": {group: nonce.hex() for nonce, group in mine.items()},
-            "heard": {
-                group: {tap: count for (which, tap), count in sorted(heard.items()) if which == nonce}
-                for nonce, group in mine.items()
-            },
+        source=source.name,
+        nonces={group: nonce.hex() for nonce, group in mine.items()},
+        heard={
+            group: {tap: count for (which, tap), count in sorted(heard.items()) if which == nonce}
+            for nonce, group in mine.items()
         },
     )

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
-from typing import Any, Literal
+from typing import Literal
 
 from conformance import limits
 from conformance.adapters.interface import (
@@ -34,12 +34,14 @@ from conformance.lab.taps.tap import Recorder, Role, Watch
 from conformance.policy.document import Policy
 from conformance.profile import Profile
 from conformance.provoking.facts import asked_for
+from conformance.recording.events import Event, row_of
+from conformance.recording.events.attaching import AddressesSettled, AttachAsked, Attached, AttachRefused, Watched
 from conformance.recording.model import (
     AddressFamily,
     Canary,
     Change,
     EndpointState,
-    Event,
+    EventRow,
     Flow,
     InterfaceState,
     Matrix,
@@ -79,7 +81,7 @@ class Context:
     flows: list[Flow] = field(default_factory=list)
     matrices: list[Matrix] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
     ports: list[PortState] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
@@ -107,20 +109,20 @@ class Context:
         """The address families that the profile claims."""
         return tuple(family for family in FAMILIES if family in self.claims)
 
-    def event(self, kind: str, where: str = "", **detail: Any) -> None:
-        """Write down that something happened now."""
-        self.events.append(Event(time_ns=time.time_ns(), kind=kind, where=where, detail=detail))
+    def event(self, event: Event) -> None:
+        """Write down that something happened now: the time is stamped here."""
+        self.events.append(row_of(replace(event, time_ns=time.time_ns())))
 
     def attach(self, host: Host, request: Attachment) -> Endpoint:
         """Attach one endpoint, watched from its first frame where the implementation allows it."""
         from_start = False
         if not request.peer:
             from_start = self.watch(host, request.name, self.subject.prepare(host, request.name))
-        self.event("watched", request.name, from_start=from_start)
-        self.event("attach", request.name, host=host.name)
+        self.event(Watched(where=request.name, from_start=from_start))
+        self.event(AttachAsked(where=request.name, host=host.name))
         endpoint = self.subject.attach(host, request)
         attached = time.time_ns()
-        self.event("attached", request.name, host=host.name)
+        self.event(Attached(where=request.name, host=host.name))
         if not from_start:
             self.tap(endpoint.namespace, request.name)
         self.endpoints[endpoint.name] = endpoint
@@ -153,7 +155,7 @@ class Context:
         Where attaching has yet to make the host a router, the first of each host is attached alone: the kernel loses
         one of two first requests that enable forwarding at the same time (conf.all.forwarding ends at 1, every
         interface at 0).
-        The first refusal stays in the record (event ``attach-failed``): allocating at the same time is a requirement
+        The first refusal stays in the record (`AttachRefused`): allocating at the same time is a requirement
         of its own. Where the second try is refused too, the first refusal is raised, which says what went wrong; the
         second one stands behind it where it says something else.
 
@@ -169,7 +171,7 @@ class Context:
         self.endpoints = dict(sorted(self.endpoints.items()))
         self.states = dict(sorted(self.states.items()))
         places = [*(host.namespace for host in self.hosts), *(endpoint.namespace for endpoint in made)]
-        self.event("settled", late=link.await_addresses(places, limits.DAD_SETTLED))
+        self.event(AddressesSettled(late=tuple(link.await_addresses(places, limits.DAD_SETTLED))))
         return made
 
     def _attach_at_once(self, requests: Sequence[tuple[Host, Attachment]]) -> list[Endpoint]:
@@ -180,7 +182,7 @@ class Context:
             try:
                 made.append(future.result())
             except AdapterError as first:
-                self.event("attach-failed", request.name, problem=str(first))
+                self.event(AttachRefused(where=request.name, problem=str(first)))
                 made.append(self._attach_again(host, request, first))
         return made
 

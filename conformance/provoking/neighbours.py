@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from conformance.adapters.interface import AdapterError
 from conformance.adapters.interface.lldp import LldpNeighbour, Neighbouring
 from conformance.provoking.ports import Link, aside
+from conformance.recording.events.tables import TableNotShown
 
 
 async def ask(link: Link, subject: Neighbouring, moment: str) -> Sequence[LldpNeighbour] | None:
@@ -15,5 +16,5 @@ async def ask(link: Link, subject: Neighbouring, moment: str) -> Sequence[LldpNe
     try:
         return await aside(subject.neighbours, link.port)
     except AdapterError as problem:
-        link.event("not-shown", what="neighbours", moment=moment, problem=str(problem))
+        link.event(TableNotShown(what="neighbours", moment=moment, problem=str(problem)))
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from conformance.lab.partners.relay import Relay
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, aside, carrier, run_together
 from conformance.provoking.views import show
+from conformance.recording.events import Event
+from conformance.recording.events.meeting import BlackHoleBegun, BlackHoleEnded, CableJoined
 
 LOOP_LIMIT: Final = 16
 """Copies of one frame on a cable at which it is cut."""
@@ -32,9 +34,9 @@ class PatchedLink:
     ends: tuple[Link, Link]
     relay: Relay
 
-    def event(self, kind: str, **detail: Any) -> None:
+    def event(self, event: Event) -> None:
         """Write down that something happened to this cable now."""
-        self.ends[0].context.event(kind, self.name, **detail)
+        self.ends[0].context.event(replace(event, where=self.name))
 
     @contextmanager
     def carrier_down(self) -> Iterator[None]:
@@ -46,12 +48,12 @@ class PatchedLink:
     def black_hole(self) -> Iterator[None]:
         """Nothing passes, and both ends keep their carrier."""
         self.relay.muted = True
-        self.event("deaf")
+        self.event(BlackHoleBegun())
         try:
             yield
         finally:
             self.relay.muted = False
-            self.event("hearing")
+            self.event(BlackHoleEnded())
 
 
 def subjects_of(context: Context) -> tuple[Any, ...]:
@@ -88,7 +90,7 @@ async def patch(context: Context, lefts: Sequence[Link], rights: Sequence[Link])
         for left, right in zip(lefts, rights, strict=True):
             relay = cables.enter_context(Relay([left.wire, right.wire], LOOP_LIMIT))
             made.append(PatchedLink(f"{left.name}--{right.name}", (left, right), relay))
-            context.event("joined", made[-1].name, left=left.name, right=right.name)
+            context.event(CableJoined(where=made[-1].name, left=left.name, right=right.name))
         yield made
 
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from conformance.adapters.interface import AdapterError, power_of
@@ -15,6 +15,8 @@ from conformance.lab import snapshot
 from conformance.lab.partners.wire import Wire, silence
 from conformance.lab.taps.canary import send_canary
 from conformance.provoking.context import Context
+from conformance.recording.events import Event
+from conformance.recording.events.links import Carrier, TimerLate
 from conformance.recording.model import Canary, PortState, Window
 
 T = TypeVar("T")
@@ -36,13 +38,13 @@ class Link:
     wire: Wire
     name: str
 
-    def event(self, kind: str, **detail: Any) -> None:
+    def event(self, event: Event) -> None:
         """Write down that something happened on this port now."""
-        self.context.event(kind, self.name, **detail)
+        self.context.event(replace(event, where=self.name))
 
-    def send(self, frame: bytes, kind: str = "sent", **detail: Any) -> int:
+    def send(self, frame: bytes, event: Event) -> int:
         """Send one frame towards the implementation and write it down; returns the time in ns."""
-        self.event(kind, **detail)
+        self.event(event)
         return self.wire.send(frame)
 
 
@@ -90,7 +92,7 @@ async def _pulse(context: Context) -> None:
         await silence(PULSE)
         late = loop.time() - due
         if late > NOTICEABLE:
-            context.event("late", seconds=round(late, 3))
+            context.event(TimerLate(seconds=round(late, 3)))
 
 
 def _first(problem: BaseException) -> BaseException:
@@ -159,5 +161,5 @@ def carrier(link: Link, *, up: bool) -> Iterator[None]:
 
 def _set(link: Link, *, up: bool) -> None:
     index = link.port.namespace.netlink("link_lookup", ifname=link.port.partner)[0]
-    link.event("carrier", up=up)
+    link.event(Carrier(up=up))
     link.port.namespace.netlink("link", "set", index=index, state="up" if up else "down")

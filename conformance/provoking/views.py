@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any
 
 from conformance.adapters.interface import AdapterError
 from conformance.provoking.context import Context
+from conformance.recording.events.tables import TableNotShown, TableRow, TableShown
 
 
-def show(context: Context, where: str, what: str, ask: Callable[[], Sequence[Any] | None]) -> None:
-    """Ask for a table and write down its rows (dataclasses) with when it was asked for and answered (event ``shown``),
-    or why there is none (``not-shown``). `ask` returns None where there is no such table."""
+def show(context: Context, where: str, what: str, ask: Callable[[], Sequence[TableRow] | None]) -> None:
+    """Ask for a table and write down its rows with when it was asked for and answered, or why
+    there is none. `ask` returns None where there is no such table."""
     asked = time.time_ns()
     try:
         rows = ask()
     except AdapterError as problem:
-        context.event("not-shown", where, what=what, problem=str(problem))
+        context.event(TableNotShown(where=where, what=what, problem=str(problem)))
         return
     if rows is not None:
-        told = [asdict(one) for one in rows]
-        context.event("shown", where, what=what, asked_ns=asked, answered_ns=time.time_ns(), rows=told)
+        answered = time.time_ns()
+        context.event(TableShown(where=where, what=what, asked_ns=asked, answered_ns=answered, rows=tuple(rows)))

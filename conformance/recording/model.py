@@ -109,8 +109,12 @@ class Matrix(Strict):
     end_ns: int
 
 
-class Event(Strict):
-    """Something that happened at a moment: `kind` is a word of the scenario, `where` a host or endpoint."""
+class EventRow(Strict):
+    """Something that happened at a moment, as it lies on disk: `where` is the host, endpoint, port or cable.
+
+    `kind` is the word of a class of `conformance.recording.events`, or of one that a family of another distribution
+    brings; `detail` holds the fields of that class. Written and read through these classes.
+    """
 
     time_ns: int
     kind: str
@@ -349,7 +353,7 @@ class Record(Strict):
     matrices: tuple[Matrix, ...] = ()
     policies: tuple[Policy, ...] = ()
     """Those that were applied, in that order, with their stations placed."""
-    events: tuple[Event, ...] = ()
+    events: tuple[EventRow, ...] = ()
     windows: tuple[Window, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     taps: tuple[TapState, ...] = ()

@@ -28,6 +28,7 @@ from conformance.lab.taps.tap import Recorder, Watch
 from conformance.profile import Profile
 from conformance.provoking.context import Context, machine_load
 from conformance.provoking.scenario import run, shape
+from conformance.recording.events import row_of
 from conformance.recording.model import IdentityState, Record
 from conformance.recording.pcapng import Writer
 from conformance.recording.store import FRAMES, LOGS, finish
@@ -124,7 +125,7 @@ def _act(job: Job, scratch: Path, partial: Path, lifeline: socket.socket | None)
             with adapter.deploy(lab) as subject:
                 context = Context(lab, subject, recorder, engine, job.variant, profile)
                 context.program = _program(scenario)
-                context.events.extend(plain)
+                context.events.extend(map(row_of, plain))
                 context.figures[BROUGHT_UP] = round((time.time_ns() - started) / 1e9, 2)
                 problem = _carried_out(scenario, context, partial)
                 taps = recorder.stop(partial / FRAMES)

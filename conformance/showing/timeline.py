@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from conformance.recording.model import Event, Outage, Record, Stream
+from conformance.recording.events.attaching import Watched
+from conformance.recording.events.links import CablePlain
+from conformance.recording.model import EventRow, Outage, Record, Stream
 from conformance.report.render.drawing import duration
 from conformance.report.sequence import Mark, Span
 
 _FLOW: Final = re.compile(r"\bflow (\d+)")
-QUIET: Final = frozenset({"watched", "plain-cable"})
+QUIET: Final = frozenset({Watched.kind, CablePlain.kind})
 """Events of the lab's own work, which nobody asks for."""
 
 
@@ -69,7 +71,7 @@ def longest(stream: Stream) -> Outage | None:
     return max(stream.outages, key=lambda each: each.end_ns - each.start_ns, default=None)
 
 
-def event_text(event: Event) -> str:
+def event_text(event: EventRow) -> str:
     """An event in a few words."""
     told = [f"{key} {value}" for key, value in event.detail.items() if isinstance(value, str | int) and value != ""]
     return " ".join([event.kind.replace("-", " "), *told][:4])

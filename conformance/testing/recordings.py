@@ -14,10 +14,10 @@ from conformance import testbed as testbeds
 from conformance.judging.case import Case, judge
 from conformance.profile import Profile
 from conformance.recording import model
+from conformance.recording.events import Event, row_of
 from conformance.recording.model import (
     Answer,
     EndpointState,
-    Event,
     Flow,
     FlowProtocol,
     IdentityState,
@@ -89,7 +89,7 @@ def recording(
         endpoints=attached,
         ports=cabled,
         flows=tuple(flows),
-        events=tuple(events),
+        events=tuple(row_of(event) for event in events),
         windows=tuple(windows),
         snapshots=tuple(snapshots),
         taps=tuple(_tap(number, name, roles[name], ordered) for number, name in enumerate(roles)),

@@ -125,7 +125,7 @@ RULES: Final = (
         "adapters",
         ("adapters/*",),
         "one package per kind of implementation, behind the interface",
-        (*DATA, "protocols", "lab"),
+        (*DATA, "protocols", "lab", "recording.events.tables"),
     ),
     Row(
         "provoking",
@@ -192,7 +192,7 @@ RULES: Final = (
         "upkeep",
         ("upkeep/*",),
         "generated documentation, this whitelist, the peers' packages",
-        (*DATA, "judging", "report", "attest", "selftest", "commands"),
+        (*DATA, "recording", "judging", "report", "attest", "selftest", "commands"),
     ),
     Row(
         "command line",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from conformance.pairs.pairing import add_host, pair_of
 from conformance.profile import Profile, load
 from conformance.protocols.lacp.frames import Lacpdu, Participant, State
 from conformance.recording.capture import FLAG_INBOUND, FLAG_OUTBOUND
-from conformance.recording.model import Event, IdentityState, PortState, Record, TapState, Window
+from conformance.recording.events import Event, row_of
+from conformance.recording.model import IdentityState, PortState, Record, TapState, Window
 from conformance.recording.pcapng import Writer
 from conformance.recording.store import FRAMES, Recording
 from conformance.testbed import load as load_testbed
@@ -60,7 +62,7 @@ def recorded(
         load=(load_average, 0.0, 0.0),
         started_ns=at(0),
         finished_ns=at(60),
-        events=tuple(events),
+        events=tuple(row_of(one) for one in events),
         windows=windows,
         ports=tuple(
             PortState(
@@ -87,8 +89,9 @@ def recorded(
     return Recording(folder, record)
 
 
-def event(moment: float, kind: str, where: str = "", **detail: object) -> Event:
-    return Event(time_ns=at(moment), kind=kind, where=where, detail=detail)
+def event(moment: float, what: Event) -> Event:
+    """The event as it would have been written down at that moment (in s)."""
+    return replace(what, time_ns=at(moment))
 
 
 def lacpdus(

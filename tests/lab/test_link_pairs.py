@@ -11,6 +11,8 @@ import pytest
 from command import plugfest
 
 from conformance.protocols import ethertypes
+from conformance.recording.events import events_in
+from conformance.recording.events.meeting import BlackHoleBegun, CableJoined
 from conformance.recording.store import find, load
 from conformance.report.model import Report, canonical_outcomes
 from conformance.report.render import pairs
@@ -103,8 +105,8 @@ def test_what_one_sends_is_what_the_other_hears(meetings: Path) -> None:
         pytest.skip("needs lldpd")
     (recording,) = map(load, find(place / "lldpd_x_lldpd"))
     record, frames = recording.record, recording.frames
-    deaf = next(event.time_ns for event in record.events if event.kind == "deaf")
-    joined = next(event.time_ns for event in record.events if event.kind == "joined")
+    deaf = next(event.time_ns for event in events_in(record, BlackHoleBegun))
+    joined = next(event.time_ns for event in events_in(record, CableJoined))
     taps = {tap.name: tap.number for tap in record.taps}
     sent = frames.select(
         tap=taps["h1:port2"], ethertype=ethertypes.LLDP, outbound=True, between=(joined, record.finished_ns)

@@ -6,7 +6,8 @@ import asyncio
 import socket
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_bytes
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, carrier, run_together, window
+from conformance.recording.events import Event
+from conformance.recording.events.links import Carrier
 from conformance.recording.index import FrameIndex
 from conformance.testbed import load as load_testbed
 
@@ -57,6 +60,11 @@ def stage_of(lab: Lab, recorder: Recorder, engine: Engine, subject: object) -> C
     return Context(lab, subject, recorder, engine, "fast", profile)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Greeted(Event, kind="greeted"):
+    """A port was sent a frame."""
+
+
 def folder() -> Path:
     return Path(tempfile.mkdtemp())
 
@@ -78,13 +86,9 @@ def test_a_testbed_of_stations_has_no_ports() -> None:
         assert not lab.hosts["h1"].cables
 
 
-def heard_of(lab: Lab) -> dict[tuple[str, str], dict[str, int]]:
+def heard_of(lab: Lab) -> dict[tuple[str, str], Mapping[str, int]]:
     """The places where frames of the plain cables were heard, by origin and group."""
-    return {
-        (event.detail["source"], group): heard
-        for event in try_cables(lab)
-        for group, heard in event.detail["heard"].items()
-    }
+    return {(event.source, group): heard for event in try_cables(lab) for group, heard in event.heard.items()}
 
 
 def test_plain_cables_carry_every_group_to_their_other_end_once() -> None:
@@ -119,7 +123,7 @@ def test_scripts_run_at_the_same_time_on_all_ports() -> None:
     async def greet(links: Sequence[Link]) -> None:
         async with window(context, "greeting", links[:2]):
             for link in links:
-                link.send(b"\xff" * 6 + link.wire.mac + EXPERIMENT + link.name.encode(), "greeted")
+                link.send(b"\xff" * 6 + link.wire.mac + EXPERIMENT + link.name.encode(), Greeted())
             await silence(0.05)
 
     async def hear(links: Sequence[Link]) -> None:
@@ -134,7 +138,8 @@ def test_scripts_run_at_the_same_time_on_all_ports() -> None:
         run_together(context, greet, hear)
         taps = recorder.stop(place / "frames.pcapng")
     assert heard["port3"] is not None
-    assert [event.where for event in context.events if event.kind == "greeted"] == ["port1", "port2", "port3", "port4"]
+    greeted = [event.where for event in context.events if event.kind == Greeted.kind]
+    assert greeted == ["port1", "port2", "port3", "port4"]
     assert {port.partner for port in context.ports} <= {tap.name for tap in taps if tap.role == "partner"}
     frames = FrameIndex((place / "frames.pcapng").read_bytes())
     for canary in context.windows[0].canaries:
@@ -151,7 +156,7 @@ def test_carrier_is_lost_and_found() -> None:
     with Lab(load_testbed("links"), folder()) as lab, Recorder() as recorder, Engine() as engine:
         context = stage_of(lab, recorder, engine, Cables(lab))
         run_together(context, toggle)
-        assert [event.detail["up"] for event in context.events if event.kind == "carrier"] == [False, True]
+        assert [event.detail["up"] for event in context.events if event.kind == Carrier.kind] == [False, True]
 
 
 def test_listening_sends_nothing_and_hears_only_link_protocols() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from conformance.adapters.interface import AdapterError, Attachment
 from conformance.provoking.context import Context
+from conformance.recording.events.attaching import AttachRefused
 
 
 class Refusing:
@@ -33,7 +34,7 @@ def refused(*reasons: str) -> tuple[str, list[str]]:
     context = Context(lab, subject, nothing, nothing, "fast", profile)
     with pytest.raises(AdapterError) as raised:
         context.attach_all([(lab.hosts["h1"], Attachment("h1a"))])
-    return str(raised.value), [one.detail["problem"] for one in context.events if one.kind == "attach-failed"]
+    return str(raised.value), [one.detail["problem"] for one in context.events if one.kind == AttachRefused.kind]
 
 
 def test_the_first_refusal_is_raised() -> None:

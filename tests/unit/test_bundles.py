@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +30,9 @@ from conformance.families.pair.checks_views import test_state_of_a_group_is_what
 from conformance.judging.case import Case, judge
 from conformance.protocols.lacp.frames import State
 from conformance.provoking.views import show
-from conformance.recording.model import Event
+from conformance.recording.events import Event
+from conformance.recording.events.meeting import CableJoined
+from conformance.recording.events.tables import TableShown
 from conformance.verdict import Judgement, Verdict
 
 PROFILES = {"arista_eos": "arista-eos-lag", "cisco_ios": "cisco-ios-lag", "juniper_junos": "juniper-junos-lag"}
@@ -188,9 +191,10 @@ def asked(device: Replay, subject: OutsideBundle, moments: Sequence[tuple[float,
     return events
 
 
-def note(events: list[Event], moment: float, kind: str, where: str, **detail: Any) -> None:
-    timers = {key: value for key, value in detail.items() if not key.endswith("_ns")}
-    events.append(event(moment, kind, where, **timers, asked_ns=at(moment), answered_ns=at(moment + 0.5)))
+def note(events: list[Event], moment: float, shown: Event) -> None:
+    if isinstance(shown, TableShown):
+        shown = replace(shown, asked_ns=at(moment), answered_ns=at(moment + 0.5))
+    events.append(event(moment, shown))
 
 
 def judged(folder: Path, shown: Sequence[Event]) -> Judgement:
@@ -206,7 +210,7 @@ def judged(folder: Path, shown: Sequence[Event]) -> Judgement:
         *lacpdus("h1p3", noticed, state=alone),
         *lacpdus("h1p3", early, system=PARTNER, ours=True),
     ]
-    joined = [event(1, "joined", f"cable {n}", left=f"h1:h1.{n}", right=f"h2:port{n}") for n in (2, 3)]
+    joined = [event(1, CableJoined(where=f"cable {n}", left=f"h1:h1.{n}", right=f"h2:port{n}")) for n in (2, 3)]
     profile = profiles.load("cisco-ios-lag")
     recording = recorded(folder, [*joined, *shown], seen, left=profile, called="h1.")
     return judge(lacp_view, Case(recording, {"side": "left"}))

@@ -18,7 +18,9 @@ from conformance.judging.timing import (
     slack,
     unhurried,
 )
-from conformance.recording.model import Canary, Event, Flow, Snapshot, Window
+from conformance.recording.events.attaching import Watched
+from conformance.recording.events.links import Carrier, TimerLate
+from conformance.recording.model import Canary, Flow, Snapshot, Window
 from conformance.recording.store import Recording
 from conformance.testing.recordings import BEGAN, Frame, endpoint, flow, judged, recording
 from conformance.verdict import Judgement, Verdict
@@ -219,9 +221,9 @@ def test_snapshots_are_of_a_place_and_a_moment() -> None:
     assert len(case.snapshots()) == 4
 
 
-@pytest.mark.parametrize(("detail", "watched"), [({"from_start": True}, True), ({"from_start": False}, False)])
-def test_a_tap_may_be_there_from_the_start(detail: dict[str, bool], watched: bool) -> None:
-    event = Event(time_ns=BEGAN, kind="watched", where="a1", detail=detail)
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_tap_may_be_there_from_the_start(watched: bool) -> None:
+    event = Watched(time_ns=BEGAN, where="a1", from_start=watched)
     assert Case(recording(events=[event]), {}).watched_from_start(endpoint("a1")) is watched
     assert Case(recording(events=[event]), {}).watched_from_start(endpoint("a2")) is False
 
@@ -233,12 +235,12 @@ def test_flows_and_sockets_in_words() -> None:
     assert (socket_text("2001:db8::1", 80), socket_text("192.0.2.1", 0)) == ("[2001:db8::1]:80", "192.0.2.1")
 
 
-def late(seconds: float, at: float = 0.0) -> Event:
-    return Event(time_ns=BEGAN + round(at * SECOND), kind="late", detail={"seconds": seconds})
+def late(seconds: float, at: float = 0.0) -> TimerLate:
+    return TimerLate(time_ns=BEGAN + round(at * SECOND), seconds=seconds)
 
 
 def test_lateness_is_the_greatest_about_that_time() -> None:
-    record = recording(events=[late(0.5), late(1.5, 10), Event(time_ns=BEGAN, kind="other")]).record
+    record = recording(events=[late(0.5), late(1.5, 10), Carrier(time_ns=BEGAN, up=True)]).record
     assert lateness(record) == 1.5
     assert lateness(record, (BEGAN, BEGAN + SECOND)) == 0.5
     assert lateness(record, (BEGAN + 9 * SECOND, BEGAN + 9 * SECOND)) == 1.5

@@ -17,24 +17,37 @@ from conformance.families.pair import checks_lacp as pair_lacp
 from conformance.judging import cables
 from conformance.judging.case import Case, Undecided, judge
 from conformance.judging.timing import unhurried
-from conformance.lab.plain import GROUPS, PLAIN
+from conformance.lab.plain import GROUPS
 from conformance.protocols import ethertypes, numbered
 from conformance.protocols.lacp.frames import State
 from conformance.protocols.numbered import Numbered
 from conformance.provoking.traffic import Traffic
-from conformance.recording.model import Event
+from conformance.recording.events import Event
+from conformance.recording.events.links import CablePlain, TimerLate
+from conformance.recording.events.meeting import (
+    AgreementAwaited,
+    BlackHoleBegun,
+    BlackHoleEnded,
+    CableJoined,
+    CarrierGiven,
+    CarrierTaken,
+    GroupWatched,
+)
 from conformance.recording.store import Recording
 from conformance.verdict import Verdict
 
-JOINED = [event(1, "joined", f"h1:port{n}--h2:port{n}", left=f"h1:port{n}", right=f"h2:port{n}") for n in (2, 3)]
+JOINED = [
+    event(1, CableJoined(where=f"h1:port{n}--h2:port{n}", left=f"h1:port{n}", right=f"h2:port{n}")) for n in (2, 3)
+]
+CABLE = "h1:port3--h2:port3"
 COURSE = [
     *JOINED,
-    event(5, "agreed", "up", came=True),
-    event(10, "severed", "h1:port3--h2:port3"), event(13, "mended", "h1:port3--h2:port3"),
-    event(14, "agreed", "severed", came=True),
-    event(16, "deaf", "h1:port3--h2:port3"), event(23, "hearing", "h1:port3--h2:port3"),
-    event(30, "agreed", "deaf", came=True),
-    event(32, "done"),
+    event(5, AgreementAwaited(where="up", came=True)),
+    event(10, CarrierTaken(where=CABLE)), event(13, CarrierGiven(where=CABLE)),
+    event(14, AgreementAwaited(where="severed", came=True)),
+    event(16, BlackHoleBegun(where=CABLE)), event(23, BlackHoleEnded(where=CABLE)),
+    event(30, AgreementAwaited(where="deaf", came=True)),
+    event(32, GroupWatched()),
 ]  # fmt: skip
 
 
@@ -89,16 +102,17 @@ def test_a_silence_is_not_judged_of_one_who_has_the_long_timeout(tmp_path: Path)
 
 
 def test_too_little_time_after_a_loss_is_no_verdict(tmp_path: Path) -> None:
-    events = [*COURSE, event(11, "late", seconds=0.9)]
+    events = [*COURSE, event(11, TimerLate(seconds=0.9))]
     verdict, seen = survives(recorded(tmp_path, events, [*conversation(), *switches()]))
     assert (verdict, seen) == (Verdict.INCONCLUSIVE, pair_lacp.TOO_SHORT)
 
 
 def test_two_that_do_not_agree_again_are_judged_where_the_machine_had_time(tmp_path: Path) -> None:
-    events = [one for one in COURSE if one.where != "severed"] + [event(14, "agreed", "severed", came=False)]
+    events = [one for one in COURSE if one.where != "severed"]
+    events.append(event(14, AgreementAwaited(where="severed", came=False)))
     seen = [*conversation(), *switches()]
     assert survives(recorded(tmp_path, events, seen))[0] is Verdict.FAIL
-    busy = recorded(tmp_path, [*events, event(13.5, "late", seconds=1.2)], seen)
+    busy = recorded(tmp_path, [*events, event(13.5, TimerLate(seconds=1.2))], seen)
     assert survives(busy)[0] is Verdict.INCONCLUSIVE
 
 
@@ -110,7 +124,7 @@ def test_what_is_late_on_an_idle_machine_is_not_excused_by_itself(tmp_path: Path
 
 
 def test_a_failure_on_time_needs_a_machine_that_keeps_time(tmp_path: Path) -> None:
-    case = Case(recorded(tmp_path, [event(20, "late", seconds=1.1)], []), {})
+    case = Case(recorded(tmp_path, [event(20, TimerLate(seconds=1.1))], []), {})
     unhurried(case, True)
     unhurried(case, False, (at(5), at(10)))
     with pytest.raises(Undecided, match=r"1\.1 s late"):
@@ -128,11 +142,12 @@ def result(*, heard: str = "h1:port1") -> tuple[list[Event], dict[str, bytes]]:
     return [
         event(
             0,
-            PLAIN,
-            target,
-            source=source,
-            nonces={group: nonces[f"{group}{way}"].hex() for group in GROUPS},
-            heard={group: {where: 1} for group in GROUPS},
+            CablePlain(
+                where=target,
+                source=source,
+                nonces={group: nonces[f"{group}{way}"].hex() for group in GROUPS},
+                heard={group: {where: 1} for group in GROUPS},
+            ),
         )
         for source, target, way, where in ways
     ], nonces

@@ -36,7 +36,9 @@ from conformance.judging.case import Case, judge
 from conformance.judging.views import views
 from conformance.lab.sandbox import custody
 from conformance.provoking.views import show
-from conformance.recording.model import Event
+from conformance.recording.events import row_of
+from conformance.recording.events.discovery import NeighboursShown
+from conformance.recording.events.tables import TableNotShown
 from conformance.verdict import Verdict
 
 PORTS = {
@@ -190,17 +192,13 @@ def test_a_view_that_is_not_understood_is_no_verdict(
     device.tables = {send: change(output) for send, output in device.tables.items()}
     subject = asked(device, tmp_path)
     recorded = SimpleNamespace(events=[])
-    context: Any = SimpleNamespace(event=lambda kind, where, **detail: recorded.events.append((kind, where, detail)))
+    context: Any = SimpleNamespace(event=lambda event: recorded.events.append(row_of(event)))
     show(context, "h1", "stations", lambda: subject.stations(at("h1.1"), "plain"))
     subject._ask().leave()
-    ((kind, _, detail),) = recorded.events
-    assert kind == "not-shown"
-    assert re.search(said, detail["problem"])
-    assert "see logs/ssh.log" in detail["problem"]
-    events = [Event(time_ns=1, kind=kind, where="h1", detail=detail)]
-    case: Any = Case(SimpleNamespace(record=SimpleNamespace(events=events, problem=None), damage=None), {})  # type: ignore[arg-type]
-    judged = judge(lambda one: one.expect(views(one, "h1", "stations"), expected="", seen=""), case)
+    case: Any = Case(SimpleNamespace(record=SimpleNamespace(events=recorded.events, problem=None), damage=None), {})  # type: ignore[arg-type]
+    judged = judge(lambda one: one.expect(views(one, "h1", "stations", FdbEntry), expected="", seen=""), case)
     assert judged.verdict is Verdict.INCONCLUSIVE
+    assert re.search(said, judged.seen)
     assert "see logs/ssh.log" in judged.seen
 
 
@@ -226,10 +224,10 @@ def test_ports_that_the_profile_calls_otherwise_are_no_verdict(device: Replay, t
 
 def test_neighbours_that_are_not_understood_leave_only_them_open() -> None:
     """The frames that an agent sends are judged all the same."""
-    timers = {"what": "neighbours", "moment": "learned", "problem": "it is no such table; see logs/ssh.log"}
+    problem = "it is no such table; see logs/ssh.log"
     events = [
-        Event(time_ns=1, kind="neighbours", where="h1.2", detail={"moment": "alone", "chassis": []}),
-        Event(time_ns=2, kind="not-shown", where="h1.2", detail=timers),
+        row_of(NeighboursShown(time_ns=1, where="h1.2", moment="alone", asked_ns=1, chassis=())),
+        row_of(TableNotShown(time_ns=2, where="h1.2", what="neighbours", moment="learned", problem=problem)),
     ]
     case: Any = Case(SimpleNamespace(record=SimpleNamespace(events=events, problem=None), damage=None), {})  # type: ignore[arg-type]
     assert discovery.view(case, "alone").time_ns == 1

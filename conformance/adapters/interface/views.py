@@ -7,46 +7,22 @@ AdapterError with what it said: that ends inconclusive, and is no verdict on the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from conformance.lab.lab import Host
+from conformance.recording.events.tables import Counters, FdbEntry, LagMember, NeighbourEntry
 
-
-@dataclass(frozen=True, slots=True)
-class LagMember:
-    """One port of a group: whether it carries traffic, and the system that its partner said it is (empty: nobody)."""
-
-    port: str
-    in_use: bool
-    partner: str
-
-
-@dataclass(frozen=True, slots=True)
-class FdbEntry:
-    """One entry of a bridge's table: a MAC address and the port behind which it is."""
-
-    mac: str
-    port: str
-
-
-@dataclass(frozen=True, slots=True)
-class NeighbourEntry:
-    """One entry of a table of ARP or of IPv6 neighbours: an address, the MAC address there (empty: it is not known yet,
-    or was not found), and the interface."""
-
-    address: str
-    mac: str
-    port: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """Frames that were counted on an interface, received and sent."""
-
-    port: str
-    received: int
-    sent: int
+__all__ = [
+    "Counters",
+    "FdbEntry",
+    "LagMember",
+    "NeighbourEntry",
+    "ShowingBindings",
+    "ShowingCounters",
+    "ShowingMembers",
+    "ShowingRows",
+    "ShowingStations",
+]
 
 
 class ShowingMembers(Protocol):

@@ -11,6 +11,8 @@ from conformance.judging.flows import rows_of, taps_of
 from conformance.judging.parameters import FAMILIES
 from conformance.judging.register import check
 from conformance.policy.document import Transport
+from conformance.recording.events.attaching import AttachAsked
+from conformance.recording.events.isolation import ChangeWatched, LateImpossible, PolicyAsked, RestartAsked
 from conformance.recording.model import Flow
 
 
@@ -177,8 +179,8 @@ def test_icmp_errors_pass(case: Case) -> None:
 @check("acl.no-open-window", scenario="policy", family=FAMILIES)
 def test_no_open_window(case: Case) -> None:
     """The policy is in force before the first packet can reach an endpoint that attaches."""
-    refused = [event for event in case.recording.record.events if event.kind == "late-impossible"]
-    case.require(not refused, refused[0].detail["problem"] if refused else "")
+    for refused in case.all(LateImpossible):
+        case.require(False, refused.problem)
     index = case.recording.frames
     _in_force(case, "udp")
     opened = [row for flow in case.flows(purpose="late-allowed", protocol="udp") for row in arrived(case, flow)]
@@ -198,9 +200,7 @@ def test_no_open_window(case: Case) -> None:
 
 
 def _after(case: Case, rows: Rows) -> int:
-    began = [
-        event.time_ns for event in case.recording.record.events if event.kind == "attach" and event.where == "late"
-    ]
+    began = [event.time_ns for event in case.all(AttachAsked, where="late")]
     times = case.recording.frames.time_ns[rows]
     return round((int(times[0]) - began[0]) / 1e6) if len(times) else 0
 
@@ -208,7 +208,7 @@ def _after(case: Case, rows: Rows) -> int:
 @check("acl.restart", scenario="policy", family=FAMILIES)
 def test_restart(case: Case) -> None:
     """While what enforces the policy is restarted nothing denied arrives, and afterwards what is allowed does."""
-    asked = [event.time_ns for event in case.recording.record.events if event.kind == "restart"]
+    asked = [event.time_ns for event in case.all(RestartAsked)]
     case.require(asked, "the adapter of the profile cannot restart it")
     _in_force(case, "udp")
     times = case.recording.frames.time_ns
@@ -232,7 +232,7 @@ def test_restart(case: Case) -> None:
 
 def _turned(case: Case) -> int:
     """When the change of the policy was asked for. Requires that there was one."""
-    asked = [event.time_ns for event in case.recording.record.events if event.kind == "policy"]
+    asked = [event.time_ns for event in case.all(PolicyAsked)]
     case.require(len(asked) > 1, "the policy was not changed")
     return asked[1]
 
@@ -250,8 +250,7 @@ def test_change_in_force(case: Case) -> None:
     case.require((times[denied] < asked).any(), "what the change denies did not pass before it either")
     before = times[opened] < asked
     case.require(not before.any(), "what the change allows passed before it already")
-    ended = [event for event in case.recording.record.events if event.kind == "turned-seen"]
-    how = ended[0].detail["ended"] if ended else "unknown"
+    how = next((event.ended for event in case.all(ChangeWatched)), "unknown")
     case.require(how != "unknown", "the streams stood still while the change was watched")
     case.expect(
         how == "silent",

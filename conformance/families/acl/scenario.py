@@ -18,6 +18,7 @@ from conformance.lab.flow.loop import descriptors
 from conformance.policy.document import Policy, load
 from conformance.provoking.context import Context
 from conformance.provoking.meshes import mesh_of, population
+from conformance.recording.events.isolation import PolicyAsked
 
 POLICY: Final = "three-tier"
 
@@ -41,11 +42,10 @@ def run(context: Context) -> None:
 
 
 def apply(context: Context, policy: Policy) -> None:
-    """Put a policy in force, and write down when that was asked for and when it was said to be done."""
+    """Put a policy in force, and write down when that was asked for."""
     filtering = power_of(context.subject, Filtering)
     if filtering is None:
         raise AdapterError("the profile claims policy, but its adapter cannot apply one")
     context.policies.append(policy)
-    context.event("policy", policy.name)
+    context.event(PolicyAsked(where=policy.name))
     filtering.apply(policy)
-    context.event("policy-applied", policy.name)

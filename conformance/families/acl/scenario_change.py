@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_interface
-from typing import Final
+from typing import Final, Literal
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, power_of
@@ -30,6 +30,7 @@ from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
 from conformance.provoking.odd_packets import OPEN, raw_socket
 from conformance.provoking.silence import keep_silent
+from conformance.recording.events.isolation import ChangeWatched, LateImpossible, RestartAsked
 from conformance.recording.model import AddressFamily, Flow, Socket
 
 PORT: Final = 8003
@@ -123,7 +124,7 @@ def late(context: Context) -> None:
         try:
             endpoint = context.attach(host, Attachment("late", addresses=wanted, labels={"tier": "app"}))
         except AdapterError as refusal:
-            context.event("late-impossible", "late", problem=str(refusal))
+            context.event(LateImpossible(where="late", problem=str(refusal)))
             return
         for one_wanted in wanted:
             with _receiver(endpoint, one_wanted.ip) as receiver:
@@ -157,9 +158,8 @@ def again(context: Context) -> bool:
     ]
     with running(context, streams):
         _await_all(target, places)
-        context.event("restart", host.name)
+        context.event(RestartAsked(where=host.name))
         subject.restart(host)
-        context.event("restarted", host.name)
         _await_all(target, places)
     return True
 
@@ -220,7 +220,7 @@ def change(context: Context, policy: Policy, apply: Callable[[Policy], None]) ->
             keep_silent(limits.STREAM_AFTER)
             apply(turned(policy))
             _await(opened, limits.POLICY_EFFECT)
-            context.event("turned-seen", ended=_await_silence(closed, far, limits.POLICY_EFFECT))
+            context.event(ChangeWatched(ended=_await_silence(closed, far, limits.POLICY_EFFECT)))
         again = {context.number(): one for one in held}
         context.flows.extend(context.engine.resume(again, limits.ANSWER, from_server=False))
 
@@ -240,7 +240,7 @@ def _await(receiver: socket.socket, deadline: float) -> bool:
         return False
 
 
-def _await_silence(receiver: socket.socket, far: Pace, deadline: float) -> str:
+def _await_silence(receiver: socket.socket, far: Pace, deadline: float) -> Literal["silent", "arriving", "unknown"]:
     """``silent`` once nothing came of many datagrams that were sent meanwhile, ``arriving`` where they still do at the
     deadline, ``unknown`` where the streams themselves stood still."""
     until = time.monotonic() + deadline

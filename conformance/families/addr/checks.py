@@ -9,6 +9,7 @@ from conformance.judging.case import Case
 from conformance.judging.parameters import FAMILIES
 from conformance.judging.register import check
 from conformance.protocols.mac import mac_bytes
+from conformance.recording.events.attaching import AttachRefused
 from conformance.recording.model import AddressState, EndpointState
 
 GROUP_BIT = 1 << 40
@@ -25,9 +26,8 @@ def test_addresses_are_unique(case: Case) -> None:
         if "dadfailed" not in address.flags
     )
     case.require(owners, "no endpoint has a global address of this family")
-    for event in case.recording.record.events:
-        if event.kind == "attach-failed":
-            case.note(f"attaching {event.where} beside others was refused at first: {event.detail['problem']}")
+    for event in case.all(AttachRefused):
+        case.note(f"attaching {event.where} beside others was refused at first: {event.problem}")
     for address, count in sorted(owners.items()):
         case.expect(count == 1, expected="each address is on one endpoint", seen=f"{address} is on {count} endpoints")
 

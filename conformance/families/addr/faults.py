@@ -14,6 +14,8 @@ from conformance.families.addr.faults_tunnel import is_tunnel, tunnelled
 from conformance.lab.kernel import link, netlink
 from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
+from conformance.recording.events import events_in
+from conformance.recording.events.attaching import AddressesSettled
 from conformance.recording.model import Record
 from conformance.selftest.alterations import (
     Alteration,
@@ -146,7 +148,7 @@ def hasty(lab: Lab) -> Network:
 
 def _began_tentative(record: Record) -> str | None:
     for endpoint in record.endpoints:
-        settled = [event.time_ns for event in record.events if event.kind == "settled"]
+        settled = [event.time_ns for event in events_in(record, AddressesSettled)]
         if settled and (settled[0] - endpoint.attached_ns) / 1e9 > 0.5:
             return f"it took {(settled[0] - endpoint.attached_ns) / 1e9:.1f} s more until {endpoint.name} was settled"
     return None

@@ -13,16 +13,15 @@ from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.mac import mac_text
 from conformance.protocols.reserved import RESERVED
-from conformance.recording.model import Event, PortState
+from conformance.recording.events.bridging import BridgeReady, FrameSent, ReservedSent
+from conformance.recording.model import PortState
 
 PORTS = 4
 ADDRESSES = tuple(address.replace(":", "-") for address in RESERVED)
 
 
-def _sent(case: Case, conversation: int) -> list[Event]:
-    return [
-        one for one in case.recording.record.events if one.kind == "sent" and one.detail["conversation"] == conversation
-    ]
+def _sent(case: Case, conversation: int) -> list[FrameSent]:
+    return [one for one in case.all(FrameSent) if one.conversation == conversation]
 
 
 def _seen(case: Case, port: PortState, conversation: int, number: int | None = None) -> list[int]:
@@ -42,12 +41,7 @@ def _ports(case: Case) -> list[PortState]:
         case.tap(port.partner)
     controls = _sent(case, numbered.CONTROL)
     case.require(controls, "the scenario sent no control frames")
-    lost = [
-        one
-        for one in controls
-        for port in ports[1:]
-        if not _seen(case, port, numbered.CONTROL, int(one.detail["number"]))
-    ]
+    lost = [one for one in controls for port in ports[1:] if not _seen(case, port, numbered.CONTROL, one.number)]
     case.require(not lost, f"{len(lost)} control broadcasts did not cross the bridge: absence is not proved")
     return ports[:PORTS]
 
@@ -73,9 +67,7 @@ def test_unknown_and_broadcast_are_flooded(case: Case) -> None:
     for conversation, what in ((numbered.FLOODED, "a frame to an unknown station"), (numbered.CONTROL, "a broadcast")):
         for port in ports[1:]:
             for one in _sent(case, conversation):
-                _expect_once(
-                    case, port, conversation, f"{what} leaves every other port once", int(one.detail["number"])
-                )
+                _expect_once(case, port, conversation, f"{what} leaves every other port once", one.number)
 
 
 @check("bridge.learning", scenario="bridge")
@@ -123,10 +115,10 @@ def test_lldpdus_are_not_forwarded(case: Case) -> None:
 
 def _expect_kept(case: Case, address: str) -> None:
     ports = _ports(case)
-    sent = [one for one in case.recording.record.events if one.kind == "reserved" and one.detail["address"] == address]
+    sent = [one for one in case.all(ReservedSent) if one.address == address]
     case.require(sent, f"no frame was sent to {address}")
     index = case.recording.frames
-    rows = index.find(bytes.fromhex(sent[0].detail["nonce"]))
+    rows = index.find(bytes.fromhex(sent[0].nonce))
     taps = {port.partner: port.name for port in ports[1:]}
     out = [int(row) for row in rows if index.taps[index.tap[row]] in taps and not index.outbound[row]]
     case.require(len(rows) > 0, f"the frame to {address} was seen on no tap")
@@ -145,7 +137,7 @@ def _last(case: Case, conversation: int, otherwise: str) -> int:
     sent = _sent(case, conversation)
     case.require(sent, otherwise)
     case.figures["reached after s"] = round((sent[-1].time_ns - sent[0].time_ns) / SECOND, 1)
-    return int(sent[-1].detail["number"])
+    return sent[-1].number
 
 
 @check("bridge.move-learned", scenario="bridge")
@@ -165,7 +157,7 @@ def test_a_move_is_learned(case: Case) -> None:
 def test_the_first_frame_moves_a_station(case: Case) -> None:
     """Whatever a station sends first from another port moves it there: nothing for it comes out of an old port."""
     first, _, third, fourth = _ports(case)
-    spoke = [one for one in _sent(case, numbered.SPOKEN) if one.detail["number"] == 1002]
+    spoke = [one for one in _sent(case, numbered.SPOKEN) if one.number == 1002]
     case.require(spoke, "the station said nothing at its new port")
     last = _last(case, numbered.RELEARNED, "no frame was sent to the station that moved once more")
     expected = "frames to a station come out of the port where it last sent anything"
@@ -180,12 +172,10 @@ def test_stations_are_forgotten(case: Case) -> None:
     ports = _ports(case)
     case.require(_seen(case, ports[3], numbered.FLOODED), "frames to unknown stations are not flooded")
     case.require(not _seen(case, ports[3], numbered.LEARNED), "stations are not learned")
-    ageing = float(next(one for one in case.recording.record.events if one.kind == "ready").detail["ageing"])
-    spoke = [one for one in _sent(case, numbered.SPOKEN) if one.detail["number"] == 1001]
+    ageing = case.the(BridgeReady, otherwise="the bridge was never ready").ageing
+    spoke = [one for one in _sent(case, numbered.SPOKEN) if one.number == 1001]
     case.require(spoke, "the station never spoke")
-    probes = {
-        int(one.detail["number"]): (one.time_ns - spoke[0].time_ns) / SECOND for one in _sent(case, numbered.AGED)
-    }
+    probes = {one.number: (one.time_ns - spoke[0].time_ns) / SECOND for one in _sent(case, numbered.AGED)}
     case.require(probes, "no frame was sent to the station")
     early = [number for number, after in probes.items() if after < 0.9 * ageing - 1 - slack(case)]
     case.require(early, "no frame was sent to the station within the ageing time")

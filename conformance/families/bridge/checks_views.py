@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance import limits
 from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
-from conformance.judging.views import Statement, views
+from conformance.judging.views import Statement, View, views
 from conformance.protocols.mac import mac_number, mac_of_number
 from conformance.protocols.reserved import RESERVED
-from conformance.recording.model import Event, PortState
+from conformance.recording.events.bridging import BridgeReady
+from conformance.recording.events.tables import Counters, FdbEntry
+from conformance.recording.model import PortState
 
 RESERVED_NUMBERS = [mac_number(address) for address in RESERVED]
 
@@ -32,13 +32,10 @@ def _name(port: PortState) -> str:
 def test_the_table_is_what_the_ports_saw(case: Case) -> None:
     """A bridge shows every station behind the port where it last spoke."""
     ports = _ports(case)
-    ready = next((one for one in case.recording.record.events if one.kind == "ready"), None)
-    case.require(ready, "the bridge was never ready")
-    assert ready is not None
-    known = 0.9 * float(ready.detail["ageing"]) - slack(case)
-    for view in views(case, ports[0].host, "stations"):
-        shown = {row["mac"].lower(): row["port"] for row in view.detail["rows"]}
-        asked, answered = view.detail["asked_ns"], view.detail["answered_ns"]
+    known = 0.9 * case.the(BridgeReady, otherwise="the bridge was never ready").ageing - slack(case)
+    for view in views(case, ports[0].host, "stations", FdbEntry):
+        shown = {row.mac.lower(): row.port for row in view.rows}
+        asked, answered = view.asked_ns, view.answered_ns
         for mac, statement in sorted(_stations(case, ports, asked).items()):
             settled = asked - statement.time_ns > limits.STATION_SHOWN * SECOND
             due = answered - statement.time_ns < known * SECOND
@@ -70,7 +67,7 @@ def _stations(case: Case, ports: list[PortState], until: int) -> dict[str, State
 def test_counters_are_what_was_on_the_wires(case: Case) -> None:
     """The frames that a switch says it received and sent are those on the wires."""
     ports = _ports(case)
-    readings = views(case, ports[0].host, "counters")
+    readings = views(case, ports[0].host, "counters", Counters)
     case.require(len(readings) >= 2, "its counters were read only once")
     first, last = (_by_port(one) for one in (readings[0], readings[-1]))
     for port in ports:
@@ -79,7 +76,7 @@ def test_counters_are_what_was_on_the_wires(case: Case) -> None:
             name = _name(port)
             case.require(least > 0, f"nothing was to be {way} on {name} between the two readings")
             there = name in first and name in last
-            counted = int(last[name][way]) - int(first[name][way]) if there else 0
+            counted = _counted(last[name], outbound=outbound) - _counted(first[name], outbound=outbound) if there else 0
             wire = f"{least}" if least == most else f"{least} to {most}"
             case.expect(
                 there and least <= counted <= most,
@@ -88,16 +85,23 @@ def test_counters_are_what_was_on_the_wires(case: Case) -> None:
             )
 
 
-def _by_port(view: Event) -> dict[str, Any]:
-    return {row["port"]: row for row in view.detail["rows"]}
+def _by_port(view: View[Counters]) -> dict[str, Counters]:
+    return {row.port: row for row in view.rows}
 
 
-def _between(case: Case, port: PortState, first: Event, last: Event, *, outbound: bool) -> tuple[int, int]:
+def _counted(row: Counters, *, outbound: bool) -> int:
+    """What the switch counted of the frames that our end sent (`outbound`), or that came to it."""
+    return row.received if outbound else row.sent
+
+
+def _between(
+    case: Case, port: PortState, first: View[Counters], last: View[Counters], *, outbound: bool
+) -> tuple[int, int]:
     """The least and the most that may have been counted between two readings: frames that our end sent (`outbound`),
     or that came to it."""
     index, tap = case.recording.frames, case.tap(port.partner).number
     late = int(limits.COUNTED * SECOND)
-    surely = first.detail["answered_ns"], last.detail["asked_ns"] - late
-    perhaps = first.detail["asked_ns"] - late, last.detail["answered_ns"]
+    surely = first.answered_ns, last.asked_ns - late
+    perhaps = first.asked_ns - late, last.answered_ns
     least, most = (len(index.select(tap=tap, outbound=outbound, between=one)) for one in (surely, perhaps))
     return least, most

@@ -35,6 +35,7 @@ from conformance.protocols.reserved import RESERVED, reserved_frame
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, aside, run_together
 from conformance.provoking.views import show
+from conformance.recording.events.bridging import BridgeReady, FrameSent, ReservedSent
 from conformance.testbed import Testbed
 
 PORTS: Final = 4
@@ -64,7 +65,7 @@ def run(context: Context) -> None:
         config = BridgeConfig(BRIDGE, tuple(link.port.name for link in links), ageing=subject.shortest_ageing)
         await aside(subject.bridge, host, (config,))
         await _await_forwarding(links)
-        context.event("ready", ageing=config.ageing)
+        context.event(BridgeReady(ageing=config.ageing))
         await Steps(context, links).run(config.ageing)
 
     run_together(context, script)
@@ -124,7 +125,7 @@ class Steps:
     def send(self, link: Link, conversation: int, number: int, destination: str, source: str) -> None:
         """One numbered frame."""
         frame = numbered.build(Numbered(conversation, number), destination, source)
-        link.send(frame, "sent", conversation=conversation, number=number)
+        link.send(frame, FrameSent(conversation=conversation, number=number))
 
     def show(self) -> None:
         """Ask the bridge for its table of stations, and for the counters of its ports, where it shows such things."""
@@ -164,14 +165,14 @@ class Steps:
         for address in RESERVED:
             nonce = os.urandom(NONCE)
             frame = reserved_frame(address, mac_text(self.first.wire.mac), nonce)
-            self.first.send(frame, "reserved", address=address, nonce=nonce.hex())
+            self.first.send(frame, ReservedSent(address=address, nonce=nonce.hex()))
         await self.control()
 
     async def move(self) -> None:
         """The resident announces itself from the third port."""
         announcement = arp.request(RESIDENT, RESIDENT_ADDRESS, RESIDENT_ADDRESS)
         seen = asyncio.create_task(self.fourth.wire.first(lambda frame: frame == announcement, limits.LINK_UP))
-        self.third.send(announcement, "moved")
+        self.third.wire.send(announcement)
         await seen
         await silence(limits.BRIDGE_SETTLED)
         await self.reach(self.third, MOVED)

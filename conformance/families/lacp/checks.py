@@ -11,12 +11,20 @@ from conformance.families.lacp.checks_captured import (
 )
 from conformance.families.lacp.evidence import Pdu, came_up, meant, pdus
 from conformance.judging.case import Case
-from conformance.judging.groups import arrivals, event, ports_of
+from conformance.judging.groups import arrivals, ports_of
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, busiest, intervals, median, slack
 from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import State
+from conformance.recording.events.aggregation import (
+    LongTimeoutAsked,
+    MalformedSent,
+    MarkerSent,
+    PartnerChanged,
+    PartnerSpeaks,
+    ShortTimeoutAsked,
+)
 from conformance.recording.model import PortState, Window
 
 GROUPS = ("sound", "hushed", "stepwise", "mixed", "itself", "asked", "slow", "changing", "abused", "mute")
@@ -69,7 +77,7 @@ def test_active_speaks(case: Case) -> None:
 def test_passive_answers(case: Case) -> None:
     """A passive participant sends nothing until it hears a LACPDU, and answers then."""
     window = case.window("unasked")
-    asked = event(case, "asked", "asked")
+    asked = case.the(PartnerSpeaks, where="asked")
     for port in ports_of(case, "asked"):
         early = pdus(case, port, between=(0, window.end_ns))
         case.expect(
@@ -92,10 +100,10 @@ def test_partner_is_echoed(case: Case) -> None:
     """The partner fields repeat what the partner last said of itself; of nobody, they are the defaults, and marked."""
     for port in ports_of(case, "changing"):
         told, heard = pdus(case, port, ours=True), pdus(case, port)
-        for change in [one for one in case.recording.record.events if one.kind == "changed"]:
+        for change in case.all(PartnerChanged):
             fresh = [one for one in told if one.time_ns >= change.time_ns][:1]
-            case.require(fresh, f"{port.name}: the change of {change.detail['what']} was never sent")
-            _expect_echo(case, port, fresh[0], heard, str(change.detail["what"]))
+            case.require(fresh, f"{port.name}: the change of {change.what} was never sent")
+            _expect_echo(case, port, fresh[0], heard, change.what)
     for port in ports_of(case, "mute"):
         window = case.window("mute")
         last = pdus(case, port, between=(window.end_ns - _margin(limits.LACP_MARGIN * 2), window.end_ns))[-1:]
@@ -127,7 +135,7 @@ def test_rate_follows_the_partner(case: Case) -> None:
     steady = _span(case.window("steady"))
     for port in ports_of(case, "sound"):
         _expect_fast(case, port, steady)
-    slow_at, fast_at = event(case, "slow", "slow"), event(case, "fast", "slow")
+    slow_at, fast_at = case.the(LongTimeoutAsked, where="slow"), case.the(ShortTimeoutAsked, where="slow")
     for port in ports_of(case, "slow"):
         _expect_slow(case, port, (slow_at.time_ns, fast_at.time_ns))
         turned = fast_at.time_ns + _margin(limits.LACP_FAST)
@@ -202,7 +210,7 @@ def test_marker_is_answered(case: Case) -> None:
     """A Marker PDU is answered by a Marker Response with the same requester fields."""
     came_up(case, "sound")
     index = case.recording.frames
-    asked = [one for one in case.recording.record.events if one.kind == "marker"]
+    asked = case.all(MarkerSent)
     case.require(asked, "no marker was sent")
     for port in ports_of(case, "sound"):
         for question in [one for one in asked if one.where == port.name]:
@@ -213,9 +221,7 @@ def test_marker_is_answered(case: Case) -> None:
             found = [lacp.marker(frame) for _, frame in index.frames(rows)]
             case.expect(
                 any(
-                    one is not None
-                    and one.kind == lacp.MARKER_RESPONSE
-                    and one.transaction == question.detail["transaction"]
+                    one is not None and one.kind == lacp.MARKER_RESPONSE and one.transaction == question.transaction
                     for one in found
                 ),
                 expected="a marker is answered within a second, with its own fields",
@@ -228,7 +234,7 @@ def test_malformed_pdus_do_no_harm(case: Case) -> None:
     """Malformed and over-long LACPDUs neither stop the agent nor take the group down."""
     came_up(case, "abused")
     window = case.window("abused")
-    after = event(case, "after-malformed", "abused")
+    after = case.the(MalformedSent, where="abused")
     ports = ports_of(case, "abused")
     for port in ports:
         told = [one for one in pdus(case, port, ours=True) if one.time_ns >= after.time_ns]

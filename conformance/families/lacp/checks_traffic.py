@@ -5,10 +5,18 @@ from __future__ import annotations
 from conformance import limits
 from conformance.families.lacp.evidence import came_up, pdus, tardiness
 from conformance.judging.case import Case
-from conformance.judging.groups import arrivals, event, ports_of
+from conformance.judging.groups import arrivals, ports_of
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
 from conformance.protocols.lacp.frames import State
+from conformance.recording.events.aggregation import (
+    LinkLost,
+    OwnSystemClaimed,
+    PartnerInStep,
+    PartnerReady,
+    PartnerSilent,
+)
+from conformance.recording.events.links import Carrier
 from conformance.recording.model import PortState, Window
 
 STATE = State.SYNCHRONIZATION | State.DISTRIBUTING | State.DEFAULTED
@@ -37,8 +45,8 @@ def _expect_expiry(case: Case, group: str) -> None:
     window = case.window(group)
     ports = ports_of(case, group)
     data = {port.name: arrivals(case, port) for port in ports}
-    mute = event(case, "mute", group)
-    timeout = float(mute.detail["timeout"])
+    mute = case.the(PartnerSilent, where=group)
+    timeout = mute.timeout
     case.require(
         any(one.time_ns < mute.time_ns for sent in data.values() for one in sent),
         "no data left the group before the silence",
@@ -85,7 +93,7 @@ def _tardy(case: Case, between: tuple[int, int]) -> float:
 def test_no_data_before_the_partner_is_ready(case: Case) -> None:
     """No data is sent while the partner is not synchronised."""
     window = case.window("out-of-step")
-    granted, step = event(case, "granted", "stepwise"), event(case, "in-step", "stepwise")
+    granted, step = case.the(PartnerReady, where="stepwise"), case.the(PartnerInStep, where="stepwise")
     ports = ports_of(case, "stepwise")
     case.require(
         any(arrivals(case, port, between=(granted.time_ns, 2**62)) for port in ports),
@@ -112,7 +120,7 @@ def test_one_partner_for_one_group(case: Case) -> None:
 @check("lacp.own-system", scenario="lacp")
 def test_own_system_is_kept_out(case: Case) -> None:
     """A port that hears its own system, as over a loop, carries no traffic."""
-    event(case, "claimed", "itself", otherwise="the implementation's system id was not heard")
+    case.the(OwnSystemClaimed, where="itself", otherwise="the implementation's system id was not heard")
     _expect_one(case, "itself", most=0, what="ports that hear their own system")
 
 
@@ -168,10 +176,10 @@ def test_conversations_stay_in_order(case: Case) -> None:
 def test_link_loss_moves_traffic(case: Case) -> None:
     """How long the traffic of a lost link is away: from its last frame there to its first one elsewhere."""
     came_up(case, "sound")
-    name = event(case, "lost", "sound").detail["port"]
+    name = case.the(LinkLost, where="sound").port
     lost = next(port for port in ports_of(case, "sound") if port.name == name)
     other = next(port for port in ports_of(case, "sound") if port.name != name)
-    down = [one for one in case.recording.record.events if (one.kind, one.where) == ("carrier", lost.name)]
+    down = case.all(Carrier, where=lost.name)
     case.require(len(down) == 2, "no link was lost and found again")
     start, end = down[0].time_ns, down[1].time_ns
     before = _span(case.window("steady"))

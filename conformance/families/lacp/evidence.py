@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from conformance.judging.case import Case
-from conformance.judging.groups import event
 from conformance.judging.timing import BUSY, SECOND, intervals
 from conformance.protocols import ethertypes
 from conformance.protocols.envelope import ETHERNET
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import Lacpdu
-from conformance.recording.model import Event, PortState
+from conformance.recording.events.aggregation import DistributionAwaited
+from conformance.recording.model import PortState
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Pdu:
     frame: bytes
 
 
-def came_up(case: Case, group: str) -> Event:
+def came_up(case: Case, group: str) -> DistributionAwaited:
     """The event at which all ports of the group distributed, as the partner saw it. Requires that they did."""
-    found = event(case, "up", group)
-    case.require(found.detail.get("came"), f"{group}: the partner's ports never came to distribute")
+    found = case.the(DistributionAwaited, where=group)
+    case.require(found.came, f"{group}: the partner's ports never came to distribute")
     return found
 
 

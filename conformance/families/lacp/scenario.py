@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +28,22 @@ from conformance.protocols.mac import mac_text
 from conformance.protocols.numbered import Numbered
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, aside, carrier, run_together, window
+from conformance.recording.events import Event
+from conformance.recording.events.aggregation import (
+    DistributionAwaited,
+    LinkLost,
+    LongTimeoutAsked,
+    MalformedSent,
+    MarkerSent,
+    OwnSystemClaimed,
+    PartnerChanged,
+    PartnerInStep,
+    PartnerReady,
+    PartnerSilent,
+    PartnerSpeaks,
+    ShortTimeoutAsked,
+)
+from conformance.recording.events.links import Configured, GroupMade
 from conformance.testbed import Testbed
 
 CONVERSATIONS: Final = 4
@@ -54,9 +70,9 @@ class Arrangement:
     ready: asyncio.Event
     pace: list[float]
 
-    def event(self, kind: str, **detail: Any) -> None:
-        """Something happened to this group now."""
-        self.context.event(kind, self.name, **detail)
+    def event(self, event: Event) -> None:
+        """Write down that something happened to this group now."""
+        self.context.event(replace(event, where=self.name))
 
     def system(self, conduct: ParticipantConduct | None = None, **options: Any) -> System:
         """A partner with a port on each link; all ports share the conduct."""
@@ -73,7 +89,7 @@ class Arrangement:
         """Wait until every port of the partner distributes; says so in the record."""
         await self.ready.wait()
         came = await driver.until(lambda: all(port.distributing for port in system.ports), limits.LACP_UP)
-        self.event("up", came=came)
+        self.event(DistributionAwaited(came=came))
         return came
 
 
@@ -93,12 +109,12 @@ async def _sound(arrangement: Arrangement) -> None:
             end()
         for link, port in zip(arrangement.links, system.ports, strict=True):
             asked = Marker(lacp.MARKER_INFORMATION, port.number, system.mac, 0x504C5547 + port.number)
-            link.send(asked.build(port.mac), "marker", transaction=asked.transaction)
+            link.send(asked.build(port.mac), MarkerSent(transaction=asked.transaction))
         await silence(limits.MARKER_RESPONSE)
         arrangement.pace[0] = HASTE
         await silence(limits.LACP_BRISK)
         busiest = arrangement.links[carried.index(max(carried))]
-        arrangement.event("lost", port=busiest.name)
+        arrangement.event(LinkLost(port=busiest.name))
         with carrier(busiest, up=False):
             await silence(limits.LACP_LOSS)
         arrangement.pace[0] = INTERVAL
@@ -116,7 +132,7 @@ async def _hushed(arrangement: Arrangement, timeout: float = limits.LACP_EXPIRED
         await arrangement.up(driver, system)
         await silence(limits.LACP_BRISK)
         conduct.mute = True
-        arrangement.event("mute", timeout=timeout)
+        arrangement.event(PartnerSilent(timeout=timeout))
         async with window(arrangement.context, arrangement.name, arrangement.links):
             await silence(timeout + limits.LACP_DEFAULTED + limits.LACP_FAST + limits.LACP_MARGIN)
 
@@ -130,11 +146,11 @@ async def _stepwise(arrangement: Arrangement) -> None:
         await driver.until(lambda: all(not port.defaulted for port in system.ports), limits.LACP_UP)
         async with window(arrangement.context, "out-of-step", arrangement.links):
             await silence(limits.LACP_STEP)
-        for kind, withheld in (("in-step", GRANTED & ~State.SYNCHRONIZATION), ("granted", State(0))):
+        for event, withheld in ((PartnerInStep(), GRANTED & ~State.SYNCHRONIZATION), (PartnerReady(), State(0))):
             conduct.withheld = withheld
             for port in system.ports:
                 port.need_to_transmit = True
-            arrangement.event(kind)
+            arrangement.event(event)
             driver.poke()
             await silence(limits.LACP_STEP)
 
@@ -162,7 +178,7 @@ async def _itself(arrangement: Arrangement) -> None:
     system = System(own.actor.system, key=own.actor.key, priority=own.actor.system_priority, wait=0.0)
     for number, link in enumerate(arrangement.links):
         system.port(mac_text(link.wire.mac), conduct=ParticipantConduct(loops=True), number=0x100 + number)
-    arrangement.event("claimed", system=system.mac)
+    arrangement.event(OwnSystemClaimed(system=system.mac))
     with arrangement.seat(system):
         await silence(limits.LACP_STEP)
         async with window(arrangement.context, "itself", arrangement.links):
@@ -178,7 +194,7 @@ async def _asked(arrangement: Arrangement) -> None:
         await silence(limits.LACP_PASSIVE if long else limits.LACP_PASSIVE_FAST)
     system = arrangement.system()
     with arrangement.seat(system) as driver:
-        arrangement.event("asked")
+        arrangement.event(PartnerSpeaks())
         await arrangement.up(driver, system)
 
 
@@ -192,7 +208,7 @@ async def _slow(arrangement: Arrangement) -> None:
             ends.callback(link.wire.listen(partial(_remember, heard, number)))
         await arrangement.up(driver, system)
         await silence(limits.LACP_BRISK)
-        arrangement.event("slow")
+        arrangement.event(LongTimeoutAsked())
         long = arrangement.context.variant == "thorough"
         await silence(limits.LACP_SLOW if long else limits.LACP_SLOW_FAST)
         for number, link in enumerate(arrangement.links):
@@ -201,7 +217,7 @@ async def _slow(arrangement: Arrangement) -> None:
         system.short = True
         for port in system.ports:
             port.need_to_transmit = True
-        arrangement.event("fast")
+        arrangement.event(ShortTimeoutAsked())
         driver.poke()
         await silence(limits.LACP_STEADY)
 
@@ -227,7 +243,7 @@ async def _changing(arrangement: Arrangement) -> None:
                 else:
                     setattr(port, what, value)
                 port.need_to_transmit = True
-            arrangement.event("changed", what=what, value=value)
+            arrangement.event(PartnerChanged(what=what, value=value))
             driver.poke()
             await silence(limits.LACP_ECHO)
 
@@ -255,12 +271,12 @@ async def _abused(arrangement: Arrangement) -> None:
             return
         for link, port in zip(arrangement.links, system.ports, strict=True):
             good = lacp.Lacpdu(port.actor, port.partner).build(port.mac)
-            for name, frame in malformed(good).items():
-                link.send(frame, "malformed", form=name)
+            for frame in malformed(good).values():
+                link.wire.send(frame)
         for port in system.ports:
             port.need_to_transmit, port.priority = True, 0x2345
         await silence(limits.LACP_FAST)
-        arrangement.event("after-malformed")
+        arrangement.event(MalformedSent())
         driver.poke()
         async with window(arrangement.context, "abused", arrangement.links):
             await silence(limits.LACP_STEADY)
@@ -331,7 +347,7 @@ def run(context: Context) -> None:
                 groups.create_task(GROUPS[arrangement.name].run_together(arrangement)) for arrangement in arrangements
             ]
             await aside(partial(subject.aggregate, host, links[0].port.name, configs))
-            context.event("ready")
+            context.event(Configured())
             ready.set()
             await asyncio.wait(plays)
             stopped.set()
@@ -351,7 +367,7 @@ def _arrangements(
         if group.thorough and context.variant != "thorough":
             continue
         arrangements.append(Arrangement(name, mine, context, documentation_mac(FIRST_SYSTEM + number), ready, pace))
-        context.event("group", name, ports=[link.name for link in mine])
+        context.event(GroupMade(where=name, ports=tuple(link.name for link in mine)))
     return arrangements
 
 

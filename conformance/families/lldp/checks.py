@@ -11,6 +11,15 @@ from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack, unhurried
 from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
+from conformance.recording.events.discovery import (
+    AgentEndAsked,
+    AgentEnded,
+    AgentSwitched,
+    AgentSwitchedBack,
+    AgentTimersKnown,
+    MalformedAdvertised,
+    SystemRenamed,
+)
 
 JITTER = 0.5
 """Seconds by which a fast transmission may be early or late (LLDP-04): 0.2 s are the jitter of §9.2.2, the rest is
@@ -117,7 +126,7 @@ def test_ttl(case: Case) -> None:
             _expect_ttl(case, port.name, one, told)
 
 
-def _expect_ttl(case: Case, port: str, one: discovery.Sent, told: discovery.LldpTimes | None) -> None:
+def _expect_ttl(case: Case, port: str, one: discovery.Sent, told: AgentTimersKnown | None) -> None:
     if told is None:
         expected = "a TTL that is not 0, but in a shutdown LLDPDU"
         case.expect(one.pdu.ttl, expected=expected, seen=f"{port}: TTL {one.pdu.ttl}", frames=[one.number])
@@ -150,7 +159,7 @@ def test_interval(case: Case) -> None:
 
 
 def _expect_interval(
-    case: Case, speaker: discovery.Speaker, every: list[discovery.Sent], told: discovery.LldpTimes
+    case: Case, speaker: discovery.Speaker, every: list[discovery.Sent], told: AgentTimersKnown
 ) -> None:
     window = case.window("steady")
     listed = discovery.steady(every, told.fast_count)
@@ -210,10 +219,10 @@ def _hurries(every: list[discovery.Sent], after: list[discovery.Sent], count: in
 def test_shutdown(case: Case) -> None:
     """An agent that is disabled or ended takes back what it told."""
     case.require(
-        discovery.events(case, "leave") or discovery.events(case, "administer"),
+        case.all(AgentEndAsked) or case.all(AgentSwitched),
         "nothing provoked it: the agent went on",
     )
-    if discovery.events(case, "leave"):
+    if case.all(AgentEndAsked):
         case.window("leaving")
     for port, listed in discovery.by_port(case).items():
         case.require(listed, f"{port.name} sent no LLDPDU")
@@ -234,14 +243,14 @@ def test_shutdown(case: Case) -> None:
 
 def _end_of_leave(case: Case, moment: int) -> int:
     """When the agent that was told to end at `moment` had ended, or `moment` where a port was disabled."""
-    ended = [e.time_ns for kind in ("left", "administered") for e in discovery.events(case, kind)]
+    ended = [event.time_ns for event in (*case.all(AgentEnded), *case.all(AgentSwitchedBack))]
     return min((one for one in ended if one >= moment), default=moment)
 
 
 @check("lldp.reinit-delay", scenario="lldp")
 def test_reinit_delay(case: Case) -> None:
     """An agent that was disabled waits before it starts again."""
-    off = discovery.the_event(case, "administer")
+    off = discovery.stimulus(case, AgentSwitched)
     port = discovery.port_of(case, off)
     again = [one for one in discovery.sent(case, port) if one.time_ns > off.time_ns and not one.pdu.shutdown]
     case.require(again, f"{port.name} sent nothing after it was enabled again")
@@ -259,8 +268,8 @@ def test_reinit_delay(case: Case) -> None:
 def test_burst_limited(case: Case) -> None:
     """Many local changes do not make many LLDPDUs, and the last of them is told."""
     window = case.window("changes")
-    changed = discovery.the_event(case, "changed")
-    name = changed.detail["system"].encode()
+    changed = discovery.stimulus(case, SystemRenamed)
+    name = changed.system.encode()
     late = slack(case, (window.start_ns, window.end_ns))
     second = int(max(0.1, 1 - late) * SECOND)
     due = changed.time_ns + int((limits.LLDP_LAST_STATE + late) * SECOND)
@@ -300,14 +309,14 @@ def test_neighbour_learned(case: Case) -> None:
         discovery.view(case, "alone"),
         discovery.view(case, "learned"),
     )
-    case.require("mortal" not in before.detail["chassis"], "the neighbour was known before it told of itself")
+    case.require("mortal" not in before.chassis, "the neighbour was known before it told of itself")
     case.require(after.time_ns < met.time_ns + limits.LLDP_TTL_SHORT * SECOND, "the answer came after its TTL")
-    shown = "mortal" in after.detail["chassis"]
+    shown = "mortal" in after.chassis
     unhurried(case, shown, (met.time_ns, after.time_ns))
     case.expect(
         shown,
         expected="the neighbour that told of itself is shown",
-        seen=f"{after.where}: shown are {after.detail['chassis']}",
+        seen=f"{after.where}: shown are {after.chassis}",
         frames=_frames(case, met.time_ns, met.where),
     )
 
@@ -320,30 +329,30 @@ def test_neighbour_ageing(case: Case) -> None:
         discovery.view(case, "valid"),
         discovery.view(case, "aged"),
     )
-    case.require("mortal" in discovery.view(case, "learned").detail["chassis"], "the neighbour was not learned")
+    case.require("mortal" in discovery.view(case, "learned").chassis, "the neighbour was not learned")
     over = met.time_ns + limits.LLDP_TTL_SHORT * SECOND
     if valid.time_ns < over:
         case.expect(
-            "mortal" in valid.detail["chassis"],
+            "mortal" in valid.chassis,
             expected="a neighbour is shown until its TTL is over",
             seen=f"{valid.where}: gone {(over - valid.time_ns) / SECOND:.1f} s before",
             frames=_frames(case, met.time_ns, met.where),
         )
-    forgotten = "mortal" not in aged.detail["chassis"]
+    forgotten = "mortal" not in aged.chassis
     unhurried(case, forgotten, (over, aged.time_ns))
     case.expect(
         forgotten,
         expected="a neighbour is forgotten when its TTL is over",
-        seen=f"{aged.where}: shown {(aged.detail['asked_ns'] - over) / SECOND:.1f} s after",
+        seen=f"{aged.where}: shown {(aged.asked_ns - over) / SECOND:.1f} s after",
         frames=_frames(case, met.time_ns, met.where),
     )
     leave, gone = discovery.advertisement(case, "resident", goodbye=True), discovery.view(case, "taken leave")
-    heeded = "resident" not in gone.detail["chassis"]
+    heeded = "resident" not in gone.chassis
     unhurried(case, heeded, (leave.time_ns, gone.time_ns))
     case.expect(
         heeded,
         expected="a neighbour that takes leave is forgotten at once",
-        seen=f"{gone.where}: shown {(gone.detail['asked_ns'] - leave.time_ns) / SECOND:.1f} s after its TTL of 0",
+        seen=f"{gone.where}: shown {(gone.asked_ns - leave.time_ns) / SECOND:.1f} s after its TTL of 0",
         frames=_frames(case, leave.time_ns, leave.where),
     )
 
@@ -351,13 +360,11 @@ def test_neighbour_ageing(case: Case) -> None:
 @check("lldp.malformed-discarded", scenario="lldp")
 def test_malformed_discarded(case: Case) -> None:
     """Malformed LLDPDUs make no neighbour, cost none and end no agent."""
-    case.require(
-        "resident" in discovery.view(case, "resident").detail["chassis"], "no neighbour was known to begin with"
-    )
-    bad = {event.detail["chassis"] for event in discovery.events(case, "malformed")}
+    case.require("resident" in discovery.view(case, "resident").chassis, "no neighbour was known to begin with")
+    bad = {event.chassis for event in case.all(MalformedAdvertised)}
     case.require(bad, "no malformed LLDPDU was sent")
     shown = discovery.view(case, "misled")
-    known = set(shown.detail["chassis"])
+    known = set(shown.chassis)
     expected = "malformed LLDPDUs make no neighbour and cost none; unknown TLVs are passed over"
     case.expect("resident" in known, expected=expected, seen=f"{shown.where}: the known neighbour is gone")
     strange = known - {"resident", "novel"}

@@ -13,7 +13,19 @@ from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.lldp.frames import Lldpdu
 from conformance.protocols.mac import mac_text
-from conformance.recording.model import Event, PortState
+from conformance.recording.events import Event
+from conformance.recording.events.base import E
+from conformance.recording.events.discovery import (
+    Advertised,
+    AgentEndAsked,
+    AgentSwitched,
+    AgentTimersKnown,
+    Moment,
+    NeighboursShown,
+)
+from conformance.recording.events.links import Carrier
+from conformance.recording.events.tables import TableNotShown
+from conformance.recording.model import PortState
 
 QUICK = 2 * SECOND
 """Frames closer together than this belong to a fast start, where the interval is longer."""
@@ -26,15 +38,6 @@ class Sent:
     number: int
     time_ns: int
     pdu: Lldpdu
-
-
-@dataclass(frozen=True)
-class LldpTimes:
-    """What the agent was told of its timers: interval in s, hold (None: nobody said), fast transmissions."""
-
-    interval: float
-    hold: int | None
-    fast_count: int
 
 
 class Speaker(NamedTuple):
@@ -97,22 +100,14 @@ def everything(case: Case) -> list[tuple[PortState, Sent]]:
     return found
 
 
-def times(case: Case) -> LldpTimes | None:
-    """What the agent was told of its timers."""
-    told = events(case, "lldp-told")
-    return None if not told else LldpTimes(**told[0].detail)
+def times(case: Case) -> AgentTimersKnown | None:
+    """What the agent was told of its timers; None in a capture, where nobody says."""
+    return next(iter(case.all(AgentTimersKnown)), None)
 
 
-def events(case: Case, kind: str, where: str | None = None) -> list[Event]:
-    """The events of a kind, of one port or of all."""
-    return [e for e in case.recording.record.events if e.kind == kind and where in (None, e.where)]
-
-
-def the_event(case: Case, kind: str) -> Event:
-    """The one event of a kind. Requires that there is one: it is the stimulus."""
-    found = events(case, kind)
-    case.require(found, f"nothing provoked it: the recording has no event {kind!r}")
-    return found[0]
+def stimulus(case: Case, kind: type[E]) -> E:
+    """The first event of a kind, which provokes what is judged. Requires that there is one."""
+    return case.the(kind, otherwise=f"nothing provoked it: the recording has no event {kind.kind!r}")
 
 
 def port_of(case: Case, event: Event) -> PortState:
@@ -122,9 +117,9 @@ def port_of(case: Case, event: Event) -> PortState:
 
 def silenced(case: Case, port: PortState) -> list[int]:
     """When the port's agent was disabled or ended, in ns: a shutdown LLDPDU belongs there."""
-    off = [e.time_ns for e in events(case, "administer", port.name) if not e.detail["on"]]
-    down = [e.time_ns for e in events(case, "carrier", port.name) if not e.detail["up"]]
-    return [*off, *down, *(e.time_ns for e in events(case, "leave"))]
+    off = [event.time_ns for event in case.all(AgentSwitched, where=port.name) if not event.on]
+    down = [event.time_ns for event in case.all(Carrier, where=port.name) if not event.up]
+    return [*off, *down, *(event.time_ns for event in case.all(AgentEndAsked))]
 
 
 def steady(listed: Sequence[Sent], fast_count: int) -> list[Sent]:
@@ -137,19 +132,19 @@ def steady(listed: Sequence[Sent], fast_count: int) -> list[Sent]:
     return list(listed[skipped:])
 
 
-def view(case: Case, moment: str) -> Event:
+def view(case: Case, moment: Moment) -> NeighboursShown:
     """The agent's own view of a port's neighbours at a moment. Requires that it was asked, and understood."""
-    for problem in (one for one in events(case, "not-shown") if one.detail.get("moment") == moment):
-        case.require(False, f"it was not told: {problem.detail['problem']}")
-    found = [event for event in events(case, "neighbours") if event.detail["moment"] == moment]
+    for problem in case.all(TableNotShown):
+        case.require(problem.moment != moment, f"it was not told: {problem.problem}")
+    found = [event for event in case.all(NeighboursShown) if event.moment == moment]
     case.require(found, f"the implementation was not asked for its neighbours ({moment})")
     return found[0]
 
 
-def advertisement(case: Case, chassis: str, *, goodbye: bool = False) -> Event:
+def advertisement(case: Case, chassis: str, *, goodbye: bool = False) -> Advertised:
     """The moment when our partner told of `chassis`, or took leave. Requires that it did."""
-    found = [e for e in events(case, "advertised") if e.detail["chassis"] == chassis]
-    found = [e for e in found if (e.detail["ttl"] == 0) is goodbye]
+    told = [event for event in case.all(Advertised) if event.chassis == chassis]
+    found = [event for event in told if (event.ttl == 0) is goodbye]
     case.require(found, f"our partner did not tell of {chassis}")
     return found[0]
 

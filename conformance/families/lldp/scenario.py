@@ -27,6 +27,18 @@ from conformance.protocols.lldp import frames as lldp
 from conformance.provoking.context import Context
 from conformance.provoking.neighbours import ask
 from conformance.provoking.ports import Link, aside, run_together, window
+from conformance.recording.events.discovery import (
+    Advertised,
+    AgentEndAsked,
+    AgentEnded,
+    AgentSwitched,
+    AgentSwitchedBack,
+    AgentTimersKnown,
+    MalformedAdvertised,
+    Moment,
+    NeighboursShown,
+    SystemRenamed,
+)
 
 STEADY_INTERVALS = {"fast": 2, "thorough": 4}
 LONG_INTERVAL = 10.0
@@ -46,7 +58,7 @@ def run(context: Context) -> None:
         beginning.discover()
     agent = power_of(context.subject, Discovering)
     timers = AgentTimers() if agent is None else agent.timers()
-    context.event("lldp-told", interval=timers.interval, hold=timers.hold, fast_count=timers.fast_count)
+    context.event(AgentTimersKnown(interval=timers.interval, hold=timers.hold, fast_count=timers.fast_count))
     context.figures["protocol window s"] = asked_for(context, timers)
 
     async def whole(links: Sequence[Link]) -> None:
@@ -100,10 +112,10 @@ async def _steady(link: Link, timers: AgentTimers) -> None:
 def _advertise(link: Link, name: str, ttl: int, *extra: bytes) -> None:
     """Tell of a neighbour `name`, valid for `ttl` seconds."""
     tlvs = [*lldp.mandatory(*lldp.local_ids(name, link.port.partner), ttl), *extra]
-    link.send(lldp.frame_of(link.wire.mac, tlvs), "advertised", chassis=name, ttl=ttl)
+    link.send(lldp.frame_of(link.wire.mac, tlvs), Advertised(chassis=name, ttl=ttl))
 
 
-async def _view(link: Link, moment: str) -> None:
+async def _view(link: Link, moment: Moment) -> None:
     """Ask the agent for its neighbours on this port, and write down what it shows."""
     subject = power_of(link.context.subject, Neighbouring)
     if subject is None or "lldp-receive" not in link.context.claims:
@@ -111,7 +123,8 @@ async def _view(link: Link, moment: str) -> None:
     asked = time.time_ns()
     known = await ask(link, subject, moment)
     if known is not None:
-        link.event("neighbours", moment=moment, asked_ns=asked, chassis=[one.chassis for one in known])
+        shown = tuple(one.chassis for one in known)
+        link.event(NeighboursShown(moment=moment, asked_ns=asked, chassis=shown))
 
 
 async def _meet(link: Link) -> None:
@@ -126,7 +139,6 @@ async def _meet(link: Link) -> None:
     await _view(link, "valid")
     await silence(begin + limits.LLDP_TTL_SHORT + limits.LLDP_AGEING - time.monotonic())
     await _view(link, "aged")
-    link.event("met")
 
 
 def malformed(link: Link) -> dict[str, list[bytes]]:
@@ -162,7 +174,7 @@ async def _mislead(link: Link) -> None:
     await silence(limits.LLDP_PROMPT)
     await _view(link, "resident")
     for name, tlvs in malformed(link).items():
-        link.send(lldp.frame_of(link.wire.mac, tlvs, end=name != "beyond"), "malformed", chassis=name)
+        link.send(lldp.frame_of(link.wire.mac, tlvs, end=name != "beyond"), MalformedAdvertised(chassis=name))
         await silence(0.05)
     _advertise(link, "novel", TTL_LONG, lldp.tlv(99, b"of the future"), lldp.tlv(127, b"\0\0\x5e\xff" + b"unknown"))
     await silence(limits.LLDP_PROMPT)
@@ -170,7 +182,6 @@ async def _mislead(link: Link) -> None:
     _advertise(link, "resident", 0)
     await silence(limits.LLDP_PROMPT)
     await _view(link, "taken leave")
-    link.event("misled")
 
 
 async def _administer(link: Link, timers: AgentTimers) -> None:
@@ -180,11 +191,11 @@ async def _administer(link: Link, timers: AgentTimers) -> None:
         return
     await _next(link, timers)
     await silence(timers.interval - BEFORE_NEXT)
-    link.event("administer", on=False)
+    link.event(AgentSwitched(on=False))
     await aside(lambda: subject.administer(link.port, on=False))
-    link.event("administer", on=True)
+    link.event(AgentSwitched(on=True))
     await aside(lambda: subject.administer(link.port, on=True))
-    link.event("administered")
+    link.event(AgentSwitchedBack())
     await silence(limits.LLDP_REINIT + limits.LLDP_BUSY)
 
 
@@ -206,9 +217,8 @@ async def _change(links: Sequence[Link]) -> None:
         seen = asyncio.create_task(links[0].wire.first(timers, limits.LLDP_CHANGES + limits.LLDP_LAST_STATE))
         for number in range(1, CHANGES + 1):
             await silence(begin + number * limits.LLDP_CHANGES / CHANGES - time.monotonic())
-            context.event("change", system=f"changed-{number}")
             await aside(subject.rename, f"changed-{number}")
-        context.event("changed", system=last)
+        context.event(SystemRenamed(system=last))
         await seen
         await silence(limits.LLDP_PROMPT)
 
@@ -219,7 +229,7 @@ async def _leave(context: Context, links: Sequence[Link]) -> None:
     if subject is None:
         return
     async with window(context, "leaving", links):
-        context.event("leave")
+        context.event(AgentEndAsked())
         await aside(subject.leave)
-        context.event("left")
+        context.event(AgentEnded())
         await silence(limits.LLDP_PROMPT)

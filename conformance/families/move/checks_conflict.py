@@ -12,7 +12,8 @@ from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
 from conformance.protocols import arp, ethertypes
-from conformance.recording.model import Event, TapState
+from conformance.recording.events.addressing import AddressClaimed, OccupiedAsked, OccupiedAttached, OccupiedRefused
+from conformance.recording.model import TapState
 
 
 def _silent(case: Case) -> list[Move]:
@@ -50,18 +51,16 @@ def test_address_probed(case: Case) -> None:
     for move in _silent(case):
         for address in move.addresses():
             _expect_probed(case, move, address)
-    asked = _event(case, "occupied")
-    case.require(asked, "the scenario asked for no address that somebody has")
-    assert asked is not None
-    address = IPv4Address(asked.detail["address"])
+    asked = case.the(OccupiedAsked, otherwise="the scenario asked for no address that somebody has")
+    address = IPv4Address(asked.address)
     taps = [tap for tap in case.recording.record.taps if tap.where == asked.where]
     case.require(taps, "the endpoint that asked for it was not watched")
     case.require(not any(tap.dropped for tap in taps), f"a tap of {asked.where} lost frames")
     probes = [number for tap in taps for number, _ in _probes(case, tap, address)]
     used = [number for tap in taps for number in _speaking(case, tap, address)]
-    attached, refused = _event(case, "occupied-attached"), _event(case, "occupied-refused")
+    attached, refused = case.all(OccupiedAttached), case.all(OccupiedRefused)
     case.require(attached or refused, "the attach did not end")
-    assigned = attached is not None and str(address) in attached.detail["addresses"]
+    assigned = any(str(address) in one.addresses for one in attached[:1])
     case.expect(
         probes and not used and not assigned,
         expected="an address that another host has is probed, and then neither announced nor assigned",
@@ -69,8 +68,8 @@ def test_address_probed(case: Case) -> None:
         + ("assigned all the same" if assigned else "not assigned"),
         frames=(used or probes)[:4],
     )
-    if refused is not None:
-        case.note(f"refused with: {refused.detail['problem']}")
+    for one in refused[:1]:
+        case.note(f"refused with: {one.problem}")
 
 
 def _expect_probed(case: Case, move: Move, address: Address) -> None:
@@ -123,9 +122,9 @@ def _speaking(case: Case, tap: TapState, address: Address) -> list[int]:
 def test_address_defended(case: Case) -> None:
     """A claim of its address by another host is answered once, or the address is given up; nobody fights."""
     made = moves(case)
-    claims = [event for event in case.recording.record.events if event.kind == "claim"]
+    claims = case.all(AddressClaimed)
     case.require(claims, "nobody claimed an address")
-    name, address = claims[0].where, IPv4Address(claims[0].detail["address"])
+    name, address = claims[0].where, IPv4Address(claims[0].address)
     move = next(one for one in made if one.state.endpoint == name)
     tap = case.tap(move.state.tap_after)
     case.require(_arrived(case, tap, claims), f"the claims of {address} did not arrive")
@@ -149,16 +148,12 @@ def test_address_defended(case: Case) -> None:
         case.note(f"{address} was given up {milliseconds(gone[0] - since)} ms after the first claim")
 
 
-def _arrived(case: Case, tap: TapState, claims: Sequence[Event]) -> bool:
+def _arrived(case: Case, tap: TapState, claims: Sequence[AddressClaimed]) -> bool:
     """Whether every claim was seen on the way in."""
     index = case.recording.frames
-    wanted = (str(claims[0].detail["address"]), str(claims[0].detail["mac"]))
+    wanted = (claims[0].address, claims[0].mac)
     seen = 0
     for _, frame in index.frames(index.select(tap=tap.number, outbound=False, ethertype=ethertypes.ARP)):
         packet = arp.parse(frame)
         seen += packet is not None and packet.announces and (str(packet.sender), packet.sender_mac) == wanted
     return seen >= len(claims)
-
-
-def _event(case: Case, kind: str) -> Event | None:
-    return next((event for event in case.recording.record.events if event.kind == kind), None)

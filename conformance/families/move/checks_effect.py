@@ -20,6 +20,7 @@ from conformance.judging.parameters import FAMILIES
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND
 from conformance.protocols import arp, ethertypes, ndp
+from conformance.recording.events.addressing import AddressAsked, NotOneSegment
 from conformance.recording.model import Change, Stream
 
 PATHS = ("cross-host", "inbound")
@@ -117,7 +118,7 @@ def _address(move: Move, stream: Stream) -> Address:
 def test_across_subnets(case: Case) -> None:
     """An address survives a move to a host in another subnet, by whichever means."""
     record = case.recording.record
-    apart = any(event.kind == "not-one-segment" for event in record.events)
+    apart = case.all(NotOneSegment)
     case.applies(apart, "the hosts share a subnet")
     made = [Move(case, state) for state in record.moves if state.style == "silent"]
     case.require(made, "the implementation makes no move to another host")
@@ -146,7 +147,7 @@ def test_old_place_is_silent(case: Case) -> None:
     """The old place says nothing of the address after the hand-over, answers nothing, and takes no traffic."""
     made = with_family(moves(case))
     case.window("move")
-    asked = {event.detail["address"] for event in case.recording.record.events if event.kind == "ask"}
+    asked = {event.address for event in case.all(AddressAsked)}
     for move in made:
         for address in move.addresses():
             if str(address) not in asked:

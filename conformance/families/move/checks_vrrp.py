@@ -13,6 +13,7 @@ from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
 from conformance.protocols import arp, ethertypes, ndp, vrrp
 from conformance.protocols.mac import BROADCAST
+from conformance.recording.events.links import TimerLate
 from conformance.recording.model import TapState
 
 
@@ -187,8 +188,7 @@ def _held_up(case: Case, between: tuple[int, int]) -> float:
     which waits for the processor as often. Requires that there was no standstill."""
     slack(case, between)
     start, end = between
-    late = [one for one in case.recording.record.events if one.kind == "late" and start <= one.time_ns <= end]
-    return sum(float(one.detail["seconds"]) for one in late)
+    return sum(one.seconds for one in case.all(TimerLate) if start <= one.time_ns <= end)
 
 
 def _expect_in_time(

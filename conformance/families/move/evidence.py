@@ -12,6 +12,7 @@ from conformance import limits
 from conformance.judging.case import Case
 from conformance.judging.timing import SECOND
 from conformance.protocols import arp, ethertypes, ndp
+from conformance.recording.events.addressing import MonitorOverflowed, NotOneSegment
 from conformance.recording.model import Change, MoveState, Stream, TapState
 
 if TYPE_CHECKING:
@@ -149,12 +150,12 @@ def moves(case: Case, which: Callable[[Move], bool] = lambda _: True) -> list[Mo
     Not applicable where the testbed has no place to move to within one subnet, or where no move is of that sort.
     """
     record = case.recording.record
-    apart = any(event.kind == "not-one-segment" for event in record.events)
+    apart = case.all(NotOneSegment)
     case.applies(not apart, "the hosts are in different subnets: moves are judged where they share one")
     case.require(record.moves, "the scenario made no move")
     lost = [tap for tap in record.taps if tap.dropped]
     case.require(not lost, f"the tap {lost[0].name if lost else ''} lost frames")
-    deaf = [event.where for event in record.events if event.kind == "monitor-overflowed"]
+    deaf = [event.where for event in case.all(MonitorOverflowed)]
     case.require(not deaf, f"the monitor of {', '.join(deaf)} lost notifications")
     for state in record.moves:
         case.require(state.problem is None, f"{state.endpoint} was not moved ({state.kind}): {state.problem}")

@@ -32,7 +32,10 @@ from conformance.lab.streams.receiver import Receiver
 from conformance.lab.streams.streams import Streams
 from conformance.provoking.context import Context, tap_name
 from conformance.provoking.silence import keep_silent
-from conformance.recording.model import Event, InterfaceState, MoveState, Path
+from conformance.recording.events import row_of
+from conformance.recording.events.addressing import MonitorOverflowed, NotOneSegment
+from conformance.recording.events.links import TimerLate
+from conformance.recording.model import InterfaceState, MoveState, Path
 from conformance.testbed import Segment, Station, Testbed
 
 STYLES: Final[tuple[MoveStyle, ...]] = ("silent", "silent", "silent", "talking")
@@ -101,7 +104,7 @@ def run(context: Context) -> None:
     if subject is None:
         raise AdapterError("it cannot move an endpoint (see adapters/interface/powers.py, Moving)")
     if _apart(context):
-        context.event("not-one-segment")
+        context.event(NotOneSegment())
         if "routed-move" not in context.claims:
             return
     sys.setswitchinterval(SWITCH)
@@ -126,8 +129,8 @@ def run(context: Context) -> None:
             context.snapshot_hosts("contested", tracked=False)
         context.changes.extend(monitor.stop())
     for where in monitor.overflowed:
-        context.event("monitor-overflowed", where)
-    context.events.extend(_late(streams))
+        context.event(MonitorOverflowed(where=where))
+    context.events.extend(map(row_of, _late(streams)))
     _write_down(context, attempts, streams)
 
 
@@ -174,10 +177,10 @@ def _write_down(context: Context, attempts: list[MoveAttempt], streams: Streams)
         context.streams.append(count_stream(streams, plan, _ends(context, by_address[plan.destination], plan)))
 
 
-def _late(streams: Streams) -> list[Event]:
+def _late(streams: Streams) -> list[TimerLate]:
     """When our own timer was late: what waits for a timer on the same machine is as late (see judging/timing.slack)."""
     return [
-        Event(time_ns=after, kind="late", detail={"seconds": round((after - before) / 1e9, 3)})
+        TimerLate(time_ns=after, seconds=round((after - before) / 1e9, 3))
         for before, after in pairwise(streams.stamps)
         if after - before > NOTICEABLE * 1e9
     ]

@@ -14,6 +14,7 @@ from conformance.lab.kernel.netlink import rtnetlink
 from conformance.protocols import arp
 from conformance.provoking.context import Context
 from conformance.provoking.silence import keep_silent
+from conformance.recording.events.addressing import AddressClaimed, OccupiedAsked, OccupiedAttached, OccupiedRefused
 
 CLAIMS = 2
 """The second claim comes within DEFEND_INTERVAL, 10 s, of the first one (RFC 5227 §1.1)."""
@@ -36,7 +37,7 @@ def _claim(context: Context, third: Observer, name: str) -> None:
     with third.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for address in found[:1]:
             for _ in range(CLAIMS):
-                context.event("claim", name, address=str(address), by=third.name, mac=third.mac)
+                context.event(AddressClaimed(where=name, address=str(address), by=third.name, mac=third.mac))
                 sender.sendto(arp.request(third.mac, address, address), (third.interface, 0))
                 keep_silent(limits.CLAIM_ANSWER)
 
@@ -45,13 +46,13 @@ def _occupy(context: Context, third: Observer, own: IPv4Interface) -> None:
     """The station takes one more address of the link, and an endpoint of the first host asks for it."""
     wanted = IPv4Interface((own.network[-5], own.network.prefixlen))
     netlink.transact(third.namespace, [rtnetlink.address(third.interface, rtnetlink.single(wanted.ip))])
-    context.event("occupied", OCCUPANT, address=str(wanted.ip), by=third.name)
+    context.event(OccupiedAsked(where=OCCUPANT, address=str(wanted.ip), by=third.name))
     try:
         endpoint = context.attach(context.hosts[0], Attachment(OCCUPANT, addresses=(wanted,)))
     except AdapterError as problem:
-        context.event("occupied-refused", OCCUPANT, problem=str(problem))
+        context.event(OccupiedRefused(where=OCCUPANT, problem=str(problem)))
         return
-    addresses = [one.address for one in context.interface(endpoint).addresses]
-    context.event("occupied-attached", OCCUPANT, addresses=addresses)
+    addresses = tuple(one.address for one in context.interface(endpoint).addresses)
+    context.event(OccupiedAttached(where=OCCUPANT, addresses=addresses))
     context.endpoints.pop(OCCUPANT)
     context.states.pop(OCCUPANT)

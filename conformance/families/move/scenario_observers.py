@@ -18,6 +18,7 @@ from conformance.lab.lab import UPLINK, documentation_mac
 from conformance.protocols import arp
 from conformance.protocols.ndp import solicitation
 from conformance.provoking.context import Context
+from conformance.recording.events.addressing import AddressAsked
 from conformance.recording.model import AddressFamily, Path
 
 THIRD: Final = "third"
@@ -133,7 +134,6 @@ def _ask(
             else:
                 assert isinstance(own.ip, IPv6Address)
                 frame = solicitation(address, own.ip, one.mac)
-            context.event("ask", name, address=str(address), by=one.name, mac=one.mac)
+            context.event(AddressAsked(where=name, address=str(address), by=one.name, mac=one.mac))
             opened[one.name].sendto(frame, (one.interface, 0))
             return
-    context.event("nobody-to-ask", name, address=str(address))

@@ -49,12 +49,10 @@ def run(context: Context) -> None:
     first = [] if late is None else list(talk(context, late, AT_ONCE))
     opened, at_once = context.engine.hold_and_run(wanted, first, limits.ANSWER)
     context.flows.extend(at_once)
-    context.event("silent")
     if late is not None:
         claim(context, late)
     idle = limits.IDLE_FAST if context.variant == "fast" else limits.IDLE_THOROUGH
     keep_silent(max(0.0, idle - _silent_for(opened)))
-    context.event("speaking")
     afterwards = [] if late is None else list(talk(context, late, AFTERWARDS))
     with context.window("idle"):
         again = {context.number(): held for held in opened}

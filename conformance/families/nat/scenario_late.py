@@ -16,6 +16,7 @@ from conformance.provoking.context import Context
 from conformance.provoking.paths import ways
 from conformance.provoking.probes import PORT, probe
 from conformance.provoking.silence import keep_silent
+from conformance.recording.events.attaching import LateEndpointRefused, RootClaimed
 
 AT_ONCE: Final = "at-once"
 AFTERWARDS: Final = "after-claims"
@@ -31,7 +32,7 @@ def come_late(context: Context) -> Endpoint | None:
     try:
         return context.attach(context.hosts[0], Attachment(name))
     except AdapterError as refusal:
-        context.event("refused", name, problem=str(refusal))
+        context.event(LateEndpointRefused(where=name, problem=str(refusal)))
         return None
 
 
@@ -61,5 +62,5 @@ def _claim(context: Context, endpoint: Endpoint) -> None:
     )
     with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for claim in claims:
-            context.event("claimed", endpoint.name, type=claim.type, root=ROOT.hex(), source=source)
+            context.event(RootClaimed(where=endpoint.name, root=ROOT.hex(), source=source))
             sender.sendto(claim.build(source), (endpoint.interface, 0))

@@ -9,7 +9,14 @@ from conformance.families.nd.evidence import advertisements_for, mld_reports, ne
 from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.protocols.ndp import ADVERTISEMENT, ALL_NODES, SOURCE_OPTION, TARGET_OPTION, Neighbor, solicited_node
-from conformance.recording.model import EndpointState, Event, Flow
+from conformance.recording.events.addressing import (
+    DuplicateAsked,
+    DuplicateAttached,
+    DuplicateRefused,
+    Ipv4Removed,
+    Solicited,
+)
+from conformance.recording.model import EndpointState, Flow
 
 
 def _unicast(endpoint: EndpointState) -> list[IPv6Address]:
@@ -48,11 +55,9 @@ def _asks_in_form(message: Neighbor) -> bool:
 @check("nd.duplicate-refused", scenario="discovery")
 def test_duplicate_is_refused(case: Case) -> None:
     """A duplicate is detected and not assigned, and the attach that asked for it reports failure."""
-    asked = _event(case, "duplicate")
-    assert asked is not None
-    address = str(asked.detail["address"])
-    attached = _event(case, "duplicate-attached", needed=False)
-    refused = _event(case, "duplicate-refused", needed=False)
+    asked = case.the(DuplicateAsked, otherwise="no duplicate could be made on this network")
+    address = asked.address
+    attached, refused = next(iter(case.all(DuplicateAttached)), None), next(iter(case.all(DuplicateRefused)), None)
     case.require(attached or refused, "the attach of the duplicate did not end")
     claims = advertisements_for(case, address, by=asked.where)
     case.expect(
@@ -65,11 +70,11 @@ def test_duplicate_is_refused(case: Case) -> None:
         case.expect(True, expected="the attach of an address that is in use is refused", seen="refused")
         took = (refused.time_ns - asked.time_ns) / 1e9
         late = f", only after {took:.0f} s" if took > limits.DAD_SETTLED else ""
-        case.note(f"refused with: {refused.detail['problem']}{late}")
+        case.note(f"refused with: {refused.problem}{late}")
         return
     assert attached is not None
-    states = {a["address"]: a["flags"] for a in attached.detail["addresses"]}
-    reported = {text.partition("/")[0] for text in attached.detail["reported"]}
+    states = {one.address: one.flags for one in attached.addresses}
+    reported = {text.partition("/")[0] for text in attached.reported}
     case.require(address in {*states, *reported}, "another address was given than the one that was asked for")
     usable = address in states and "dadfailed" not in states[address]
     case.expect(
@@ -84,34 +89,34 @@ def test_duplicate_is_refused(case: Case) -> None:
 def test_solicitation_is_answered(case: Case) -> None:
     """A solicitation for an own address is answered in the right form, and nobody answers for a foreign one."""
     window = case.window("solicit")
-    asked = [event for event in case.recording.record.events if event.kind == "solicit"]
+    asked = case.all(Solicited)
     case.require(asked, "no solicitation could be sent on the endpoint's link")
     endpoint = next(e for e in case.endpoints if e.name == asked[0].where)
     sent = neighbours(case, endpoint, between=(window.start_ns, window.end_ns + int(limits.SOLICITATION_ANSWER * 1e9)))
     for event in asked:
-        target = IPv6Address(event.detail["target"])
+        target = IPv6Address(event.target)
         answers = [message for _, message in sent if message.type == ADVERTISEMENT and message.target == target]
-        if event.detail["form"] == "foreign":
+        if event.form == "foreign":
             _expect_silence(case, event)
         else:
             _expect_answer(case, event, endpoint, answers)
 
 
-def _expect_silence(case: Case, event: Event) -> None:
-    claims = advertisements_for(case, event.detail["target"])
+def _expect_silence(case: Case, event: Solicited) -> None:
+    claims = advertisements_for(case, event.target)
     case.expect(
         not claims,
         expected="nobody answers for an address that nobody has",
-        seen=f"solicited for {event.detail['target']}: {len(claims)} advertisements",
+        seen=f"solicited for {event.target}: {len(claims)} advertisements",
         frames=claims,
     )
 
 
-def _expect_answer(case: Case, event: Event, endpoint: EndpointState, answers: list[Neighbor]) -> None:
+def _expect_answer(case: Case, event: Solicited, endpoint: EndpointState, answers: list[Neighbor]) -> None:
     """Each form is solicited from an address of its own, so the answers to it are those that go there."""
-    form = event.detail["form"]
+    form = event.form
     unasked = form == "unspecified"
-    place = ALL_NODES if unasked else IPv6Address(event.detail["sender"])
+    place = ALL_NODES if unasked else IPv6Address(event.sender)
     given = [answer for answer in answers if answer.destination == place]
     right = [answer for answer in given if answer.solicited != unasked and answer.hop_limit == 255]
     whole = [answer for answer in right if _own_address(answer, endpoint, form)]
@@ -120,7 +125,7 @@ def _expect_answer(case: Case, event: Event, endpoint: EndpointState, answers: l
         expected="a solicitation from :: is answered to all nodes, Solicited clear, with the link-layer address"
         if unasked
         else "a solicitation is answered to its sender, Solicited set, with the link-layer address",
-        seen=f"{endpoint.name}, solicited ({form}) for {event.detail['target']}: {len(given)} answers to {place}, "
+        seen=f"{endpoint.name}, solicited ({form}) for {event.target}: {len(given)} answers to {place}, "
         f"{len(right)} with the right flag and hop limit 255, {len(whole)} of them with the right address",
     )
 
@@ -134,7 +139,7 @@ def _own_address(message: Neighbor, endpoint: EndpointState, form: str) -> bool:
 @check("nd.ipv6-only", scenario="discovery", path=("same-host", "cross-host", "inbound", "outbound"))
 def test_ipv6_stands_alone(case: Case) -> None:
     """Endpoints have a usable link-local address, and what IPv6 reaches it also reaches when there is no IPv4."""
-    removed = [event for event in case.recording.record.events if event.kind == "ipv4-removed"]
+    removed = case.all(Ipv4Removed)
     case.require(removed, "IPv4 was not taken away")
     for endpoint in case.endpoints:
         local = _link_local(case, endpoint)
@@ -166,9 +171,3 @@ def _link_local(case: Case, endpoint: EndpointState) -> dict[str, tuple[str, ...
 
 def _way(flow: Flow) -> tuple[str, str, str]:
     return flow.source, flow.target, flow.protocol
-
-
-def _event(case: Case, kind: str, *, needed: bool = True) -> Event | None:
-    found = [event for event in case.recording.record.events if event.kind == kind]
-    case.require(found or not needed, "no duplicate could be made on this network")
-    return found[0] if found else None

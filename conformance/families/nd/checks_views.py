@@ -11,6 +11,7 @@ from conformance.judging.timing import SECOND
 from conformance.judging.views import Statement, views
 from conformance.protocols import arp, ethertypes
 from conformance.protocols.ndp import ADVERTISEMENT, TARGET_OPTION, parse
+from conformance.recording.events.tables import NeighbourEntry
 from conformance.recording.model import EndpointState
 
 FRESH = 20
@@ -21,14 +22,14 @@ FRESH = 20
 def test_neighbours_are_what_the_wire_says(case: Case) -> None:
     """The neighbours that a router shows are at the MAC addresses that they said."""
     for host in dict.fromkeys(endpoint.host for endpoint in case.endpoints):
-        (view,) = views(case, host, "bindings")
-        shown = {row["address"]: row["mac"].lower() for row in view.detail["rows"] if row["mac"]}
+        (view,) = views(case, host, "bindings", NeighbourEntry)
+        shown = {row.address: row.mac.lower() for row in view.rows if row.mac}
         for endpoint in (one for one in case.endpoints if one.host == host):
             for address in (one.address for one in case.addresses(endpoint)):
-                statement = _answer(case, endpoint, address, view.detail["asked_ns"])
+                statement = _answer(case, endpoint, address, view.asked_ns)
                 if statement is None:
                     continue
-                due = view.detail["answered_ns"] - statement.time_ns < FRESH * SECOND
+                due = view.answered_ns - statement.time_ns < FRESH * SECOND
                 if due or address in shown:
                     case.expect(
                         shown.get(address) == statement.where,

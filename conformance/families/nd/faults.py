@@ -30,6 +30,8 @@ from conformance.lab.nftables import (
     set_hop_limit,
 )
 from conformance.protocols.ndp import ADVERTISEMENT, ALL_NODES, TARGET_OPTION
+from conformance.recording.events import events_in
+from conformance.recording.events.addressing import DuplicateAttached
 from conformance.recording.model import Record
 from conformance.selftest.alterations import in_background, interfaces, lease_of, telling
 from conformance.selftest.fault import Fault, Witness, planted, rule_hit
@@ -72,9 +74,9 @@ def _sysctl(key: str, value: str) -> Witness:
 
 
 def _kept_anyway(record: Record) -> str | None:
-    for event in record.events:
-        failed = [one["address"] for one in event.detail.get("addresses", ()) if "dadfailed" in one["flags"]]
-        if event.kind == "duplicate-attached" and failed:
+    for event in events_in(record, DuplicateAttached):
+        failed = [one.address for one in event.addresses if "dadfailed" in one.flags]
+        if failed:
             return f"{event.where} was attached with {', '.join(failed)}, which failed detection"
     return None
 

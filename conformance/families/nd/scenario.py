@@ -22,6 +22,14 @@ from conformance.provoking.context import Context
 from conformance.provoking.paths import Way, ways
 from conformance.provoking.probes import PORT, probe
 from conformance.provoking.silence import keep_silent
+from conformance.recording.events.addressing import (
+    DuplicateAsked,
+    DuplicateAttached,
+    DuplicateRefused,
+    Form,
+    Ipv4Removed,
+    Solicited,
+)
 from conformance.recording.model import FlowProtocol
 
 
@@ -93,12 +101,11 @@ def _solicit(context: Context, target: Endpoint, place: Vantage | None, address:
     The two ways that are answered to their sender come from two addresses, so that the answers are told apart.
     """
     if place is None:
-        context.event("solicit-impossible", target.name)
         return
     mac = context.states[target.name].kernel.mac
     foreign = address + 0x1000 if int(address) & 0xFFFF < 0xE000 else address - 0x1000
     near, far = place.address, place.address + 1
-    frames = {
+    frames: dict[Form, tuple[IPv6Address, IPv6Address, bytes]] = {
         "multicast": (address, near, solicitation(address, near, place.mac)),
         "unicast": (address, far, solicitation(address, far, place.mac, destination=address, to_mac=mac)),
         "unspecified": (address, UNSPECIFIED, solicitation(address, UNSPECIFIED, place.mac)),
@@ -106,7 +113,8 @@ def _solicit(context: Context, target: Endpoint, place: Vantage | None, address:
     }
     with place.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for form, (asked, source, frame) in frames.items():
-            context.event("solicit", target.name, form=form, target=str(asked), sender=str(source), mac=place.mac)
+            sent = Solicited(where=target.name, form=form, target=str(asked), sender=str(source), mac=place.mac)
+            context.event(sent)
             sender.sendto(frame, (place.interface, 0))
 
 
@@ -116,7 +124,6 @@ def _duplicate(context: Context, holder: Endpoint) -> None:
     host = context.lab.hosts[holder.host]
     wanted = _wish(context, holder)
     if wanted is None:
-        context.event("duplicate-impossible", holder.name)
         return
     if not context.profile.same_host_hops:
         link.address(holder.namespace, holder.interface, wanted, dad=False)
@@ -128,19 +135,15 @@ def _duplicate(context: Context, holder: Endpoint) -> None:
 def _ask_for(context: Context, host: Host, wanted: IPv6Interface, holder: Endpoint) -> None:
     """Attach an endpoint with the wanted address; what became of it is written down."""
     name = f"{host.name}d"
-    context.event("duplicate", name, address=str(wanted.ip), holder=holder.name)
+    context.event(DuplicateAsked(where=name, address=str(wanted.ip), holder=holder.name))
     try:
         endpoint = context.attach(host, Attachment(name, addresses=(wanted,)))
     except AdapterError as problem:
-        context.event("duplicate-refused", name, problem=str(problem))
+        context.event(DuplicateRefused(where=name, problem=str(problem)))
         return
     kernel = context.interface(endpoint)
-    context.event(
-        "duplicate-attached",
-        name,
-        addresses=[address.model_dump() for address in kernel.addresses],
-        reported=[str(address) for address in endpoint.reported.addresses],
-    )
+    reported = tuple(str(address) for address in endpoint.reported.addresses)
+    context.event(DuplicateAttached(where=name, addresses=kernel.addresses, reported=reported))
     context.endpoints.pop(name)
     context.states.pop(name)
 
@@ -168,7 +171,7 @@ def _without_ipv4(context: Context) -> None:
             if ":" not in state.address:
                 own = IPv4Interface(f"{state.address}/{state.prefix_length}")
                 netlink.transact(endpoint.namespace, [rtnetlink.address(endpoint.interface, own, remove=True)])
-        context.event("ipv4-removed", endpoint.name)
+        context.event(Ipv4Removed(where=endpoint.name))
     keep_silent(limits.WITHDRAWAL)
     _talk(context, before, "ipv6-only")
 

@@ -16,7 +16,6 @@ from conformance.families.pair.evidence_ports import (
     blame,
     cables,
     ends,
-    events,
     expect_findings,
     numbered_frames,
     stations,
@@ -26,6 +25,15 @@ from conformance.judging.groups import arrivals
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack, unhurried
 from conformance.protocols.lacp.frames import GRANTED, Participant, State
+from conformance.recording.events import Event
+from conformance.recording.events.meeting import (
+    AgreementAwaited,
+    BlackHoleBegun,
+    BlackHoleEnded,
+    CarrierGiven,
+    CarrierTaken,
+    GroupWatched,
+)
 
 TOO_SHORT = "the machine was too busy: what happened lasted for too short a time"
 MOMENTS = ("up", "severed", "deaf")
@@ -36,13 +44,13 @@ LONELY = State.EXPIRED | State.DEFAULTED
 
 def _agreed(case: Case) -> dict[str, tuple[int, bool]]:
     """When the two had agreed after each of `MOMENTS`, or had been waited for."""
-    return {one.where: (one.time_ns, bool(one.detail["came"])) for one in events(case, "agreed")}
+    return {one.where: (one.time_ns, one.came) for one in case.all(AgreementAwaited)}
 
 
 def _late(case: Case, between: tuple[int, int]) -> float:
     """How late anybody was meanwhile on a busy machine, in s: our own timers, or both switches' LACPDUs on cables that
     were whole, where a LACPDU is due every second."""
-    taken = {event.where for kind in ("severed", "deaf") for event in events(case, kind)}
+    taken = {event.where for event in (*case.all(CarrierTaken), *case.all(BlackHoleBegun))}
     whole = [port for cable in cables(case) if cable.name not in taken for port in cable.ends]
     return max(slack(case, between), tardiness(case, whole, between, limits.LACP_FAST))
 
@@ -100,15 +108,13 @@ def test_survives(case: Case) -> None:
     """A group goes on when one of its cables is lost, and takes it back."""
     agreed = _agreed(case)
     case.require(agreed.get("up", (0, False))[1], "the two never agreed, so that nothing could be lost")
-    losses = (
-        ("severed", "mended", limits.LACP_MARGIN, "the loss of its carrier"),
-        ("deaf", "hearing", limits.LACP_EXPIRED + limits.LACP_MARGIN, "its silence"),
+    losses: tuple[tuple[type[Event], type[Event], float, str], ...] = (
+        (CarrierTaken, CarrierGiven, limits.LACP_MARGIN, "the loss of its carrier"),
+        (BlackHoleBegun, BlackHoleEnded, limits.LACP_EXPIRED + limits.LACP_MARGIN, "its silence"),
     )
-    for lost, found, allowed, how in losses:
-        begin = next(events(case, lost), None)
-        end = next(events(case, found), None)
-        case.require(begin is not None and end is not None, f"no cable was {lost}")
-        assert begin is not None and end is not None
+    for begun, ended, allowed, how in losses:
+        lost = begun.kind
+        begin, end = (case.the(kind, otherwise=f"no cable was {lost}") for kind in (begun, ended))
         if lost == "deaf":
             _expect_hasty(case, begin.time_ns)
         late = _late(case, (begin.time_ns, end.time_ns))
@@ -126,7 +132,7 @@ def test_survives(case: Case) -> None:
 def _afterwards(case: Case, agreed: int) -> tuple[int, int]:
     """The second from one after they agreed again, or what is left of it before something else is done. Requires that
     there is enough of it."""
-    later = (one.time_ns for kind in ("deaf", "done") for one in events(case, kind) if one.time_ns > agreed)
+    later = (one.time_ns for one in (*case.all(BlackHoleBegun), *case.all(GroupWatched)) if one.time_ns > agreed)
     over = min(later, default=agreed)
     settled = agreed + int((limits.LACP_MARGIN + _late(case, (agreed, over))) * SECOND)
     case.require(settled + SECOND // 4 + IN_FLIGHT < over, TOO_SHORT)
@@ -198,7 +204,7 @@ def test_joins(case: Case) -> None:
 
 
 def _deaf(case: Case) -> tuple[PatchCable, int, int] | None:
-    begin, end = next(events(case, "deaf"), None), next(events(case, "hearing"), None)
+    begin, end = next(iter(case.all(BlackHoleBegun)), None), next(iter(case.all(BlackHoleEnded)), None)
     if begin is None or end is None:
         return None
     cable = next(one for one in cables(case) if one.name == begin.where)

@@ -15,7 +15,6 @@ from conformance.families.pair.evidence_ports import (
     blame,
     cables,
     ends,
-    events,
     expect_findings,
     lldpdus,
 )
@@ -23,28 +22,30 @@ from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack
 from conformance.protocols.lldp import frames as lldp
-from conformance.recording.model import Event, PortState
+from conformance.recording.events.discovery import NotOutlived, PairMoment, PairNeighboursShown
+from conformance.recording.events.tables import TableNotShown
+from conformance.recording.model import PortState
 
 Name = tuple[str, str]
 """A neighbour: Chassis ID and Port ID, as text."""
 
 
-def _expect_understood(case: Case, port: PortState, *moments: str) -> None:
+def _expect_understood(case: Case, port: PortState, *moments: PairMoment) -> None:
     """Requires that what the agent showed then (or ever) was understood."""
-    for problem in events(case, "not-shown", port.name):
-        wanted = not moments or problem.detail["moment"] in moments
-        case.require(not wanted, f"{port.name}: it was not told: {problem.detail['problem']}")
+    for problem in case.all(TableNotShown, where=port.name):
+        wanted = not moments or problem.moment in moments
+        case.require(not wanted, f"{port.name}: it was not told: {problem.problem}")
 
 
-def _views(case: Case, port: PortState, *moments: str) -> list[Event]:
+def _views(case: Case, port: PortState, *moments: PairMoment) -> list[PairNeighboursShown]:
     _expect_understood(case, port, *moments)
-    found = [one for one in events(case, "neighbours", port.name) if one.detail["moment"] in moments]
+    found = [one for one in case.all(PairNeighboursShown, where=port.name) if one.moment in moments]
     case.require(found, f"{port.name}: the agent was not asked for its neighbours ({', '.join(moments)})")
     return found
 
 
-def _shown(view: Event) -> set[Name]:
-    return {(_plain(chassis), _plain(port)) for chassis, port in view.detail["shown"]}
+def _shown(view: PairNeighboursShown) -> set[Name]:
+    return {(_plain(chassis), _plain(port)) for chassis, port in view.shown}
 
 
 def _plain(identifier: str) -> str:
@@ -75,7 +76,7 @@ def test_shown(case: Case) -> None:
     for cable in cables(case):
         own = cable.ends[listener]
         view = _views(case, own, "early", "met")[-1]
-        asked = view.detail["asked_ns"] - limits.PAIR_LLDP_SHOWN * SECOND
+        asked = view.asked_ns - limits.PAIR_LLDP_SHOWN * SECOND
         told = [one for one in lldpdus(case, cable.ends[speaker], arrived=False) if one.time_ns < asked]
         _idle(case, view)
         wanted = {_name(one) for one in told[-1:]}
@@ -95,8 +96,8 @@ def test_aged(case: Case) -> None:
     listener, _ = ends(case)
     silent, *_ = cables(case)
     own = silent.ends[listener]
-    for event in events(case, "not-outlived", own.name):
-        case.require(False, f"{own.name}: a TTL of {event.detail['ttl']} s was not waited for")
+    for event in case.all(NotOutlived, where=own.name):
+        case.require(False, f"{own.name}: a TTL of {event.ttl} s was not waited for")
     met = _views(case, own, "early", "met")[-1]
     case.require(_shown(met), f"{own.name}: it showed nobody, so that nothing can be forgotten")
     valid, aged = (_views(case, own, moment)[0] for moment in ("valid", "aged"))
@@ -108,24 +109,24 @@ def test_aged(case: Case) -> None:
     frames = [one.number for one in arrived[-1:]]
     wanted = {_name(arrived[-1])}
     for view, right in ((valid, wanted <= _shown(valid)), (aged, not _shown(aged))):
-        age = (view.detail["asked_ns"] - arrived[-1].time_ns) / SECOND
+        age = (view.asked_ns - arrived[-1].time_ns) / SECOND
         seen = f"{own.name} shows {_words(_shown(view))} {age:.1f} s after it was told for {arrived[-1].pdu.ttl} s"
         blame = "" if right else f"; {_broken(case, silent, listener)}"
         case.expect(right, expected=expected, seen=seen + blame, frames=frames)
 
 
-def _idle(case: Case, *views: Event) -> None:
+def _idle(case: Case, *views: PairNeighboursShown) -> None:
     """Requires that the machine had time for its agents shortly before they were asked."""
     for view in views:
-        asked = view.detail["asked_ns"]
+        asked = view.asked_ns
         late = slack(case, (asked - int(limits.PAIR_LLDP_SHOWN * SECOND), asked))
         case.require(late < limits.LLDP_BUSY, f"the machine was busy when the agent was asked ({late:.1f} s late)")
 
 
-def _in_time(last: Sent, valid: Event, aged: Event) -> bool:
+def _in_time(last: Sent, valid: PairNeighboursShown, aged: PairNeighboursShown) -> bool:
     """Whether the views were taken when they had to be."""
     until = last.time_ns + (last.pdu.ttl or 0) * SECOND
-    return bool(valid.detail["answered_ns"] < until < aged.detail["asked_ns"])
+    return bool(valid.answered_ns < until < aged.asked_ns)
 
 
 def _speech(case: Case, port: PortState) -> Iterator[Finding]:
@@ -152,9 +153,9 @@ def test_speaks(case: Case) -> None:
 
 def _hearing(case: Case, port: PortState) -> Iterator[Finding]:
     arrived = [one for one in lldpdus(case, port, arrived=True) if lldp.problem(one.pdu) is None]
-    views = list(events(case, "neighbours", port.name))
+    views = case.all(PairNeighboursShown, where=port.name)
     for view in views[1:] if len(views) > 1 and not _shown(views[0]) else views:
-        asked, answered = view.detail["asked_ns"], view.detail["answered_ns"]
+        asked, answered = view.asked_ns, view.answered_ns
         last = {_name(one): one for one in arrived if one.time_ns < answered}
         must, may = set(), set()
         for name, one in last.items():
@@ -164,7 +165,7 @@ def _hearing(case: Case, port: PortState) -> Iterator[Finding]:
             may |= {name} if asked <= one.time_ns + (ttl + limits.LLDP_AGEING) * SECOND else set()
         shown = _shown(view)
         frames = tuple(one.number for name, one in last.items() if name in (must ^ shown))
-        moment = view.detail["moment"]
+        moment = view.moment
         yield f"{port.name} ({moment}) does not show {_words(must - shown)}", frames, must <= shown
         yield f"{port.name} ({moment}) shows {_words(shown - may)}, which nobody tells", frames, shown <= may
 
@@ -181,6 +182,6 @@ def test_hears(case: Case) -> None:
     mine, _ = ends(case)
     for cable in cables(case):
         _expect_understood(case, cable.ends[mine])
-        _idle(case, *events(case, "neighbours", cable.ends[mine].name))
+        _idle(case, *case.all(PairNeighboursShown, where=cable.ends[mine].name))
         expected = "the view of every port is what valid LLDPDUs told there, and nothing else"
         expect_findings(case, mine, _hearing(case, cable.ends[mine]), expected)

@@ -16,7 +16,6 @@ from conformance.families.pair.evidence_ports import (
     blame,
     bpdus,
     ends,
-    events,
     expect_findings,
     numbered_frames,
     rootings,
@@ -27,7 +26,9 @@ from conformance.judging.groups import arrivals
 from conformance.judging.register import check
 from conformance.judging.timing import BUSY, SECOND, slack
 from conformance.protocols.stp import frames as stp
-from conformance.recording.model import Event, Window
+from conformance.recording.events.bridging import LoopCut
+from conformance.recording.events.meeting import CarrierTaken, PassageWatched
+from conformance.recording.model import Window
 
 FORGOTTEN = 6 * SECOND
 """The shortest Max Age of the standard: what was told longer ago need not be known any more."""
@@ -51,7 +52,7 @@ def _expect_once(case: Case, rooting: Rooting, window: Window) -> None:
     place = f"{window.name}, {rooting.stations[here].name} to {rooting.stations[there].name}"
     seen = f"{place}: {len(lost)} of {len(sent)} broadcasts were lost, {len(twice)} came more than once{blame}"
     if cut:
-        seen = f"{place}: a loop, cut when one broadcast had passed a cable {cut[0].detail['copies']} times{blame}"
+        seen = f"{place}: a loop, cut when one broadcast had passed a cable {cut[0].copies} times{blame}"
     expected = "every broadcast of the one station arrives once at the other"
     case.expect(not (lost or twice or cut), expected=expected, seen=seen, frames=(*lost[:4], *twice[:4]))
 
@@ -74,10 +75,10 @@ def test_heals(case: Case) -> None:
 
 def _expect_prompt(case: Case, rooting: Rooting) -> None:
     """The other way was open in time: twice the forward delay, a hello time, and what timers of ours were late."""
-    (lost,) = (event for cable in rooting.cables for event in events(case, "severed", cable.name))
-    *_, flows = events(case, "flows", rooting.name)
+    (lost,) = (event for cable in rooting.cables for event in case.all(CarrierTaken, where=cable.name))
+    *_, flows = case.all(PassageWatched, where=rooting.name)
     late = slack(case, (lost.time_ns, flows.time_ns))
-    took = (flows.detail["since_ns"] - lost.time_ns) / SECOND if flows.detail["since_ns"] else None
+    took = (flows.since_ns - lost.time_ns) / SECOND if flows.since_ns else None
     case.require(
         took is None or took < rooting.converged or late < BUSY, f"the machine was busy: timers {late:.1f} s late"
     )
@@ -142,7 +143,7 @@ def _ways(case: Case, rooting: Rooting, end: int) -> Iterator[Finding]:
     words = f"{rooting.name}: {len(doubled) // 2} broadcasts left by both cables, on which it had been told of the root"
     yield words, tuple(doubled[:4]), not doubled
     yield from _silent(case, rooting, end)
-    lost = {event.where for cable in rooting.cables for event in events(case, "severed", cable.name)}
+    lost = {event.where for cable in rooting.cables for event in case.all(CarrierTaken, where=cable.name)}
     windows = [(steady, rooting.cables), *((one, rooting.cables) for one in _healed(case, rooting))]
     for window, cables in windows:
         there = [cable for cable in cables if window is steady or cable.name not in lost]
@@ -158,7 +159,7 @@ def _ways(case: Case, rooting: Rooting, end: int) -> Iterator[Finding]:
 
 def _silent(case: Case, rooting: Rooting, end: int) -> Iterator[Finding]:
     """Whether the cable that is left is used in time."""
-    lost = [event for cable in rooting.cables for event in events(case, "severed", cable.name)]
+    lost = [event for cable in rooting.cables for event in case.all(CarrierTaken, where=cable.name)]
     left = [cable for cable in rooting.cables if lost and cable.name != lost[0].where]
     if not left or not _healed(case, rooting):
         return
@@ -179,9 +180,9 @@ def _healed(case: Case, rooting: Rooting) -> list[Window]:
     return [case.window(name)] if any(one.name == name for one in case.recording.record.windows) else []
 
 
-def _cut(case: Case, rooting: Rooting) -> list[Event]:
+def _cut(case: Case, rooting: Rooting) -> list[LoopCut]:
     """The cable that was cut since it carried a loop, if one was."""
-    return [event for cable in rooting.cables for event in events(case, "loop-cut", cable.name)]
+    return [event for cable in rooting.cables for event in case.all(LoopCut, where=cable.name)]
 
 
 @check("pair.stp-one-way", scenario="pair_stp", side=SIDES)

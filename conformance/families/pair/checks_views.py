@@ -20,6 +20,7 @@ from conformance.judging.register import check
 from conformance.judging.timing import BUSY, SECOND, slack
 from conformance.protocols.lacp.frames import State
 from conformance.protocols.mac import mac_text
+from conformance.recording.events.tables import FdbEntry, LagMember
 from conformance.recording.model import PortState
 
 
@@ -28,11 +29,11 @@ def test_state_of_a_group_is_what_the_cables_show(case: Case) -> None:
     """What a switch shows of its group is what its cables show: who the partner is, and which ones are in use."""
     mine, _ = ends(case)
     for moment in ("whole", "deaf"):
-        (view,) = views(case, mine, moment)
-        asked = view.detail["asked_ns"]
+        (view,) = views(case, mine, moment, LagMember)
+        asked = view.asked_ns
         late = slack(case, (asked - int(limits.LACP_EXPIRED * SECOND), asked))
         case.require(late < BUSY, f"the machine was busy: our own timers were {late:.1f} s late")
-        shown = {row["port"]: row for row in view.detail["rows"]}
+        shown = {row.port: row for row in view.rows}
         for cable in cables(case):
             port = cable.ends[mine]
             row = shown.get(port.interface or port.name.partition(":")[2])
@@ -40,10 +41,10 @@ def test_state_of_a_group_is_what_the_cables_show(case: Case) -> None:
             said = [one for one in pdus(case, port) if one.time_ns < asked]
             case.require(told and said, f"nothing was told to {port.name}, or by it")
             used = bool(said[-1].pdu.actor.state & State.DISTRIBUTING)
-            words = "not shown" if row is None else f"shown {'' if row['in_use'] else 'not '}in use, {row['partner']}"
-            right = row is not None and row["in_use"] is used
+            words = "not shown" if row is None else f"shown {'' if row.in_use else 'not '}in use, {row.partner}"
+            right = row is not None and row.in_use is used
             if right and row is not None and used:
-                right = row["partner"].lower() == told[-1].pdu.actor.system
+                right = row.partner.lower() == told[-1].pdu.actor.system
             state = f"{'' if used else 'not '}in use by its LACPDUs, with {told[-1].pdu.actor.system}"
             case.expect(
                 right,
@@ -58,9 +59,9 @@ def test_table_of_stations_is_what_the_cables_show(case: Case) -> None:
     """What a bridge shows of the stations is what its cables show: behind which port each one speaks."""
     mine, other = ends(case)
     for rooting in rootings(case):
-        (view,) = views(case, mine, rooting.name)
-        asked = view.detail["asked_ns"]
-        shown = {row["mac"].lower(): row["port"] for row in view.detail["rows"]}
+        (view,) = views(case, mine, rooting.name, FdbEntry)
+        asked = view.asked_ns
+        shown = {row.mac.lower(): row.port for row in view.rows}
         window = asked - 2 * SECOND, asked
         for end, speaker in ((mine, rooting.stations[mine]), (other, rooting.stations[other])):
             spoken = numbered_frames(case, speaker, between=window)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from conformance.families.lldp.evidence import Sent
 from conformance.judging.case import Case
 from conformance.judging.groups import Arrival, arrivals
 from conformance.judging.timing import SECOND
+from conformance.judging.views import R, View
 from conformance.judging.views import views as shown
 from conformance.pairs.pairing import Side, sides_of
 from conformance.protocols import ethertypes
 from conformance.protocols.lldp import frames as lldp
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import Bpdu
-from conformance.recording.model import Event, PortState
+from conformance.recording.events.meeting import BridgesJoined, CableJoined
+from conformance.recording.model import PortState
 
 DIRECTIONS = ("left-to-right", "right-to-left")
 SIDES = ("left", "right")
@@ -36,11 +38,7 @@ class PatchCable:
 def cables(case: Case) -> list[PatchCable]:
     """The cables between the two, in order. Requires that there are some, and that no tap on them lost a frame."""
     known = {port.name: port for port in case.recording.record.ports}
-    found = [
-        PatchCable(event.where, (known[event.detail["left"]], known[event.detail["right"]]))
-        for event in case.recording.record.events
-        if event.kind == "joined"
-    ]
+    found = [PatchCable(event.where, (known[event.left], known[event.right])) for event in case.all(CableJoined)]
     case.require(found, "the two were never cabled to each other")
     for cable in found:
         for port in cable.ends:
@@ -81,15 +79,10 @@ def expect_findings(case: Case, end: int, findings: Iterable[Finding], expected:
         case.expect(holds, expected=expected, seen=f"{name}: {seen}", frames=frames)
 
 
-def views(case: Case, end: int, what: str) -> list[Event]:
+def views(case: Case, end: int, what: str, row: type[R]) -> list[View[R]]:
     """What a side showed of its own view, by what was asked for. Requires that it answered, and was understood."""
     whose = side(case, end)
-    return shown(case, whose.host, what, whose.profile.name)
-
-
-def events(case: Case, kind: str, where: str | None = None) -> Iterator[Event]:
-    """The events of a kind, of one place or of all."""
-    return (one for one in case.recording.record.events if one.kind == kind and where in (None, one.where))
+    return shown(case, whose.host, what, row, whose.profile.name)
 
 
 def lldpdus(case: Case, port: PortState, *, arrived: bool) -> list[Sent]:
@@ -153,12 +146,12 @@ def rootings(case: Case) -> list[Rooting]:
     found = [
         Rooting(
             one.where,
-            SIDES.index(one.detail["root"]),
-            float(one.detail["converged"]),
-            tuple(known[name] for name in one.detail["stations"]),
-            tuple(patched[name] for name in one.detail["cables"]),
+            SIDES.index(one.root),
+            one.converged,
+            tuple(known[name] for name in one.stations),
+            tuple(patched[name] for name in one.cables),
         )
-        for one in events(case, "room")
+        for one in case.all(BridgesJoined)
     ]
     case.require(found, "the two never met")
     return found

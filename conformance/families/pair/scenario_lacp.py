@@ -26,6 +26,7 @@ from conformance.provoking.context import Context
 from conformance.provoking.patching import PatchedLink, both, cabled, patch, shown
 from conformance.provoking.ports import Link, window
 from conformance.provoking.traffic import Traffic
+from conformance.recording.events.meeting import AgreementAwaited, CarrierGiven, CarrierTaken, GroupWatched
 from conformance.testbed import Testbed
 
 PORTS: Final = 3
@@ -70,7 +71,7 @@ def _bundle(context: Context, sides: Sequence[Sequence[Link]], number: int, subj
 async def _play(
     context: Context, stations: Sequence[Link], patched_links: Sequence[PatchedLink], watch: _Watch, traffic: Traffic
 ) -> None:
-    context.event("agreed", "up", came=await watch.agreed())
+    context.event(AgreementAwaited(where="up", came=await watch.agreed()))
     await silence(limits.LACP_BRISK)
     async with window(context, "steady", stations):
         watch.carried.clear()
@@ -78,12 +79,12 @@ async def _play(
     await traffic.arrived()
     await _views(stations, "whole")
     busiest = max(patched_links, key=lambda patched: watch.carried[patched.name])
-    busiest.event("severed")
+    busiest.event(CarrierTaken())
     with busiest.carrier_down():
         await silence(limits.LACP_LOSS + limits.LACP_MARGIN)
-    busiest.event("mended")
+    busiest.event(CarrierGiven())
     watch.forget()
-    context.event("agreed", "severed", came=await watch.agreed())
+    context.event(AgreementAwaited(where="severed", came=await watch.agreed()))
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
     await traffic.arrived()
     with busiest.black_hole():
@@ -93,9 +94,9 @@ async def _play(
     if context.variant == "fast":  # who has given up on its partner speaks every 30 s; a carrier has it speak at once
         with busiest.carrier_down():
             await silence(limits.LACP_BRISK)
-    context.event("agreed", "deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD))
+    context.event(AgreementAwaited(where="deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD)))
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
-    context.event("done")
+    context.event(GroupWatched())
     await traffic.arrived()
 
 

@@ -21,6 +21,7 @@ from conformance.provoking.context import Context
 from conformance.provoking.neighbours import ask
 from conformance.provoking.patching import PatchedLink, both, cabled, patch, subjects_of
 from conformance.provoking.ports import Link
+from conformance.recording.events.discovery import NotOutlived, PairMoment, PairNeighboursShown
 from conformance.testbed import Testbed
 
 PORTS: Final = 2
@@ -67,7 +68,8 @@ class _NeighbourWatcher:
         """Until the other has spoken, and the agent has had the time to show it; where it shows nobody, the same once
         more after the next LLDPDU: on a busy machine an agent may not have been given a processor in between."""
         self._far.listen(self._hear)
-        for moment in ("early", "met"):
+        moments: tuple[PairMoment, PairMoment] = ("early", "met")
+        for moment in moments:
             await self._far.first(lambda frame: lldp.parse(frame) is not None, limits.PAIR_LLDP_FIRST)
             await silence(limits.PAIR_LLDP_SHOWN + limits.LLDP_BUSY)
             await self._view(moment)
@@ -80,7 +82,7 @@ class _NeighbourWatcher:
         if not self._shown:
             return
         if not 0 < self._ttl <= limits.PAIR_LLDP_TTL:
-            self._link.event("not-outlived", ttl=self._ttl)
+            self._link.event(NotOutlived(ttl=self._ttl))
             return
         await silence(self._until - limits.LLDP_AGEING - time.monotonic())
         await self._view("valid")
@@ -92,7 +94,7 @@ class _NeighbourWatcher:
         if timers is not None and timers.ttl is not None and not self._joint.relay.muted:
             self._ttl, self._until = timers.ttl, time.monotonic() + timers.ttl
 
-    async def _view(self, moment: str) -> None:
+    async def _view(self, moment: PairMoment) -> None:
         """Ask the agent for its neighbours on this port, and write down what it shows."""
         subject = power_of(subjects_of(self._link.context)[self._number], Neighbouring)
         if subject is None or "lldp-receive" not in self._side.profile.features:
@@ -101,6 +103,7 @@ class _NeighbourWatcher:
         known = await ask(self._link, subject, moment)
         if known is None:
             return
-        shown = [[one.chassis, one.port] for one in known]
+        shown = tuple((one.chassis, one.port) for one in known)
         self._shown = bool(shown)
-        self._link.event("neighbours", moment=moment, asked_ns=asked, answered_ns=time.time_ns(), shown=shown)
+        answered = time.time_ns()
+        self._link.event(PairNeighboursShown(moment=moment, asked_ns=asked, answered_ns=answered, shown=shown))

@@ -28,6 +28,9 @@ from conformance.provoking.context import Context
 from conformance.provoking.patching import PatchedLink, both, cabled, patch, shown
 from conformance.provoking.ports import Link, window
 from conformance.provoking.traffic import Traffic
+from conformance.recording.events.bridging import LoopCut
+from conformance.recording.events.links import Configured
+from conformance.recording.events.meeting import BridgesJoined, CarrierTaken, PassageWatched, SideName
 from conformance.testbed import Testbed
 
 NANO: Final = 10**9
@@ -54,7 +57,7 @@ class Rooting:
     carried: Counter[str] = field(default_factory=Counter)
 
     @property
-    def root(self) -> str:
+    def root(self) -> SideName:
         """Whose bridge is the root."""
         return SIDES[self.number]
 
@@ -90,7 +93,7 @@ def run(context: Context) -> None:
             for rooting in rootings:
                 group.create_task(_play(rooting, ready))
             await both(context, partial(_bridge, rootings, whose))
-            context.event("ready", hello=times.hello, forward_delay=times.forward_delay)
+            context.event(Configured())
             ready.set()
 
     cabled(context, PORTS, meet)
@@ -120,11 +123,15 @@ def _bridge(rootings: Sequence[Rooting], whose: Sequence[Side], side: int, subje
 async def _play(rooting: Rooting, ready: asyncio.Event) -> None:
     context = rooting.context
     async with patch(context, rooting.cables(0), rooting.cables(1)) as patched_links:
-        names = {
-            "stations": [link.name for link in rooting.stations],
-            "cables": [patched.name for patched in patched_links],
-        }
-        context.event("room", rooting.name, root=rooting.root, converged=rooting.converged, **names)
+        left, right = rooting.stations
+        joined = BridgesJoined(
+            where=rooting.name,
+            root=rooting.root,
+            converged=rooting.converged,
+            stations=(left.name, right.name),
+            cables=tuple(patched.name for patched in patched_links),
+        )
+        context.event(joined)
         for patched in patched_links:
             for link in patched.ends:
                 link.wire.listen(partial(_count, rooting, patched.name))
@@ -157,10 +164,10 @@ async def _lose(rooting: Rooting, patched_links: Sequence[PatchedLink], traffic:
     )
     for patched in patched_links:
         if patched.relay.cut is not None:
-            patched.event("loop-cut", number=patched.relay.cut.number, copies=patched.relay.most)
+            patched.event(LoopCut(number=patched.relay.cut.number, copies=patched.relay.most))
             return
     busiest = max(patched_links, key=lambda patched: rooting.carried[patched.name])
-    busiest.event("severed")
+    busiest.event(CarrierTaken())
     with busiest.carrier_down():
         await _flows(rooting)
         async with window(rooting.context, f"healed {rooting.name}", rooting.stations):
@@ -186,7 +193,7 @@ async def _flows(rooting: Rooting) -> None:
         await within(2 * rooting.converged, _all(runs))
         await silence(begin + rooting.converged - time.monotonic())
     since = [run.since_ns for run in runs]
-    rooting.context.event("flows", rooting.name, since_ns=max(since) if all(since) else 0)
+    rooting.context.event(PassageWatched(where=rooting.name, since_ns=max(since) if all(since) else 0))
 
 
 async def _all(runs: Sequence[_Run]) -> None:

@@ -70,10 +70,8 @@ def _release(context: Context, endpoint: Endpoint) -> dict[AddressFamily, list[A
     addresses = {family: context.addresses(endpoint, family)[:1] for family in context.families}
     try:
         context.subject.detach(endpoint)
-    except AdapterError as problem:
-        context.event("release-failed", endpoint.name, problem=str(problem))
+    except AdapterError:
         addresses = {}
-    context.event("released", endpoint.name)
     context.endpoints.pop(endpoint.name, None)
     context.states.pop(endpoint.name, None)
     return addresses

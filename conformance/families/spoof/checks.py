@@ -8,20 +8,22 @@ from conformance.judging.case import Case
 from conformance.judging.flows import taps_of
 from conformance.judging.register import check
 from conformance.protocols.ethertypes import behind_tags
-from conformance.recording.model import Event
+from conformance.recording.events.isolation import ForgedSent, LegitimateSent, LetterSent, Subject
+
+Sent = ForgedSent | LegitimateSent | LetterSent
 
 ADDRESSES = 12
 """Octets of a frame's two addresses, in front of its tags and its type."""
 
 
-def _seen_elsewhere(case: Case, event: Event) -> list[int]:
+def _seen_elsewhere(case: Case, event: Sent) -> list[int]:
     """Numbers of the frames, as they were sent, that came in at any other endpoint."""
     return _seen_at(case, event, *(one.name for one in case.endpoints if one.name != event.where))
 
 
-def _seen_at(case: Case, event: Event, *names: str) -> list[int]:
+def _seen_at(case: Case, event: Sent, *names: str) -> list[int]:
     """Numbers of the frames that came in there: as they were sent, or without tags that they had."""
-    frame = bytes.fromhex(event.detail["frame"])
+    frame = bytes.fromhex(event.frame)
     at = behind_tags(frame)[1] - 2
     index = case.recording.frames
     rows = index.find(frame[at:].rstrip(b"\0") if at > ADDRESSES else frame.rstrip(b"\0"))
@@ -30,31 +32,25 @@ def _seen_at(case: Case, event: Event, *names: str) -> list[int]:
     return [int(row) + 1 for row in rows[np.isin(index.tap[rows], others) & ~index.outbound[rows]]]
 
 
-def _events(case: Case, kind: str, about: str) -> list[Event]:
-    found = [one for one in case.recording.record.events if one.kind == kind and one.detail["about"] == about]
-    case.require(found, f"nothing {kind} of this kind was sent")
-    return found
-
-
-def _discarded(case: Case, about: str) -> None:
+def _discarded(case: Case, about: Subject) -> None:
     """What was forged reached nobody, while what is legitimate of the same kind did, before and after."""
     case.window("spoof")
-    forged = _events(case, "forged", about)
-    barred: dict[str, str] = {}
-    for event in _events(case, "legitimate", about):
-        if not _seen_elsewhere(case, event):
-            barred[event.detail["like"]] = event.detail["form"]
-    kinds = {event.detail["like"] for event in forged}
+    forged = [event for event in case.all(ForgedSent) if event.about == about]
+    case.require(forged, "nothing forged of this kind was sent")
+    legitimate = [event for event in case.all(LegitimateSent) if event.about == about]
+    case.require(legitimate, "nothing legitimate of this kind was sent")
+    barred = {event.like: event.form for event in legitimate if not _seen_elsewhere(case, event)}
+    kinds = {event.like for event in forged}
     case.require(kinds - barred.keys(), f"not even {' and '.join(barred.values())} reached anybody")
     for event in forged:
-        if event.detail["like"] in barred:
-            case.note(f"nothing is said of {event.detail['form']}: not even {barred[event.detail['like']]} arrived")
+        if event.like in barred:
+            case.note(f"nothing is said of {event.form}: not even {barred[event.like]} arrived")
             continue
         frames = _seen_elsewhere(case, event)
         case.expect(
             not frames,
             expected="what is sent in another's name is discarded at the port",
-            seen=f"{event.detail['form']} reached others",
+            seen=f"{event.form} reached others",
             frames=frames,
         )
 
@@ -92,13 +88,13 @@ def test_dhcp_server(case: Case) -> None:
 @check("spoof.legitimate", scenario="spoof")
 def test_legitimate(case: Case) -> None:
     """What an endpoint sends under its own addresses passes, whatever it tried before."""
-    sent = [one for one in case.recording.record.events if one.kind == "legitimate"]
+    sent = case.all(LegitimateSent)
     case.require(sent, "nothing legitimate was sent")
     for event in sent:
         case.expect(
             _seen_elsewhere(case, event),
             expected="what an endpoint sends under its own addresses passes",
-            seen=f"{event.detail['form']} reached nobody",
+            seen=f"{event.form} reached nobody",
         )
 
 
@@ -106,12 +102,12 @@ def test_legitimate(case: Case) -> None:
 def test_entry_stays(case: Case) -> None:
     """Who sends under another's MAC address does not get, nor keep from it, what is sent there."""
     case.window("spoof")
-    letters = [one for one in case.recording.record.events if one.kind == "letter"]
-    before = [one for one in letters if one.detail["form"] == "before"]
+    letters = case.all(LetterSent)
+    before = [one for one in letters if one.form == "before"]
     lost = [one for one in before if not _seen_at(case, one, "neighbour")]
     case.require(before and not lost, "the neighbour did not even get what was sent to it before")
     for letter in letters:
-        if letter.detail["form"] == "after":
+        if letter.form == "after":
             stolen = _seen_at(case, letter, "attacker")
             case.expect(
                 _seen_at(case, letter, "neighbour"),

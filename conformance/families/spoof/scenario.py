@@ -24,6 +24,7 @@ from conformance.families.spoof.scenario_frames import (
 )
 from conformance.provoking.context import Context
 from conformance.provoking.silence import keep_silent
+from conformance.recording.events.isolation import ForgedSent, Form, LegitimateSent, LetterSent
 
 THEFTS: Final = 3
 
@@ -34,9 +35,9 @@ def run(context: Context) -> None:
     places = {"attacker": first, "neighbour": first, "friend": first, "observer": other}
     context.attach_all([(host, Attachment(name)) for name, host in places.items()])
     with context.window("spoof"):
-        _send(context, "legitimate", list(legitimate(context)))
-        _send(context, "forged", list(forged(context)))
-        _send(context, "legitimate", list(legitimate(context)))
+        _send(context, LegitimateSent, list(legitimate(context)))
+        _send(context, ForgedSent, list(forged(context)))
+        _send(context, LegitimateSent, list(legitimate(context)))
         for _ in range(THEFTS):
             _steal(context)
     context.snapshot_hosts("after")
@@ -46,20 +47,32 @@ def _steal(context: Context) -> None:
     """The neighbour shows where it is, the attacker says that it is itself the neighbour, and a friend writes to the
     neighbour before and after that."""
     near, own = mac_of(context, "neighbour"), mac_of(context, "friend")
-    for form in ("before", "after"):
+    forms: tuple[Form, Form] = ("before", "after")
+    for form in forms:
         who = "neighbour" if form == "before" else "attacker"
         here, there, to = (first_address(context, name) for name in (who, "friend", "neighbour"))
-        shown = [experiment(context, near), datagram(context, EVERYBODY, near, here, there)]
-        _send(context, "shown", [("entry", "frame", who, frame) for frame in shown], who)
+        for frame in (experiment(context, near), datagram(context, EVERYBODY, near, here, there)):
+            _put(context, who, _whole(frame))
         keep_silent(limits.BRIDGE_SETTLED)
-        _send(context, "letter", [("entry", "datagram", form, datagram(context, near, own, there, to))], "friend")
+        letter = _whole(datagram(context, near, own, there, to))
+        context.event(LetterSent(where="friend", form=form, frame=letter.hex()))
+        _put(context, "friend", letter)
         keep_silent(limits.BRIDGE_SETTLED)
 
 
-def _send(context: Context, kind: str, frames: list[Frame], name: str = "attacker") -> None:
+def _send(context: Context, kind: type[ForgedSent | LegitimateSent], frames: list[Frame]) -> None:
+    """From the attacker, each frame written down before it is sent."""
+    for about, like, form, frame in frames:
+        whole = _whole(frame)
+        context.event(kind(where="attacker", about=about, like=like, form=form, frame=whole.hex()))
+        _put(context, "attacker", whole)
+
+
+def _whole(frame: bytes) -> bytes:
+    return frame.ljust(60, b"\0")
+
+
+def _put(context: Context, name: str, frame: bytes) -> None:
     endpoint = context.endpoints[name]
     with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-        for about, like, form, frame in frames:
-            whole = frame.ljust(60, b"\0")
-            context.event(kind, name, about=about, like=like, form=form, frame=whole.hex())
-            sender.sendto(whole, (endpoint.interface, 0))
+        sender.sendto(frame, (endpoint.interface, 0))

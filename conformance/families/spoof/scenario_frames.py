@@ -12,6 +12,7 @@ from conformance.protocols import crafted, ethertypes
 from conformance.protocols.mac import BROADCAST, mac_bytes, mac_text, multicast_mac
 from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
+from conformance.recording.events.isolation import Subject
 
 EVERYBODY: Final = mac_bytes(BROADCAST)
 ALL_NODES: Final = IPv6Address("ff02::1")
@@ -21,7 +22,7 @@ ANYONE: Final = IPv4Address(0)
 LIMITED: Final = IPv4Address("255.255.255.255")
 HOPS: Final = 255
 """The hop limit of neighbour discovery (RFC 4861 §4)."""
-Frame = tuple[str, str, str, bytes]
+Frame = tuple[Subject, str, str, bytes]
 """Which requirement it is about, its kind, what it is, and the frame."""
 
 

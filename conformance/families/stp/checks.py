@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from conformance import limits
 from conformance.families.stp.checks_captured import bpdu_format_captured, hello_captured
 from conformance.judging.case import Case
-from conformance.judging.groups import arrivals, event, ports_of
+from conformance.judging.groups import arrivals, ports_of
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, busiest, intervals, median, slack, unhurried
 from conformance.protocols import numbered
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import RSTP, STP, TOPOLOGY_CHANGE_NOTIFICATION, Bpdu, bridge_text
+from conformance.recording.events.bridging import (
+    ChangeNotified,
+    ClaimsBurst,
+    HellosHeard,
+    LoopCut,
+    LoopProbed,
+    PassageAwaited,
+    RootSilent,
+    StationTaught,
+    TopologyChanged,
+    TreesReady,
+)
 from conformance.recording.model import PortState
 
 SPANNING = ("loop", "better", "worse", "hello")
@@ -58,9 +70,8 @@ def _own(statement: list[SentBpdu]) -> list[SentBpdu]:
 
 def _ready(case: Case) -> tuple[int, int, float]:
     """Version, time in ns and forward delay in s of the spanning trees. Requires that they came up."""
-    found = [one for one in case.recording.record.events if one.kind == "ready"]
-    case.require(found, "the bridges did not come up")
-    return int(found[0].detail["version"]), found[0].time_ns, float(found[0].detail["forward_delay"])
+    ready = case.the(TreesReady, otherwise="the bridges did not come up")
+    return ready.version, ready.time_ns, ready.forward_delay
 
 
 def _margin(seconds: float) -> int:
@@ -97,7 +108,7 @@ def test_hello_time(case: Case) -> None:
     """A designated port sends a BPDU every Hello Time of 2 s."""
     _, ready, _ = _ready(case)
     (port,) = ports_of(case, "hello")
-    end = event(case, "listened", "hello").time_ns
+    end = case.the(HellosHeard, where="hello").time_ns
     sent = _own(_statements(case, port, between=(ready, end)))
     gaps = intervals(one.time_ns for one in sent)
     usual = median(gaps) if gaps else 0.0
@@ -120,7 +131,7 @@ def test_hello_time(case: Case) -> None:
 @check("stp.hold-count", scenario="stp")
 def test_transmit_hold_count(case: Case) -> None:
     """However often it is provoked, a port sends no more BPDUs in a second than the hold count allows."""
-    event(case, "burst", "worse")
+    case.the(ClaimsBurst, where="worse")
     (port,) = ports_of(case, "worse")
     sent = [one.time_ns for one in _statements(case, port)]
     case.require(sent, f"{port.name} sent no BPDU at all")
@@ -136,11 +147,11 @@ def test_transmit_hold_count(case: Case) -> None:
 def test_root_election(case: Case) -> None:
     """A better claim is adopted and passed on; a worse one is not, and is answered."""
     better, worse = ports_of(case, "better"), ports_of(case, "worse")
-    until = event(case, "root-silent", "better").time_ns
+    until = case.the(RootSilent, where="better").time_ns
     claims = _own(_statements(case, better[0], ours=True))
     case.require(claims, "the better claim was never made")
     ours = claims[0].bpdu.root
-    settled = event(case, "passes", "better").time_ns
+    settled = case.the(PassageAwaited, where="better").time_ns
     for port in better[1:]:
         last = _own(_statements(case, port, between=(settled, until)))[-1:]
         case.expect(
@@ -153,7 +164,7 @@ def test_root_election(case: Case) -> None:
     (port,) = worse
     theirs = _own(_statements(case, port, ours=True))
     case.require(theirs, "the worse claim was never made")
-    burst = event(case, "burst", "worse").time_ns
+    burst = case.the(ClaimsBurst, where="worse").time_ns
     answers = _own(_statements(case, port, between=(burst, burst + _margin(2 * limits.STP_HELLO + slack(case)))))
     own = [one for one in answers if one.bpdu.root < theirs[0].bpdu.root]
     case.expect(
@@ -167,7 +178,7 @@ def test_root_election(case: Case) -> None:
 @check("stp.convergence", scenario="stp")
 def test_silent_root_is_replaced(case: Case) -> None:
     """How long a silent root is believed in."""
-    silent = event(case, "root-silent", "better").time_ns
+    silent = case.the(RootSilent, where="better").time_ns
     port = ports_of(case, "better")[0]
     spoken = [one for one in _statements(case, port, ours=True) if one.time_ns <= silent]
     case.require(spoken, "the root never spoke")
@@ -186,8 +197,8 @@ def test_silent_root_is_replaced(case: Case) -> None:
 def test_loops_are_broken(case: Case) -> None:
     """A loop of two links does not multiply a broadcast."""
     _, ready, forward_delay = _ready(case)
-    looped = event(case, "looped", "loop")
-    cut = [one for one in case.recording.record.events if one.kind == "loop-cut"]
+    looped = case.the(LoopProbed, where="loop")
+    cut = case.all(LoopCut)
     access, *both = ports_of(case, "loop")
     copies: Counter[int] = Counter()
     late: list[int] = []
@@ -209,7 +220,7 @@ def test_loops_are_broken(case: Case) -> None:
         frames=shown.get(most, []),
     )
     if not cut:
-        case.require(late, f"no broadcast reached the loop within {looped.detail['probes']} probes")
+        case.require(late, f"no broadcast reached the loop within {looped.probes} probes")
         twice = [number for number in set(late) if copies[number] > 1]
         case.expect(
             not twice,
@@ -230,13 +241,13 @@ def test_loops_are_broken(case: Case) -> None:
 def test_topology_change_flushes(case: Case) -> None:
     """After a topology change learned stations are forgotten: RSTP at once, STP after the forward delay."""
     version, _, forward_delay = _ready(case)
-    case.require(event(case, "passes", "better").detail.get("came"), "the bridge never forwarded")
-    event(case, "taught", "better")
+    case.require(case.the(PassageAwaited, where="better").came, "the bridge never forwarded")
+    case.the(StationTaught, where="better")
     root_side, station, _ = ports_of(case, "better")
     learned = [one for one in arrivals(case, root_side) if one.what.conversation == numbered.LEARNED]
     reached = [one for one in arrivals(case, station) if one.what.conversation == numbered.LEARNED]
     case.require(reached and not learned, "the station was not learned beforehand")
-    change = event(case, "topology-change", "better").time_ns
+    change = case.the(TopologyChanged, where="better").time_ns
     said = [one for one in _statements(case, root_side, ours=True) if one.time_ns >= change and one.bpdu.flags & stp.TC]
     case.require(said, "the topology change was never told of")
     flooded = [one for one in arrivals(case, root_side) if one.what.conversation == numbered.FLUSHED]
@@ -258,7 +269,7 @@ def test_notification_is_acknowledged(case: Case) -> None:
     version, *_ = _ready(case)
     group = "legacy" if version == RSTP else "worse"
     (port,) = ports_of(case, group)
-    said = event(case, "notified", port.name)
+    said = case.the(ChangeNotified, where=port.name)
     until = said.time_ns + _margin(2 * limits.STP_HELLO + limits.STP_MARGIN + slack(case))
     after = _own(_statements(case, port, between=(said.time_ns, until)))
     case.expect(
@@ -291,9 +302,9 @@ def test_old_neighbours_are_spoken_to(case: Case) -> None:
 def test_bpdus_are_not_relayed(case: Case) -> None:
     """A bridge whose spanning tree is off does not forward BPDUs."""
     here, there = ports_of(case, "off")
-    passes = [one for one in case.recording.record.events if (one.kind, one.where) == ("passes", "off")]
+    passes = case.all(PassageAwaited, where="off")
     case.require(
-        len(passes) == 2 and all(one.detail.get("came") for one in passes),
+        len(passes) == 2 and all(one.came for one in passes),
         "frames did not cross the bridge before and after",
     )
     sent = _statements(case, here, ours=True)

@@ -6,6 +6,7 @@ from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import TOPOLOGY_CHANGE_NOTIFICATION
+from conformance.recording.events.attaching import Attached, LateEndpointRefused, RootClaimed
 from conformance.recording.model import Flow, TapState
 
 FABRIC = ("uplink", "rack", "client")
@@ -15,8 +16,8 @@ FABRIC = ("uplink", "rack", "client")
 @check("stp.edge-ports", scenario="idle")
 def test_endpoints_are_at_the_edge(case: Case) -> None:
     """An endpoint that was just attached talks at once, and its BPDUs do not reach the fabric."""
-    refused = [one for one in case.recording.record.events if one.kind == "refused"]
-    case.require(not refused, f"one more endpoint was refused: {refused[0].detail['problem'] if refused else ''}")
+    for refused in case.all(LateEndpointRefused):
+        case.require(False, f"one more endpoint was refused: {refused.problem}")
     _expect_talk(case)
     if case.control:
         case.note("endpoints of the plain wire are stations of the fabric: nothing is between them and it")
@@ -27,7 +28,7 @@ def test_endpoints_are_at_the_edge(case: Case) -> None:
 def _expect_talk(case: Case) -> None:
     """On every path on which an endpoint that was there before is answered at the same time."""
     talk = [flow for flow in case.recording.record.flows if flow.purpose == "at-once"]
-    names = [one.where for one in case.recording.record.events if one.kind == "attached"][-1:]
+    names = [event.where for event in case.all(Attached)][-1:]
     usual = {_way(flow) for flow in talk if flow.source not in names and flow.status == "answered"}
     told = [flow for flow in talk if flow.source in names and _way(flow) in usual]
     case.require(told, "nobody was answered on its paths, not even the endpoint that was there before")
@@ -46,10 +47,9 @@ def _way(flow: Flow) -> tuple[str, str, str]:
 
 def _expect_claims_unheard(case: Case) -> None:
     window = case.window("claims")
-    claims = [one for one in case.recording.record.events if one.kind == "claimed"]
-    case.require(claims, "the latecomer made no claim")
-    root, source = bytes.fromhex(claims[0].detail["root"]), claims[0].detail["source"]
-    own = {one.tap for one in case.endpoints if one.name == claims[0].where}
+    claim = case.the(RootClaimed, otherwise="the latecomer made no claim")
+    root, source = bytes.fromhex(claim.root), claim.source
+    own = {one.tap for one in case.endpoints if one.name == claim.where}
     span = window.start_ns, window.end_ns
     seen = {tap.name: _heard(case, tap, root, source, span) for tap in case.recording.record.taps}
     case.require(any(seen.get(name) for name in own), "the latecomer's BPDUs were not seen on its own link")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +28,20 @@ from conformance.protocols.stp.frames import RSTP, STP, Bpdu, bridge_id
 from conformance.protocols.stp.times import DEFAULT, SHORTEST, Times
 from conformance.provoking.context import Context
 from conformance.provoking.ports import Link, aside, run_together
+from conformance.recording.events import Event
+from conformance.recording.events.bridging import (
+    ChangeNotified,
+    ClaimsBurst,
+    HellosHeard,
+    LoopCut,
+    LoopProbed,
+    PassageAwaited,
+    RootSilent,
+    StationTaught,
+    TopologyChanged,
+    TreesReady,
+)
+from conformance.recording.events.links import GroupMade
 from conformance.testbed import Testbed
 
 RESIDENT, ASKER = "02:00:5e:00:53:1a", "02:00:5e:00:53:1b"
@@ -51,9 +65,9 @@ class Arrangement:
     times: Times
     ready: asyncio.Event
 
-    def event(self, kind: str, **detail: Any) -> None:
-        """Something happened to this bridge now."""
-        self.context.event(kind, self.name, **detail)
+    def event(self, event: Event) -> None:
+        """Write down that something happened to this bridge now."""
+        self.context.event(replace(event, where=self.name))
 
     def speaker(self, link: Link, priority: int, number: int, version: int | None = None) -> Speaker:
         """A partner with that priority on a link, with the times of the scenario."""
@@ -88,11 +102,9 @@ async def _loop(arrangement: Arrangement) -> None:
             access.wire.send(numbered.build(Numbered(LOOPED, number), BROADCAST, ASKER))
             number += 1
             await silence(PROBE_INTERVAL)
-            if number == 1:
-                arrangement.event("looping")
     if relay.cut is not None:
-        arrangement.event("loop-cut", conversation=relay.cut.conversation, number=relay.cut.number, copies=LOOP_LIMIT)
-    arrangement.event("looped", probes=number, copies=relay.most)
+        arrangement.event(LoopCut(number=relay.cut.number, copies=LOOP_LIMIT))
+    arrangement.event(LoopProbed(probes=number, copies=relay.most))
 
 
 async def _better(arrangement: Arrangement) -> None:
@@ -111,11 +123,11 @@ async def _better(arrangement: Arrangement) -> None:
             asyncio.get_running_loop().time() + arrangement.times.max_age + arrangement.times.forward_delay
         )
         speaker.hello_at = 0.0
-        arrangement.event("topology-change")
+        arrangement.event(TopologyChanged())
         driver.poke()
         await _ask_until_flooded(arrangement, asker, root_side)
         speaker.silent = True
-        arrangement.event("root-silent")
+        arrangement.event(RootSilent())
         deadline = arrangement.times.max_age + arrangement.times.hello + limits.STP_MARGIN
         await root_side.wire.first(lambda frame: _claims_itself(frame, speaker.identifier), deadline)
 
@@ -135,7 +147,7 @@ async def _passes(arrangement: Arrangement, here: Link, there: Link) -> bool:
         number += 1
         await silence(ASK_INTERVAL)
     passes = arrived.result() is not None
-    arrangement.event("passes", came=passes)
+    arrangement.event(PassageAwaited(came=passes))
     return passes
 
 
@@ -153,7 +165,7 @@ async def _teach(arrangement: Arrangement, station: Link, asker: Link) -> None:
     await silence(limits.BRIDGE_SETTLED)
     asker.wire.send(numbered.build(Numbered(LEARNED, 0), RESIDENT, ASKER))
     await silence(limits.BRIDGE_SETTLED)
-    arrangement.event("taught")
+    arrangement.event(StationTaught())
 
 
 async def _ask_until_flooded(arrangement: Arrangement, asker: Link, elsewhere: Link) -> None:
@@ -188,7 +200,7 @@ async def _worse(arrangement: Arrangement) -> None:
             hello=arrangement.times.hello,
             forward_delay=arrangement.times.forward_delay,
         ).build(mac_text(link.wire.mac))
-        arrangement.event("burst", claims=BURST)
+        arrangement.event(ClaimsBurst(claims=BURST))
         for _ in range(BURST):
             link.wire.send(claim)
         await silence(arrangement.times.hello)
@@ -200,7 +212,7 @@ async def _notify(arrangement: Arrangement) -> None:
     """A topology change notification of STP."""
     (link,) = arrangement.links
     note = Bpdu(stp.TOPOLOGY_CHANGE_NOTIFICATION, STP).build(mac_text(link.wire.mac))
-    link.send(note, "notified")
+    link.send(note, ChangeNotified())
     await silence(2 * arrangement.times.hello + limits.STP_MARGIN)
 
 
@@ -212,7 +224,6 @@ async def _legacy(arrangement: Arrangement) -> None:
     speaker = arrangement.speaker(link, WORST, 0xD2, STP)
     speaker.insists = True
     with Driver(speaker, [link.wire]):
-        arrangement.event("legacy")
         await silence(max(limits.STP_MIGRATION, 2 * arrangement.times.forward_delay) + 3 * arrangement.times.hello)
         await _notify(arrangement)  # only a port that forwards takes notice
 
@@ -221,7 +232,7 @@ async def _hello(arrangement: Arrangement) -> None:
     """A listener."""
     await arrangement.ready.wait()
     await silence(limits.STP_HELLOS * arrangement.times.hello + limits.STP_MARGIN)
-    arrangement.event("listened")
+    arrangement.event(HellosHeard())
 
 
 async def _off(arrangement: Arrangement) -> None:
@@ -234,7 +245,7 @@ async def _off(arrangement: Arrangement) -> None:
     claim = bridge_id(WORST, documentation_mac(0xD3))
     rapid = stp.DESIGNATED << 2
     for kind, version, flags in ((stp.CONFIGURATION, STP, 0), (stp.RAPID, RSTP, rapid)):
-        here.send(Bpdu(kind, version, flags, claim, 0, claim, 0x8001).build(source), "bpdu", version=version)
+        here.wire.send(Bpdu(kind, version, flags, claim, 0, claim, 0x8001).build(source))
     await silence(limits.BRIDGE_SETTLED)
     await _passes(arrangement, here, there)
 
@@ -283,7 +294,7 @@ def run(context: Context) -> None:
             for arrangement in arrangements:
                 group.create_task(BRIDGES[arrangement.name].run_together(arrangement))
             await aside(partial(subject.bridge, host, [_config(arrangement) for arrangement in arrangements]))
-            context.event("ready", version=version, hello=times.hello, forward_delay=times.forward_delay)
+            context.event(TreesReady(version=version, hello=times.hello, forward_delay=times.forward_delay))
             ready.set()
 
     run_together(context, script)
@@ -300,7 +311,7 @@ def _arrangements(
         if one.rapid and version != RSTP:
             continue
         arrangements.append(Arrangement(name, mine, context, version, times, ready))
-        context.event("group", name, ports=[link.name for link in mine])
+        context.event(GroupMade(where=name, ports=tuple(link.name for link in mine)))
     return arrangements
 
 

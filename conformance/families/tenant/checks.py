@@ -10,6 +10,7 @@ from conformance.judging.case import Case, describe
 from conformance.judging.flows import taps_of
 from conformance.judging.parameters import FAMILIES, PROTOCOLS
 from conformance.judging.register import check
+from conformance.recording.events.isolation import SameAddressRefused
 from conformance.recording.model import AddressFamily
 
 EXPECTED = "nothing of one tenant arrives at another, by whatever route"
@@ -110,11 +111,10 @@ def test_same_addresses(case: Case) -> None:
     """Two tenants have endpoints at the same addresses, which do not notice each other."""
     case.window("same-addresses")
     expected = "two tenants may have the same addresses, and each talks to its own endpoints there"
-    for event in case.recording.record.events:
-        if event.kind == "same-refused":
-            said = f"one of two endpoints at the same address was refused: {event.detail['problem']}"
-            case.expect(False, expected=expected, seen=said)
-            return
+    for event in case.all(SameAddressRefused):
+        said = f"one of two endpoints at the same address was refused: {event.problem}"
+        case.expect(False, expected=expected, seen=said)
+        return
     index = case.recording.frames
     flows = case.flows(purpose="same-addresses")
     twins = {flow.source for flow in flows} | {flow.target for flow in flows}

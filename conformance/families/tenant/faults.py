@@ -14,6 +14,8 @@ from conformance.lab import nftables as nft
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
+from conformance.recording.events import events_in
+from conformance.recording.events.attaching import AttachRefused
 from conformance.recording.model import Record
 from conformance.selftest.fault import PLANTED, Fault, rule_hit
 
@@ -103,8 +105,7 @@ def _in_one_segment(record: Record) -> str | None:
 
 
 def _refused(record: Record) -> str | None:
-    events = (one for one in record.events if one.kind == "attach-failed")
-    return next((f"{one.where}: {one.detail['problem']}" for one in events), None)
+    return next((f"{one.where}: {one.problem}" for one in events_in(record, AttachRefused)), None)
 
 
 def _rules(record: Record) -> list[Any]:

@@ -21,6 +21,7 @@ from conformance.protocols.ndp import solicitation
 from conformance.provoking.context import Context
 from conformance.provoking.meshes import mesh_of, population
 from conformance.provoking.silence import keep_silent
+from conformance.recording.events.isolation import SameAddressRefused
 from conformance.recording.model import AddressFamily
 
 POLICY: Final = "tenants"
@@ -58,7 +59,6 @@ def flood(context: Context, endpoint: Endpoint) -> None:
     with endpoint.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         for frame in _frames(context, endpoint, mac):
             sender.sendto(frame.ljust(60, b"\0"), (endpoint.interface, 0))
-    context.event("flood", endpoint.name, mac=mac_text(mac))
 
 
 def _frames(context: Context, endpoint: Endpoint, mac: bytes) -> Iterator[bytes]:
@@ -95,7 +95,7 @@ def same(context: Context) -> None:
     try:
         context.attach_all(wanted)
     except AdapterError as refusal:
-        context.event("same-refused", problem=str(refusal))
+        context.event(SameAddressRefused(problem=str(refusal)))
         return
     for tenant in tenants:
         for number in range(len(places)):

@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from conformance.protocols.mac import mac_number
+from conformance.recording.events import events_in
+from conformance.recording.events.links import CablePlain
 from conformance.recording.index import FrameIndex
 from conformance.recording.model import Flow, Record, Socket
 from conformance.recording.store import Recording
@@ -66,9 +68,7 @@ class Trace:
     def _canaries(self) -> frozenset[int]:
         """Rows of frames that the lab itself sent to prove that a path carries them."""
         nonces = [canary.nonce for window in self.record.windows for canary in window.canaries]
-        for event in self.record.events:
-            found = event.detail.get("nonces") if isinstance(event.detail, Mapping) else None
-            nonces += list(found.values()) if isinstance(found, Mapping) else []
+        nonces += [nonce for event in events_in(self.record, CablePlain) for nonce in event.nonces.values()]
         return frozenset(int(row) for nonce in nonces for row in self.frames.find(bytes.fromhex(nonce)))
 
     @cached_property

@@ -1,8 +1,8 @@
 """Documentation that lists things, made from the code: ``python -m conformance.upkeep.documentation [--check]``.
 
 One module makes one kind of page: `catalogue` (requirements, classes, faults, profiles), `readmes` (the README of each
-family), `blocks` (the tables inside ARCHITECTURE.md), `records` (the list of decisions), `published` (matrix and
-schemas).
+family), `recordings` (kinds of event), `blocks` (the tables inside ARCHITECTURE.md), `records` (the list of
+decisions), `published` (matrix and schemas).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from conformance.upkeep.documentation import blocks, catalogue, published, readmes, records
+from conformance.upkeep.documentation import blocks, catalogue, published, readmes, recordings, records
 
 
 def pages() -> Iterator[tuple[Path, str]]:
@@ -19,6 +19,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield from readmes.pages()
     yield from blocks.pages()
     yield from records.pages()
+    yield from recordings.pages()
     yield from published.pages()
 
 
