@@ -110,6 +110,8 @@ FAULTS = (
     _fault("restarted-open", "what enforces the policy lets everything pass after its restart", leaky.RESTARTED_OPEN,
            "restart", labels=("F-ACL-07b",)),
     _fault("never-shut", "a change of policy never shuts anything", leaky.NEVER_SHUT, "change-in-force"),
+    _fault("change-late", "a change of policy takes effect after eight seconds", leaky.in_force_late,
+           "change-in-force"),
     _fault("established-cut", "a change of policy cuts what is established, though the profile says kept",
            leaky.ESTABLISHED_CUT, "established", labels=("F-ACL-07c",)),
     _fault("one-cell", "one of 1,560 ordered pairs of endpoints leaks on one port", leaky.ONE_CELL_LEAKS,

@@ -162,6 +162,34 @@ NEVER_SHUT: Final = Enforcement(change=_kept_open)
 """A change of policy opens what it allows, and never shuts what it denies."""
 
 
+SLUGGISH: Final = limits.POLICY_EFFECT + 3.0
+"""Seconds after which a change of policy takes effect that should within five."""
+
+
+def in_force_late(lab: Lab) -> Filtered:
+    """A change of policy is accepted at once, and has its effect `SLUGGISH` seconds later."""
+    changes: list[Policy] = []
+
+    def change(before: Policy | None, policy: Policy) -> Policy:
+        """The first policy at once; another one when it is asked for again, which is done in the background: its rules
+        are marked then, so that it is seen that they came into force."""
+        if before is None:
+            return policy
+        if policy in changes:
+            rules = (rule.model_copy(update={"name": f"{PLANTED}-{rule.name}"}) for rule in policy.rules)
+            return policy.model_copy(update={"rules": tuple(rules)})
+        changes.append(policy)
+        in_background(again, next(iter(lab.hosts.values())).namespace)
+        return before
+
+    def again() -> None:
+        threading.Event().wait(SLUGGISH)
+        made.apply(changes[-1])
+
+    made = Filtered(lab, routed(lab), Enforcement(change=change))
+    return made
+
+
 def _with_a_leak(made: nft.Table, _host: Host, _members: Members) -> nft.Table:
     """A rule for the two of `LEAK` comes before everything else."""
     udp = (nft.transport("udp"), nft.destination_port(53))

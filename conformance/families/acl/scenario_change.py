@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_interface
-from typing import Final, Literal
+from typing import Final
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Address, Attachment, Endpoint, Interface, power_of
@@ -30,7 +30,7 @@ from conformance.protocols.marker import mark
 from conformance.provoking.context import Context
 from conformance.provoking.odd_packets import OPEN, raw_socket
 from conformance.provoking.silence import keep_silent
-from conformance.recording.events.isolation import ChangeWatched, LateImpossible, RestartAsked
+from conformance.recording.events.isolation import LateImpossible, RestartAsked
 from conformance.recording.model import AddressFamily, Flow, Socket
 
 PORT: Final = 8003
@@ -220,7 +220,7 @@ def change(context: Context, policy: Policy, apply: Callable[[Policy], None]) ->
             keep_silent(limits.STREAM_AFTER)
             apply(turned(policy))
             _await(opened, limits.POLICY_EFFECT)
-            context.event(ChangeWatched(ended=_await_silence(closed, far, limits.POLICY_EFFECT)))
+            _await_silence(closed, far, limits.POLICY_EFFECT + limits.STREAM_AFTER)
         again = {context.number(): one for one in held}
         context.flows.extend(context.engine.resume(again, limits.ANSWER, from_server=False))
 
@@ -240,15 +240,10 @@ def _await(receiver: socket.socket, deadline: float) -> bool:
         return False
 
 
-def _await_silence(receiver: socket.socket, far: Pace, deadline: float) -> Literal["silent", "arriving", "unknown"]:
-    """``silent`` once nothing came of many datagrams that were sent meanwhile, ``arriving`` where they still do at the
-    deadline, ``unknown`` where the streams themselves stood still."""
+def _await_silence(receiver: socket.socket, far: Pace, deadline: float) -> None:
+    """Until nothing came of many datagrams that were sent meanwhile, or until the deadline."""
     until = time.monotonic() + deadline
-    seen, came = far.sent, False
-    while time.monotonic() < until:
-        came = _await(receiver, limits.STREAM_AFTER)
-        if came:
+    seen = far.sent
+    while time.monotonic() < until and far.sent - seen < ENOUGH:
+        if _await(receiver, limits.STREAM_AFTER):
             seen = far.sent
-        elif far.sent - seen >= ENOUGH:
-            return "silent"
-    return "arriving" if came else "unknown"

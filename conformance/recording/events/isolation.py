@@ -40,17 +40,6 @@ class RestartAsked(Event, kind="restart"):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeWatched(Event, kind="turned-seen"):
-    """The changed policy was given time to end what it denies.
-
-    `ended` is what our socket saw: `silent`, still `arriving`, or `unknown` where our own streams stood still. Written
-    by the scenario `policy`; read by `acl.change-in-force`.
-    """
-
-    ended: Literal["silent", "arriving", "unknown"]
-
-
-@dataclass(frozen=True, kw_only=True)
 class SameAddressRefused(Event, kind="same-refused"):
     """The second of two endpoints with the same address, of another tenant, was refused; `problem` is why.
 
