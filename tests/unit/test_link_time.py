@@ -23,7 +23,7 @@ from conformance.protocols.lacp.frames import State
 from conformance.protocols.numbered import Numbered
 from conformance.provoking.traffic import Traffic
 from conformance.recording.events import Event
-from conformance.recording.events.links import CablePlain, TimerLate
+from conformance.recording.events.links import CablePlain, Configured, TimerLate
 from conformance.recording.events.meeting import (
     AgreementAwaited,
     BlackHoleBegun,
@@ -33,6 +33,7 @@ from conformance.recording.events.meeting import (
     CarrierTaken,
     GroupWatched,
 )
+from conformance.recording.model import Window
 from conformance.recording.store import Recording
 from conformance.verdict import Verdict
 
@@ -42,18 +43,18 @@ JOINED = [
 CABLE = "h1:port3--h2:port3"
 COURSE = [
     *JOINED,
-    event(5, AgreementAwaited(where="up", came=True)),
+    event(5, AgreementAwaited(where="up")),
     event(10, CarrierTaken(where=CABLE)), event(13, CarrierGiven(where=CABLE)),
-    event(14, AgreementAwaited(where="severed", came=True)),
+    event(14, AgreementAwaited(where="severed")),
     event(16, BlackHoleBegun(where=CABLE)), event(23, BlackHoleEnded(where=CABLE)),
-    event(30, AgreementAwaited(where="deaf", came=True)),
+    event(30, AgreementAwaited(where="deaf")),
     event(32, GroupWatched()),
 ]  # fmt: skip
 
 
 def conversation(lost: Iterable[float] = ()) -> list[Seen]:
     """Frames that the left station sends every tenth of a second and the right one hears, but for some moments."""
-    frames = [(count / 10, numbered.build(Numbered(0, count))) for count in range(320)]
+    frames = [(count / 10, numbered.build(Numbered(0, count))) for count in range(600)]
     gone = {round(moment, 1) for moment in lost}
     sent = [("h1p1", moment, frame, True) for moment, frame in frames]
     return [*sent, *(("h2p1", moment + 0.01, frame, False) for moment, frame in frames if moment not in gone)]
@@ -67,7 +68,15 @@ def survives(recording: Recording) -> tuple[Verdict, str]:
 def switches(*starved: float) -> list[Seen]:
     """LACPDUs every second from both ends of the cable that stays whole; those of some moments are 0.7 s late."""
     moments = [moment + (0.7 if moment in starved else 0.0) for moment in every_second()]
-    return [*lacpdus("h1p2", moments), *lacpdus("h2p2", moments)]
+    return [*lacpdus("h1p2", moments), *lacpdus("h2p2", moments), *taken()]
+
+
+def taken(*, apart: Iterable[float] = ()) -> list[Seen]:
+    """LACPDUs every second from both ends of the other cable; at some moments they say that they do not distribute."""
+    split = set(apart)
+    together = [moment for moment in every_second() if moment not in split]
+    states = ((together, UP), (sorted(split), UP & ~State.DISTRIBUTING))
+    return [one for name in ("h1p3", "h2p3") for when, state in states for one in lacpdus(name, when, state=state)]
 
 
 def test_a_group_that_loses_nothing_survives(tmp_path: Path) -> None:
@@ -107,12 +116,60 @@ def test_too_little_time_after_a_loss_is_no_verdict(tmp_path: Path) -> None:
     assert (verdict, seen) == (Verdict.INCONCLUSIVE, pair_lacp.TOO_SHORT)
 
 
+PATIENT = [
+    *JOINED,
+    event(2, Configured()),
+    event(23, AgreementAwaited(where="up")),
+    event(24, CarrierTaken(where=CABLE)), event(27, CarrierGiven(where=CABLE)),
+    event(48, AgreementAwaited(where="severed")),
+    event(50, BlackHoleBegun(where=CABLE)), event(57, BlackHoleEnded(where=CABLE)),
+    event(108, AgreementAwaited(where="deaf")),
+    event(110, GroupWatched()),
+]  # fmt: skip
+"""Who was given all the time that there is to agree."""
+
+
+def carries(recording: Recording) -> tuple[Verdict, str]:
+    made = judge(pair_lacp.test_carries, Case(recording, {"direction": "left-to-right"}))
+    return made.verdict, made.seen
+
+
+def steady(start: float, end: float) -> Window:
+    return Window(name="steady", start_ns=at(start), end_ns=at(end))
+
+
+def test_two_that_never_distribute_do_not_agree_whatever_the_scenario_thought(tmp_path: Path) -> None:
+    """The scenario went on as if they had agreed."""
+    whole = [*lacpdus("h1p2", every_second()), *lacpdus("h2p2", every_second())]
+    seen = [*conversation(), *whole, *taken(apart=every_second())]
+    verdict, said = carries(recorded(tmp_path, PATIENT, seen, windows=(steady(23.5, 23.9),)))
+    assert verdict is Verdict.FAIL
+    assert said.startswith("the two did not agree after 22.0 s")
+    early = [one for one in COURSE if one.where != "deaf"]
+    assert carries(recorded(tmp_path, early, seen, windows=(steady(6, 9),)))[0] is Verdict.INCONCLUSIVE
+
+
+def test_two_that_distribute_agree_whatever_the_scenario_thought(tmp_path: Path) -> None:
+    """The scenario had waited for them for as long as it could."""
+    recording = recorded(tmp_path, PATIENT, [*conversation(), *switches()], windows=(steady(23.5, 23.9),))
+    assert carries(recording) == (Verdict.PASS, "so in 3 of 3 observations")
+
+
+def test_two_that_agree_late_do_not_agree_in_time(tmp_path: Path) -> None:
+    whole = [*lacpdus("h1p2", every_second()), *lacpdus("h2p2", every_second())]
+    seen = [*conversation(), *whole, *taken(apart=range(23))]
+    verdict, said = carries(recorded(tmp_path, PATIENT, seen, windows=(steady(23.5, 23.9),)))
+    assert verdict is Verdict.FAIL
+    assert said.startswith("the two agreed after 21.0 s")
+
+
 def test_two_that_do_not_agree_again_are_judged_where_the_machine_had_time(tmp_path: Path) -> None:
-    events = [one for one in COURSE if one.where != "severed"]
-    events.append(event(14, AgreementAwaited(where="severed", came=False)))
-    seen = [*conversation(), *switches()]
-    assert survives(recorded(tmp_path, events, seen))[0] is Verdict.FAIL
-    busy = recorded(tmp_path, [*events, event(13.5, TimerLate(seconds=1.2))], seen)
+    whole = [*lacpdus("h1p2", every_second()), *lacpdus("h2p2", every_second())]
+    seen = [*conversation(), *whole, *taken(apart=range(25, 60))]
+    verdict, said = survives(recorded(tmp_path, PATIENT, seen))
+    assert verdict is Verdict.FAIL
+    assert said.startswith("the two did not agree again after the loss of its carrier after 23.0 s")
+    busy = recorded(tmp_path, [*PATIENT, event(30, TimerLate(seconds=1.2))], seen)
     assert survives(busy)[0] is Verdict.INCONCLUSIVE
 
 

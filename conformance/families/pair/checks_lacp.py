@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from conformance import limits
 from conformance.families.lacp.evidence import Pdu, pdus, tardiness
@@ -26,25 +27,83 @@ from conformance.judging.register import check
 from conformance.judging.timing import SECOND, slack, unhurried
 from conformance.protocols.lacp.frames import GRANTED, Participant, State
 from conformance.recording.events import Event
+from conformance.recording.events.links import Carrier, Configured
 from conformance.recording.events.meeting import (
     AgreementAwaited,
     BlackHoleBegun,
     BlackHoleEnded,
+    CableJoined,
     CarrierGiven,
     CarrierTaken,
     GroupWatched,
 )
 
 TOO_SHORT = "the machine was too busy: what happened lasted for too short a time"
-MOMENTS = ("up", "severed", "deaf")
-"""When the two had to agree: at the start, after a carrier came back, and after a silence."""
+BEGINNINGS = (CableJoined, Configured, CarrierGiven, BlackHoleEnded)
+"""After these, or when a carrier is up, the two can agree."""
+ENDINGS = (CarrierTaken, BlackHoleBegun, GroupWatched)
+"""Until one of these they can."""
 LONELY = State.EXPIRED | State.DEFAULTED
 """Who says so has forgotten some of what its partner told, as the standard has it."""
 
 
-def _agreed(case: Case) -> dict[str, tuple[int, bool]]:
-    """When the two had agreed after each of `MOMENTS`, or had been waited for."""
-    return {one.where: (one.time_ns, one.came) for one in case.all(AgreementAwaited)}
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What the two made of an occasion to agree. Times in ns: since when they could, until when the scenario waited for
+    them, until when nothing else was done, and when the last LACPDU of each end of each cable said for the first time
+    that it distributes (None: never)."""
+
+    since_ns: int
+    awaited_ns: int
+    until_ns: int
+    agreed_ns: int | None
+
+    @property
+    def took(self) -> float:
+        """Seconds that they needed, or had without success."""
+        return ((self.until_ns if self.agreed_ns is None else self.agreed_ns) - self.since_ns) / SECOND
+
+
+def _agreement(case: Case, moment: str) -> Agreement:
+    """What they made of an occasion: `up` when they were cabled and configured, `severed` when a carrier was back,
+    `deaf` when a silence was over. Requires that they were given it."""
+    never = f"the two were never asked to agree ({moment})"
+    awaited = case.the(AgreementAwaited, where=moment, otherwise=never).time_ns
+    begun = [event.time_ns for event in case.all(Carrier) if event.up]
+    begun += [event.time_ns for kind in BEGINNINGS for event in case.all(kind)]
+    ended = [event.time_ns for kind in ENDINGS for event in case.all(kind)]
+    since = max((time_ns for time_ns in begun if time_ns <= awaited), default=0)
+    until = min((time_ns for time_ns in ended if time_ns > awaited), default=awaited)
+    return Agreement(since, awaited, until, _all_granted(case, since, until))
+
+
+def _all_granted(case: Case, since: int, until: int) -> int | None:
+    """When for the first time in that time the last LACPDU of each end of each cable says Synchronization, Collecting
+    and Distributing (IEEE 802.1AX-2014 §6.4.15)."""
+    ends = [port for cable in cables(case) for port in cable.ends]
+    said = [(one, port.name) for port in ends for one in pdus(case, port, between=(since, until))]
+    granted: dict[str, bool] = {}
+    for one, name in sorted(said, key=lambda each: each[0].time_ns):
+        granted[name] = GRANTED in one.pdu.actor.state
+        if len(granted) == len(ends) and all(granted.values()):
+            return one.time_ns
+    return None
+
+
+def _expect_agreed(case: Case, agreement: Agreement, allowed: float, when: str = "") -> bool:
+    """Whether they agree within so many seconds, which they must. Requires, where they do not, that they were given the
+    time, and that the machine had it."""
+    in_time = agreement.agreed_ns is not None and agreement.took <= allowed
+    given = (agreement.until_ns - agreement.since_ns) / SECOND
+    case.require(in_time or given >= allowed, f"the two were given {given:.1f} s only to agree{when}")
+    unhurried(case, in_time, (agreement.since_ns, agreement.agreed_ns or agreement.until_ns))
+    seen = f"the two {'agreed' if agreement.agreed_ns else 'did not agree'}{when} after {agreement.took:.1f} s"
+    case.expect(
+        in_time,
+        expected=f"every cable of the group distributes at both ends{when and ' again'} within {allowed:g} s",
+        seen=seen if in_time else f"{seen}; {_blame(case)}",
+    )
+    return in_time
 
 
 def _late(case: Case, between: tuple[int, int]) -> float:
@@ -85,11 +144,7 @@ def _expect_carried(case: Case, start: int, end: int, when: str) -> None:
 @check("pair.lacp-carries", scenario="pair_lacp", direction=DIRECTIONS)
 def test_carries(case: Case) -> None:
     """Two switches agree on a group of cables, and it carries what is sent."""
-    agreed = _agreed(case)
-    case.require("up" in agreed, "the two were never asked to agree")
-    seen = "the two did not agree: " + _blame(case)
-    unhurried(case, agreed["up"][1], (0, agreed["up"][0]))
-    case.expect(agreed["up"][1], expected="every cable of the group distributes at both ends", seen=seen)
+    _expect_agreed(case, _agreement(case, "up"), limits.LACP_UP)
     window = case.window("steady")
     _expect_carried(case, window.start_ns, window.end_ns, "while all cables were whole")
 
@@ -106,13 +161,14 @@ def _expect_hasty(case: Case, begun: int) -> None:
 @check("pair.lacp-survives", scenario="pair_lacp", direction=DIRECTIONS)
 def test_survives(case: Case) -> None:
     """A group goes on when one of its cables is lost, and takes it back."""
-    agreed = _agreed(case)
-    case.require(agreed.get("up", (0, False))[1], "the two never agreed, so that nothing could be lost")
-    losses: tuple[tuple[type[Event], type[Event], float, str], ...] = (
-        (CarrierTaken, CarrierGiven, limits.LACP_MARGIN, "the loss of its carrier"),
-        (BlackHoleBegun, BlackHoleEnded, limits.LACP_EXPIRED + limits.LACP_MARGIN, "its silence"),
+    first = _agreement(case, "up").agreed_ns
+    case.require(first is not None, "the two never agreed, so that nothing could be lost")
+    patience = limits.LACP_UP + limits.LACP_SLOW_PERIOD
+    losses: tuple[tuple[type[Event], type[Event], float, float, str], ...] = (
+        (CarrierTaken, CarrierGiven, limits.LACP_MARGIN, limits.LACP_UP, "the loss of its carrier"),
+        (BlackHoleBegun, BlackHoleEnded, limits.LACP_EXPIRED + limits.LACP_MARGIN, patience, "its silence"),
     )
-    for begun, ended, allowed, how in losses:
+    for begun, ended, allowed, back, how in losses:
         lost = begun.kind
         begin, end = (case.the(kind, otherwise=f"no cable was {lost}") for kind in (begun, ended))
         if lost == "deaf":
@@ -121,12 +177,10 @@ def test_survives(case: Case) -> None:
         start, over = begin.time_ns + int((allowed + late) * SECOND), end.time_ns - int(late * SECOND)
         case.require(start + SECOND // 2 < over, TOO_SHORT)
         _expect_carried(case, start, over, f"over {begin.where} more than {allowed:g} s after {how} began")
-        moment, came = agreed.get(lost, (0, False))
-        seen = f"they did not agree again after {how}: {'' if came else _blame(case)}"
-        unhurried(case, came, (end.time_ns, moment))
-        case.expect(came, expected="every cable of the group distributes at both ends again", seen=seen)
-        if came:
-            _expect_carried(case, *_afterwards(case, moment), f"a second after the cable was back from {how}")
+        again = _agreement(case, lost)
+        if _expect_agreed(case, again, back, f" again after {how}"):
+            settled = _afterwards(case, max(again.agreed_ns or 0, again.awaited_ns))
+            _expect_carried(case, *settled, f"a second after the cable was back from {how}")
 
 
 def _afterwards(case: Case, agreed: int) -> tuple[int, int]:
@@ -177,7 +231,8 @@ def _joins(case: Case, end: int) -> Iterator[Finding]:
     for cable in cables(case):
         port = cable.ends[end]
         own, heard = pdus(case, port), pdus(case, port, ours=True)
-        for moment, (time_ns, _) in _agreed(case).items():
+        for awaited in case.all(AgreementAwaited):
+            moment, time_ns = awaited.where, awaited.time_ns
             mine, offered = _last(own, time_ns), _last(heard, time_ns)
             if offered is None or State.SYNCHRONIZATION not in offered.pdu.actor.state:
                 continue

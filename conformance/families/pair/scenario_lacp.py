@@ -9,6 +9,7 @@ that both begin anew.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -26,6 +27,7 @@ from conformance.provoking.context import Context
 from conformance.provoking.patching import PatchedLink, both, cabled, patch, shown
 from conformance.provoking.ports import Link, window
 from conformance.provoking.traffic import Traffic
+from conformance.recording.events.links import Configured
 from conformance.recording.events.meeting import AgreementAwaited, CarrierGiven, CarrierTaken, GroupWatched
 from conformance.testbed import Testbed
 
@@ -51,6 +53,7 @@ def run(context: Context) -> None:
                 group.create_task(traffic.talk())
                 try:
                     await both(context, partial(_bundle, context, sides))
+                    context.event(Configured())
                     await _play(context, stations, patched_links, watch, traffic)
                 finally:
                     traffic.stop()
@@ -71,7 +74,8 @@ def _bundle(context: Context, sides: Sequence[Sequence[Link]], number: int, subj
 async def _play(
     context: Context, stations: Sequence[Link], patched_links: Sequence[PatchedLink], watch: _Watch, traffic: Traffic
 ) -> None:
-    context.event(AgreementAwaited(where="up", came=await watch.agreed()))
+    await watch.agreed()
+    context.event(AgreementAwaited(where="up"))
     await silence(limits.LACP_BRISK)
     async with window(context, "steady", stations):
         watch.carried.clear()
@@ -84,7 +88,8 @@ async def _play(
         await silence(limits.LACP_LOSS + limits.LACP_MARGIN)
     busiest.event(CarrierGiven())
     watch.forget()
-    context.event(AgreementAwaited(where="severed", came=await watch.agreed()))
+    await watch.agreed()
+    context.event(AgreementAwaited(where="severed"))
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
     await traffic.arrived()
     with busiest.black_hole():
@@ -94,7 +99,8 @@ async def _play(
     if context.variant == "fast":  # who has given up on its partner speaks every 30 s; a carrier has it speak at once
         with busiest.carrier_down():
             await silence(limits.LACP_BRISK)
-    context.event(AgreementAwaited(where="deaf", came=await watch.agreed(limits.LACP_SLOW_PERIOD)))
+    await watch.agreed(limits.LACP_SLOW_PERIOD)
+    context.event(AgreementAwaited(where="deaf"))
     await silence(limits.LACP_BRISK + limits.LACP_MARGIN)
     context.event(GroupWatched())
     await traffic.arrived()
@@ -134,10 +140,7 @@ class _Watch:
         self._states.clear()
         self._all.clear()
 
-    async def agreed(self, longer: float = 0.0) -> bool:
-        """Until every end says that it distributes; whether all do in time, with so many seconds more."""
-        try:
+    async def agreed(self, longer: float = 0.0) -> None:
+        """Until every end says that it distributes, or the deadline passes, with so many seconds more."""
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all.wait(), limits.LACP_UP + longer)
-        except TimeoutError:
-            return False
-        return True

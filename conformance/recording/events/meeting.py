@@ -56,13 +56,11 @@ class CarrierGiven(Event, kind="mended"):
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementAwaited(Event, kind="agreed"):
-    """The two were given time to agree on every cable: at the start (`where` is `up`), after the carrier came back
-    (`severed`), or after a silence (`deaf`). `came` is what our ends heard of it meanwhile.
+    """The two have agreed on every cable or had their time to: at the start (`where` is `up`), after the carrier came
+    back (`severed`), or after a silence (`deaf`). Whether they have is in their LACPDUs.
 
     Written by the scenario `pair_lacp`; read by its checks.
     """
-
-    came: bool
 
 
 @dataclass(frozen=True, kw_only=True)
