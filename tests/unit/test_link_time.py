@@ -14,12 +14,14 @@ from meeting import UP, Seen, at, event, every_second, lacpdus, recorded
 from conformance import limits
 from conformance.families.lacp.evidence import tardiness
 from conformance.families.pair import checks_lacp as pair_lacp
+from conformance.families.pair import checks_stp as pair_stp
 from conformance.judging import cables
 from conformance.judging.case import Case, Undecided, judge
 from conformance.judging.timing import unhurried
 from conformance.lab.plain import GROUPS
 from conformance.protocols import ethertypes, numbered
 from conformance.protocols.lacp.frames import State
+from conformance.protocols.mac import BROADCAST
 from conformance.protocols.numbered import Numbered
 from conformance.provoking.traffic import Traffic
 from conformance.recording.events import Event
@@ -28,6 +30,7 @@ from conformance.recording.events.meeting import (
     AgreementAwaited,
     BlackHoleBegun,
     BlackHoleEnded,
+    BridgesJoined,
     CableJoined,
     CarrierGiven,
     CarrierTaken,
@@ -186,6 +189,53 @@ def test_a_failure_on_time_needs_a_machine_that_keeps_time(tmp_path: Path) -> No
     unhurried(case, False, (at(5), at(10)))
     with pytest.raises(Undecided, match=r"1\.1 s late"):
         unhurried(case, False, (at(19), at(22)))
+
+
+# --- bridges ------------------------------------------------------------------------------------------------------
+ROOTED = [
+    *JOINED,
+    event(2, BridgesJoined(
+        where="left-root", root="left", converged=10.0, stations=("h1:port1", "h2:port1"),
+        cables=tuple(one.where for one in JOINED),
+    )),
+    event(10, CarrierTaken(where=CABLE)),
+]  # fmt: skip
+
+
+def healed(folder: Path, *lost: float) -> tuple[Verdict, str, float]:
+    """The verdict on two bridges whose stations did not hear each other at some moments, and how long that took."""
+    gone = {round(moment, 1) for moment in lost}
+    seen: list[Seen] = []
+    for conversation_number, (here, there) in enumerate((("h1p1", "h2p1"), ("h2p1", "h1p1"))):
+        for count in range(330):
+            frame = numbered.build(Numbered(conversation_number, count), BROADCAST)
+            seen.append((here, count / 10, frame, True))
+            if round(count / 10, 1) not in gone:
+                seen.append((there, count / 10 + 0.01, frame, False))
+    windows = tuple(
+        Window(name=f"{name} left-root", start_ns=at(start), end_ns=at(start + 4))
+        for name, start in (("steady", 5), ("healed", 26))
+    )
+    recording = recorded(folder, ROOTED, seen, windows=windows)
+    made = judge(pair_stp.test_heals, Case(recording, {"direction": "left-to-right"}))
+    return made.verdict, made.seen, dict(made.figures).get("left-root healed s", 0.0)
+
+
+def test_a_cable_that_is_lost_is_replaced_when_the_stations_hear_each_other_without_a_gap(tmp_path: Path) -> None:
+    verdict, _, took = healed(tmp_path, *(moment / 10 for moment in range(100, 140)))
+    assert (verdict, took) == (Verdict.PASS, 4.01)
+
+
+def test_a_cable_that_is_replaced_too_late_is_a_failure(tmp_path: Path) -> None:
+    verdict, said, took = healed(tmp_path, *(moment / 10 for moment in range(100, 230)))
+    assert (verdict, took) == (Verdict.FAIL, 13.01)
+    assert said.startswith("left-root: after 13.0 s")
+
+
+def test_a_cable_that_is_not_replaced_is_a_failure(tmp_path: Path) -> None:
+    verdict, said, _ = healed(tmp_path, *(moment / 10 for moment in range(100, 330)))
+    assert verdict is Verdict.FAIL
+    assert said.startswith("left-root: never again")
 
 
 # --- the plain cables -----------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from conformance.provoking.ports import Link, window
 from conformance.provoking.traffic import Traffic
 from conformance.recording.events.bridging import LoopCut
 from conformance.recording.events.links import Configured
-from conformance.recording.events.meeting import BridgesJoined, CarrierTaken, PassageWatched, SideName
+from conformance.recording.events.meeting import BridgesJoined, CarrierTaken, SideName
 from conformance.testbed import Testbed
 
 NANO: Final = 10**9
@@ -184,7 +184,7 @@ def _stations(rooting: Rooting, link: Link, subject: Any) -> Sequence[FdbEntry] 
 
 async def _flows(rooting: Rooting) -> None:
     """Until both stations have heard each other for a while without a gap, or until that is long overdue; at least for
-    as long as ports may need that should not forward at all. Says in the record since when they did."""
+    as long as ports may need that should not forward at all."""
     begin = time.monotonic()
     runs = [_Run(station, 1 - number) for number, station in enumerate(rooting.stations)]
     with ExitStack() as ends:
@@ -192,8 +192,6 @@ async def _flows(rooting: Rooting) -> None:
             ends.callback(run.end)
         await within(2 * rooting.converged, _all(runs))
         await silence(begin + rooting.converged - time.monotonic())
-    since = [run.since_ns for run in runs]
-    rooting.context.event(PassageWatched(where=rooting.name, since_ns=max(since) if all(since) else 0))
 
 
 async def _all(runs: Sequence[_Run]) -> None:

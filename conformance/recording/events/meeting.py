@@ -83,14 +83,3 @@ class BridgesJoined(Event, kind="room"):
     converged: float
     stations: tuple[str, str]
     cables: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PassageWatched(Event, kind="flows"):
-    """The stations of the meeting `where` heard each other for long enough, from `since_ns` on (ns since 1970), or did
-    not until the deadline (0).
-
-    Written by the scenario `pair_stp`; read by `pair.stp-heals`.
-    """
-
-    since_ns: int
