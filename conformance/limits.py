@@ -53,6 +53,8 @@ STREAM_PACE: Final = 0.001
 """Between two datagrams of a stream: the resolution in which the effect of a change is told."""
 STREAM_AFTER: Final = 0.2
 """How long a stream runs before and after what it watches: two hundred datagrams either way."""
+STREAM_ENDED: Final = 50
+"""Datagrams of a stream of which nothing came: then it has ended (no clause)."""
 
 # --- moves -------------------------------------------------------------------------------------------------------
 PRIMED: Final = 1.1
@@ -71,6 +73,8 @@ FOLLOWED: Final = 3.0
 """MOVE-13: later than three seconds is a failure. Whoever times out takes DELAY 5 s and three probes (RFC 4861 §10)."""
 HANDED_OVER: Final = 0.1
 """MOVE-04: later than 100 ms after the hand-over nothing says any more what held before it."""
+STREAM_TICK_LATE: Final = 0.05
+"""No clause: a tick of the streams, due after a millisecond, that came later than this is written down."""
 ADVERTISEMENT_SPACING: Final = 0.95
 """RFC 4861 §7.2.6: unsolicited advertisements are RETRANS_TIMER 1 s apart; with 50 ms of jitter."""
 
@@ -86,8 +90,10 @@ ADDRESS_TRIED: Final = 15.0
 machine."""
 ANNOUNCEMENTS: Final = 2
 ANNOUNCE_INTERVAL: Final = 2.0
+ANNOUNCE_UNEVEN: Final = 0.2
 ANNOUNCED_ALL: Final = 5.0
-"""ANNOUNCE_NUM 2, ANNOUNCE_INTERVAL 2 s; MOVE-01: the last one within five seconds of the first."""
+"""ANNOUNCE_NUM 2, ANNOUNCE_INTERVAL 2 s, and by how much it may be missed before that is noted; MOVE-01: the last one
+within five seconds of the first."""
 CLAIM_ANSWER: Final = 1.0
 """No clause: §2.4 (a) asks for an immediate end, (b) for an immediate announcement."""
 
@@ -113,6 +119,20 @@ LACP_MARGIN: Final = 1.0
 """What is allowed on top of a timer of LACP, for the machine's sake: one more period."""
 LACP_UP: Final = 20.0
 """A group distributes by then: Aggregate_Wait_Time 2 s, a period or two, and room for a busy machine."""
+LACP_HALF: Final = 0.5
+"""Half a period, a little of the machine's: by so much a timer of LACP may be early, or its effect late (no clause)."""
+LACP_UNEVEN: Final = 0.3
+"""By how much the usual time between two LACPDUs may miss Fast_Periodic_Time (no clause: a third of it)."""
+LACP_SLOW_LEAST: Final = 18.0
+"""LACPDUs that leave more often than this leave more often than every Slow_Periodic_Time 30 s (no clause)."""
+LACP_SECOND: Final = 0.75
+STP_SECOND: Final = 0.75
+"""What is counted as one second of a limit by the second: both timers may be late by an eighth (no clause)."""
+SECOND_LEAST: Final = 0.1
+"""However late our own timers were, no less than this is counted as a second."""
+LACP_TALK: Final = 0.2
+LACP_TALK_FINE: Final = 0.02
+"""Between two frames of one conversation; the latter while a link is lost, so that the outage is measured finely."""
 LACP_STEADY: Final = 5.0
 """Five fast periods are looked at."""
 LACP_BRISK: Final = 1.0
@@ -122,6 +142,15 @@ LACP_ECHO: Final = 2.0
 """A change is repeated in the next LACPDU, at most a fast period later; with a period to spare."""
 LACP_LOSS: Final = 2.0
 """A link is lost for so long."""
+PAIR_TALK: Final = 0.05
+"""Between two frames of one conversation of the stations behind a pair (no clause)."""
+PAIR_IN_FLIGHT: Final = 0.2
+"""No clause: what was sent so shortly before the end of a time may arrive after it."""
+PAIR_LEAST: Final = 0.5
+PAIR_LEAST_AFTERWARDS: Final = 0.25
+"""No clause: a shorter time shows nothing of what a group carries while a cable is lost, or when it is back."""
+PAIR_SPOKEN: Final = 2.0
+"""No clause: who spoke so shortly before a table was shown is in it."""
 PAIR_ARRIVED: Final = 5.0
 """No clause: what a station sent has come to the other one by then, through switches that wait for a processor."""
 LACP_PASSIVE_FAST: Final = 4.0
@@ -139,9 +168,16 @@ BRIDGE_SETTLED: Final = 0.3
 BRIDGE_RELEARNED: Final = 3.0
 """A station that has moved is reached at its new port by then. No clause gives a time; a switch in software looks
 through the flows that it has cached, in a thread that a busy machine lets wait."""
+BRIDGE_ASKED: Final = 1.0
+"""Between two frames to a station that is to be forgotten: so finely its ageing is known (no clause)."""
+BRIDGE_KNOWN: Final = 0.9
+"""Share of the ageing time in which a station is certainly known (no clause: switches age in ticks)."""
 BRIDGE_AGED: Final = 2.0
 """A silent station is forgotten within so many ageing times: hardware looks twice, once in each (no clause)."""
 
+NEIGHBOUR_FRESH: Final = 20.0
+"""RFC 4861 §10: who answered is believed for REACHABLE_TIME 30 s x MIN_RANDOM_FACTOR 0.5, 15 s, at least, and is tried
+before it is forgotten, DELAY_FIRST_PROBE_TIME 5 s later."""
 COUNTED: Final = 2.0
 """A counter that is read may not yet have what passed so short a time before (no clause): switches collect them."""
 STATION_SHOWN: Final = 0.2
@@ -153,6 +189,15 @@ STP_MIGRATION: Final = 3.0
 """Bridge Hello Time and Migrate Time."""
 STP_LOST: Final = 3
 """Hello Times without a BPDU after which what a port heard is out of date (§17.21.23)."""
+STP_HELLO_LEAST: Final = 1.5
+STP_HELLO_MOST: Final = 3.0
+"""Between which the usual time between two BPDUs lies: Bridge Hello Time 2 s, less a quarter and half as much again (no
+clause)."""
+STP_FORGOTTEN: Final = 6
+"""Whole seconds: the shortest Max Age (Table 17-1). What was told longer ago need not be known any more."""
+STP_PROBE: Final = 0.1
+STP_ASK: Final = 0.25
+"""Between two broadcasts into a loop, and between two frames to a station that is to be forgotten (no clause)."""
 STP_HOLD_COUNT: Final = 6
 """Transmit Hold Count, BPDUs in any second."""
 STP_HELLOS: Final = 8
@@ -196,6 +241,23 @@ RUN_FAST: Final = 1500.0
 # --- link layer discovery ----------------------------------------------------------------------------------------
 LLDP_FAST_START: Final = 5.0
 """IEEE 802.1AB-2016 §9.2.5.19, §9.2.5.5: after four LLDPDUs one second apart the agent is in its steady state."""
+LLDP_QUICK: Final = 2
+"""Whole seconds: LLDPDUs closer together belong to a fast start (msgFastTx 1 s, §9.2.5.5)."""
+LLDP_JITTER: Final = 0.5
+"""By how much a fast transmission may be early or late (LLDP-04): 0.2 s are the jitter of §9.2.2, the rest is what an
+idle machine may add. msgFastTx counts whole seconds, so that the next one is still told apart."""
+LLDP_LONG: Final = 10.0
+"""Agents with a longer interval are watched for one interval in the fast variant."""
+LLDP_OFTEN: Final = 20.0
+LLDP_OFTEN_LATE: Final = 1.0
+LLDP_LATE: Final = 2.0
+"""LLDP-02: an LLDPDU may be late by two seconds, by one where the interval is shorter than 20 s."""
+LLDP_BEFORE_NEXT: Final = 1.0
+"""A port is disabled and enabled so long before its next LLDPDU is due: who does not pause is seen to."""
+LLDP_APART: Final = 0.05
+"""Between two malformed LLDPDUs (no clause)."""
+LLDP_TTL_LONG: Final = 120
+"""Validity in whole seconds of what is not to age meanwhile (no clause)."""
 LLDP_TTL_SHORT: Final = 6
 """Validity in whole seconds of what our agent tells, to see it age (§8.5.4): short, since it is waited for."""
 LLDP_AGEING: Final = 1.5
@@ -218,6 +280,19 @@ PAIR_LLDP_TTL: Final = 190
 """What an agent told is outlived up to this validity in whole seconds: msgTxInterval 30 s and a msgTxHold of 6."""
 LLDP_BUSY: Final = 1.0
 """No clause: what a window is longer than its clause asks for, since machines are shared."""
+
+# --- our own timers ----------------------------------------------------------------------------------------------
+STANDSTILL: Final = 3.0
+BUSY: Final = 1.0
+MENTIONED: Final = 0.2
+"""How late our own timers may be before nothing can be said of others, before nothing that others were late for is held
+against them, and before it is mentioned (no clause)."""
+PULSE: Final = 0.1
+PULSE_LATE: Final = 0.02
+"""How often our own event loop looks at the clock, and how much later than that is written down."""
+DISORDER: Final = 0.1
+"""How far records of a capture may be out of the order of their times before no time in the file is believed: the
+queues of an adapter mix records by a few milliseconds, and a clock that is set moves by more (no clause)."""
 
 # --- this program's own ------------------------------------------------------------------------------------------
 GARBAGE: Final = (100_000, 20, 20)

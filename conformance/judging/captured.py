@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from conformance import limits
 from conformance.judging.case import Case
 from conformance.judging.timing import SECOND
 from conformance.recording.damage import FIELD
-
-DISORDER: Final = SECOND // 10
-"""How far records may be out of the order of their times, in ns, before no time in the file is believed: the queues of
-an adapter mix records by a few milliseconds, and a clock that is set moves by more."""
 
 
 class FieldFrame(NamedTuple):
@@ -63,7 +60,8 @@ def require_times(case: Case) -> None:
     latest = np.maximum.accumulate(index.time_ns) if len(index) else index.time_ns
     back = int((latest - index.time_ns).max()) if len(index) else 0
     case.require(
-        back <= DISORDER, f"records of the capture are {back / SECOND:.1f} s out of order: no time is believed"
+        back <= limits.DISORDER * SECOND,
+        f"records of the capture are {back / SECOND:.1f} s out of order: no time is believed",
     )
 
 

@@ -8,16 +8,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from conformance.judging.case import Case
+from conformance.limits import BUSY, MENTIONED, STANDSTILL
 from conformance.recording.events import events_in
 from conformance.recording.events.links import TimerLate
 from conformance.recording.model import Record
 
 SECOND: Final = 1_000_000_000
-STANDSTILL: Final = 3.0
-BUSY: Final = 1.0
-MENTIONED: Final = 0.2
-"""How late our own timers may be, in s, before nothing can be said of others, before nothing that others were late for
-is held against them, and before it is mentioned."""
 
 
 def lateness(record: Record, between: tuple[int, int] | None = None) -> float:

@@ -7,8 +7,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
+from conformance import limits
 from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.ports import Linking, Port
 from conformance.lab import snapshot
@@ -20,9 +21,6 @@ from conformance.recording.events.links import Carrier, TimerLate
 from conformance.recording.model import Canary, PortState, Window
 
 T = TypeVar("T")
-PULSE: Final = 0.1
-NOTICEABLE: Final = 0.02
-"""Every so often, in s, our own event loop looks at the clock; when it was later than that, it is written down."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +86,10 @@ async def _pulse(context: Context) -> None:
     """Write down when our own timers were late: those of an implementation on the same machine are as late."""
     loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + PULSE
-        await silence(PULSE)
+        due = loop.time() + limits.PULSE
+        await silence(limits.PULSE)
         late = loop.time() - due
-        if late > NOTICEABLE:
+        if late > limits.PULSE_LATE:
             context.event(TimerLate(seconds=round(late, 3)))
 
 

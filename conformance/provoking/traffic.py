@@ -10,16 +10,12 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Final
 
 from conformance import limits
 from conformance.lab.partners.wire import silence, within
 from conformance.protocols import numbered
 from conformance.protocols.numbered import Numbered
 from conformance.provoking.ports import Link
-
-INTERVAL: Final = 0.05
-"""Between two frames of one conversation, in s."""
 
 
 class Traffic:
@@ -55,7 +51,7 @@ class Traffic:
                 frame = numbered.build(Numbered(conversation, number), self._destination)
                 self._stations[place].wire.send(frame)
             self._sent[place] = number
-            await silence(INTERVAL)
+            await silence(limits.PAIR_TALK)
 
     def _of(self, place: int) -> range:
         return range(place * self._each, (place + 1) * self._each)

@@ -17,7 +17,8 @@ from conformance.family import scenarios
 from conformance.judging.checks import checks
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings
 from conformance.judging.session import Session
-from conformance.judging.timing import MENTIONED, lateness
+from conformance.judging.timing import lateness
+from conformance.limits import MENTIONED
 from conformance.pairs.pairing import SEPARATOR, pair_of
 from conformance.profile import Profile
 from conformance.recording.model import Record

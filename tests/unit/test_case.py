@@ -9,8 +9,6 @@ import pytest
 
 from conformance.judging.case import NUMBERED, SHOWN, Case, describe, judge, socket_text
 from conformance.judging.timing import (
-    MENTIONED,
-    STANDSTILL,
     busiest,
     intervals,
     lateness,
@@ -18,6 +16,7 @@ from conformance.judging.timing import (
     slack,
     unhurried,
 )
+from conformance.limits import MENTIONED, STANDSTILL
 from conformance.recording.events.attaching import Watched
 from conformance.recording.events.links import Carrier, TimerLate
 from conformance.recording.model import Canary, Flow, Snapshot, Window

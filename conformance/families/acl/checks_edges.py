@@ -11,14 +11,11 @@ from conformance.judging.case import Case
 from conformance.judging.flows import rows_of, taps_of
 from conformance.judging.parameters import FAMILIES
 from conformance.judging.register import check
-from conformance.judging.timing import BUSY, SECOND, intervals
+from conformance.judging.timing import SECOND, intervals
 from conformance.policy.document import Transport
 from conformance.recording.events.attaching import AttachAsked
 from conformance.recording.events.isolation import LateImpossible, PolicyAsked, RestartAsked
 from conformance.recording.model import Flow
-
-ENOUGH = 50
-"""Datagrams of a stream, sent a millisecond apart, of which nothing came: then it has ended."""
 
 
 def _in_force(case: Case, protocol: Transport) -> None:
@@ -257,7 +254,7 @@ def test_change_in_force(case: Case) -> None:
     last = int(times[denied][-1])
     if last <= asked + int(limits.POLICY_EFFECT * SECOND):
         behind = int((times[sent(case, shut)] > last).sum())
-        case.require(behind >= ENOUGH, "the streams stood still while the change was watched")
+        case.require(behind >= limits.STREAM_ENDED, "the streams stood still while the change was watched")
     _expect_in_time(
         case,
         (asked, last),
@@ -266,7 +263,7 @@ def test_change_in_force(case: Case) -> None:
         frames=[int(denied[-1]) + 1],
     )
     if not len(come):
-        case.require((times[sent(case, opened)] > asked).sum() >= ENOUGH, "the streams stood still")
+        case.require((times[sent(case, opened)] > asked).sum() >= limits.STREAM_ENDED, "the streams stood still")
         case.expect(False, expected="what the changed policy allows arrives", seen="nothing of it arrived")
         return
     _expect_in_time(
@@ -286,7 +283,7 @@ def _expect_in_time(case: Case, between: tuple[int, int], *, expected: str, what
     times = case.recording.frames.time_ns[sent(case, _stream(case, "untouched"))]
     pauses = intervals(times[(times >= between[0]) & (times <= between[1])].tolist())
     worst = max(pauses, default=0.0)
-    case.require(in_time or worst < BUSY, f"the machine was busy: our own streams paused for {worst:.1f} s")
+    case.require(in_time or worst < limits.BUSY, f"the machine was busy: our own streams paused for {worst:.1f} s")
     case.expect(in_time, expected=expected, seen=f"{what} {took:.1f} s after the change was asked for", frames=frames)
 
 

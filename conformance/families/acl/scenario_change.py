@@ -37,8 +37,6 @@ PORT: Final = 8003
 """Of the streams: within the range that is open from the web to the applications."""
 PORTS: Final = range(20_000, 30_000)
 """Source ports, of which each datagram has the next."""
-ENOUGH: Final = 50
-"""Datagrams of which nothing came: then a stream has ended."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +242,6 @@ def _await_silence(receiver: socket.socket, far: Pace, deadline: float) -> None:
     """Until nothing came of many datagrams that were sent meanwhile, or until the deadline."""
     until = time.monotonic() + deadline
     seen = far.sent
-    while time.monotonic() < until and far.sent - seen < ENOUGH:
+    while time.monotonic() < until and far.sent - seen < limits.STREAM_ENDED:
         if _await(receiver, limits.STREAM_AFTER):
             seen = far.sent

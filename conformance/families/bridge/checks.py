@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from conformance import limits
 from conformance.judging.case import Case
 from conformance.judging.groups import arrivals
 from conformance.judging.register import check
@@ -177,7 +178,8 @@ def test_stations_are_forgotten(case: Case) -> None:
     case.require(spoke, "the station never spoke")
     probes = {one.number: (one.time_ns - spoke[0].time_ns) / SECOND for one in _sent(case, numbered.AGED)}
     case.require(probes, "no frame was sent to the station")
-    early = [number for number, after in probes.items() if after < 0.9 * ageing - 1 - slack(case)]
+    known = limits.BRIDGE_KNOWN * ageing - limits.BRIDGE_ASKED - slack(case)
+    early = [number for number, after in probes.items() if after < known]
     case.require(early, "no frame was sent to the station within the ageing time")
     flooded = {
         one.what.number: one.number for one in arrivals(case, ports[3]) if one.what.conversation == numbered.AGED

@@ -32,7 +32,7 @@ def _name(port: PortState) -> str:
 def test_the_table_is_what_the_ports_saw(case: Case) -> None:
     """A bridge shows every station behind the port where it last spoke."""
     ports = _ports(case)
-    known = 0.9 * case.the(BridgeReady, otherwise="the bridge was never ready").ageing - slack(case)
+    known = limits.BRIDGE_KNOWN * case.the(BridgeReady, otherwise="the bridge was never ready").ageing - slack(case)
     for view in views(case, ports[0].host, "stations", FdbEntry):
         shown = {row.mac.lower(): row.port for row in view.rows}
         asked, answered = view.asked_ns, view.answered_ns

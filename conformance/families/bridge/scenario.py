@@ -209,7 +209,7 @@ class Steps:
 
         end = self.fourth.wire.listen(look)
         for number in range(int(limits.BRIDGE_AGED * ageing) + 1):
-            await silence(1.0)
+            await silence(limits.BRIDGE_ASKED)
             self.send(self.second, AGED, number, MORTAL, ASKER)
             if flooded:
                 break

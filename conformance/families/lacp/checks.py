@@ -142,7 +142,7 @@ def test_rate_follows_the_partner(case: Case) -> None:
         _expect_fast(case, port, (turned, turned + _margin(limits.LACP_STEADY - limits.LACP_FAST)))
     for port in _all_ports(case):
         sent = pdus(case, port)
-        most = busiest((one.time_ns for one in sent), max(0.1, limits.LACP_FAST * 0.75 - slack(case)))
+        most = busiest((one.time_ns for one in sent), max(limits.SECOND_LEAST, limits.LACP_SECOND - slack(case)))
         case.expect(
             most <= limits.LACP_PER_SECOND,
             expected="at most three LACPDUs leave in any second",
@@ -155,7 +155,7 @@ def _expect_fast(case: Case, port: PortState, between: tuple[int, int]) -> None:
     gaps = intervals(one.time_ns for one in sent)
     usual = median(gaps) if gaps else 0.0
     case.expect(
-        abs(usual - limits.LACP_FAST) <= 0.3 + 2 * slack(case, between),
+        abs(usual - limits.LACP_FAST) <= limits.LACP_UNEVEN + 2 * slack(case, between),
         expected="a partner that asks for the short timeout gets a LACPDU every second",
         seen=f"{port.name}: {len(sent)} LACPDUs, usually {usual:.2f} s apart",
         frames=[one.number for one in sent],
@@ -165,7 +165,7 @@ def _expect_fast(case: Case, port: PortState, between: tuple[int, int]) -> None:
 def _expect_slow(case: Case, port: PortState, between: tuple[int, int]) -> None:
     sent = pdus(case, port, between=between)
     seconds = (between[1] - between[0]) / SECOND
-    most = seconds / (0.6 * limits.LACP_SLOW_PERIOD) + 2  # the next one, and one for a change
+    most = seconds / limits.LACP_SLOW_LEAST + 2  # the next one, and one for a change
     case.expect(
         len(sent) <= most,
         expected="a partner that asks for the long timeout gets a LACPDU every 30 s",

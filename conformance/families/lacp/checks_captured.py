@@ -16,7 +16,7 @@ from conformance.protocols.lacp.frames import Lacpdu, Participant, State
 
 COPIES = 2_000_000
 """Nanoseconds within which an equal LACPDU is a copy that a mirror made."""
-SETTLED = 3 * SECOND
+SETTLED = int(limits.LACP_EXPIRED * SECOND)
 """How long a partner is heard, in ns, before it must be repeated: three fast periods, after which a participant that
 hears nobody says so (§6.4.4, Short_Timeout_Time)."""
 Identity = tuple[int, str, int, int, int]
@@ -51,7 +51,7 @@ def rate_captured(case: Case) -> None:
     in a lab, since a capture may lack some."""
     require_times(case)
     for port, said in _by_port(_said(without_copies(sent_frames(case), COPIES))).items():
-        most = busiest((one.time_ns for one, _ in said), 0.75 * limits.LACP_FAST)
+        most = busiest((one.time_ns for one, _ in said), limits.LACP_SECOND)
         if most > limits.LACP_PER_SECOND:
             case.expect(
                 False,

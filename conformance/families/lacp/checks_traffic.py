@@ -77,7 +77,7 @@ def _expect_states(case: Case, port: PortState, timeout: float, silent: int, end
         told = [one for one in after if bit in one.pdu.actor.state]
         took = (told[0].time_ns - silent) / SECOND if told else 0.0
         case.expect(
-            told and due - 0.5 <= took <= due + limits.LACP_FAST + limits.LACP_MARGIN / 2 + late,
+            told and due - limits.LACP_HALF <= took <= due + limits.LACP_FAST + limits.LACP_HALF + late,
             expected=f"a port whose partner fell silent says so: {str(bit.name).lower()} after {due:g} s",
             seen=f"{port.name}: " + (f"after {took:.1f} s" if told else "never"),
             frames=[one.number for one in told[:1]],
@@ -107,7 +107,7 @@ def test_no_data_before_the_partner_is_ready(case: Case) -> None:
             seen=f"{port.name}: {len(early)} frames",
             frames=[one.number for one in early],
         )
-        if arrivals(case, port, between=(step.time_ns + _margin(0.5), granted.time_ns)):
+        if arrivals(case, port, between=(step.time_ns + _margin(limits.LACP_HALF), granted.time_ns)):
             case.note("data goes to a synchronised partner before it collects, as coupled control allows")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from conformance import limits
 from conformance.judging.case import Case
-from conformance.judging.timing import BUSY, SECOND, intervals
+from conformance.judging.timing import SECOND, intervals
 from conformance.protocols import ethertypes
 from conformance.protocols.envelope import ETHERNET
 from conformance.protocols.lacp import frames as lacp
@@ -62,7 +63,7 @@ def is_lacp(frame: bytes, link: int = ETHERNET) -> bool:
 
 def tardiness(case: Case, ports: Iterable[PortState], between: tuple[int, int], period: float) -> float:
     """Greatest lateness of LACPDUs of these ports in that time, in s, where they are due every `period` s and the
-    machine had more to do than it has processors for; at most `BUSY`, and 0 on a machine at rest.
+    machine had more to do than it has processors for; at most `limits.BUSY`, and 0 on a machine at rest.
 
     An implementation with much work for one timer is later than our own timers, which have little.
     """
@@ -71,4 +72,4 @@ def tardiness(case: Case, ports: Iterable[PortState], between: tuple[int, int], 
         return 0.0
     start, end = between[0] - int(period * SECOND), between[1] + SECOND
     gaps = (gap for port in ports for gap in intervals(one.time_ns for one in pdus(case, port, between=(start, end))))
-    return min(BUSY, max((gap - period for gap in gaps), default=0.0))
+    return min(limits.BUSY, max((gap - period for gap in gaps), default=0.0))

@@ -47,9 +47,6 @@ from conformance.recording.events.links import Configured, GroupMade
 from conformance.testbed import Testbed
 
 CONVERSATIONS: Final = 4
-INTERVAL: Final = 0.2
-"""Between two frames of one conversation, in s; `HASTE` while a link is lost, so that the outage is measured finely."""
-HASTE: Final = 0.02
 PASSIVE: Final = "asked"
 """The group in which the implementation is passive."""
 PATIENT: Final = "patient"
@@ -111,13 +108,13 @@ async def _sound(arrangement: Arrangement) -> None:
             asked = Marker(lacp.MARKER_INFORMATION, port.number, system.mac, 0x504C5547 + port.number)
             link.send(asked.build(port.mac), MarkerSent(transaction=asked.transaction))
         await silence(limits.MARKER_RESPONSE)
-        arrangement.pace[0] = HASTE
+        arrangement.pace[0] = limits.LACP_TALK_FINE
         await silence(limits.LACP_BRISK)
         busiest = arrangement.links[carried.index(max(carried))]
         arrangement.event(LinkLost(port=busiest.name))
         with carrier(busiest, up=False):
             await silence(limits.LACP_LOSS)
-        arrangement.pace[0] = INTERVAL
+        arrangement.pace[0] = limits.LACP_TALK
 
 
 def _count(carried: list[int], place: int, _: int, frame: bytes) -> None:
@@ -328,7 +325,7 @@ def run(context: Context) -> None:
     async def script(links: Sequence[Link]) -> None:
         if len(links) < PORTS:
             raise AdapterError(f"{PORTS} ports are needed, it has {len(links)}")
-        ready, pace = asyncio.Event(), [INTERVAL]
+        ready, pace = asyncio.Event(), [limits.LACP_TALK]
         arrangements = _arrangements(context, links, ready, pace)
         configs = [
             LagConfig(

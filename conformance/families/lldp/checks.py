@@ -21,9 +21,6 @@ from conformance.recording.events.discovery import (
     SystemRenamed,
 )
 
-JITTER = 0.5
-"""Seconds by which a fast transmission may be early or late (LLDP-04): 0.2 s are the jitter of §9.2.2, the rest is
-what an idle machine may add. msgFastTx counts whole seconds, so that the next one is still told apart."""
 HOLDS = tuple(range(1, 101))
 """What msgTxHold may be (§9.2.5.6)."""
 CREDIT = 5
@@ -163,7 +160,8 @@ def _expect_interval(
 ) -> None:
     window = case.window("steady")
     listed = discovery.steady(every, told.fast_count)
-    tolerance = (2.0 if told.interval >= 20 else 1.0) + slack(case, (window.start_ns, window.end_ns))
+    usual = limits.LLDP_LATE if told.interval >= limits.LLDP_OFTEN else limits.LLDP_OFTEN_LATE
+    tolerance = usual + slack(case, (window.start_ns, window.end_ns))
     expected = f"an LLDPDU every {told.interval:g} s, give or take {tolerance:g} s"
     changed = discovery.changes(listed)
     excused = {one.number for one in changed} if len(changed) <= CHANGES else set()
@@ -191,7 +189,7 @@ def test_fast_start(case: Case) -> None:
     port = discovery.port_of(case, met)
     case.require(discovery.sent(case, port), f"{port.name} sent no LLDPDU")
     end = met.time_ns + limits.LLDP_FAST_WINDOW * SECOND
-    jitter = JITTER + slack(case, (met.time_ns, int(end)))
+    jitter = limits.LLDP_JITTER + slack(case, (met.time_ns, int(end)))
     for speaker, every in discovery.by_speaker(port, discovery.sent(case, port)).items():
         after = [one for one in every if met.time_ns <= one.time_ns < end]
         listed = after[: told.fast_count]
@@ -228,7 +226,7 @@ def test_shutdown(case: Case) -> None:
         case.require(listed, f"{port.name} sent no LLDPDU")
         for moment in discovery.silenced(case, port):
             ended = _end_of_leave(case, moment)
-            until = ended + (limits.LLDP_PROMPT + JITTER + slack(case, (moment, ended))) * SECOND
+            until = ended + (limits.LLDP_PROMPT + limits.LLDP_JITTER + slack(case, (moment, ended))) * SECOND
             for speaker, every in discovery.by_speaker(port, listed).items():
                 last = [one for one in every if moment <= one.time_ns <= until and one.pdu.shutdown]
                 kinds = [tlv.type for one in last for tlv in one.pdu.tlvs if tlv.type != lldp.END]
@@ -271,7 +269,7 @@ def test_burst_limited(case: Case) -> None:
     changed = discovery.stimulus(case, SystemRenamed)
     name = changed.system.encode()
     late = slack(case, (window.start_ns, window.end_ns))
-    second = int(max(0.1, 1 - late) * SECOND)
+    second = int(max(limits.SECOND_LEAST, 1 - late) * SECOND)
     due = changed.time_ns + int((limits.LLDP_LAST_STATE + late) * SECOND)
     for port, every in discovery.by_port(case).items():
         case.require(every, f"{port.name} sent no LLDPDU")
@@ -316,7 +314,7 @@ def test_neighbour_learned(case: Case) -> None:
     case.expect(
         shown,
         expected="the neighbour that told of itself is shown",
-        seen=f"{after.where}: shown are {after.chassis}",
+        seen=f"{after.where}: shown are {list(after.chassis)}",
         frames=_frames(case, met.time_ns, met.where),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from conformance import limits
 from conformance.judging.case import Case
 from conformance.judging.timing import SECOND
 from conformance.protocols import ethertypes
@@ -26,9 +27,6 @@ from conformance.recording.events.discovery import (
 from conformance.recording.events.links import Carrier
 from conformance.recording.events.tables import TableNotShown
 from conformance.recording.model import PortState
-
-QUICK = 2 * SECOND
-"""Frames closer together than this belong to a fast start, where the interval is longer."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def steady(listed: Sequence[Sent], fast_count: int) -> list[Sent]:
     """The LLDPDUs of a port from the last one of its fast start on: as many as that has are left out at most."""
     skipped = 0
     for one, other in pairwise(listed):
-        if other.time_ns - one.time_ns >= QUICK or skipped >= fast_count:
+        if other.time_ns - one.time_ns >= limits.LLDP_QUICK * SECOND or skipped >= fast_count:
             break
         skipped += 1
     return list(listed[skipped:])

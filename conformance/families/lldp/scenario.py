@@ -41,14 +41,7 @@ from conformance.recording.events.discovery import (
 )
 
 STEADY_INTERVALS = {"fast": 2, "thorough": 4}
-LONG_INTERVAL = 10.0
-"""Agents whose interval is longer than this many seconds are watched for one interval in the fast variant."""
-TTL_LONG = 120
 CHANGES = 20
-TOLERANCE = 2.0
-"""Seconds by which an LLDPDU may be late (LLDP-02)."""
-BEFORE_NEXT = 1.0
-"""A port is disabled and enabled that many seconds before its next LLDPDU is due: who does not pause is seen to."""
 
 
 def run(context: Context) -> None:
@@ -83,7 +76,7 @@ def asked_for(context: Context, timers: AgentTimers) -> float:
 
 
 def _intervals(context: Context, timers: AgentTimers) -> int:
-    return 1 if context.variant == "fast" and timers.interval > LONG_INTERVAL else STEADY_INTERVALS[context.variant]
+    return 1 if context.variant == "fast" and timers.interval > limits.LLDP_LONG else STEADY_INTERVALS[context.variant]
 
 
 async def _settled(link: Link) -> None:
@@ -99,7 +92,7 @@ def _is_lldp(frame: bytes) -> bool:
 
 async def _next(link: Link, timers: AgentTimers) -> None:
     """Until the agent's next LLDPDU, or until that is overdue."""
-    await link.wire.first(_is_lldp, timers.interval + TOLERANCE + limits.LLDP_BUSY)
+    await link.wire.first(_is_lldp, timers.interval + limits.LLDP_LATE + limits.LLDP_BUSY)
 
 
 async def _steady(link: Link, timers: AgentTimers) -> None:
@@ -148,7 +141,7 @@ def malformed(link: Link) -> dict[str, list[bytes]]:
     """
     port = link.port.partner
 
-    def good(name: str, ttl: int = TTL_LONG) -> list[bytes]:
+    def good(name: str, ttl: int = limits.LLDP_TTL_LONG) -> list[bytes]:
         return lldp.mandatory(*lldp.local_ids(name, port), ttl)
 
     swapped = good("order")
@@ -170,13 +163,15 @@ def malformed(link: Link) -> dict[str, list[bytes]]:
 async def _mislead(link: Link) -> None:
     """A neighbour that is known, malformed LLDPDUs of its own and of others, one with unknown TLVs, and its leave."""
     await _settled(link)
-    _advertise(link, "resident", TTL_LONG)
+    _advertise(link, "resident", limits.LLDP_TTL_LONG)
     await silence(limits.LLDP_PROMPT)
     await _view(link, "resident")
     for name, tlvs in malformed(link).items():
         link.send(lldp.frame_of(link.wire.mac, tlvs, end=name != "beyond"), MalformedAdvertised(chassis=name))
-        await silence(0.05)
-    _advertise(link, "novel", TTL_LONG, lldp.tlv(99, b"of the future"), lldp.tlv(127, b"\0\0\x5e\xff" + b"unknown"))
+        await silence(limits.LLDP_APART)
+    _advertise(
+        link, "novel", limits.LLDP_TTL_LONG, lldp.tlv(99, b"of the future"), lldp.tlv(127, b"\0\0\x5e\xff" + b"unknown")
+    )
     await silence(limits.LLDP_PROMPT)
     await _view(link, "misled")
     _advertise(link, "resident", 0)
@@ -190,7 +185,7 @@ async def _administer(link: Link, timers: AgentTimers) -> None:
     if subject is None or "lldp-admin" not in link.context.claims:
         return
     await _next(link, timers)
-    await silence(timers.interval - BEFORE_NEXT)
+    await silence(timers.interval - limits.LLDP_BEFORE_NEXT)
     link.event(AgentSwitched(on=False))
     await aside(lambda: subject.administer(link.port, on=False))
     link.event(AgentSwitched(on=True))

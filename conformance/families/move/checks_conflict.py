@@ -37,8 +37,7 @@ def test_announced_twice(case: Case) -> None:
                 frames=[one.number for one in mine],
             )
             uneven = any(
-                abs((b - a) / SECOND - limits.ANNOUNCE_INTERVAL) > 0.1 * limits.ANNOUNCE_INTERVAL
-                for a, b in pairwise(times)
+                abs((b - a) / SECOND - limits.ANNOUNCE_INTERVAL) > limits.ANNOUNCE_UNEVEN for a, b in pairwise(times)
             )
             if len(mine) != limits.ANNOUNCEMENTS or uneven:
                 gaps = ", ".join(f"{milliseconds(b - a)} ms" for a, b in pairwise(times))

@@ -47,8 +47,6 @@ STYLES_CRASH: Final[tuple[MoveStyle, ...]] = ("silent",)
 SWITCH: Final = 0.0005
 """Seconds after which one thread lets another one run: streams must not hold up what moves."""
 OUTSIDE: Final = "outside"
-NOTICEABLE: Final = 0.05
-"""Seconds between two ticks of the streams that are written down: there should be a thousandth."""
 
 
 def shape(testbed: Testbed) -> Testbed:
@@ -182,7 +180,7 @@ def _late(streams: Streams) -> list[TimerLate]:
     return [
         TimerLate(time_ns=after, seconds=round((after - before) / 1e9, 3))
         for before, after in pairwise(streams.stamps)
-        if after - before > NOTICEABLE * 1e9
+        if after - before > limits.STREAM_TICK_LATE * 1e9
     ]
 
 

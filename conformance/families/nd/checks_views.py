@@ -14,9 +14,6 @@ from conformance.protocols.ndp import ADVERTISEMENT, TARGET_OPTION, parse
 from conformance.recording.events.tables import NeighbourEntry
 from conformance.recording.model import EndpointState
 
-FRESH = 20
-"""Seconds in which a router has not yet forgotten who answered it (RFC 4861 §10: it is believed for 15 s at least)."""
-
 
 @check("nd.table-shown", scenario="reachability", family=FAMILIES)
 def test_neighbours_are_what_the_wire_says(case: Case) -> None:
@@ -29,7 +26,7 @@ def test_neighbours_are_what_the_wire_says(case: Case) -> None:
                 statement = _answer(case, endpoint, address, view.asked_ns)
                 if statement is None:
                     continue
-                due = view.answered_ns - statement.time_ns < FRESH * SECOND
+                due = view.answered_ns - statement.time_ns < limits.NEIGHBOUR_FRESH * SECOND
                 if due or address in shown:
                     case.expect(
                         shown.get(address) == statement.where,

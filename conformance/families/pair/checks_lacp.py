@@ -175,7 +175,7 @@ def test_survives(case: Case) -> None:
             _expect_hasty(case, begin.time_ns)
         late = _late(case, (begin.time_ns, end.time_ns))
         start, over = begin.time_ns + int((allowed + late) * SECOND), end.time_ns - int(late * SECOND)
-        case.require(start + SECOND // 2 < over, TOO_SHORT)
+        case.require(start + int(limits.PAIR_LEAST * SECOND) < over, TOO_SHORT)
         _expect_carried(case, start, over, f"over {begin.where} more than {allowed:g} s after {how} began")
         again = _agreement(case, lost)
         if _expect_agreed(case, again, back, f" again after {how}"):
@@ -189,7 +189,7 @@ def _afterwards(case: Case, agreed: int) -> tuple[int, int]:
     later = (one.time_ns for one in (*case.all(BlackHoleBegun), *case.all(GroupWatched)) if one.time_ns > agreed)
     over = min(later, default=agreed)
     settled = agreed + int((limits.LACP_MARGIN + _late(case, (agreed, over))) * SECOND)
-    case.require(settled + SECOND // 4 + IN_FLIGHT < over, TOO_SHORT)
+    case.require(settled + int(limits.PAIR_LEAST_AFTERWARDS * SECOND) + IN_FLIGHT < over, TOO_SHORT)
     return settled, min(settled + SECOND, over)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from conformance import limits
 from conformance.families.pair.evidence_ports import (
     DIRECTIONS,
     IN_FLIGHT,
@@ -24,14 +25,11 @@ from conformance.families.pair.evidence_ports import (
 from conformance.judging.case import Case
 from conformance.judging.groups import arrivals
 from conformance.judging.register import check
-from conformance.judging.timing import BUSY, SECOND, slack
+from conformance.judging.timing import SECOND, slack
 from conformance.protocols.stp import frames as stp
 from conformance.recording.events.bridging import LoopCut
 from conformance.recording.events.meeting import CarrierTaken
 from conformance.recording.model import Window
-
-FORGOTTEN = 6 * SECOND
-"""The shortest Max Age of the standard: what was told longer ago need not be known any more."""
 
 
 def _blame(case: Case, rooting: Rooting) -> str:
@@ -84,7 +82,8 @@ def _expect_prompt(case: Case, rooting: Rooting, healed: Window) -> None:
     passes = max(filter(None, since), default=0) if all(since) else None
     took = None if passes is None else (passes - lost) / SECOND
     case.require(
-        took is None or took < rooting.converged or late < BUSY, f"the machine was busy: timers {late:.1f} s late"
+        took is None or took < rooting.converged or late < limits.BUSY,
+        f"the machine was busy: timers {late:.1f} s late",
     )
     allowed = rooting.converged + 2 * late
     in_time = took is not None and took <= allowed
@@ -123,7 +122,8 @@ def _roots(case: Case, rooting: Rooting, end: int) -> Iterator[Finding]:
         if rooting.root == end and not any(one.time_ns >= window.start_ns for one in own) and not _cut(case, rooting):
             yield f"{rooting.name}: {port.name} is the root's, and told nobody so", (), False
         for one in own:
-            known = [each for each in heard if one.time_ns - FORGOTTEN < each.time_ns < one.time_ns - digested]
+            oldest = one.time_ns - limits.STP_FORGOTTEN * SECOND
+            known = [each for each in heard if oldest < each.time_ns < one.time_ns - digested]
             best = min(known, key=lambda each: each.bpdu.root, default=one)
             named, known_root = one.bpdu.root.hex(), best.bpdu.root.hex()
             words = f"{rooting.name}: {port.name} names the root {named}, and was told of {known_root}"
@@ -185,7 +185,7 @@ def _silent(case: Case, rooting: Rooting, end: int) -> Iterator[Finding]:
     late = slack(case, (begin, _healed(case, rooting)[0].start_ns))
     until = begin + int((rooting.converged + 2 * late) * SECOND)
     gone = arrivals(case, left[0].ends[end], between=(begin, until))
-    holds = bool(gone) or late >= BUSY
+    holds = bool(gone) or late >= limits.BUSY
     yield (
         f"{rooting.name}: nothing left by {left[0].name} for {rooting.converged:.0f} s after the other was lost",
         (),

@@ -17,7 +17,7 @@ from conformance.families.pair.evidence_ports import (
 from conformance.judging.case import Case
 from conformance.judging.groups import arrivals
 from conformance.judging.register import check
-from conformance.judging.timing import BUSY, SECOND, slack
+from conformance.judging.timing import SECOND, slack
 from conformance.protocols.lacp.frames import State
 from conformance.protocols.mac import mac_text
 from conformance.recording.events.tables import FdbEntry, LagMember
@@ -32,7 +32,7 @@ def test_state_of_a_group_is_what_the_cables_show(case: Case) -> None:
         (view,) = views(case, mine, moment, LagMember)
         asked = view.asked_ns
         late = slack(case, (asked - int(limits.LACP_EXPIRED * SECOND), asked))
-        case.require(late < BUSY, f"the machine was busy: our own timers were {late:.1f} s late")
+        case.require(late < limits.BUSY, f"the machine was busy: our own timers were {late:.1f} s late")
         shown = {row.port: row for row in view.rows}
         for cable in cables(case):
             port = cable.ends[mine]
@@ -62,7 +62,7 @@ def test_table_of_stations_is_what_the_cables_show(case: Case) -> None:
         (view,) = views(case, mine, rooting.name, FdbEntry)
         asked = view.asked_ns
         shown = {row.mac.lower(): row.port for row in view.rows}
-        window = asked - 2 * SECOND, asked
+        window = asked - int(limits.PAIR_SPOKEN * SECOND), asked
         for end, speaker in ((mine, rooting.stations[mine]), (other, rooting.stations[other])):
             spoken = numbered_frames(case, speaker, between=window)
             case.require(spoken, f"{speaker.name}: nobody spoke there before the bridge was asked")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from conformance import limits
 from conformance.families.lldp.evidence import Sent
 from conformance.judging.case import Case
 from conformance.judging.groups import Arrival, arrivals
@@ -23,8 +24,8 @@ DIRECTIONS = ("left-to-right", "right-to-left")
 SIDES = ("left", "right")
 Finding = tuple[str, tuple[int, ...], bool]
 """What was seen, its frames, and whether it is as it must be."""
-IN_FLIGHT = SECOND // 5
-"""What was sent so shortly before the end of a time may arrive after it."""
+IN_FLIGHT = int(limits.PAIR_IN_FLIGHT * SECOND)
+"""What was sent so many ns before the end of a time may arrive after it."""
 
 
 @dataclass(frozen=True, slots=True)

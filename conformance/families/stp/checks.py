@@ -113,13 +113,13 @@ def test_hello_time(case: Case) -> None:
     gaps = intervals(one.time_ns for one in sent)
     usual = median(gaps) if gaps else 0.0
     case.expect(
-        0.75 * limits.STP_HELLO <= usual <= 1.5 * limits.STP_HELLO + slack(case, (ready, end)),
+        limits.STP_HELLO_LEAST <= usual <= limits.STP_HELLO_MOST + slack(case, (ready, end)),
         expected="BPDUs leave every 2 s",
         seen=f"{port.name}: {len(sent)} BPDUs, usually {usual:.2f} s apart",
         frames=[one.number for one in sent],
     )
     case.expect(
-        gaps and max(gaps) < 3 * limits.STP_HELLO + slack(case, (ready, end)),
+        gaps and max(gaps) < limits.STP_LOST * limits.STP_HELLO + slack(case, (ready, end)),
         expected="never are three greetings in a row left out: information is lost then",
         seen=f"{port.name}: {max(gaps, default=0):.2f} s without a BPDU",
         frames=[one.number for one in sent],
@@ -135,7 +135,7 @@ def test_transmit_hold_count(case: Case) -> None:
     (port,) = ports_of(case, "worse")
     sent = [one.time_ns for one in _statements(case, port)]
     case.require(sent, f"{port.name} sent no BPDU at all")
-    most = busiest(sent, max(0.1, 0.75 - slack(case)))
+    most = busiest(sent, max(limits.SECOND_LEAST, limits.STP_SECOND - slack(case)))
     case.expect(
         most <= limits.STP_HOLD_COUNT + 1,
         expected=f"no more than {limits.STP_HOLD_COUNT} BPDUs, and one of the hello timer, leave in a second",

@@ -47,8 +47,6 @@ from conformance.testbed import Testbed
 RESIDENT, ASKER = "02:00:5e:00:53:1a", "02:00:5e:00:53:1b"
 BEST, WORST = 0x0000, 0xF000
 """Bridge priorities of our claims; the default, which the implementation has, is 0x8000."""
-PROBE_INTERVAL: Final = 0.1
-ASK_INTERVAL: Final = 0.25
 BURST: Final = 30
 LOOP_LIMIT: Final = 16
 """Copies of one broadcast on a loop at which the lab cuts it."""
@@ -101,7 +99,7 @@ async def _loop(arrangement: Arrangement) -> None:
         while asyncio.get_running_loop().time() < end and relay.cut is None:
             access.wire.send(numbered.build(Numbered(LOOPED, number), BROADCAST, ASKER))
             number += 1
-            await silence(PROBE_INTERVAL)
+            await silence(limits.STP_PROBE)
     if relay.cut is not None:
         arrangement.event(LoopCut(number=relay.cut.number, copies=LOOP_LIMIT))
     arrangement.event(LoopProbed(probes=number, copies=relay.most))
@@ -145,7 +143,7 @@ async def _passes(arrangement: Arrangement, here: Link, there: Link) -> bool:
     while not arrived.done():
         here.wire.send(numbered.build(Numbered(CONTROL, number), BROADCAST, ASKER))
         number += 1
-        await silence(ASK_INTERVAL)
+        await silence(limits.STP_ASK)
     passes = arrived.result() is not None
     arrangement.event(PassageAwaited(came=passes))
     return passes
@@ -176,7 +174,7 @@ async def _ask_until_flooded(arrangement: Arrangement, asker: Link, elsewhere: L
     while not flooded.done():
         asker.wire.send(numbered.build(Numbered(FLUSHED, number), RESIDENT, ASKER))
         number += 1
-        await silence(ASK_INTERVAL)
+        await silence(limits.STP_ASK)
     await flooded
 
 
