@@ -15,6 +15,8 @@ from conformance.families.move.evidence import (
     milliseconds,
     moves,
     observers,
+    read_arp,
+    read_discovery,
     with_family,
 )
 from conformance.families.move.evidence_forms import advertisement_faults, vlan_fault
@@ -293,7 +295,7 @@ def _naming(case: Case, move: Move, address: Address) -> list[int]:
     index = case.recording.frames
     found = []
     for row, frame in index.frames(index.select(ethertype=ethertypes.ARP, between=(moved, 1 << 62))):
-        packet = arp.parse(frame)
+        packet = read_arp(frame)
         if (
             packet is not None
             and packet.sender == address
@@ -305,7 +307,7 @@ def _naming(case: Case, move: Move, address: Address) -> list[int]:
         ):
             found.append(row + 1)
     for row, frame in index.frames(index.select(icmp_type=ndp.ADVERTISEMENT, between=(moved, 1 << 62))):
-        message = ndp.parse(frame)
+        message = read_discovery(frame)
         if (
             message is not None
             and message.target == address
@@ -328,7 +330,7 @@ def test_routers_told(case: Case) -> None:
         tap = case.tap(move.state.tap_after)
         span = (move.state.started_ns, move.state.ended_ns)
         rows = index.select(tap=tap.number, outbound=True, icmp_type=ndp.ADVERTISEMENT, between=span)
-        heard = [(row, ndp.parse(frame)) for row, frame in index.frames(rows)]
+        heard = [(row, read_discovery(frame)) for row, frame in index.frames(rows)]
         for address in move.addresses():
             told = [(row, one) for row, one in heard if one is not None and _to_routers(one, address)]
             if not told:

@@ -13,13 +13,15 @@ from conformance.families.move.evidence import (
     held,
     milliseconds,
     moves,
+    read_arp,
+    read_discovery,
     with_family,
 )
 from conformance.judging.case import Case
 from conformance.judging.parameters import FAMILIES
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND
-from conformance.protocols import arp, ethertypes, ndp
+from conformance.protocols import ethertypes, ndp
 from conformance.recording.events.addressing import AddressAsked, NotOneSegment
 from conformance.recording.model import Change, Stream
 
@@ -184,11 +186,11 @@ def _said_by_old(case: Case, move: Move, address: Address) -> list[int]:
     wanted = {"tap": [tap.number for tap in taps], "outbound": True, "between": (since, 1 << 62)}
     found = [int(row) + 1 for row in index.select(source=str(address), **wanted)]
     for row, frame in index.frames(index.select(ethertype=ethertypes.ARP, **wanted)):
-        packet = arp.parse(frame)
+        packet = read_arp(frame)
         if packet is not None and packet.sender == address:
             found.append(row + 1)
     for row, frame in index.frames(index.select(icmp_type=ndp.ADVERTISEMENT, **wanted)):
-        message = ndp.parse(frame)
+        message = read_discovery(frame)
         if message is not None and message.target == address:
             found.append(row + 1)
     return sorted(set(found))

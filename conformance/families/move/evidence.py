@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -22,6 +23,11 @@ Address = IPv4Address | IPv6Address
 CANARY = b"CANARY"
 DAD_ANSWER = SECOND
 """RFC 4861 §7.2.4: an advertisement to all nodes within this time of a solicitation from :: is an answer to it."""
+
+
+read_arp = functools.lru_cache(maxsize=1 << 14)(arp.parse)
+read_discovery = functools.lru_cache(maxsize=1 << 14)(ndp.parse)
+"""What a frame says, read once for all moves that it is looked at for."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class Move:
 
     def changes(self, **wanted: Any) -> Iterator[Change]:
         """What the kernel announced since the move began, of `where`, `what`, `key`, `state`."""
-        for change in self.case.recording.record.changes:
+        for change in _changes(self.case).get((wanted.get("where", ""), wanted.get("what", "")), ()):
             late = self.state.started_ns <= change.time_ns
             if late and all(getattr(change, name) == value for name, value in wanted.items()):
                 yield change
@@ -142,6 +148,19 @@ class Move:
         between = (self.state.started_ns, self.state.ended_ns)
         said = announcements(self.case, self.addresses(), tap=tap, outbound=True, between=between)
         return [one for one in said if anywhere or not one.vlans]
+
+
+def _changes(case: Case) -> dict[tuple[str, str], list[Change]]:
+    """What the kernel announced, by where and what it is; an empty text stands for any."""
+    memory = case.recording.memory
+    if _changes not in memory:
+        found: dict[tuple[str, str], list[Change]] = {}
+        for change in case.recording.record.changes:
+            for key in ((change.where, change.what), (change.where, ""), ("", change.what), ("", "")):
+                found.setdefault(key, []).append(change)
+        memory[_changes] = found
+    kept: dict[tuple[str, str], list[Change]] = memory[_changes]
+    return kept
 
 
 def moves(case: Case, which: Callable[[Move], bool] = lambda _: True) -> list[Move]:
@@ -210,7 +229,7 @@ def _everything(index: FrameIndex) -> list[Announcement]:
 
 def _of_arp(index: FrameIndex) -> Iterator[Announcement]:
     for row, frame in index.frames(index.select(ethertype=ethertypes.ARP)):
-        packet = arp.parse(frame, index.link_type(row))
+        packet = read_arp(frame, index.link_type(row))
         if packet is not None and packet.announces and packet.operation in (arp.REQUEST, arp.REPLY):
             yield _said(index, row, packet.sender, packet.sender_mac, arp=packet)
 
@@ -219,7 +238,7 @@ def _of_discovery(index: FrameIndex) -> Iterator[Announcement]:
     """Without the advertisements that answer somebody else's Duplicate Address Detection."""
     asked: dict[IPv6Address, list[tuple[int, str]]] = {}
     for row, frame in index.frames(index.select(icmp_type=(ndp.SOLICITATION, ndp.ADVERTISEMENT))):
-        message = ndp.parse(frame, index.link_type(row))
+        message = read_discovery(frame, index.link_type(row))
         if message is None:
             continue
         now = int(index.time_ns[row])
