@@ -129,6 +129,13 @@ class Recording:
         other.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
         return other
 
+    def with_frames(self, capture: Capture, record: Record) -> Recording:
+        """Other frames, and the record that goes with them. Those that carry a canary's nonce must be the same."""
+        other = Recording(self.folder, record, capture)
+        if "_canaries" in self.__dict__:
+            other.__dict__["_canaries"] = dict(self._canaries)
+        return other
+
     def release(self) -> None:
         """Forget the frames and what follows from them; they are read again when asked for."""
         for name in ("frames", "flow_rows", "observations", "memory"):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from conformance.errors import UsageError
 from conformance.family import Family, families
-from conformance.selftest.survey.alteration import Alteration
+from conformance.selftest.survey.alteration import Alteration, Extent
 from conformance.validation import Strict, Text, checked, table
 
 FILE: Final = "allowances.toml"
@@ -21,7 +21,7 @@ class Scope(Strict):
 
     Kinds are those of `conformance.selftest.survey.layouts`. ``flow KIND`` is the packets of a flow as they were
     delivered to its target, ``answer KIND`` those to its source, ``forwarded KIND`` a frame of a station that the
-    implementation forwarded.
+    implementation forwarded, ``endpoint KIND`` one that left an endpoint by the interface that it was given.
     """
 
     frames: tuple[Text, ...] = ()
@@ -29,7 +29,8 @@ class Scope(Strict):
 
 
 class Allowance(Strict):
-    """An alteration that no verdict has to notice: of what, which field, how (empty: in every way), and why.
+    """An alteration that no verdict has to notice: of what, which field, how (empty: in every way), of one or of
+    every one (None: both), and why.
 
     `clause` is the standard's, `reason` what it says; SUITE where this suite says so.
     """
@@ -37,13 +38,15 @@ class Allowance(Strict):
     subject: Text
     field: Text
     how: tuple[Text, ...] = ()
+    extent: Extent | None = None
     clause: Text
     reason: Text
 
     def covers(self, alteration: Alteration) -> bool:
         """Whether it speaks of this alteration."""
         named = fnmatchcase(alteration.subject, self.subject) and fnmatchcase(alteration.field, self.field)
-        return named and (not self.how or alteration.how in self.how)
+        same = self.extent in (None, alteration.extent)
+        return named and same and (not self.how or alteration.how in self.how)
 
 
 class Allowances(Strict):

@@ -59,11 +59,11 @@ def edited(recording: Recording, edit: Edit) -> Recording:
     whole = recording.frames.capture
     lengths_kept = all(len(frame) == int(whole.length[row]) for row, frame in edit.frames.items())
     if lengths_kept and not (edit.times or edit.gone or edit.added):
-        return replace(recording, record=record, capture=_spliced(whole, edit.frames))
+        return recording.with_frames(_spliced(whole, edit.frames), record)
     capture = _rebuilt(whole, edit)
     counts = np.bincount(capture.tap, minlength=len(record.taps))
     taps = tuple(tap.model_copy(update={"captured": int(counts[tap.number])}) for tap in record.taps)
-    return replace(recording, record=record.model_copy(update={"taps": taps}), capture=capture)
+    return recording.with_frames(capture, record.model_copy(update={"taps": taps}))
 
 
 def _spliced(whole: Capture, frames: Mapping[int, bytes]) -> Capture:

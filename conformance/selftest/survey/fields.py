@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 
@@ -86,17 +85,12 @@ SWAPPED: Final = (
 """Words in the names of fields that are taken for one another."""
 
 
-def twins(fields: Sequence[Field]) -> Iterator[tuple[Field, Field]]:
-    """Every field with the one that it could be mistaken for: of one width, and its twin by name."""
-    known = {one.name: one for one in fields}
-    for one in fields:
-        for this, that in (*SWAPPED, *((b, a) for a, b in SWAPPED)):
-            twin = known.get(one.name.replace(this, that)) if this in one.name else None
-            if twin is not None and twin is not one and twin.width == one.width:
-                yield one, twin
-
-
-def overlaps(fields: Sequence[Field]) -> bool:
-    """Two fields share a bit: never the case of a layout."""
-    ordered = sorted(fields, key=lambda one: one.at)
-    return any(one.at + one.width > other.at for one, other in pairwise(ordered))
+def twin_of(fields: Sequence[Field], one: Field) -> Field | None:
+    """The field that another one could be mistaken for: of one width, and its twin by name."""
+    for this, that in (*SWAPPED, *((b, a) for a, b in SWAPPED)):
+        if this in one.name:
+            name = one.name.replace(this, that)
+            found = next((other for other in fields if other.name == name and other.width == one.width), None)
+            if found is not None and found is not one:
+                return found
+    return None

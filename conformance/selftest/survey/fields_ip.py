@@ -33,6 +33,7 @@ ECHO: Final = form("identifier 16, sequence 16")
 VRRP: Final = form("version 4, type 4, router 8, priority 8, address-count 8, reserved 4, interval 12, checksum 16")
 VXLAN: Final = form("flags 8, reserved 24, vni 24, reserved-end 8")
 NEIGHBOUR: Final = form("router 1, solicited 1, override 1, reserved 29, target 128")
+SOLICITATION: Final = form("reserved 32, target 128")
 ADVERTISEMENT: Final = form(
     "current-hop-limit 8, managed 1, other 1, home-agent 1, preference 2, reserved 3, router-lifetime 16,"
     "reachable-time 32, retransmission-timer 32"
@@ -161,7 +162,8 @@ def _icmpv6(made: Layout, at: int, pseudo: bytes) -> None:
     if name == "router-solicitation":
         begin = made.take(name, begin, form("reserved 32"))
     else:
-        begin = made.take(name, begin, ADVERTISEMENT if name == "router-advertisement" else NEIGHBOUR)
+        known = {"router-advertisement": ADVERTISEMENT, "solicitation": SOLICITATION}
+        begin = made.take(name, begin, known.get(name, NEIGHBOUR))
     while begin + 2 <= made.end and made.frame[begin + 1]:
         end = begin + made.frame[begin + 1] * 8
         option = f"{name}.option-{made.frame[begin]}"

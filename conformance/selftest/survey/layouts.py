@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from conformance.protocols import ethertypes
@@ -13,8 +14,9 @@ ETHERNET: Final = form("destination 48, source 48, type 16")
 TAG: Final = form("priority 3, drop-eligible 1, id 12, type 16")
 
 
+@functools.lru_cache(maxsize=1 << 15)
 def layout(frame: bytes) -> Layout:
-    """The fields of an Ethernet frame. Never raises; what is not recognised is payload."""
+    """The fields of an Ethernet frame, to be read only. Never raises; what is not recognised is payload."""
     made = Layout(frame)
     at = made.take("ethernet", 0, ETHERNET)
     kind = number(frame, 12)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from ipaddress import ip_interface
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -18,6 +18,8 @@ from conformance.selftest.survey.editing import Edit
 
 ROW: Final = "the row"
 """Stands for the value where a whole row is altered."""
+STATUS: Final = "flows.status"
+"""How a flow ended: an answered one has an answer, too, which is altered with its packets."""
 GONE: Final = "gone"
 EMPTIED: Final = "emptied"
 Step = str | int
@@ -25,12 +27,16 @@ Path = tuple[Step, ...]
 
 
 class Value(NamedTuple):
-    """One value of a record, or one row of a table: where it is, its name without indexes, and what it is."""
+    """One value of a record, or one row of a table: where it is, its name without indexes, and what it is.
+
+    `words` are those that can stand there, where the model knows them.
+    """
 
     path: Path
     name: str
     value: Any
     row: bool
+    words: tuple[str, ...] = ()
 
 
 def rows(recording: Recording, patterns: Sequence[str]) -> Mapping[str, list[Value]]:
@@ -49,8 +55,10 @@ def rows(recording: Recording, patterns: Sequence[str]) -> Mapping[str, list[Val
 def _walk(value: Any, path: Path, name: str) -> Iterator[Value]:
     if isinstance(value, BaseModel):
         kind = f".{value.kind}" if name == "events" and hasattr(value, "kind") else ""
-        for key in type(value).model_fields:
-            yield from _walk(getattr(value, key), (*path, key), f"{name}{kind}.{key}".lstrip("."))
+        for key, known in type(value).model_fields.items():
+            for one in _walk(getattr(value, key), (*path, key), f"{name}{kind}.{key}".lstrip(".")):
+                words = get_args(known.annotation) if get_origin(known.annotation) is Literal else ()
+                yield one._replace(words=words) if words else one
     elif isinstance(value, Mapping):
         for key, one in value.items():
             yield from _walk(one, (*path, key), f"{name}.{key}")
@@ -71,6 +79,8 @@ def of_rows(recording: Recording, values: Sequence[Value], chosen: Iterable[int]
     """The alterations of the chosen ones of all values of one name."""
     for place in chosen:
         one = values[place]
+        if one.name == STATUS and one.value == "answered":
+            continue
         others = [other.value for other in values if other.value != one.value]
         for how, change in _changes(one, others):
             field = ROW if one.row else one.name.rpartition(".")[2]
@@ -100,9 +110,13 @@ def _changes(one: Value, others: Sequence[Any]) -> Iterator[tuple[str, Change]]:
         if value:
             yield "zero", lambda number: (type(number)(0),)
         yield "plus one", lambda number: (number + 1,)
+    elif one.words:
+        place = one.words.index(value) + 1
+        word = one.words[place % len(one.words)]
+        yield "another word", lambda _: (word,)
     elif isinstance(value, str):
         yield from _texts(value)
-    if others and isinstance(value, str | Mapping | BaseModel):
+    if others and not one.words and isinstance(value, str | Mapping | BaseModel):
         yield "stale", lambda _: (others[0],)
 
 

@@ -92,24 +92,33 @@ class Trace:
         return self._roles[int(self.frames.tap[row])] in roles and bool(self.frames.outbound[row]) is leaves
 
     def frames_sent(self) -> Iterator[Sent]:
-        """Every frame that the implementation sent or delivered and that belongs to no flow, in order."""
+        """Every frame that the implementation sent or delivered and that belongs to no flow, in order.
+
+        What left an endpoint is among them: an endpoint's kernel speaks ARP and neighbour discovery as the
+        implementation set its interface up.
+        """
         linked = bool(self.record.ports)
         if not self.frames.outbound.any():
             yield from self._undirected()
             return
-        seeds = (("port",), ("partner",)) if linked else (("uplink",), ("endpoint",))
+        out, into = (("port",), ("partner",)) if linked else (("uplink", "endpoint"), ("endpoint",))
         taken: set[int] = set()
         plain = np.flatnonzero((self.frames.flow == 0) & (self.frames.protocol != 6))
         for row in plain.tolist():
-            leaving, coming = self._is(row, seeds[0], leaves=True), self._is(row, seeds[1], leaves=False)
+            leaving, coming = self._is(row, out, leaves=True), self._is(row, into, leaves=False)
             if not (leaving or coming) or row in self._canaries or row in taken:
                 continue
             copies = self._copies(row, leaving=leaving)
             if linked:
                 taken.update(copies)
-            lab = any(self._is(one, STATIONS, leaves=True) for one in self._near(row, behind=0))
-            kind = layout(self.frames.frame(row)).kind
-            yield Sent(f"forwarded {kind}" if lab else kind, (tuple(copies),))
+            yield Sent(f"{self._origin(row, leaving=leaving)}{layout(self.frames.frame(row)).kind}", (tuple(copies),))
+
+    def _origin(self, row: int, *, leaving: bool) -> str:
+        """Who made a frame: the implementation (nothing), an endpoint, or a station whose frame was forwarded."""
+        if leaving and self._is(row, ("endpoint",), leaves=True):
+            return "endpoint "
+        lab = any(self._is(one, STATIONS, leaves=True) for one in self._near(row, behind=0))
+        return "forwarded " if lab else ""
 
     def _undirected(self) -> Iterator[Sent]:
         """Frames of a recording made by hand, in which no frame says its direction: those not of a partner's."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from conformance.protocols.ndp import checksum
-from conformance.selftest.survey.fields import Field, Layout, twins
+from conformance.selftest.survey.fields import Field, Layout, twin_of
 from conformance.selftest.survey.layouts import layout
 
 ZERO: Final = "zero"
@@ -29,7 +29,9 @@ def values(made: Layout, one: Field, earlier: int | None) -> Iterator[tuple[str,
     if one.width % 8 == 0 and one.width > 8 and one.at % 8 == 0:
         octets = one.width // 8
         found.append((BYTE_ORDER, int.from_bytes(value.to_bytes(octets, "big"), "little")))
-    found += [(SWAPPED, twin.read(made.frame)) for this, twin in twins(made.fields) if this is one]
+    twin = twin_of(made.fields, one)
+    if twin is not None:
+        found.append((SWAPPED, twin.read(made.frame)))
     known = {value}
     for how, new in found:
         if new not in known:
@@ -48,7 +50,7 @@ def written(frame: bytes, name: str, how: str, value: int) -> bytes | None:
         return None
     altered = found.write(frame, value & (1 << found.width) - 1)
     if how == SWAPPED:
-        twin = next((that for this, that in twins(made.fields) if this is found), None)
+        twin = twin_of(made.fields, found)
         if twin is not None:
             altered = twin.write(altered, found.read(frame))
     return altered if name.endswith(".checksum") else summed(made, altered)
