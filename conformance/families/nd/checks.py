@@ -5,7 +5,14 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 
 from conformance import limits
-from conformance.families.nd.evidence import advertisements_for, mld_reports, neighbours, packets_from, seen_from_start
+from conformance.families.nd.evidence import (
+    advertisements_for,
+    mld_reports,
+    neighbours,
+    packets_from,
+    seen_from_start,
+    valid,
+)
 from conformance.judging.case import Case
 from conformance.judging.register import check
 from conformance.protocols.ndp import ADVERTISEMENT, ALL_NODES, SOURCE_OPTION, TARGET_OPTION, Neighbor, solicited_node
@@ -33,7 +40,7 @@ def test_dad_is_performed(case: Case) -> None:
         sent = neighbours(case, endpoint)
         case.require(seen_from_start(case, endpoint), "the endpoint could not be watched from its first frame")
         for address in _unicast(endpoint):
-            probes = [row for row, message in sent if message.target == address and _asks_in_form(message)]
+            probes = [row for row, message in sent if message.target == address and _asks_in_form(case, row, message)]
             used = packets_from(case, endpoint, address)
             case.expect(
                 probes and (not len(used) or probes[0] < used[0]),
@@ -46,10 +53,10 @@ def test_dad_is_performed(case: Case) -> None:
                 case.note(f"{endpoint.name} had sent no MLD report before it probed {address}")
 
 
-def _asks_in_form(message: Neighbor) -> bool:
-    """From ::, to the target's solicited-node group, hop limit 255, without a source link-layer address."""
+def _asks_in_form(case: Case, row: int, message: Neighbor) -> bool:
+    """Valid, from ::, to the target's solicited-node group, without a source link-layer address."""
     to_group = message.destination == solicited_node(message.target)
-    return message.probes and to_group and message.hop_limit == 255 and message.link_layer(SOURCE_OPTION) is None
+    return message.probes and to_group and valid(case, row, message) and message.link_layer(SOURCE_OPTION) is None
 
 
 @check("nd.duplicate-refused", scenario="discovery")
@@ -95,7 +102,7 @@ def test_solicitation_is_answered(case: Case) -> None:
     sent = neighbours(case, endpoint, between=(window.start_ns, window.end_ns + int(limits.SOLICITATION_ANSWER * 1e9)))
     for event in asked:
         target = IPv6Address(event.target)
-        answers = [message for _, message in sent if message.type == ADVERTISEMENT and message.target == target]
+        answers = [one for one in sent if one[1].type == ADVERTISEMENT and one[1].target == target]
         if event.form == "foreign":
             _expect_silence(case, event)
         else:
@@ -112,21 +119,22 @@ def _expect_silence(case: Case, event: Solicited) -> None:
     )
 
 
-def _expect_answer(case: Case, event: Solicited, endpoint: EndpointState, answers: list[Neighbor]) -> None:
+def _expect_answer(case: Case, event: Solicited, endpoint: EndpointState, answers: list[tuple[int, Neighbor]]) -> None:
     """Each form is solicited from an address of its own, so the answers to it are those that go there."""
     form = event.form
     unasked = form == "unspecified"
     place = ALL_NODES if unasked else IPv6Address(event.sender)
-    given = [answer for answer in answers if answer.destination == place]
-    right = [answer for answer in given if answer.solicited != unasked and answer.hop_limit == 255]
-    whole = [answer for answer in right if _own_address(answer, endpoint, form)]
+    given = [one for one in answers if one[1].destination == place]
+    right = [one for one in given if one[1].solicited != unasked and valid(case, *one)]
+    whole = [one for one in right if _own_address(one[1], endpoint, form)]
     case.expect(
         given and len(whole) == len(given),
         expected="a solicitation from :: is answered to all nodes, Solicited clear, with the link-layer address"
         if unasked
         else "a solicitation is answered to its sender, Solicited set, with the link-layer address",
         seen=f"{endpoint.name}, solicited ({form}) for {event.target}: {len(given)} answers to {place}, "
-        f"{len(right)} with the right flag and hop limit 255, {len(whole)} of them with the right address",
+        f"{len(right)} valid and with the right flag, {len(whole)} of them with the right address",
+        frames=[row + 1 for row, _ in given if (row, _) not in whole],
     )
 
 

@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.judging.case import Case
-from conformance.protocols.ndp import ADVERTISEMENT, SOLICITATION, Neighbor, parse
+from conformance.protocols.ndp import ADVERTISEMENT, SOLICITATION, Neighbor, checksum_holds, parse
 from conformance.recording.model import EndpointState
 
+HOP_LIMIT = 255
+"""Of every message of neighbour discovery: it has crossed no router (RFC 4861 §7.1)."""
+WITHOUT_OPTIONS = 64
+"""Octets of an IPv6 header and of a solicitation or advertisement (RFC 4861 §4.3, §4.4)."""
 MLD_REPORTS = (131, 143)
 """ICMPv6 types of MLDv1 and MLDv2 reports (RFC 2710 §3, RFC 3810 §5.2)."""
 
@@ -53,6 +57,25 @@ def neighbours(
     rows = sent_by(case, endpoint, icmp_type=(SOLICITATION, ADVERTISEMENT), **wanted)
     found = ((row, parse(frame)) for row, frame in index.frames(rows))
     return [(row, message) for row, message in found if message is not None]
+
+
+def valid(case: Case, row: int, message: Neighbor) -> bool:
+    """Whether a receiver takes a message for one: hop limit 255, code 0, a right checksum, no option of length 0
+    (RFC 4861 §7.1.1, §7.1.2). A checksum that was left to the hardware is right."""
+    index = case.recording.frames
+    frame = index.frame(row)
+    sound = bool(index.checksum_not_ready[row]) or checksum_holds(frame)
+    begin = int(index.l3_offset[row])
+    options = frame[begin + WITHOUT_OPTIONS : begin + int(index.ip_length[row])]
+    return message.hop_limit == HOP_LIMIT and message.code == 0 and sound and _whole(options)
+
+
+def _whole(options: bytes) -> bool:
+    """Whether each option has a length, and the last one ends where the message does."""
+    at = 0
+    while at + 1 < len(options) and options[at + 1]:
+        at += options[at + 1] * 8
+    return at == len(options)
 
 
 def mld_reports(case: Case, endpoint: EndpointState) -> list[int]:

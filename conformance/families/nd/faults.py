@@ -221,6 +221,20 @@ FAULTS = (
         witness=rule_hit,
     ),
     Fault(
+        name="advertised-with-code",
+        title="advertisements have code 1",
+        fails=ANSWERED,
+        on_endpoint=_advertising(rewrite("transport", 1, b"\x01", checksum_at=2)),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="advertised-with-wrong-checksum",
+        title="advertisements have a wrong checksum",
+        fails=ANSWERED,
+        on_endpoint=_advertising(rewrite("transport", 2, b"\xde\xad")),
+        witness=rule_hit,
+    ),
+    Fault(
         name="no-link-local",
         title="endpoints have no link-local address",
         fails=frozenset({"nd.ipv6-only"}),
