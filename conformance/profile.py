@@ -48,11 +48,28 @@ class Limit(Strict):
         return self
 
 
+PathClass = Literal["same-host", "cross-host", "inbound", "outbound"]
+Hop = Literal["source", "target", "underlay"]
+"""What a routed hop of a path is: the host of the path's source, that of its target, or the testbed's own routers
+between them, however many there are."""
+
+
+class Expectation(Strict):
+    """What the topology of an implementation makes of a path, where it is not what `hops` says.
+
+    `hops` are the routed hops by class of path, in order from the source: a tunnel between hosts that route has
+    ``["source", "target"]`` on the path cross-host, whatever the underlay has.
+    """
+
+    hops: Mapping[PathClass, tuple[Hop, ...]] = {}
+
+
 class Profile(Strict):
     """One implementation under test.
 
     `hops` is how many routed hops the implementation itself puts between an endpoint and the underlay segment of its
-    host, and between two endpoints of one host (0: bridged). `endpoints` is how many a packet filter is tried with.
+    host, and between two endpoints of one host (0: bridged); `expect` declares paths that are other than this.
+    `endpoints` is how many a packet filter is tried with.
     `established` is what becomes of an open flow when the policy comes to deny it. `adapter` holds the settings of the
     adapter `kind`. `claims` are the conformance classes that it says it meets. `version` is stated where the product
     cannot be asked for its own. `limits` gate figures.
@@ -69,6 +86,7 @@ class Profile(Strict):
     packages: tuple[str, ...] = ()
     hops: Literal[0, 1] = 0
     same_host_hops: Literal[0, 1] = 0
+    expect: Expectation = Expectation()
     endpoints: Annotated[int, Field(ge=8, le=100)] = 40
     established: Literal["kept", "cut"] = "kept"
     description: str = ""

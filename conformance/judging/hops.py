@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from conformance.profile import Hop
 from conformance.recording.model import Flow, Record
 
 
 def hops_of(record: Record, flow: Flow) -> list[str]:
     """The routed hops from the flow's source to its target, in order: names of hosts, or ``router``.
 
-    The testbed declares its own hops, the profile those of the implementation; what is inside an overlay's
-    encapsulation is not on the path.
+    The testbed declares its own hops, the profile those of the implementation. Where the profile says nothing else,
+    what is inside an overlay's encapsulation is one link between endpoints.
     """
-    profile, testbed = record.profile, record.testbed
+    profile = record.profile
     hosts = {endpoint.name: endpoint.host for endpoint in record.endpoints}
     source, target = hosts.get(flow.source), hosts.get(flow.target)
+    declared = {str(path): hops for path, hops in profile.expect.hops.items()}.get(flow.path)
+    if declared is not None:
+        return [place for hop in declared for place in _places(record, hop, source, target)]
     if source is not None and source == target:
         return [source] * profile.same_host_hops
     if source is not None and target is not None and "encapsulation" in profile.features:
         return []
-    one = testbed.hosts[source] if source is not None else testbed.client
-    other = testbed.hosts[target] if target is not None else testbed.client
     own = [source] * profile.hops if source is not None else []
     far = [target] * profile.hops if target is not None else []
-    return [*own, *["router"] * testbed.hops_between(one, other), *far]
+    return [*own, *_places(record, "underlay", source, target), *far]
+
+
+def _places(record: Record, hop: Hop, source: str | None, target: str | None) -> list[str]:
+    """The places that a declared hop stands for, given the hosts of both ends (None: the client)."""
+    if hop == "underlay":
+        testbed = record.testbed
+        one = testbed.hosts[source] if source is not None else testbed.client
+        other = testbed.hosts[target] if target is not None else testbed.client
+        return ["router"] * testbed.hops_between(one, other)
+    place = source if hop == "source" else target
+    return [] if place is None else [place]
 
 
 def expected_hops(record: Record, flow: Flow) -> int:

@@ -38,6 +38,7 @@ REACHES = {
     "macvlan": ALL - {"from-host", "to-host"},
     "routed-64": ALL,
     "vxlan": {"same-host", "cross-host"},
+    "vxlan-routed": ALL,
     "plain-wire": ALL,
 }
 """The paths on which a datagram arrives. On all others nothing does."""
@@ -162,7 +163,9 @@ def keeps_promise(name: str, bed: str, folder: Path) -> None:
     with network(name, bed, folder) as (lab, deployed):
         endpoints = attach_all(lab, deployed, extra=1)
         for endpoint in endpoints:
-            reports_what_the_kernel_has(endpoint, lab.hosts[endpoint.host].mtu - (50 if name == "vxlan" else 0))
+            reports_what_the_kernel_has(
+                endpoint, lab.hosts[endpoint.host].mtu - (50 if name.startswith("vxlan") else 0)
+            )
         everybody = places(lab, endpoints)
         arrived = send_everything(everybody, REACHES[name])
     by_name = {place.name: place for place in everybody}

@@ -23,6 +23,7 @@ from conformance.adapters.linux import (
     routed,
     tenants,
     vxlan,
+    vxlan_routed,
 )
 from conformance.adapters.linux.filtered import Enforcement, Filtered
 from conformance.adapters.linux.mover import Mover
@@ -37,6 +38,7 @@ DesignName = Literal[
     "macvlan",
     "routed-64",
     "vxlan",
+    "vxlan-routed",
     "mover",
     "overlay-mover",
     "tenant-bridges",
@@ -110,6 +112,7 @@ ARCHETYPES: Final[dict[DesignName, Archetype]] = {
     "macvlan": Archetype(macvlan.STEPS, _macvlan),
     "routed-64": _plain(routed.STEPS, routed.routed),
     "vxlan": _plain(vxlan.STEPS, vxlan.vxlan),
+    "vxlan-routed": _plain(vxlan_routed.STEPS, vxlan_routed.vxlan_routed),
     "mover": Archetype((*flat_bridge.STEPS, *mover.STEPS), _mover),
     "overlay-mover": Archetype((*vxlan.STEPS, *mover.STEPS), _overlay_mover),
     "tenant-bridges": _plain(tenants.STEPS, tenants.tenant_bridges),

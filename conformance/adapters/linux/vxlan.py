@@ -26,7 +26,7 @@ _ID, _LOCAL, _LEARNING, _PORT = 1, 4, 7, 15
 """IFLA_VXLAN attributes."""
 
 
-def tunnel(name: str, host: Host, *, vni: int, mtu: int) -> netlink.Request:
+def tunnel(name: str, host: Host, *, vni: int, mtu: int, mac: str | None = None) -> netlink.Request:
     """A VXLAN interface that learns nothing; `mtu` in bytes."""
     data = {
         _ID: struct.pack("=I", vni),
@@ -34,7 +34,7 @@ def tunnel(name: str, host: Host, *, vni: int, mtu: int) -> netlink.Request:
         _LEARNING: b"\0",
         _PORT: struct.pack(">H", PORT),
     }
-    return rtnetlink.link(name, "vxlan", data=data, mtu=mtu)
+    return rtnetlink.link(name, "vxlan", data=data, mtu=mtu, mac=mac)
 
 
 def replication(lab: Lab, host: Host, name: str) -> list[netlink.Request]:

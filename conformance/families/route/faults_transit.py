@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from conformance.adapters.interface import Endpoint
 from conformance.adapters.linux.bridges import BRIDGE
+from conformance.adapters.linux.vxlan import TUNNEL
 from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
@@ -65,6 +66,18 @@ def _one_more(version: int) -> Rules:
 
 def _reset(version: int, *matches: Match) -> Rules:
     return lambda _host, _lab: [(_set_hop_limit(version, 64), matches)]
+
+
+def _twice_at_tunnel(version: int) -> Rules:
+    """What comes out of the tunnel loses one hop more: low values first, so that a packet meets one rule."""
+    lower = (2, 3, 4, 62, 63)
+    return lambda _host, _lab: [
+        (
+            _set_hop_limit(version, one - 1),
+            (in_interface(TUNNEL), payload("network", HOP_LIMIT_AT[version], bytes((one,)))),
+        )
+        for one in lower
+    ]
 
 
 def _expiry(_: Host, __: Lab) -> Planted:
@@ -174,6 +187,17 @@ FAULTS = (
         on_network=together(
             mangling("ip", "forward", _reset(4, transport("tcp"))),
             mangling("ip6", "forward", _reset(6, transport("tcp"))),
+        ),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="tunnel-hop-counted-twice",
+        title="what comes out of the tunnel between two hosts loses one hop more than there is",
+        network="vxlan-routed",
+        testbed="routed",
+        fails=frozenset({"route.hop-limit"}),
+        on_network=together(
+            mangling("ip", "prerouting", _twice_at_tunnel(4)), mangling("ip6", "prerouting", _twice_at_tunnel(6))
         ),
         witness=rule_hit,
     ),
