@@ -37,6 +37,14 @@ def foreign(recording: Recording, flow: Flow) -> list[Observation]:
     return [seen for seen in recording.observations.get(flow.id, ()) if (seen.source, seen.destination) not in allowed]
 
 
+def translated(recording: Recording, flow: Flow) -> bool:
+    """Whether the flow's sockets or frames show that an address or a port of it was rewritten."""
+    arrival = flow.arrival
+    if arrival is not None and flow.local is not None and flow.protocol in ("tcp", "udp"):
+        return (arrival.peer, arrival.local) != (flow.local, flow.dialled) or bool(foreign(recording, flow))
+    return bool(foreign(recording, flow))
+
+
 def tap_of(case: Case, name: str) -> str:
     """The tap of an endpoint or of a station, by its name."""
     for endpoint in case.endpoints:
@@ -106,12 +114,24 @@ def hops_seen(case: Case, crossing: Crossing) -> dict[int, tuple[int, int]]:
     }
 
 
-def listeners(case: Case, host: str, moment: str) -> set[str]:
-    """What a host listens on at a moment: ``protocol port``."""
+def listeners(case: Case, host: str, moment: str) -> set[int]:
+    """The TCP ports on which a host listens at a moment. A UDP socket that is not connected listens or does not: the
+    kernel does not say, and a client of the host's own has one."""
     return {
-        f"{listener['protocol']} {listener['port']}"
+        listener["port"]
         for snapshot in case.snapshots(host, moment)
         for listener in snapshot.listeners
+        if listener["protocol"] == "tcp"
+    }
+
+
+def published_ports(case: Case, host: str) -> set[int]:
+    """The TCP ports of a host that it was asked to publish for its endpoints."""
+    return {
+        place["port"]
+        for endpoint in case.endpoints
+        for place in endpoint.publications
+        if endpoint.host == host and place["protocol"] == "tcp"
     }
 
 

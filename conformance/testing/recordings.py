@@ -198,7 +198,8 @@ def _roles(endpoints: Sequence[EndpointState], ports: Sequence[PortState], frame
     known |= {one.partner: "partner" for one in ports}
     for frame in frames:
         where = frame.tap.partition(":")[0]
-        known.setdefault(frame.tap, "client" if where == "client" else "rack" if where == "rack" else "uplink")
+        places: dict[str, Role] = {"client": "client", "rack": "rack", **{one.name: "endpoint" for one in endpoints}}
+        known.setdefault(frame.tap, places.get(where, "uplink"))
     return known
 
 

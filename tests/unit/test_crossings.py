@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from conformance.families.route import checks_packets
+from conformance.families.route import checks, checks_packets
 from conformance.judging.case import Case
 from conformance.judging.packets import Crossing, crossings
 from conformance.judging.quotes import quotes
@@ -21,9 +21,10 @@ from conformance.recording.capture import (
     FLAG_OUTBOUND,
     FLAG_SEGMENTATION_OFFLOADED,
 )
-from conformance.recording.model import AddressFamily, FlowProtocol
+from conformance.recording.model import AddressFamily, FlowProtocol, Snapshot
 from conformance.recording.store import Recording
 from conformance.testing import Frame, endpoint, flow, judged, recording
+from conformance.testing.recordings import BEGAN
 from conformance.verdict import Verdict
 
 NEAR, FAR = (
@@ -254,6 +255,37 @@ def test_checks_fail_what_they_are_about(check: Callable[[Case], None], at: int,
     wrong = made([*sent(whole), *arrived(changed(whole, at, octets))])
     assert sound.verdict is Verdict.PASS, sound.seen
     assert judged(check, wrong, family="ipv4", path="same-host").verdict is Verdict.FAIL
+
+
+def test_handed_over_an_endpoint_with_two_interfaces_has_one_way_in_and_another_out() -> None:
+    """Equal-cost paths: what arrives by the second interface is the flow's as well."""
+    whole = datagram()
+    lower = changed(whole, IP + 8, b"\x3f")
+    paths = [*sent(whole), Frame("h1b:eth1", lower, 0.1, FLAG_INBOUND)]
+    assert [row + 1 for row in crossing(paths).arrived] == [2]
+    routed = recording(
+        profile="routed-64",
+        endpoints=ENDS,
+        flows=[flow("h1a", "h1b"), flow("h1a", "h1b", number=2, purpose="hop-limit").model_copy(update={"ttl": 2})],
+        frames=paths,
+    )
+    said = judged(checks.test_hop_limit, routed, family="ipv4", path="same-host")
+    assert said.verdict is Verdict.PASS, said.seen
+
+
+@pytest.mark.parametrize(("protocol", "verdict"), [("udp", Verdict.PASS), ("tcp", Verdict.FAIL)])
+def test_handed_over_only_a_listener_takes_a_port(protocol: FlowProtocol, verdict: Verdict) -> None:
+    """A client of the host's own has a UDP socket that is not connected; a TCP listener is one from the start on."""
+    found = [{"protocol": protocol, "family": "ipv4", "address": "0.0.0.0", "port": 80}]
+    hosts = ("h1", "h2")
+    shown = [
+        Snapshot(time_ns=BEGAN + place, moment=moment, where=host, listeners=tuple(found if there else ()))
+        for place, (moment, there) in enumerate((("start", False), ("before", True), ("after", True)))
+        for host in hosts
+    ]
+    made_here = recording(endpoints=ENDS, flows=[flow("h1a", "h1b", purpose="ports", protocol="udp")], snapshots=shown)
+    said = judged(checks.test_well_known_ports, made_here, family="ipv4", protocol="udp")
+    assert said.verdict is verdict, said.seen
 
 
 def test_congestion_marks_only_what_is_capable_of_it() -> None:

@@ -9,14 +9,18 @@ from conformance.lab.flow.probe import EXPERIMENTAL
 from conformance.lab.kernel import link
 from conformance.lab.lab import Host, Lab
 from conformance.lab.nftables import (
+    Chain,
     Match,
+    Rule,
     destination,
     destination_nat,
     destination_port,
     drop,
+    ether_type,
     in_interface,
     masquerade,
     out_interface,
+    rewrite,
     source,
     source_nat,
     source_port,
@@ -32,12 +36,14 @@ from conformance.selftest.chains import (
     source_translation,
     target_translation,
 )
-from conformance.selftest.fault import Fault, rule_hit, rule_there
+from conformance.selftest.fault import Fault, planted, rule_hit, rule_there
 
 TRANSLATED_TCP = frozenset({"nat.tcp-untranslated", "route.socket-identity"})
 """What fails wherever TCP is translated: both ends compare what they are to each other."""
 TRANSLATED_UDP = frozenset({"nat.udp-untranslated", "route.socket-identity"})
 TRANSLATED = TRANSLATED_TCP | TRANSLATED_UDP | {"nat.icmp-untranslated", "nat.every-protocol"}
+HIGH_PORT, OTHER_PORT = 65535, 65534
+"""UDP ports of which endpoints listen on the first only."""
 IDLE = frozenset({"nat.idle-flow"})
 """Follows wherever a flow from off the host is translated: once the state is gone, the far end has nobody to speak to
 (RFC 5382 §5 REQ-5 is about that)."""
@@ -144,6 +150,21 @@ def _late_translation(host: Host, _: Lab) -> Planted:
     ]
 
 
+def _other_port(lab: Lab) -> None:
+    """Bridges write another port where nobody listens into the datagrams to one port."""
+    chain = Chain(
+        "forward",
+        tuple(
+            Rule(rewrite("transport", 2, OTHER_PORT.to_bytes(2, "big"), checksum_at=6), (kind, *to), "other port")
+            for kind in map(ether_type, ("ip", "ip6"))
+            for to in [(transport("udp"), destination_port(HIGH_PORT))]
+        ),
+        hook="forward",
+    )
+    for host in lab.hosts.values():
+        planted(host, "bridge", chain)
+
+
 def _never_hit(host: Host, _: Lab) -> Planted:
     """A rule that would translate, if anything sent from the port that it waits for."""
     return [(masquerade(), (*_leaving(host), transport("tcp"), source_port(9)))]
@@ -194,6 +215,14 @@ FAULTS = (
         title="source translation of an experimental IP protocol only",
         fails=frozenset({"nat.every-protocol"}),
         on_network=source_translation("ip", _snat(transport(EXPERIMENTAL))),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="port-rewritten-by-bridge",
+        title="bridges write another UDP port, where nobody listens, into datagrams to port 65535, without any state",
+        network="flat-bridge",
+        fails=frozenset({"nat.udp-untranslated"}),
+        on_network=_other_port,
         witness=rule_hit,
     ),
     Fault(

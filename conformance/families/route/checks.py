@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.judging.case import Case, describe, socket_text
-from conformance.judging.flows import claims_of, crossed, delivered, hops_seen, listeners
+from conformance.judging.flows import claims_of, crossed, delivered, hops_seen, listeners, published_ports, translated
 from conformance.judging.hops import expected_hops, reporters
 from conformance.judging.packet_differences import CHECKSUM, PAYLOAD
 from conformance.judging.packets import Crossing, crossings
@@ -11,6 +11,8 @@ from conformance.judging.parameters import FAMILIES, PROTOCOLS
 from conformance.judging.register import check
 from conformance.recording.model import AddressFamily, Flow
 
+FURTHER = ("identity", "bound-ports", "transport", "marked")
+"""Purposes of the flows that follow the first one between two stations."""
 MESH = ("same-host", "cross-host", "inbound", "outbound")
 
 
@@ -99,8 +101,28 @@ def test_well_known_ports(case: Case) -> None:
             seen=f"{flow.status}{f' by {flow.answer.server}' if flow.answer else ''}",
         )
     for host in case.recording.record.testbed.hosts:
-        taken = listeners(case, host, "after") - listeners(case, host, "before")
-        case.expect(not taken, expected="no listener appears on the host", seen=f"{host} listens on {sorted(taken)}")
+        before = listeners(case, host, "start" if case.snapshots(host, "start") else "before")
+        taken = listeners(case, host, "after") - before - published_ports(case, host)
+        case.expect(
+            not taken,
+            expected="no TCP listener appears on the host but those of published ports",
+            seen=f"{host} listens on {sorted(taken)} since the first endpoint was attached",
+        )
+
+
+@check("route.every-flow", scenario="reachability", family=FAMILIES, protocol=("tcp", "udp"), path=MESH)
+def test_every_flow(case: Case) -> None:
+    """Where a protocol reaches, every flow of it does, from and to any port."""
+    reached = {(flow.source, flow.target) for flow in case.flows(purpose="reach") if flow.status == "answered"}
+    case.require(reached, "no first flow was answered, which is another requirement's failure")
+    for flow in case.flows(purpose=FURTHER):
+        if (flow.source, flow.target) in reached and not translated(case.recording, flow):
+            case.expect_flow(
+                flow,
+                flow.status == "answered",
+                expected="a flow is answered where the first one of its protocol between the same stations is",
+                seen=f"{flow.status} after {flow.tries} tries{', ' + flow.detail if flow.detail else ''}",
+            )
 
 
 @check("route.socket-identity", scenario="reachability", family=FAMILIES, protocol=("tcp", "udp"), path=MESH)

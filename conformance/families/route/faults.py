@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -45,6 +46,7 @@ IDLE = frozenset({"nat.idle-flow"})
 """Follows from a filter that lets only one side's answers pass: once it forgets a flow, the other side is mute."""
 VERSIONS = (4, 6)
 TAKEN_PORT = 80
+NAME_PORT = 53
 TUNNEL_PORTS = (4789, 8472)
 """UDP ports of VXLAN: RFC 7348 §5, and the one that Linux used before it."""
 
@@ -109,12 +111,46 @@ LISTENERS: list[socket.socket] = []
 def _listen(lab: Lab) -> None:
     for host in lab.hosts.values():
         for family in (socket.AF_INET, socket.AF_INET6):
-            taken = host.socket(family, socket.SOCK_STREAM)
-            LISTENERS.append(taken)
-            if family == socket.AF_INET6:
-                taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            taken.bind(("", TAKEN_PORT))
+            taken = _bound(host, family, socket.SOCK_STREAM, TAKEN_PORT)
             taken.listen()
+
+
+def _bound(host: Host, family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> socket.socket:
+    """A socket of a host's own at a port, on every address of one family."""
+    taken = host.socket(family, kind)
+    LISTENERS.append(taken)
+    if family == socket.AF_INET6:
+        taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    taken.bind(("", port))
+    return taken
+
+
+def _listen_beside(host: Host, endpoint: Endpoint) -> Endpoint:
+    """A process of the host listens at the port from the first endpoint on."""
+    with suppress(OSError):  # it does already
+        _bound(host, socket.AF_INET6, socket.SOCK_STREAM, TAKEN_PORT).listen()
+    return endpoint
+
+
+def _listens(record: Record) -> str | None:
+    for snapshot in record.snapshots:
+        for listener in snapshot.listeners:
+            if snapshot.where in record.testbed.hosts and listener["port"] == TAKEN_PORT:
+                return f"{snapshot.where} listens on [{listener['address']}]:{TAKEN_PORT} {snapshot.moment} the flows"
+    return None
+
+
+def _resolve(lab: Lab) -> None:
+    """A host's own resolver gets every datagram of its endpoints to port 53, wherever it was to go."""
+    for host in lab.hosts.values():
+        for family in (socket.AF_INET, socket.AF_INET6):
+            _bound(host, family, socket.SOCK_DGRAM, NAME_PORT)
+    target_translation("inet", _to_resolver)(lab)
+
+
+def _to_resolver(host: Host, _: Lab) -> Planted:
+    asking = (in_interface(host.uplink, negate=True), transport("udp"), destination_port(NAME_PORT))
+    return [(redirect(), (source(workload(host, version)), *asking)) for version in VERSIONS]
 
 
 def _port_unreachable(host: Host, _: Lab) -> Planted:
@@ -217,7 +253,7 @@ FAULTS = (
         name="tunnel-ports-swallowed",
         title="UDP to an endpoint's ports 4789 and 8472 is swallowed by the host",
         labels=("F-ROUTE-03b",),
-        fails=frozenset({"route.well-known-port"}),
+        fails=frozenset({"route.well-known-port", "route.every-flow"}),
         on_network=forwarding("inet", _tunnel_ports),
         witness=rule_hit,
     ),
@@ -226,6 +262,20 @@ FAULTS = (
         title="a listener of the host takes TCP port 80 of every endpoint",
         fails=frozenset({"route.well-known-port"}),
         on_network=together(_listen, target_translation("inet", _taken_port)),
+        witness=rule_hit,
+    ),
+    Fault(
+        name="port-listened-at-beside",
+        title="a process of the host listens on [::]:80 from the first endpoint on",
+        fails=frozenset({"route.well-known-port"}),
+        on_endpoint=_listen_beside,
+        witness=_listens,
+    ),
+    Fault(
+        name="names-resolved-by-host",
+        title="a resolver of the host answers for UDP port 53 of every destination",
+        fails=frozenset({"route.every-flow"}),
+        on_network=_resolve,
         witness=rule_hit,
     ),
     Fault(

@@ -33,6 +33,7 @@ TRAFFIC_CLASSES = (46 << 2 | 2, 10 << 2 | 1, 3)
 def run(context: Context) -> None:
     """Attach two endpoints on each host and a third on the first, release that one again, and send everything."""
     first = context.hosts[0]
+    context.snapshot_hosts("start")
     requests = [
         (host, Attachment(f"{host.name}{letter}", _publish(context), extra_addresses=_extra(context, letter)))
         for host in context.hosts
