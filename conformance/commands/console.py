@@ -23,4 +23,4 @@ def console() -> Console:
     """Standard output: as wide and as colourful as the terminal, plain without one."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, color_system=None if os.environ.get("NO_COLOR") else "auto")

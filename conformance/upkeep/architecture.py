@@ -192,7 +192,7 @@ RULES: Final = (
         "upkeep",
         ("upkeep/*",),
         "generated documentation, this whitelist, the peers' packages",
-        (*DATA, "recording", "judging", "report", "attest", "selftest", "commands"),
+        (*DATA, "recording", "judging", "adapters", "report", "attest", "selftest", "commands"),
     ),
     Row(
         "command line",

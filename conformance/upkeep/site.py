@@ -32,7 +32,7 @@ def pages() -> Iterator[tuple[str, str]]:
     names = [re.sub(r"[^A-Za-z0-9.-]", "-", label) for label in labels(reports)]
     yield "matrix.html", render_page(reports, home="index.html")
     yield "images/matrix.svg", render_overview(build(reports))
-    yield "images/sequence.svg", _sequence(reports)
+    yield "images/sequence.svg", translated_flow(reports)
     yield "implementations/index.md", _index(reports, names)
     for report, label, name in zip(reports, labels(reports), names, strict=True):
         yield f"implementations/{name}.md", _implementation(report, label)
@@ -40,7 +40,7 @@ def pages() -> Iterator[tuple[str, str]]:
         yield target, plain_links((ROOT / source).read_text(encoding="utf-8"))
 
 
-def _sequence(reports: Sequence[Report]) -> str:
+def translated_flow(reports: Sequence[Report]) -> str:
     """The time sequence of a translated flow, if a report has one: the longest that says something of nat."""
     found = [
         evidence

@@ -7,14 +7,19 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from conformance.adapters.interface.registry import adapter_for
+from conformance.profile import Profile, available, load, parse
 from conformance.upkeep import documentation
 from conformance.upkeep.documentation import blocks
+from conformance.upkeep.documentation.kinds import settings_model
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 
 
 def test_generated_pages_are_as_the_code_says() -> None:
@@ -70,3 +75,46 @@ def test_the_family_that_is_shown_is_one(tmp_path: Path) -> None:
     assert "link.interface-up: SUITE" in said.stdout
     assert "reads the scenario attached" in said.stdout
     assert "left-down: the interface of an endpoint is left down" in said.stdout
+
+
+# --- what a reader copies ------------------------------------------------------------------------------------------
+def samples(path: Path) -> list[str]:
+    """The blocks of TOML of a page that are whole profiles."""
+    return [text for text in re.findall(r"```toml\n(.*?)```", path.read_text(), re.DOTALL) if text.startswith("schema")]
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "kinds").glob("*.md")), ids=lambda page: page.stem)
+def test_the_page_of_a_kind_has_every_key_and_a_profile_that_loads(page: Path) -> None:
+    if page.stem == "index":
+        assert set(Profile.model_fields) - {"schema_version"} <= set(
+            re.findall(r"^\| `(\w+)`", page.read_text(), re.MULTILINE)
+        )
+        return
+    (text,) = samples(page)
+    profile = parse(tomllib.loads(text), page.name)
+    assert profile.kind == page.stem
+    assert text.strip() == available()[profile.name].read_text().strip(), "the shipped one, which lab tests run"
+    assert list(adapter_for(profile).plan())
+    for name, field in settings_model(profile.kind).model_fields.items():
+        assert f"| `{field.alias or name}` |" in page.read_text()
+
+
+def test_every_shipped_kind_has_a_page() -> None:
+    kinds = {load(name).kind for name in available() if name != "plain-wire"}
+    assert {page.stem for page in (DOCS / "kinds").glob("*.md")} == kinds | {"index"}
+
+
+def test_the_sample_of_a_profile_is_whole() -> None:
+    (text,) = samples(DOCS / "profile.md")
+    assert list(adapter_for(parse(tomllib.loads(text), "profile.md")).plan())
+
+
+def test_the_first_page_is_short() -> None:
+    text = (ROOT / "README.md").read_text()
+    (transcript,) = re.findall(r"\n\n```\n(.*?)```", text, re.DOTALL)[:1]
+    lines = transcript.strip("\n").splitlines()
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= 100
+    assert "does not conform" in lines[0]
+    assert text.count("![") == 1
+    assert len(text.splitlines()) < 90

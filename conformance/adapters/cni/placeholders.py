@@ -22,19 +22,41 @@ if TYPE_CHECKING:
 
 PATTERN: Final = re.compile(r"\{([a-z][a-z0-9_]*)(\??)\}")
 
-HOST: Final = frozenset(
-    {"host", "uplink", "mtu", "folder"}
-    | {
-        f"{name}_{family}"
-        for name in ("host", "segment", "gateway", "workload", "pool", "overlay")
-        for family in ("ipv4", "ipv6")
-    }
-    | {f"pool_{family}_{end}" for family in ("ipv4", "ipv6") for end in ("start", "end")}
-)
+_OF_HOST: Final = {
+    "host": "the name of the lab's host, `h1`",
+    "uplink": "the host's interface to its segment",
+    "mtu": "the MTU of the segment in bytes, a number",
+    "folder": "a folder of the host's own that is gone with the lab, for state of the plugin",
+    "host_ipv4": "the host's own address",
+    "host_ipv6": "the host's own address",
+    "segment_ipv4": "the prefix of the host's segment",
+    "segment_ipv6": "the prefix of the host's segment",
+    "gateway_ipv4": "the router of the segment; no value where there is none",
+    "gateway_ipv6": "the router of the segment; no value where there is none",
+    "workload_ipv4": "the host's own prefix for endpoints, which others reach by an ordinary route",
+    "workload_ipv6": "the host's own prefix for endpoints, which others reach by an ordinary route",
+    "overlay_ipv4": "the prefix of endpoints that all hosts share",
+    "overlay_ipv6": "the prefix of endpoints that all hosts share",
+    "pool_ipv4": "addresses of the segment that this host may give to endpoints, as a prefix",
+    "pool_ipv4_start": "the first of them",
+    "pool_ipv4_end": "the last of them",
+    "pool_ipv6": "addresses of the segment that this host may give to endpoints, as a prefix",
+    "pool_ipv6_start": "the first of them",
+    "pool_ipv6_end": "the last of them",
+}
+_OF_ENDPOINT: Final = {"endpoint": "the name of the endpoint, `h1a`; in `args` and `runtime_config` only"}
+_OF_TENANT: Final = {
+    "tenant": "the tenant's name, where there are `tenants`",
+    "tenant_ipv4": "the tenant's part of the host's workload prefix",
+    "tenant_ipv6": "the tenant's part of the host's workload prefix",
+}
+MEANING: Final = {**_OF_HOST, **_OF_ENDPOINT, **_OF_TENANT}
+"""Every placeholder, with what it stands for."""
+HOST: Final = frozenset(_OF_HOST)
 """Placeholders with a value per lab host."""
-ENDPOINT: Final = frozenset({"endpoint"})
+ENDPOINT: Final = frozenset(_OF_ENDPOINT)
 """Placeholders with a value per attachment, for `args` and `runtime_config` only."""
-TENANT: Final = frozenset({"tenant", "tenant_ipv4", "tenant_ipv6"})
+TENANT: Final = frozenset(_OF_TENANT)
 """Placeholders with a value per tenant, where there are tenants: its name, and its part of the workload prefixes."""
 
 

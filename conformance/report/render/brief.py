@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -12,10 +12,11 @@ from conformance.report.causes import Cause, causes
 from conformance.report.columns import Column, ColumnState
 from conformance.report.findings import Kind
 from conformance.report.grid import UNJUDGED, Cell, Matrix
+from conformance.report.model import ClassResult
 from conformance.report.render.glyphs import ASCII, ORDER, STANDING_STYLES, STYLES, UNICODE, Signs
 from conformance.report.render.terminal import Line, encodable_text
 from conformance.report.render.text import plural
-from conformance.report.render.wording import class_texts, result_text
+from conformance.report.render.wording import result_text
 from conformance.verdict import Verdict, worst
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class Brief:
     # --- one implementation ---------------------------------------------------------------------------------------
     def _one(self, column: Column) -> Iterator[Line]:
         yield from self._result(column)
-        for text in class_texts(self.matrix):
-            yield from self._wrapped(text.removeprefix(f"{column.label} "), "  ")
+        for result in self.matrix.classes.get(column.label, ()):
+            yield self._cut(f"  {_class_text(result)}", "")
         found = causes(self.matrix, column.label)
         if found:
             yield []
@@ -102,8 +103,11 @@ class Brief:
             if each.label == column.label
         ]
         if undecided:
-            reasons = Counter(each.seen for each in undecided).most_common()
-            told = "; ".join(f"{count} {seen}" for seen, count in reasons[:NAMES])
+            alike: dict[str, list[str]] = {}
+            for each in undecided:
+                alike.setdefault(re.sub(r"\d+", "#", each.seen), []).append(each.seen)
+            reasons = sorted(alike.values(), key=len, reverse=True)
+            told = "; ".join(f"{len(seen)} {seen[0]}" for seen in reasons[:NAMES])
             more = f"; {len(reasons) - NAMES} more reasons" if len(reasons) > NAMES else ""
             names = dict.fromkeys(each.requirement for each in undecided)
             yield []
@@ -197,6 +201,14 @@ class Brief:
             placeholder=" ...",
         )  # fmt: skip
         yield from ([(line, style)] for line in filled)
+
+
+def _class_text(result: ClassResult) -> str:
+    """A conformance class in one line: what is not met is counted, and named among the failures."""
+    numbers = {"fail": result.failing, "undecided": result.undecided, "unsupported": result.unsupported}
+    counts = "".join(f", {len(names)} {word}" for word, names in numbers.items() if names)
+    claimed = " (claimed)" if result.claimed else ""
+    return f"{result.name}{claimed}: {result.answer}, {result.met} of {result.total} met{counts}"
 
 
 def _some(names: Sequence[str]) -> str:

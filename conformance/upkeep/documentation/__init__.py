@@ -2,7 +2,7 @@
 
 One module makes one kind of page: `catalogue` (requirements, classes, faults, profiles), `readmes` (the README of each
 family), `recordings` (kinds of event), `blocks` (the tables inside ARCHITECTURE.md), `records` (the list of
-decisions), `published` (matrix and schemas).
+decisions), `kinds` (a page for each kind of implementation), `published` (matrix and schemas).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from conformance.upkeep.documentation import blocks, catalogue, published, readmes, recordings, records
+from conformance.upkeep.documentation import blocks, catalogue, kinds, published, readmes, recordings, records
 
 
 def pages() -> Iterator[tuple[Path, str]]:
@@ -20,6 +20,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield from blocks.pages()
     yield from records.pages()
     yield from recordings.pages()
+    yield from kinds.pages()
     yield from published.pages()
 
 

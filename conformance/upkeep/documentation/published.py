@@ -12,6 +12,7 @@ from conformance.report import store
 from conformance.report.render.matrix import build
 from conformance.report.render.overview import render_overview
 from conformance.upkeep.documentation.place import DOCS, ROOT
+from conformance.upkeep.site import translated_flow
 
 SCHEMAS: Final = ("profile", "testbed", "recording", "report", "difference")
 
@@ -21,5 +22,6 @@ def pages() -> Iterator[tuple[Path, str]]:
     reports = store.collect([ROOT / "reports"])
     yield ROOT / "reports" / "MATRIX.md", as_markdown(reports)
     yield DOCS / "images" / "matrix.svg", render_overview(build(reports))
+    yield DOCS / "images" / "sequence.svg", translated_flow(reports)
     for name in SCHEMAS:
         yield DOCS / "schemas" / f"{name}.schema.json", schema_of(name) + "\n"
