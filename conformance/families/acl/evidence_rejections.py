@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import Final
 
 import numpy as np
 
 from conformance.judging.case import Case
+from conformance.protocols import arp, ethertypes, ndp
 from conformance.protocols.quoted import quoted
-from conformance.recording.model import EndpointState, Record
+from conformance.recording.model import EndpointState
+from conformance.recording.store import Recording
 
 UNREACHABLE = {"ipv4": 3, "ipv6": 1}
 RST = 0x04
+GATEWAYS: Final = "gateways that were reported and looked for"
 
 Wrong = list[tuple[int, str]]
 """Rows of frames that should not be, each with what is wrong with it."""
@@ -20,15 +25,15 @@ Wrong = list[tuple[int, str]]
 def false_reports(case: Case, endpoint: EndpointState) -> tuple[int, Wrong]:
     """How many reports "unreachable" came in at an endpoint, and those whose sender is not on the way.
 
-    On the way are the address that was dialled, every address of the hosts, the gateways that the implementation
-    reported, and the testbed's router.
+    On the way are the address that was dialled, every address of the hosts, the testbed's router, and the gateways
+    that the implementation reported, where the frames show a second witness: an endpoint that looked for it.
     """
     index = case.recording.frames
     version = 4 if case.family == "ipv4" else 6
     rows = index.select(
         tap=case.tap(endpoint.tap).number, outbound=False, ip_version=version, icmp_type=UNREACHABLE[case.family]
     )
-    routers = _routers(case.recording.record)
+    routers = _routers(case.recording)
     wrong: Wrong = []
     for row, frame in index.frames(rows):
         found = quoted(frame[14:])
@@ -37,7 +42,8 @@ def false_reports(case: Case, endpoint: EndpointState) -> tuple[int, Wrong]:
     return len(rows), wrong
 
 
-def _routers(record: Record) -> set[object]:
+def _routers(recording: Recording) -> set[object]:
+    record = recording.record
     found: set[object] = {
         ip_address(address.address)
         for snapshot in record.snapshots
@@ -47,9 +53,25 @@ def _routers(record: Record) -> set[object]:
     }
     for segment in record.testbed.segments.values():
         found |= {segment.router_ipv4, segment.router_ipv6}
-    for endpoint in record.endpoints:
-        found |= {ip_address(gateway) for gateway in endpoint.reported_gateways}
-    return found
+    if GATEWAYS not in recording.memory:
+        recording.memory[GATEWAYS] = {one for endpoint in record.endpoints for one in _resolved(recording, endpoint)}
+    known: set[object] = recording.memory[GATEWAYS]
+    return found | known
+
+
+def _resolved(recording: Recording, endpoint: EndpointState) -> Iterator[object]:
+    """The gateways that were reported of an endpoint and that it looked for on its own link, by ARP (RFC 826) or by
+    neighbour solicitations (RFC 4861 §7.2.2)."""
+    index = recording.frames
+    own = {"tap": endpoint.tap, "outbound": True}
+    asked: set[object] = set()
+    for _, frame in index.frames(index.select(**own, ethertype=ethertypes.ARP)):
+        packet = arp.parse(frame)
+        asked |= {packet.target} if packet is not None and packet.operation == arp.REQUEST else set()
+    for _, frame in index.frames(index.select(**own, icmp_type=ndp.SOLICITATION, ip_version=6)):
+        message = ndp.parse(frame)
+        asked |= {message.target} if message is not None else set()
+    yield from asked & {ip_address(gateway) for gateway in endpoint.reported_gateways}
 
 
 def false_resets(case: Case, endpoint: EndpointState) -> tuple[int, Wrong]:
