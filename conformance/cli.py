@@ -55,7 +55,10 @@ def run(  # noqa: PLR0917 - typer makes each an option of its own
     settings: Settings = None,
     rename: Rename = None,
     repeat: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Record every scenario N times; say how stable the verdicts are.")
+        int,
+        typer.Option(
+            min=1, max=100, metavar="N", help="Record every scenario N times; say how stable the verdicts are."
+        ),
     ] = 1,
     baseline: Annotated[
         list[Path] | None,

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from conformance import files
 from conformance.errors import UsageError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -70,9 +71,14 @@ def table(file: Path | str, source: str = "") -> dict[str, Any]:
     """The content of a TOML file, or of its text. Raises UsageError; `source` is what it calls the file (its name)."""
     name = source or (file.name if isinstance(file, Path) else "the text")
     try:
-        return tomllib.loads(file if isinstance(file, str) else file.read_text(encoding="utf-8"))
+        text = file if isinstance(file, str) else files.content(file, file.resolve().parent, files.SETTINGS).decode()
+        return tomllib.loads(text)
+    except FileNotFoundError:
+        raise UsageError(f"{name}: there is no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise UsageError(f"{name}: not valid TOML: {problem}") from problem
+    except (RecursionError, ValueError) as problem:
+        raise UsageError(f"{name}: not valid TOML ({type(problem).__name__})") from None
 
 
 def checked(model: type[Model], data: object, source: str) -> Model:

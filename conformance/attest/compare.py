@@ -7,8 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import conformance
+from conformance import files
 from conformance.attest import blocks, code, manifest
 from conformance.attest.manifest import Manifest, sha256
+from conformance.errors import UsageError
 from conformance.recording.capture import Capture, NotACapture, TruncatedCapture
 from conformance.recording.reading import read as read_capture
 from conformance.report.model import Header, Report, ReportedOutcome, canonical_outcomes
@@ -45,7 +47,7 @@ def _differing(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tupl
 
 def report_changes(known: Manifest, folder: Path, report: Report) -> Iterator[str]:
     """How the report differs from the one that the manifest was written for."""
-    if sha256((folder / REPORT).read_bytes()) != known.report:
+    if sha256(files.content(folder / REPORT, folder, files.DOCUMENT)) != known.report:
         outcomes = sha256(canonical_outcomes(report)) != known.outcomes
         yield f"{REPORT}: was changed after the run{': its outcomes, too' if outcomes else ', its outcomes were not'}"
 
@@ -54,9 +56,15 @@ def recording_changes(known: Manifest, run: Path) -> Iterator[str]:
     """How the recordings below the run's folder differ from those that were judged; of captures, in which frames."""
     for path, digest in known.recordings.items():
         file = run / path
-        if not file.is_file():
+        try:
+            content = files.content(file, run, files.CAPTURE)
+        except FileNotFoundError:
             yield f"{path}: is missing"
-        elif sha256(content := file.read_bytes()) != digest:
+            continue
+        except UsageError as problem:
+            yield f"{problem}"
+            continue
+        if sha256(content) != digest:
             if manifest.names_a_capture(path):
                 yield f"{path}: {_frames_changed(file.with_name(blocks.NAME), content)}"
             else:
@@ -75,9 +83,10 @@ def absent(known: Manifest, run: Path) -> bool:
 
 
 def _frames_changed(sums: Path, content: bytes) -> str:
-    if not sums.is_file():
+    try:
+        changed = blocks.changed(files.content(sums, sums.parent, files.CAPTURE), content)
+    except (FileNotFoundError, UsageError):
         return "was changed"
-    changed = blocks.changed(sums.read_bytes(), content)
     try:
         frames = _within(read_capture(content), changed)
     except TruncatedCapture as problem:

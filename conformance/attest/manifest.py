@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 import conformance
+from conformance import files
 from conformance.attest import blocks, code
 from conformance.classes import classes
 from conformance.errors import UsageError
@@ -23,6 +24,7 @@ from conformance.report.model import Report, as_json, canonical_outcomes
 from conformance.requirement import catalogue, catalogue_hash
 
 NAME: Final = "manifest.json"
+Below = Annotated[str, AfterValidator(files.below)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -45,7 +47,7 @@ class Manifest(BaseModel):
     profile: Hash
     report: Hash
     outcomes: Hash
-    recordings: Mapping[str, Hash]
+    recordings: Mapping[Below, Hash]
 
 
 def sha256(data: bytes) -> str:
@@ -77,14 +79,13 @@ def recording_hashes(run: Path, recordings: Iterable[Recording]) -> dict[str, st
     """
     found = {}
     for recording in recordings:
-        capture = (recording.folder / FRAMES).read_bytes()
+        capture = files.content(recording.folder / FRAMES, recording.folder, files.CAPTURE)
         if not (recording.folder / blocks.NAME).exists():
             with contextlib.suppress(OSError):
                 blocks.write(recording.folder, capture)
-        for path in sorted(recording.folder.rglob("*")):
-            if path.is_file():
-                content = capture if path.name == FRAMES else path.read_bytes()
-                found[path.relative_to(run).as_posix()] = sha256(content)
+        for path in files.all_ordinary(recording.folder):
+            content = capture if path.name == FRAMES else files.content(path, recording.folder, files.CAPTURE)
+            found[path.relative_to(run).as_posix()] = sha256(content)
     return found
 
 
@@ -108,7 +109,7 @@ def read(folder: Path) -> Manifest:
     """The manifest beside a report. Raises UsageError: one line naming the file, the key and the fix."""
     shown = f"{folder.name}/{NAME}"
     try:
-        return Manifest.model_validate_json((folder / NAME).read_bytes())
+        return Manifest.model_validate_json(files.content(folder / NAME, folder, files.DOCUMENT))
     except FileNotFoundError:
         raise UsageError(f"{shown}: there is no such file; `plugfest run` writes it beside the report") from None
     except ValidationError as problem:

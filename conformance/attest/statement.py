@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from conformance import files
 from conformance.attest.manifest import NAME as MANIFEST
 from conformance.attest.manifest import sha256
 from conformance.errors import UsageError
@@ -87,7 +88,7 @@ def signature_problems(folder: Path, key: Path) -> list[str]:
     from securesystemslib.exceptions import VerificationError
 
     try:
-        envelope = Envelope.from_dict(json.loads((folder / NAME).read_bytes()))
+        envelope = Envelope.from_dict(json.loads(files.content(folder / NAME, folder, files.DOCUMENT)))
     except FileNotFoundError:
         raise UsageError(f"{folder.name}/{NAME}: there is no such file; `plugfest sign` writes it") from None
     except Exception as problem:

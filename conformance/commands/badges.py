@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from conformance.classes import UnknownClass, find_class
@@ -22,7 +23,7 @@ def write_badges(folders: list[Path], out: Path, name: str | None) -> int:
     reports = store.collect(folders)
     for report, label in zip(reports, labels(reports), strict=True):
         said = badge(report, name)
-        file = label if name is None else f"{label}-{name}"
+        file = re.sub(r"[^A-Za-z0-9.@#+_-]", "-", label if name is None else f"{label}-{name}").lstrip(".")
         write_atomically(out / f"{file}.svg", svg(*said))
         write_atomically(out / f"{file}.json", endpoint(*said))
         print(f"{out / file}.svg  {said[0]}: {said[1]}")  # noqa: T201 - what was made

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from conformance.recording.model import TapState
+from conformance.recording.matrix import TooLarge, table
+from conformance.recording.model import Matrix, TapState
 
 if TYPE_CHECKING:
     from conformance.recording.index import FrameIndex
@@ -27,6 +28,8 @@ def damage_of(frames: FrameIndex, taps: Sequence[TapState], *, field: bool = Fal
     """
     if len(frames.taps) < len(taps):
         return f"the capture has {len(frames.taps)} taps, the record {len(taps)}"
+    if any(not 0 <= tap.number < len(frames.taps) for tap in taps):
+        return "the record numbers taps that the capture does not have"
     counts = np.bincount(frames.tap, minlength=len(taps))
     for tap in taps:
         found = int(counts[tap.number])
@@ -40,4 +43,15 @@ def damage_of(frames: FrameIndex, taps: Sequence[TapState], *, field: bool = Fal
     back = np.flatnonzero(np.diff(frames.time_ns) < 0)
     if len(back):
         return f"the frames are not in the order of their time: frame {int(back[0]) + 2} is before the one above it"
+    return None
+
+
+def damage_of_tables(matrices: Sequence[Matrix]) -> str | None:
+    """What is wrong with the tables of verdicts in one sentence; None where nothing is."""
+    for matrix in matrices:
+        for name in matrix.tables:
+            try:
+                table(matrix, name)
+            except TooLarge as problem:
+                return f"the table {name:.40} of {matrix.purpose:.40}: {problem}"
     return None

@@ -16,6 +16,8 @@ from conformance.profile import Profile
 from conformance.testbed import Testbed
 from conformance.validation import Strict
 
+MOST_ATTEMPTS: Final = 100
+"""How often one run records a scenario."""
 AddressFamily = Literal["ipv4", "ipv6"]
 FlowProtocol = Literal["tcp", "udp", "icmp", "ip"]
 Path = Literal[
@@ -332,7 +334,7 @@ class Record(Strict):
     suite: str
     scenario: str
     variant: Literal["fast", "thorough"] = "fast"
-    attempt: int = 1
+    attempt: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)] = 1
     fault: str | None = None
     profile: Profile
     identity: IdentityState

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
+from conformance import files
 from conformance.errors import UsageError
 from conformance.family import scenarios
 from conformance.recording.model import Flow, Record
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 RECORD: Final = "recording.json"
 FRAMES: Final = "frames.pcapng"
 LOGS: Final = "logs"
+_TOO_LARGE: Final = re.compile(rb"\d{20}")
+"""No moment, count or number of a recording has so many digits."""
+_TEXTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 class FlowGroup(NamedTuple):
@@ -51,16 +56,19 @@ class Recording:
         """Index of all frames. Raises conformance.recording.pcapng.NotACapture or TruncatedCapture."""
         from conformance.recording.index import FrameIndex
 
-        return FrameIndex((self.folder / FRAMES).read_bytes() if self.capture is None else self.capture)
+        if self.capture is not None:
+            return FrameIndex(self.capture)
+        return FrameIndex(files.content(self.folder / FRAMES, self.folder, files.CAPTURE))
 
     @functools.cached_property
     def damage(self) -> str | None:
         """Why the frames cannot be judged: the file is not what the taps captured. None where it is."""
         from conformance.recording.capture import NotACapture, TruncatedCapture
-        from conformance.recording.damage import FIELD, damage_of
+        from conformance.recording.damage import FIELD, damage_of, damage_of_tables
 
         try:
-            return damage_of(self.frames, self.record.taps, field=self.record.scenario == FIELD)
+            damage = damage_of(self.frames, self.record.taps, field=self.record.scenario == FIELD)
+            return damage or damage_of_tables(self.record.matrices)
         except (NotACapture, TruncatedCapture) as problem:
             return f"{FRAMES}: {problem}"
 
@@ -169,7 +177,11 @@ def load(folder: Path) -> Recording:
     """Read a recording. Raises UsageError: one line naming the file, the key and the fix."""
     path = folder / RECORD
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        files.all_ordinary(folder)
+        text = files.content(path, folder, files.DOCUMENT)
+        if _TOO_LARGE.search(text) and _TOO_LARGE.search(_TEXTS.sub(b"", text)):
+            raise UsageError(f"{path}: a number in it has more than 19 digits; it is not what a run wrote")
+        record = Record.model_validate_json(text, strict=True)
     except FileNotFoundError:
         raise UsageError(f"{path}: there is no such file; name a folder that holds a recording") from None
     except ValidationError as problem:

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 
@@ -20,6 +20,8 @@ from conformance.validation import Strict
 from conformance.verdict import GATING_LEVELS, Verdict, worst
 
 Level = Literal["MUST", "SHOULD", "MAY", "SUITE", "MEASURE"]
+PROFILE: Final = r"^[a-z0-9][a-z0-9.@_-]*$"
+"""The name of a profile, which is also that of its folder."""
 Figures = Mapping[str, int | FiniteFloat]
 Counts = Mapping[Verdict, Annotated[int, Field(ge=0)]]
 
@@ -76,7 +78,7 @@ class Header(Strict):
     suite: str = "plugfest"
     version: str
     catalogue: str
-    profile: str
+    profile: Annotated[str, Field(pattern=PROFILE)]
     title: str
     roles: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from conformance import files
 from conformance.errors import UsageError
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report, as_json
@@ -37,7 +38,7 @@ def read(path: Path) -> Report:
     file = path / NAME if path.is_dir() else path
     shown = f"{file.parent.name}/{file.name}"
     try:
-        text = file.read_bytes().decode("utf-8")
+        text = files.content(file, file.parent, files.DOCUMENT).decode("utf-8")
         schema = json.loads(text)["header"]["schema"]
     except FileNotFoundError:
         raise UsageError(f"{shown}: there is no such report; name a folder that a run wrote") from None
@@ -67,11 +68,11 @@ def located(folders: Iterable[Path]) -> list[Path]:
     """The files that `collect` reads, in that order. Raises UsageError where a folder has none."""
     found: list[Path] = []
     for folder in folders:
-        files = [folder] if folder.is_file() else [folder / NAME] if (folder / NAME).is_file() else []
-        files = files or sorted(folder.glob(f"*/{NAME}")) or sorted(folder.glob(f"*/*/{NAME}"))
-        if not files:
+        there = [folder] if folder.is_file() else [folder / NAME] if (folder / NAME).is_file() else []
+        there = there or sorted(folder.glob(f"*/{NAME}")) or sorted(folder.glob(f"*/*/{NAME}"))
+        if not there:
             raise UsageError(f"{folder.name or folder}: there is no {NAME} in it; name a folder that a run wrote")
-        found.extend(files)
+        found += files.reached(there, folder.parent if folder.is_file() else folder)
     return found
 
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from conformance import files
 from conformance.errors import UsageError
 from conformance.judging.plan import RecordingKey
 from conformance.profile import CONTROL
+from conformance.recording.model import MOST_ATTEMPTS
 from conformance.recording.store import RECORD, folder_name
 from conformance.report.atomic import write_atomically
 from conformance.report.model import as_json
@@ -22,6 +24,7 @@ from conformance.running.request import Request
 from conformance.validation import Strict
 
 MEMORY: Final = "run.json"
+Below = Annotated[str, AfterValidator(files.below)]
 SHOWN: Final = 3
 """Recordings that are named one by one; the rest is counted."""
 
@@ -35,10 +38,10 @@ class Memory(Strict):
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
     only: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
+    profiles: tuple[Below, ...] = ()
     testbeds: tuple[str, ...] = ()
-    attempts: int = 1
-    recordings: tuple[str, ...] = ()
+    attempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)] = 1
+    recordings: tuple[Below, ...] = ()
     failed: tuple[str, ...] = ()
     complete: bool = False
 
@@ -65,10 +68,10 @@ def check_unused(folder: Path) -> None:
 def recall(folder: Path) -> Memory | None:
     """What the folder remembers; None where no run was made in it. Raises UsageError where it cannot be read."""
     try:
-        return Memory.model_validate_json((folder / MEMORY).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
+        return Memory.model_validate_json(files.content(folder / MEMORY, folder, files.DOCUMENT), strict=True)
+    except FileNotFoundError:
         return None
-    except (OSError, ValidationError):
+    except ValidationError:
         raise UsageError(f"{MEMORY}: not what `plugfest run` writes; remove it to judge everything") from None
 
 

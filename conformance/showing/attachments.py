@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from conformance import files
 from conformance.errors import UsageError
 from conformance.recording.store import FRAMES, LOGS, Recording, load
 from conformance.report.attachments import AttachedRecording, Attachments, LogExcerpt
@@ -29,18 +30,18 @@ def beside(reports: Sequence[tuple[Path, Report]], page: Path) -> Attachments:
     folders: Mapping[int, Path] = {id(report): file.parent for file, report in reports}
 
     def find(report: Report, evidence: ReportedEvidence) -> AttachedRecording | None:
-        folder = folders[id(report)] / evidence.recording
-        recording = _load(folder)
+        own = folders[id(report)]
+        recording = _load(own / evidence.recording, own)
         return None if recording is None else _attached(recording, evidence, page)
 
     return find
 
 
 @functools.lru_cache(maxsize=4)
-def _load(folder: Path) -> Recording | None:
+def _load(folder: Path, own: Path) -> Recording | None:
     try:
-        return load(folder)
-    except UsageError:
+        return load(*files.reached([folder], own))
+    except (UsageError, ValueError):
         return None  # a published report keeps its recordings elsewhere
 
 
@@ -62,8 +63,11 @@ def _attached(recording: Recording, evidence: ReportedEvidence, page: Path) -> A
 def _logs(folder: Path) -> Iterator[LogExcerpt]:
     """Of each log the last lines that sound like trouble, or its very last ones."""
     for path in sorted(folder.glob("*")) if folder.is_dir() else ():
-        lines = path.read_text(errors="replace").splitlines()
+        try:
+            lines = files.end(path, folder.parent).decode(errors="replace").splitlines()
+        except (FileNotFoundError, UsageError):
+            continue
         telling = [line for line in lines if TELLING.search(line)]
         chosen = (telling or lines)[-LINES:]
         if chosen:
-            yield LogExcerpt(path.name, "\n".join(one_line(line)[:WIDTH] for line in chosen))
+            yield LogExcerpt(path.name, "\n".join(one_line(line[: 4 * WIDTH])[:WIDTH] for line in chosen))

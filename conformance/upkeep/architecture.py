@@ -30,7 +30,7 @@ class Row:
     within: bool = True
 
 
-WORDS: Final = ("errors", "limits", "verdict", "places", "validation", "extension", "family")
+WORDS: Final = ("errors", "limits", "verdict", "places", "files", "validation", "extension", "family")
 """What every file may import: errors, deadlines, the words of outcomes, where data lies, checked data, and what
 families declare."""
 DATA: Final = ("requirement", "classes", "profile", "testbed", "policy", "pairs")
@@ -47,8 +47,8 @@ RULES: Final = (
     ),
     Row(
         "checked data",
-        ("validation.py", "extension.py", "family.py"),
-        "TOML as checked data; families and adapters that there are",
+        ("files.py", "validation.py", "extension.py", "family.py"),
+        "files of others; TOML as checked data; families and adapters that there are",
         (),
         within=False,
     ),
@@ -253,7 +253,7 @@ def wrong(path: Path) -> list[str]:
     if rule.within:
         may.append(own.partition(".")[0])
     if rule.role == "checked data":
-        may = ["errors", "validation", "extension"]
+        may = ["errors", "files", "validation", "extension"]
     may += [one for place, others in ACROSS.items() if own.startswith(place) for one in others]
     return sorted({name for name in imports(path) if name and not any(_covers(one, name) for one in may)})
 

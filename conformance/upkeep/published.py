@@ -136,7 +136,10 @@ def publish(run: Path, root: Path) -> None:
     for folder in sorted(path.parent for path in run.glob(f"*/{store.NAME}")):
         report = store.read(folder)
         if report.header.implementation is not None:
-            place = root / report.header.profile / report.header.implementation.version
+            version = report.header.implementation.version
+            if not version.isprintable() or "/" in version or version.startswith("."):
+                raise UsageError(f"{folder.name}: version {version!r:.80} is no name of a folder")
+            place = root / report.header.profile / version
             place.mkdir(parents=True, exist_ok=True)
             for name in (store.NAME, MANIFEST, STATEMENT):
                 if (folder / name).is_file():

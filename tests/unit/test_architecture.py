@@ -15,7 +15,7 @@ ENGINE = [path for path in FILES if "families" not in path.relative_to(PACKAGE).
 
 TOP = {
     "cli.py", "plugin.py", "profile.py", "testbed.py", "requirement.py", "classes.py", "family.py", "extension.py",
-    "validation.py", "verdict.py", "limits.py", "errors.py", "places.py", "__init__.py", "__main__.py",
+    "validation.py", "verdict.py", "limits.py", "errors.py", "places.py", "files.py", "__init__.py", "__main__.py",
 }  # fmt: skip
 """The files outside every package: the words that all of them use, and the two ways in."""
 
