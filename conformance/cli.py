@@ -227,8 +227,9 @@ def verify(
     recordings: Annotated[
         Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="The run's folder, if elsewhere.")
     ] = None,
-    key: Annotated[
-        Path | None, typer.Option(metavar="FILE", exists=True, help="Check the signed statement with this public key.")
+    keys: Annotated[
+        list[Path] | None,
+        typer.Option("--key", metavar="FILE", exists=True, help="Check the signed statement with one of these keys."),
     ] = None,
 ) -> None:
     """Verify that reports say what their recordings show.
@@ -237,13 +238,18 @@ def verify(
     """
     from conformance.commands import verify as verifying
 
-    raise typer.Exit(verifying.verify(reports, recordings, key))
+    raise typer.Exit(verifying.verify(reports, recordings, keys or []))
 
 
 @app.command()
 def sign(
     reports: Reports,
-    key: Annotated[Path, typer.Option(metavar="FILE", exists=True, help="A private ed25519 key (PEM).")],
+    keys: Annotated[
+        list[Path], typer.Option("--key", metavar="FILE", exists=True, help="A private ed25519 key (PEM); repeatable.")
+    ],
+    expires: Annotated[
+        str, typer.Option(metavar="DAY", help="The last day on which it holds, such as 2027-12-31.")
+    ] = "",
 ) -> None:
     """Sign reports, so that `verify --key` can check them.
 
@@ -251,7 +257,7 @@ def sign(
     """
     from conformance.commands import verify as verifying
 
-    raise typer.Exit(verifying.sign(reports, key))
+    raise typer.Exit(verifying.sign(reports, keys, expires))
 
 
 @app.command("list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import conformance
 from conformance import files
@@ -13,10 +14,14 @@ from conformance.attest.manifest import Manifest, sha256
 from conformance.errors import UsageError
 from conformance.recording.capture import Capture, NotACapture, TruncatedCapture
 from conformance.recording.reading import read as read_capture
+from conformance.recording.store import find
 from conformance.report.model import Header, Report, ReportedOutcome, canonical_outcomes
 from conformance.report.store import NAME as REPORT
 from conformance.requirement import catalogue_hash
+from conformance.verdict import Verdict
 
+UNRECORDED: Final = frozenset({Verdict.UNSUPPORTED, Verdict.NOT_APPLICABLE, Verdict.ERROR})
+"""Verdicts that rest on no recording: declared before the run, or a fault of this suite."""
 SHOWN = 8
 """Frames that are named one by one; the rest is counted."""
 
@@ -69,12 +74,27 @@ def recording_changes(known: Manifest, run: Path) -> Iterator[str]:
                 yield f"{path}: {_frames_changed(file.with_name(blocks.NAME), content)}"
             else:
                 yield f"{path}: was changed"
-    folders = {str(Path(path).parent) for path in known.recordings if manifest.names_a_record(path)}
-    for folder in sorted(folders):
+    for folder in sorted(manifest.places(known)):
         for file in sorted((run / folder).rglob("*")):
             path = file.relative_to(run).as_posix()
             if file.is_file() and path not in known.recordings:
                 yield f"{path}: was added"
+
+
+def unlisted(known: Manifest, run: Path, profile: str) -> Iterator[str]:
+    """Recordings of the implementation that the manifest does not list: they are never judged."""
+    listed = manifest.places(known)
+    for folder in find(run / profile) if (run / profile).is_dir() else ():
+        path = folder.relative_to(run).as_posix()
+        if path not in listed:
+            yield f"{path}: was added; it is not judged"
+
+
+def unrecorded(report: Report) -> Iterator[str]:
+    """What a report says that rests on no recording and may not."""
+    for outcome in report.outcomes:
+        if outcome.verdict not in UNRECORDED:
+            yield f"outcome: {_name(outcome.key)}: {outcome.verdict}, and the manifest lists no recording"
 
 
 def absent(known: Manifest, run: Path) -> bool:
@@ -121,7 +141,7 @@ def outcome_changes(then: Report, now: Report) -> Iterator[str]:
         one, other = before.get(key), after.get(key)
         if one is None or other is None:
             yield f"outcome: {_name(key)}: {'the report has none' if one is None else 'the recordings give none'}"
-        elif one != other:
+        elif one != other and not (one.verdict is other.verdict is Verdict.ERROR):
             yield f"outcome: {_name(key)}: {_said(one, other)}"
     yield from header_changes(then.header, now.header)
     if then.control != now.control:

@@ -118,6 +118,11 @@ def read(folder: Path) -> Manifest:
         raise UsageError(f"{shown}: {place}: {error['msg']:.120}; it is not what a run wrote") from None
 
 
+def places(known: Manifest) -> set[str]:
+    """The folders of the recordings that a manifest lists, below the run's folder."""
+    return {path.removesuffix(f"/{RECORD}") for path in known.recordings if names_a_record(path)}
+
+
 def names_a_capture(path: str) -> bool:
     """Whether a path of the manifest is a recording's capture."""
     return path.endswith(f"/{FRAMES}")

@@ -26,10 +26,9 @@ def damage_of(frames: FrameIndex, taps: Sequence[TapState], *, field: bool = Fal
 
     Frames of a capture from the `field` may be cut and out of order: the checks that judge one look after that.
     """
-    if len(frames.taps) < len(taps):
-        return f"the capture has {len(frames.taps)} taps, the record {len(taps)}"
-    if any(not 0 <= tap.number < len(frames.taps) for tap in taps):
-        return "the record numbers taps that the capture does not have"
+    numbers = [tap.number for tap in taps]
+    if len(frames.taps) < len(taps) or (numbers and not 0 <= min(numbers) <= max(numbers) < len(frames.taps)):
+        return f"the capture has {len(frames.taps)} taps, the record {len(taps)} up to number {max(numbers)}"
     counts = np.bincount(frames.tap, minlength=len(taps))
     for tap in taps:
         found = int(counts[tap.number])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from conformance.errors import UsageError
 from conformance.recording.store import Recording, find, load
 
 
@@ -24,14 +26,22 @@ class Source(Protocol):
 
 
 class Stored:
-    """The recordings of one folder, read when first asked for and kept."""
+    """The recordings of one folder, or those `places` below it, read at once. Raises UsageError where two are of the
+    same attempt: which of them were judged?"""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, places: Iterable[Path] | None = None) -> None:
         self._found: dict[tuple[str, str, str, int], Recording] = {}
-        for place in find(folder):
+        for place in find(folder) if places is None else places:
             recording = load(place)
             record = recording.record
-            self._found[record.profile.name, record.testbed.name, record.scenario, record.attempt] = recording
+            key = (record.profile.name, record.testbed.name, record.scenario, record.attempt)
+            if key in self._found:
+                other = self._found[key].folder.relative_to(folder)
+                raise UsageError(
+                    f"{place.relative_to(folder)} and {other}: both are attempt {record.attempt} of {record.scenario} "
+                    f"on {record.testbed.name} by {record.profile.name}; leave one of them out"
+                )
+            self._found[key] = recording
 
     def __len__(self) -> int:
         return len(self._found)

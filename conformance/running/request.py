@@ -25,6 +25,8 @@ class Request:
     out: Path | None = None
     recordings: Path | None = None
     command: tuple[str, ...] = ()
+    places: tuple[Path, ...] | None = None
+    """The recordings that are judged, folders below `recordings`; None: every one."""
     plan: bool = False
     """Nothing is done: modules of others are not loaded."""
     pairs: bool = False

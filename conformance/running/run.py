@@ -7,6 +7,7 @@ import errno
 import os
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +18,7 @@ from conformance.errors import MachineError, UsageError, disk_full
 from conformance.family import scenarios
 from conformance.judging.plan import Instance, RecordingKey, Selection, recordings, with_control
 from conformance.judging.session import Session
+from conformance.pairs.pairing import pair_of
 from conformance.profile import CONTROL, Profile
 from conformance.recording.source import Missing, Source, Stored
 from conformance.recording.store import Recording
@@ -58,10 +60,11 @@ class Run:
         self._place = ("", "", "")
         self._planned: list[Instance] = []
         self._written: set[str] = set()
-        self._stored = None if self.request.recordings is None else Stored(self.request.recordings)
+        self._stored: Stored | None = None
         self._memory: memory.Memory | None = None
         self.lacking: dict[str, list[str]] = {}
         if self.request.recordings is not None:
+            self._stored = Stored(self.request.recordings, self.request.places)
             self.request = memory.remembered(self.request, self.request.recordings)
         self.profiles = (
             self._load_stored(self._stored, self.request.profiles) if self._stored is not None else self._load()
@@ -85,6 +88,12 @@ class Run:
     def names(self) -> list[str]:
         """The implementations that were asked for, in that order, without the control."""
         return [name for name in self.profiles if name != CONTROL]
+
+    @property
+    def stored(self) -> Mapping[Path, str]:
+        """The folders of the stored recordings that are judged, with the profile of each."""
+        found = () if self._stored is None else self._stored.all
+        return {recording.folder: recording.record.profile.name for recording in found}
 
     @property
     def handed_over(self) -> frozenset[str]:
@@ -150,6 +159,10 @@ class Run:
         found = {recording.record.profile.name: recording.record.profile for recording in stored.all}
         if wanted:
             found = {name: profile for name, profile in found.items() if name in (*wanted, CONTROL)}
+        if CONTROL not in found and not all(profile.links for profile in found.values()):
+            wire = profiles.load(CONTROL)
+            paired = any(profile.paired for profile in found.values())
+            found[CONTROL] = pair_of(wire, wire, name=CONTROL) if paired else wire
         return dict(sorted(found.items(), key=lambda item: (item[0] != CONTROL, item[0])))
 
     def _load_testbeds(self) -> dict[str, testbeds.Testbed]:
