@@ -17,6 +17,7 @@ from conformance.judging.checks import check_files
 from conformance.judging.plan import Instance
 from conformance.judging.register import check_of
 from conformance.profile import CONTROL
+from conformance.report.render.text import printable
 from conformance.running import run
 from conformance.running.driver import PytestDriver
 from conformance.running.request import Request
@@ -107,7 +108,7 @@ class Owed(pytest.Item):
         if self.outcome.verdict in (Verdict.UNSUPPORTED, Verdict.NOT_APPLICABLE):
             pytest.skip(f"{self.outcome.verdict}: {self.outcome.deciding.seen}")
         if self.outcome.verdict is not Verdict.PASS:
-            pytest.fail("\n".join(_text(self.outcome)), pytrace=False)
+            pytest.fail("\n".join(map(printable, _text(self.outcome))), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the check stands."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from conformance.report import gate, store
 from conformance.report.assemble import from_outcomes
 from conformance.report.model import Header, Implementation, Report
 from conformance.report.render import junit
+from conformance.report.render.text import printable
 from conformance.requirement import catalogue_hash
 
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
@@ -132,9 +134,10 @@ def _judge(found: Found, name: str, role: Role | None, mac: str | None, out: Pat
 
 def _tell(found: Found, name: str) -> None:
     """What the pass found, and every reservation, a line each."""
+    name = printable(name)
     print(f"{name}: {found.total} frames, {len(found.frames)} of them of link protocols")  # noqa: T201
     for note in found.notes:
-        print(f"{name}: {note}", file=sys.stderr)  # noqa: T201 - the clear line that says what is not judged
+        print(f"{name}: {printable(note)}", file=sys.stderr)  # noqa: T201 - the clear line that says what is not judged
 
 
 def _profile(name: str, role: Role) -> Profile:
@@ -165,7 +168,7 @@ def _header(profile: Profile, role: Role, found: Found) -> Header:
         scenarios=(),
         only=families_of(role),
         date=datetime.datetime.fromtimestamp(int(taken_at(found)), datetime.UTC),
-        command=" ".join(("plugfest", *sys.argv[1:])),
+        command=shlex.join(("plugfest", *sys.argv[1:])),
     )
 
 

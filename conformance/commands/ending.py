@@ -36,7 +36,8 @@ def end(command: Callable[[], object]) -> NoReturn:
 
 def _refuse(problem: Exception, code: int) -> NoReturn:
     """End with one line."""
-    print(f"plugfest: {problem}", file=sys.stderr)  # noqa: T201 - the one line of an error
+    said = "".join(char if char.isprintable() else " " for char in str(problem))
+    print(f"plugfest: {said}", file=sys.stderr)  # noqa: T201 - the one line of an error
     sys.exit(code)
 
 

@@ -12,6 +12,7 @@ from conformance.errors import UsageError
 from conformance.recording.store import Recording, load
 from conformance.report.atomic import write_atomically
 from conformance.report.render.drawing import draw
+from conformance.report.render.text import printable
 from conformance.showing import trace
 from conformance.verdict import Verdict
 
@@ -29,7 +30,7 @@ def show_recording(folder: Path, only: str, frames: str, flow: int | None, svg: 
     sequence = trace.sequence(recording, numbers)
     shown = list(trace.lines(sequence)) or ["no frame to show"]
     for line in (*_head(recording), "", *_verdicts(said), "", why, "", *shown):
-        print(line)  # noqa: T201 - what was asked for
+        print(printable(line))  # noqa: T201 - what was asked for
     if svg is not None:
         record = recording.record
         title = f"{record.profile.name}: {record.scenario} on {record.testbed.name}: {why}"

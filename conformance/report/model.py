@@ -22,6 +22,8 @@ from conformance.verdict import GATING_LEVELS, Verdict, worst
 Level = Literal["MUST", "SHOULD", "MAY", "SUITE", "MEASURE"]
 PROFILE: Final = r"^[a-z0-9][a-z0-9.@_-]*$"
 """The name of a profile, which is also that of its folder."""
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.@_+-]*$")]
+"""The name of a requirement, family, testbed, scenario, role, feature or class."""
 Figures = Mapping[str, int | FiniteFloat]
 Counts = Mapping[Verdict, Annotated[int, Field(ge=0)]]
 
@@ -80,21 +82,21 @@ class Header(Strict):
     catalogue: str
     profile: Annotated[str, Field(pattern=PROFILE)]
     title: str
-    roles: tuple[str, ...] = ()
-    claims: tuple[str, ...] = ()
-    pair: tuple[str, ...] = ()
+    roles: tuple[Word, ...] = ()
+    claims: tuple[Word, ...] = ()
+    pair: tuple[Word, ...] = ()
     implementation: Implementation | None = None
     unavailable: Absence | None = None
     kernel: str
-    testbeds: tuple[str, ...]
-    scenarios: tuple[str, ...]
-    only: tuple[str, ...] = ()
+    testbeds: tuple[Word, ...]
+    scenarios: tuple[Word, ...]
+    only: tuple[Word, ...] = ()
     date: AwareDatetime
     command: str
     variant: Literal["fast", "thorough"] = "fast"
     attempts: Annotated[int, Field(ge=1)] = 1
-    left_out: tuple[str, ...] = ()
-    switched_off: tuple[str, ...] = ()
+    left_out: tuple[Word, ...] = ()
+    switched_off: tuple[Word, ...] = ()
     repeated: tuple[Repeated, ...] = ()
     recorded: Mapping[str, Annotated[FiniteFloat, Field(ge=0)]] = {}
     limits: tuple[FigureLimit, ...] = ()
@@ -152,8 +154,8 @@ class ReportedOutcome(ReportedJudgement):
     to say (conformance.report.gate), since that depends on the day of the run.
     """
 
-    requirement: str
-    family: str
+    requirement: Word
+    family: Word
     level: Level
     informational: bool = False
     parameters: Mapping[str, str] = {}
@@ -182,7 +184,7 @@ class ReportedOutcome(ReportedJudgement):
 class ControlProblem(Strict):
     """One outcome of the plain wire that was not sound."""
 
-    requirement: str
+    requirement: Word
     level: Level
     parameters: Mapping[str, str]
     verdict: Verdict

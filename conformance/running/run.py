@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -301,7 +302,7 @@ class Run:
             only=self.request.only,
             variant=self.variant,
             attempts=self.selection.attempts,
-            command=" ".join(self.request.command),
+            command=shlex.join(self.request.command),
             kernel=os.uname().release,
         )
         return Judged(

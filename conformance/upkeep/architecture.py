@@ -168,7 +168,7 @@ RULES: Final = (
         "plugin",
         ("plugin.py",),
         "the pytest plugin: checks become tests, verdicts their results",
-        ("profile", "judging", "running"),
+        ("profile", "judging", "running", "report.render.text"),
     ),
     Row(
         "commands",

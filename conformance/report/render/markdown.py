@@ -9,6 +9,7 @@ from conformance.report.columns import Column, ColumnState
 from conformance.report.findings import Finding, Kind
 from conformance.report.grid import Matrix, Row
 from conformance.report.render.glyphs import ORDER, UNICODE
+from conformance.report.render.text import one_line
 from conformance.report.render.wording import (
     EXPLAIN,
     by_expectation,
@@ -126,7 +127,7 @@ def _finding(finding: Finding) -> str:
 
 def _code(evidence: str) -> str:
     place, _, frames = evidence.partition(" ")
-    return f"`{place}` {escaped(frames)}".rstrip()
+    return f"{code_span(place)} {escaped(frames)}".rstrip()
 
 
 def _list(title: str, texts: Sequence[str]) -> Iterator[str]:
@@ -141,5 +142,14 @@ def cells(texts: Iterable[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` with a backslash before everything that Markdown would take for markup."""
-    return _SPECIAL.sub(r"\\\1", text)
+    """`text` in one line, with a backslash before everything that Markdown would take for markup."""
+    return _SPECIAL.sub(r"\\\1", one_line(text))
+
+
+def code_span(text: str) -> str:
+    """`text` as code, between more backticks than there are in it (CommonMark 0.31 §6.1); in a table also without what
+    ends a cell."""
+    inner = one_line(text).replace("|", "\\|")
+    longest = max(map(len, re.findall("`+", inner)), default=0)
+    edge = " " if inner.startswith("`") or inner.endswith("`") else ""
+    return f"{'`' * (longest + 1)}{edge}{inner}{edge}{'`' * (longest + 1)}"

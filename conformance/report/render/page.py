@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -210,10 +211,13 @@ def _column(column: Column, report: Report) -> Data:
 
 def _again(report: Report) -> str:
     """The command that makes only what one cell shows, without its ``--only``."""
-    words = report.header.command.split()
+    try:
+        words = shlex.split(report.header.command)
+    except ValueError:
+        words = []
     if any(word.startswith(("--set", "--as")) for word in words) and words[:2] == ["plugfest", "run"]:
-        return one_line(report.header.command)
-    return f"plugfest run {report.header.profile}"
+        return one_line(shlex.join(words))
+    return f"plugfest run {shlex.quote(report.header.profile)}"
 
 
 def _row(row: Row, grouped: Sequence[ByRequirement]) -> Data:

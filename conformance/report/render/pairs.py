@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from conformance.report.model import Report, ReportedOutcome
 from conformance.report.render.glyphs import ASCII, STYLES, UNICODE, Signs
 from conformance.report.render.markdown import cells, escaped
+from conformance.report.render.text import one_line
 from conformance.requirement import UnknownRequirement, find
 from conformance.verdict import Verdict, worst
 
@@ -123,7 +124,7 @@ def render_terminal(reports: Sequence[Report], console: Console) -> None:
         console.print(grid)
         console.print(LEGEND, style="dim")
         for meeting in meetings:
-            console.print(_sentence(meeting, signs), markup=False, highlight=False, soft_wrap=True)
+            console.print(one_line(_sentence(meeting, signs)), markup=False, highlight=False, soft_wrap=True)
 
 
 def _sentence(meeting: Meeting, signs: Signs) -> str:

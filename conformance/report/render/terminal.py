@@ -12,6 +12,7 @@ from conformance.report.columns import Column, ColumnState
 from conformance.report.findings import Finding, Kind
 from conformance.report.grid import UNJUDGED, Cell, Matrix, Row
 from conformance.report.render.glyphs import ASCII, ORDER, STANDING_STYLES, STYLES, UNICODE, Signs
+from conformance.report.render.text import printable
 from conformance.report.render.wording import (
     EXPLAIN,
     by_expectation,
@@ -48,7 +49,9 @@ def render_terminal(matrix: Matrix, console: Console) -> None:
 
     plain = not console.encoding.lower().startswith("utf")
     lines = Page(matrix, max(console.width, 60), ASCII if plain else UNICODE).lines()
-    text = Text("\n").join(Text.assemble(*_trimmed(segments)) for segments in lines)
+    text = Text("\n").join(
+        Text.assemble(*((printable(part), style) for part, style in _trimmed(line))) for line in lines
+    )
     if plain:
         text = encodable_text(text, console.encoding)
     console.print(text, soft_wrap=True)

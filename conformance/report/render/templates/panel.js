@@ -83,6 +83,10 @@ function pairs(entries) {
   return list;
 }
 
+function word(text) {
+  return /^[\w@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 function command(text) {
   return element("div", { class: "command" }, element("pre", { tabindex: "0" }, text), copyButton("Copy", () => text));
 }
@@ -100,7 +104,7 @@ function cellPanel({ column, id }) {
     ...aboutRequirement(row),
     ...groups.map((group) => groupSection(group, about_, row)),
     element("h3", {}, "Make it again"),
-    command(`${about_.again} --only ${id}`),
+    command(`${about_.again} --only ${word(id)}`),
     element("details", {}, element("summary", {}, "What was done, and when it passes"),
       pairs([["stimulus", row.stimulus], ["passes when", row.expects], ["run", about_.command], ...Object.entries(about_.facts)])),
     element("h3", {}, "The others"), othersTable(row, column)];
@@ -154,7 +158,7 @@ function evidenceParts(evidence) {
   const numbers = evidence.frames.join(", ");
   const where = evidence.capture ? element("a", { href: evidence.capture }, evidence.place) : evidence.place;
   parts.push(pairs([["capture", where], ["frames", numbers]]));
-  if (numbers) parts.push(command(`tshark -r ${evidence.place} -Y 'frame.number in {${numbers}}'`));
+  if (numbers) parts.push(command(`tshark -r ${word(evidence.place)} -Y 'frame.number in {${numbers}}'`));
   for (const log of evidence.logs || []) {
     parts.push(element("details", {}, element("summary", {}, `Log ${log.name}`), element("pre", { tabindex: "0" }, log.text)));
   }
