@@ -28,6 +28,11 @@ def _wrong_length(frame: bytes) -> bytes:
     return frame[:37] + b"\x12" + frame[38:]
 
 
+def _leaking(frame: bytes) -> bytes:
+    """Reserved octets behind the actor's, the collector's and the terminator's information are what was there."""
+    return frame[:33] + b"\x7f\x1a\x02" + frame[36:60] + b"heap" + frame[64:]
+
+
 def _fault(name: str, title: str, *fails: str, label: str = "", other: Misconduct | None = None, **lacp: Any) -> Fault:
     conduct = other or Misconduct(lacp=partial(ParticipantConduct, **lacp))
     return link_fault(f"lacp-{name}", title, NETWORK, conduct, *(f"lacp.{fail}" for fail in fails), label=label)
@@ -40,6 +45,7 @@ FAULTS = (
     ),
     _fault("short", "LACPDUs end before the collector's TLV", "pdu-format", malform=_without_collector),
     _fault("wrong-length", "the partner's TLV has length 18", "pdu-format", malform=_wrong_length),
+    _fault("leaks", "reserved octets hold what was in memory", "pdu-format", malform=_leaking),
     _fault("not-echoed", "the partner fields stay empty", "partner-echoed", "state-order", label="X-18", echoes=False),
     _fault("own-rate", "the rate follows the own timeout", "rate-follows-partner", label="X-19", own_rate=True),
     _fault("unlimited", "four LACPDUs leave at once", "rate-follows-partner", label="F-LACP-03b", limited=False),

@@ -42,6 +42,8 @@ class RouterConduct:
     after_resignation: float = SKEW
     after_crash: float = limits.VRRP_DOWN * INTERVAL + SKEW
     """Seconds from the last advertisement until the backup is master."""
+    resigns: bool = True
+    """Whether a master that is ended says so."""
     virtual_mac: bool = False
     """Whether it has the virtual router's MAC address, which moves along, and IPv4 only."""
     stays: bool = False
@@ -88,7 +90,8 @@ class Masters:
             design.disconnect(move.old)
         else:
             wait = self.conduct.after_resignation
-            self._advertise(move.old, vrrp.RESIGNED)
+            if self.conduct.resigns:
+                self._advertise(move.old, vrrp.RESIGNED)
         until = self._spoke[name] + wait
         threading.Event().wait(max(0.0, until - time.monotonic()))
         self._advertise_steadily(move.new, BACKUP)
@@ -157,6 +160,9 @@ FAULTS: Final = (
            RouterConduct(router=False), "move.vrrp-master-announces", MAC, labels=("F-MOVE-17b", "F-MOVE-18b")),
     _fault("resignation-unheard", "a master resigns, and the backup waits for six intervals",
            RouterConduct(after_resignation=6 * INTERVAL), "move.vrrp-takeover-time", MAC, words="priority 0"),
+    _fault("no-resignation", "a master leaves without a word, and the backup waits for its timer",
+           RouterConduct(moves=("migrate",), resigns=False, after_resignation=limits.VRRP_DOWN * INTERVAL + SKEW),
+           "move.vrrp-takeover-time", MAC),
     _fault("master-lost-late", "a master crashes, and the backup waits for ten intervals",
            RouterConduct(moves=("crash",), after_crash=10 * INTERVAL), "move.vrrp-takeover-time", MAC),
     _fault("backup-answers", "a master resigns, keeps the IPv4 address and answers for it", RouterConduct(stays=True),

@@ -175,6 +175,30 @@ def test_root_election(case: Case) -> None:
     )
 
 
+@check("stp.message-age", scenario="stp")
+def test_message_age_grows(case: Case) -> None:
+    """Who passes on what it heard of a better root adds to the message age."""
+    root_side, *others = ports_of(case, "better")
+    heard = _own(_statements(case, root_side, ours=True))
+    case.require(heard, "the better claim was never made")
+    relayed = [
+        (port, one)
+        for port in others
+        for one in _own(_statements(case, port))
+        if one.bpdu.root == heard[0].bpdu.root and one.time_ns > heard[0].time_ns
+    ]
+    case.require(relayed, "what was heard of the better root was not passed on")
+    for port, one in relayed:
+        before = [each for each in heard if each.time_ns < one.time_ns][-1]
+        least = before.bpdu.message_age + (1 if one.bpdu.version >= RSTP else 0)
+        case.expect(
+            one.bpdu.message_age >= least and one.bpdu.message_age > before.bpdu.message_age,
+            expected="what is passed on of another root is older than it was when it was heard",
+            seen=f"{port.name}: message age {one.bpdu.message_age:g} s, heard with {before.bpdu.message_age:g} s",
+            frames=[before.number, one.number],
+        )
+
+
 @check("stp.convergence", scenario="stp")
 def test_silent_root_is_replaced(case: Case) -> None:
     """How long a silent root is believed in."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from conformance.judging.case import Case
 from conformance.judging.register import check
+from conformance.protocols import ethertypes
 from conformance.protocols.stp import frames as stp
 from conformance.protocols.stp.frames import TOPOLOGY_CHANGE_NOTIFICATION
-from conformance.recording.events.attaching import Attached, LateEndpointRefused, RootClaimed
+from conformance.recording.events.attaching import AttachAsked, Attached, LateEndpointRefused, RootClaimed
 from conformance.recording.model import Flow, TapState
 
 FABRIC = ("uplink", "rack", "client")
@@ -19,6 +22,7 @@ def test_endpoints_are_at_the_edge(case: Case) -> None:
     for refused in case.all(LateEndpointRefused):
         case.require(False, f"one more endpoint was refused: {refused.problem}")
     _expect_talk(case)
+    _expect_no_change(case)
     if case.control:
         case.note("endpoints of the plain wire are stations of the fabric: nothing is between them and it")
     else:
@@ -39,6 +43,45 @@ def _expect_talk(case: Case) -> None:
             expected="an endpoint that was just attached is answered in its first three tries, one second apart",
             seen=f"{flow.status} after {flow.tries} tries",
         )
+
+
+def _expect_no_change(case: Case) -> None:
+    """An endpoint that is attached changes no tree: nobody tells of a topology change between its attachment and its
+    own claims. Undecided where somebody did so before, since a tree that is being made goes on telling of it."""
+    began, claims = case.all(AttachAsked)[-1:], case.all(RootClaimed)
+    if not began or not claims:
+        return
+    told = [one for one in _changes(case) if one.source not in {claim.source for claim in claims}]
+    after = [one for one in told if began[0].time_ns <= one.time_ns < claims[0].time_ns]
+    before = [one for one in told if one.time_ns < began[0].time_ns]
+    case.require(not (before and after), "topology changes were told of before the endpoint was attached, and after it")
+    case.expect(
+        not after,
+        expected="no topology change is told of when an endpoint is attached",
+        seen=f"{len(after)} BPDUs tell of one on {', '.join(sorted({one.tap for one in after}))}",
+        frames=[one.number for one in after],
+    )
+
+
+class Change(NamedTuple):
+    """A BPDU that tells of a topology change: its frame's number, its time in ns, the tap, and who sent it."""
+
+    number: int
+    time_ns: int
+    tap: str
+    source: str
+
+
+def _changes(case: Case) -> list[Change]:
+    """Every BPDU, on any tap, that tells of a topology change."""
+    index = case.recording.frames
+    rows = index.select()
+    found = []
+    for row, frame in index.frames(rows[index.ethertype[rows] <= ethertypes.LONGEST_LENGTH]):
+        said = stp.parse(frame)
+        if said is not None and (said.type == TOPOLOGY_CHANGE_NOTIFICATION or said.flags & stp.TC):
+            found.append(Change(row + 1, int(index.time_ns[row]), index.taps[int(index.tap[row])], said.source))
+    return found
 
 
 def _way(flow: Flow) -> tuple[str, str, str]:

@@ -67,6 +67,19 @@ def _with_hello(seconds: float, config: BridgeConfig) -> BridgeConfig:
     return replace(config, hello=seconds, max_age=2 * seconds + 2, forward_delay=max(config.forward_delay, seconds + 2))
 
 
+def _ageless(frame: bytes) -> list[bytes]:
+    """Another's claim is passed on as if it came from here: its message age is 0."""
+    said = stp.parse(frame)
+    if said is None or said.type == TOPOLOGY_CHANGE_NOTIFICATION or said.root == said.bridge:
+        return [frame]
+    return [frame[:44] + bytes(2) + frame[46:]]
+
+
+def _of_protocol(frame: bytes) -> list[bytes]:
+    """A second BPDU of a protocol that nobody has follows each."""
+    return [frame, frame[:17] + b"\xaa\0" + frame[19:]] if stp.parse(frame) is not None else [frame]
+
+
 FAULTS = (
     bridge_fault(
         "loop",
@@ -92,6 +105,18 @@ FAULTS = (
     ),
     bridge_fault(
         "misdirected", "BPDUs go to 01-80-C2-00-00-02", Flaw(bridge="br-hello", outward=_to_slow), "stp.bpdu-format"
+    ),
+    bridge_fault(
+        "beside-malformed",
+        "a malformed BPDU goes beside each good one",
+        Flaw(bridge="br-hello", outward=_of_protocol),
+        "stp.bpdu-format",
+    ),
+    bridge_fault(
+        "ageless",
+        "the message age of the root's information stays 0",
+        Flaw(bridge="br-better", outward=_ageless),
+        "stp.message-age",
     ),
     bridge_fault(
         "deaf", "better claims are not heard", Flaw(bridge="br-better", inward=drop_bpdus), "stp.root-election"

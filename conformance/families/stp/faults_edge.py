@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from socket import AF_BRIDGE
+from socket import AF_BRIDGE, AF_PACKET, SOCK_RAW
 from typing import Any, Final
 
-from conformance.adapters.linux.flat_bridge import flat_bridge
+from conformance.adapters.linux.flat_bridge import flat_bridge, uplink_mac
 from conformance.adapters.linux.network import Allocation, Design, Network, assign
 from conformance.families.move.faults_announcer import wrote_down
 from conformance.lab import nftables as nft
@@ -16,6 +16,7 @@ from conformance.lab.kernel import netlink
 from conformance.lab.kernel.netlink import rtnetlink
 from conformance.lab.lab import Host, Lab
 from conformance.protocols.stp import frames as stp
+from conformance.protocols.stp.frames import STP, TOPOLOGY_CHANGE_NOTIFICATION, Bpdu
 from conformance.selftest.alterations import letter
 from conformance.selftest.fault import Fault, Witness, planted, rule_hit
 
@@ -51,6 +52,23 @@ def _state(host: Host, port: str) -> int:
     raise LookupError(f"{port} is no port of a bridge")
 
 
+def notifying(lab: Lab) -> Network:
+    """The host tells the fabric of a topology change when the late endpoint is attached."""
+    said: list[dict[str, Any]] = []
+
+    def then_notify(design: Design, allocation: Allocation) -> None:
+        """Assign addresses as the network does; then say that the tree has changed."""
+        assign(design, allocation)
+        if letter(allocation.name) == LATE:
+            host = allocation.host
+            mac = uplink_mac(host)
+            with host.namespace.socket(AF_PACKET, SOCK_RAW, 0) as sender:
+                sender.sendto(Bpdu(TOPOLOGY_CHANGE_NOTIFICATION, STP).build(mac), (host.uplink, 0))
+            said.append({"time_ns": time.time_ns(), "where": host.name, "what": "tells of a topology change"})
+
+    return Network(lab, replace(flat_bridge(lab), assign=then_notify, said=said))
+
+
 def unguarded(lab: Lab) -> Network:
     """What endpoints say of spanning trees passes the bridge; how much of it does is counted."""
     return Network(lab, flat_bridge(lab, guard=_count_bpdus))
@@ -80,5 +98,7 @@ def _fault(name: str, title: str, design: Callable[[Lab], Network], witness: Wit
 FAULTS = (
     _fault("edge-listens", "the port of an endpoint that was just attached listens first", listening,
            wrote_down(f"in state {LISTENING}"), "F-STP-03a", "X-12"),
+    _fault("edge-notifies", "a topology change is told of when an endpoint is attached", notifying,
+           wrote_down("topology change")),
     _fault("edge-claims-root", "BPDUs of endpoints reach the fabric", unguarded, rule_hit, "F-STP-03b"),
 )  # fmt: skip

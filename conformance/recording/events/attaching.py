@@ -22,7 +22,7 @@ class Watched(Event, kind="watched"):
 class AttachAsked(Event, kind="attach"):
     """The implementation was asked to attach the endpoint `where` on `host`.
 
-    Written by `Context.attach`; read by `acl.no-open-window`.
+    Written by `Context.attach`; read by `acl.no-open-window` and `stp.edge-ports`.
     """
 
     host: str
