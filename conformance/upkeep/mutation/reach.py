@@ -19,6 +19,8 @@ from conformance.upkeep.mutation.swap import dependents
 
 CALLS: Final = 2000
 """Calls of one function in one test that are watched line by line; later ones rarely run another line."""
+LINES: Final = 20_000
+"""Lines that are watched of one call, for the same reason: a long loop."""
 Local = Callable[[FrameType, str, Any], Any]
 
 
@@ -42,10 +44,16 @@ class Lines:
         self._calls[key] += 1
         if len(seen) == all_lines or self._calls[key] > CALLS:
             return None
+        left = LINES
 
-        def local(inner: FrameType, event: str, argument: Any) -> Local:  # noqa: ARG001 - as Python calls it
+        def local(inner: FrameType, event: str, argument: Any) -> Local | None:  # noqa: ARG001 - as Python calls it
+            nonlocal left
+            left -= 1
             seen.add(inner.f_lineno)
-            return local
+            if left and len(seen) < all_lines:
+                return local
+            inner.f_trace = None
+            return None
 
         return local(frame, event, argument)
 

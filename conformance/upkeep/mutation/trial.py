@@ -34,9 +34,11 @@ ARGUMENTS: Final = (
     "-m",
     TESTS,
 )
-LONGEST: Final = 10.0
-FACTOR: Final = 20
-"""A test hangs when it takes this many seconds, and so many times as long as without a mutant, on a busy machine."""
+LONGEST: Final = 5.0
+FACTOR: Final = 4
+"""A test hangs when it has used this much processor time, in s, and so many times as much as without a mutant."""
+PATIENCE: Final = 10
+"""It hangs as well when so many times that time has passed: it waits, or the machine is busy."""
 Fate = Literal["killed", "hung", "survived", "not run", "broken"]
 
 
@@ -112,11 +114,11 @@ def _measure(suite: Suite, places: Sequence[int]) -> dict[str, Any]:
     files = frozenset(str(path) for _, path in all_files())
     found, live = Reach(), Live()
     for place, following in _with_next(places):
-        lines, began = Lines(files), time.perf_counter()
+        lines, began = Lines(files), time.process_time()
         live.forget()
         with lines.watching():
             passed = suite.passes(place, following)
-        found.add(place, time.perf_counter() - began, lines)
+        found.add(place, time.process_time() - began, lines)
         if not passed:
             found.failed.append(suite.items[place].nodeid)
     found.modules = [name for name, module in sys.modules.items() if getattr(module, "__spec__", None)]
@@ -155,7 +157,7 @@ def _import(modules: Sequence[str]) -> None:
 
 
 def _try(suite: Suite, live: Live, mutant: Mutant, tests: Sequence[int], reach: Reach) -> dict[str, str]:
-    """Put a mutant in force and run tests until one fails. A test that hangs ends the worker by SIGALRM."""
+    """Put a mutant in force and run tests until one fails. A test that hangs ends the worker by a timer's signal."""
     try:
         live.put(mutant)
     except (LookupError, ValueError, SyntaxError) as problem:
@@ -163,7 +165,9 @@ def _try(suite: Suite, live: Live, mutant: Mutant, tests: Sequence[int], reach: 
     except Exception as problem:  # a constant whose evaluation fails: the import would have failed, too
         return {"fate": "killed", "by": f"{type(problem).__name__} at import"}
     for place, following in _with_next(tests):
-        signal.setitimer(signal.ITIMER_REAL, LONGEST + FACTOR * reach.seconds[place])
+        bound = LONGEST + FACTOR * reach.seconds[place]
+        signal.setitimer(signal.ITIMER_VIRTUAL, bound)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE * bound)
         if not suite.passes(place, following):
             return {"fate": "killed", "by": suite.items[place].nodeid}
     return {"fate": "survived", "by": ""}
@@ -174,7 +178,9 @@ def _fate(mutant: Mutant, end: Ended) -> Tried:
         return Tried(mutant, end.answer["fate"], end.answer["by"])
     if end.problem:
         return Tried(mutant, "broken", end.problem)
-    return Tried(mutant, "hung" if end.signal == signal.SIGALRM else "killed", f"signal {end.signal}")
+    return Tried(
+        mutant, "hung" if end.signal in (signal.SIGALRM, signal.SIGVTALRM) else "killed", f"signal {end.signal}"
+    )
 
 
 def _with_next(places: Sequence[int]) -> Iterator[tuple[int, int | None]]:

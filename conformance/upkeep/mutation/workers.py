@@ -35,6 +35,7 @@ def forked(works: Iterable[Callable[[], Any]], jobs: int) -> Iterator[Ended]:
     What a piece of work returns must be writable as JSON. Every worker has a folder for temporary files of its own.
     """
     running: dict[int, tuple[int, Path]] = {}
+    before = signal.signal(signal.SIGTERM, _interrupted)
     try:
         for place, work in enumerate(works):
             folder = Path(tempfile.mkdtemp(prefix="mutant-"))
@@ -44,10 +45,16 @@ def forked(works: Iterable[Callable[[], Any]], jobs: int) -> Iterator[Ended]:
         while running:
             yield _end(running)
     finally:
+        signal.signal(signal.SIGTERM, before)
         for worker, (_, folder) in running.items():
             os.killpg(worker, signal.SIGKILL)
             os.waitpid(worker, 0)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _interrupted(*_: object) -> None:
+    """End the workers, too, where this process is asked to end."""
+    raise SystemExit(1)
 
 
 def _start(work: Callable[[], Any], folder: Path) -> int:
@@ -75,7 +82,8 @@ def _apart(folder: Path) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     bound = held + MEMORY if most == resource.RLIM_INFINITY else min(held + MEMORY, most)
     resource.setrlimit(resource.RLIMIT_AS, (bound, most))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for one in (signal.SIGALRM, signal.SIGVTALRM, signal.SIGTERM):
+        signal.signal(one, signal.SIG_DFL)
 
 
 def _end(running: dict[int, tuple[int, Path]]) -> Ended:
