@@ -1,14 +1,16 @@
 """A device outside of this machine, at the other ends of the NICs of a physical testbed, configured by hand.
 
 Nothing is told to it. It is judged by what its ports send and by what it makes of our frames; where its command line
-can be reached over SSH it is asked for its own view, too. Who it is asked as comes from the environment alone.
+can be reached over SSH it is asked for its own view, too. Who it is asked as comes from the
+environment only.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -31,10 +33,11 @@ from conformance.adapters.switch.session import DeviceSession, Login
 from conformance.adapters.switch.transcript import Transcript
 from conformance.errors import UsageError
 from conformance.lab.lab import PARTNERS, Host, Lab
+from conformance.lab.sandbox import secrets
 from conformance.validation import Strict
 
 ADDRESS: Final = "PLUGFEST_SWITCH_ADDRESS"
-"""The device's command line: an address, with ``:PORT`` behind it where that is not 22."""
+"""The device's command line: an address, with ``:PORT`` behind it where that is not 22, of IPv6 in brackets then."""
 USER: Final = "PLUGFEST_SWITCH_USER"
 PASSWORD: Final = "PLUGFEST_SWITCH_PASSWORD"  # noqa: S105 - where it is, not what it is
 """Without one the SSH agent is asked."""
@@ -43,16 +46,35 @@ KNOWN_HOSTS: Final = "PLUGFEST_SWITCH_KNOWN_HOSTS"
 SSH: Final = 22
 
 
+def place_of(text: str) -> tuple[str, int]:
+    """Address and port of ``192.0.2.1``, ``name:2222``, ``2001:db8::1``, ``[2001:db8::1]`` or ``[2001:db8::1]:22``.
+
+    Raises UsageError for anything else.
+    """
+    bracketed = re.fullmatch(r"\[([^\[\]]+)\](?::(\d{1,5}))?", text)
+    named = re.fullmatch(r"([^\s:\[\]]+)(?::(\d{1,5}))?", text)
+    found = bracketed or named
+    address, port = (found[1], int(found[2] or SSH)) if found else (text, SSH)
+    if named is None:
+        try:
+            IPv6Address(address)
+        except ValueError:
+            raise UsageError(f"{ADDRESS}: {text!r:.80} is no address; write 192.0.2.1:22 or [2001:db8::1]:22") from None
+    if not 0 < port < 1 << 16:
+        raise UsageError(f"{ADDRESS}: {text!r:.80}: there is no port {port}")
+    return address, port
+
+
 def login(environment: Mapping[str, str]) -> Login | None:
     """How the device is reached, as the environment says; None where it does not."""
     place = environment.get(ADDRESS, "")
     if not place:
         return None
-    address, colon, port = place.rpartition(":")
+    address, port = place_of(place)
     password = environment.get(PASSWORD) or None
     return Login(
-        address=address if colon else place,
-        port=int(port) if colon else SSH,
+        address=address,
+        port=port,
         user=environment.get(USER, "admin"),
         known_hosts=Path(environment.get(KNOWN_HOSTS) or Path.home() / ".ssh" / "known_hosts"),
         password=password,
@@ -218,7 +240,7 @@ class OutsideAdapter:
         """As the profile says: nobody asks the device. Unavailable where its command line is needed and not named."""
         if self._dialect is None:
             return self._identity
-        if login(os.environ) is None:
+        if login(secrets.environment()) is None:
             return Unavailable(f"no device: {ADDRESS} says where its command line is ({self._dialect.tried})")
         tried = {"dialect": f"{self._dialect.name} ({self._dialect.tried})"}
         marked = "" if self._dialect.tried == "real" else f" ({self._dialect.tried})"
@@ -268,7 +290,7 @@ class _Desk:
         return self._console
 
     def _open(self) -> Console:
-        reached = login(os.environ)
+        reached = login(secrets.environment())
         if self._dialect is None or reached is None:
             raise AdapterError(f"nobody can ask it: its profile names no dialect, or {ADDRESS} no device")
         try:

@@ -10,7 +10,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +29,7 @@ class Login:
     port: int
     user: str
     known_hosts: Path
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     key: Path | None = None
     agent: bool = False
 

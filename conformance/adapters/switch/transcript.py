@@ -9,10 +9,23 @@ from pathlib import Path
 from typing import Final
 
 MASK: Final = "********"
-_KEYWORDS: Final = re.compile(
-    r"(?i)(\b(?:password|passphrase|secret|community|pre-shared-key|md5|key-string)\b[ \t]+(?:\d[ \t]+)?)(\S+)"
+_WORDS: Final = (
+    "password|passwd|passphrase|secret|community|key|key-string|psk|md5|auth|priv|token|bearer|authkey|apikey"
+    "|plain-text-password-value"
 )
-"""What follows these words in a configuration is a secret, in the clear or hashed (``secret 5 $1$...``)."""
+"""Words of configurations and answers that a secret follows, also as the end of a longer word (``pre-shared-key``)."""
+_FORMS: Final = (
+    r"\d{1,3}|ascii-text|hexadecimal|hash|encrypted|cipher|clear|plaintext|simple|localized|local|remote|key|scrypt|md5"
+    r"|sha(?:-?\d{1,3})?|aes(?:-?\d{1,3})?|3?des(?:-?\d{1,3})?|hmac-\S{1,20}|pbkdf2"
+)
+"""How a secret is written down: words between it and its own word."""
+_KEYWORDS: Final = re.compile(
+    rf"(?i)(\b(?:{_WORDS})\b[\"']?[ \t]*[:=]?[ \t]+(?:(?:{_FORMS})[ \t]+){{0,4}})(\"[^\"\n]*\"|[^\s;]+)"
+)
+_HASHES: Final = re.compile(r"\$(?:[1-9]|1[0-9]|2[abxy]?|y|7|sha1|argon2\w*|scrypt)\$[^\s\";]+")
+"""Passwords as crypt(5) and Junos (``$9$``) write them, wherever they are."""
+_END: Final = r"-----END [A-Z ]{0,40}PRIVATE KEY-----"
+_PRIVATE: Final = re.compile(rf"(-----BEGIN [A-Z ]{{0,40}}PRIVATE KEY-----).*?({_END}|\Z)", re.DOTALL)
 
 
 class Transcript:
@@ -27,7 +40,8 @@ class Transcript:
         """`text` without what is known to be secret and what looks like it."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return _KEYWORDS.sub(rf"\1{MASK}", text)
+        text = _PRIVATE.sub(rf"\1 {MASK} \2", text)
+        return _HASHES.sub(MASK, _KEYWORDS.sub(rf"\1{MASK}", text))
 
     def sent(self, command: str) -> None:
         """A command that is being sent."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import limits
-from conformance.lab.sandbox import cgroups, sandbox
+from conformance.lab.sandbox import cgroups, sandbox, secrets
 from conformance.lab.sandbox.rundir import RunDir, partial_of
 
 MESSAGE = 1 << 20
@@ -141,6 +141,7 @@ def perform(job: dict[str, Any], place: Path, lifeline: socket.socket | None = N
     """Inside the sandbox: call ``module:function`` with the job's arguments and leave the answer as JSON. With
     `lifeline`, a line to the custodian of the machine's NICs, that is an argument, too."""
     module, _, name = job["target"].partition(":")
+    secrets.receive(job.get("secrets", {}))
     try:
         function = getattr(importlib.import_module(module), name)
         further = {} if lifeline is None else {"lifeline": lifeline}

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Self
 
+from conformance.lab.sandbox import secrets
 from conformance.lab.sandbox.forkserver import MESSAGE
 from conformance.lab.sandbox.rundir import sweep
 
@@ -38,6 +39,7 @@ class Jobs:
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()  # who hears that a job failed may submit another
         self._ended = False
+        self._secrets = secrets.keep()
         with theirs:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "conformance.lab.sandbox.forkserver", str(theirs.fileno()), *preload],
@@ -61,7 +63,7 @@ class Jobs:
             if self._ended:
                 self._fail_all("the recording server has ended")
             else:
-                job = {"id": number, "target": target, "arguments": dict(arguments)}
+                job = {"id": number, "target": target, "arguments": dict(arguments), "secrets": dict(self._secrets)}
                 try:
                     self._control.send(json.dumps(job).encode())
                 except OSError:
