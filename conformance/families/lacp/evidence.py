@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from conformance import limits
 from conformance.judging.case import Case
+from conformance.judging.groups import ports_of
 from conformance.judging.timing import SECOND, intervals
 from conformance.protocols import ethertypes
 from conformance.protocols.envelope import ETHERNET
 from conformance.protocols.lacp import frames as lacp
-from conformance.protocols.lacp.frames import Lacpdu
+from conformance.protocols.lacp.frames import Lacpdu, State
 from conformance.recording.events.aggregation import DistributionAwaited
 from conformance.recording.model import PortState
 
@@ -27,9 +28,12 @@ class Pdu:
 
 
 def came_up(case: Case, group: str) -> DistributionAwaited:
-    """The event at which all ports of the group distributed, as the partner saw it. Requires that they did."""
+    """The event until which the partner waited for all its ports in the group to distribute. Requires that they did: on
+    every cable a LACPDU of its own says so."""
     found = case.the(DistributionAwaited, where=group)
-    case.require(found.came, f"{group}: the partner's ports never came to distribute")
+    said = [pdus(case, port, ours=True) for port in ports_of(case, group)]
+    came = all(any(State.DISTRIBUTING in one.pdu.actor.state for one in listed) for listed in said)
+    case.require(came, f"{group}: the partner's ports never came to distribute")
     return found
 
 

@@ -86,7 +86,7 @@ class Arrangement:
         """Wait until every port of the partner distributes; says so in the record."""
         await self.ready.wait()
         came = await driver.until(lambda: all(port.distributing for port in system.ports), limits.LACP_UP)
-        self.event(DistributionAwaited(came=came))
+        self.event(DistributionAwaited())
         return came
 
 

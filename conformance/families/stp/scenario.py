@@ -145,7 +145,7 @@ async def _passes(arrangement: Arrangement, here: Link, there: Link) -> bool:
         number += 1
         await silence(limits.STP_ASK)
     passes = arrived.result() is not None
-    arrangement.event(PassageAwaited(came=passes))
+    arrangement.event(PassageAwaited())
     return passes
 
 

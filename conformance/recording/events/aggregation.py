@@ -9,13 +9,10 @@ from conformance.recording.events.base import Event
 
 @dataclass(frozen=True, kw_only=True)
 class DistributionAwaited(Event, kind="up"):
-    """The partner of the group `where` waited until every port of its own distributed, or its deadline passed (`came`
-    false).
+    """The partner of the group `where` waited until every port of its own distributed, or its deadline passed.
 
-    Written by the scenario `lacp`; read by the checks of `lacp`, as a precondition.
+    Written by the scenario `lacp`; read by the checks of `lacp`.
     """
-
-    came: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,12 +79,10 @@ class LoopProbed(Event, kind="looped"):
 
 @dataclass(frozen=True, kw_only=True)
 class PassageAwaited(Event, kind="passes"):
-    """Broadcasts were sent into the bridge `where` until one came out of another port (`came`), or the deadline passed.
+    """Broadcasts were sent into the bridge `where` until one came out of another port, or the deadline passed.
 
-    Written by the scenario `stp`; read by its checks, as a precondition.
+    Written by the scenario `stp`; read by `stp.root-election`.
     """
-
-    came: bool
 
 
 @dataclass(frozen=True, kw_only=True)
