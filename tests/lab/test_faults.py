@@ -20,8 +20,8 @@ from conformance.selftest.trial import Sound, Trials, sound_networks, trials, un
 pytestmark = [pytest.mark.outside, pytest.mark.lab, pytest.mark.timeout(1200)]
 
 HANDED_OVER = frozenset({
-    "hop-limit-of-tcp-reset", "names-resolved-by-host", "port-listened-at-beside", "port-rewritten-by-bridge",
-    "tunnel-hop-counted-twice", "web-proxied",
+    "hop-limit-of-tcp-reset", "ipv6-alone-refused", "names-resolved-by-host", "port-listened-at-beside",
+    "port-rewritten-by-bridge", "requests-refused", "tunnel-hop-counted-twice", "web-proxied",
 })  # fmt: skip
 """Faults that were first planted from outside this package, and passed: `pytest tests -k handed_over`."""
 SOUND = sound_networks(faults().values())

@@ -9,6 +9,7 @@ from conformance.judging.case import Case
 from conformance.judging.parameters import FAMILIES
 from conformance.judging.register import check
 from conformance.protocols.mac import mac_bytes
+from conformance.recording.events.addressing import FreeAsked, FreeAttached, FreeRefused
 from conformance.recording.events.attaching import AttachRefused
 from conformance.recording.model import AddressState, EndpointState
 
@@ -30,6 +31,25 @@ def test_addresses_are_unique(case: Case) -> None:
         case.note(f"attaching {event.where} beside others was refused at first: {event.problem}")
     for address, count in sorted(owners.items()):
         case.expect(count == 1, expected="each address is on one endpoint", seen=f"{address} is on {count} endpoints")
+
+
+@check("addr.request-granted", scenario="discovery")
+def test_requested_address_is_granted(case: Case) -> None:
+    """An endpoint that asks for a free IPv6 address, and for no other, is attached with it."""
+    asked = case.the(FreeAsked, otherwise="no free address was asked for")
+    for refused in case.all(FreeRefused):
+        case.expect(
+            False,
+            expected="an attach that asks for a free IPv6 address, and for no other, is granted",
+            seen=f"{refused.where} asked for {asked.address}: {refused.problem}",
+        )
+    for attached in case.all(FreeAttached):
+        given = [address.address for address in attached.addresses if address.scope == "global"]
+        case.expect(
+            asked.address in given,
+            expected="an endpoint that asks for a free IPv6 address has it",
+            seen=f"{attached.where} asked for {asked.address} and has {', '.join(given) or 'no address'}",
+        )
 
 
 @check("addr.in-prefix", scenario="reachability", family=FAMILIES)

@@ -20,6 +20,7 @@ from conformance.recording.events.addressing import (
     DuplicateAsked,
     DuplicateAttached,
     DuplicateRefused,
+    FreeRefused,
     Ipv4Removed,
     Solicited,
 )
@@ -74,6 +75,8 @@ def test_duplicate_is_refused(case: Case) -> None:
         frames=claims,
     )
     if refused is not None:
+        for other in () if claims else case.all(FreeRefused):
+            case.require(False, f"an address that nobody has is refused as well ({other.problem})")
         case.expect(True, expected="the attach of an address that is in use is refused", seen="refused")
         took = (refused.time_ns - asked.time_ns) / 1e9
         late = f", only after {took:.0f} s" if took > limits.DAD_SETTLED else ""

@@ -8,7 +8,7 @@ from ipaddress import IPv6Network
 from typing import Final
 
 from conformance import limits
-from conformance.adapters.interface import Endpoint
+from conformance.adapters.interface import AdapterError, Attachment, Endpoint
 from conformance.adapters.linux.bridges import BRIDGE
 from conformance.adapters.linux.flat_bridge import flat_bridge
 from conformance.adapters.linux.network import INTERFACE, Network
@@ -31,7 +31,7 @@ from conformance.lab.nftables import (
 )
 from conformance.protocols.ndp import ADVERTISEMENT, ALL_NODES, TARGET_OPTION
 from conformance.recording.events import events_in
-from conformance.recording.events.addressing import DuplicateAttached
+from conformance.recording.events.addressing import DuplicateAttached, DuplicateRefused
 from conformance.recording.model import Record
 from conformance.selftest.alterations import in_background, interfaces, lease_of, telling
 from conformance.selftest.fault import Fault, Witness, planted, rule_hit
@@ -153,7 +153,43 @@ def _lost_its_route(record: Record) -> str | None:
 TO_ALL_NODES = destination(IPv6Network(ALL_NODES))
 WITH_TARGET = payload("transport", 24, bytes((TARGET_OPTION,)))
 
+
+def _refuse_requests(_: Host, request: Attachment) -> Attachment:
+    if request.addresses:
+        raise AdapterError(f"{request.name}: no address can be chosen")
+    return request
+
+
+def _refuse_ipv6_alone(_: Host, request: Attachment) -> Attachment:
+    if request.addresses and all(address.version == 6 for address in request.addresses):
+        raise AdapterError(f"{request.name}: no IPv4 gateway")
+    return request
+
+
+def _refused(record: Record) -> str | None:
+    """The duplicate was refused in words of the fault's own."""
+    for event in events_in(record, DuplicateRefused):
+        if event.problem.endswith(("no address can be chosen", "no IPv4 gateway")):
+            return f"refused: {event.problem}"
+    return None
+
+
 FAULTS = (
+    Fault(
+        name="requests-refused",
+        title="every attach that asks for an address is refused, free or not",
+        network="flat-bridge",
+        fails=frozenset({"addr.request-granted"}),
+        on_request=_refuse_requests,
+        witness=_refused,
+    ),
+    Fault(
+        name="ipv6-alone-refused",
+        title="an attach without IPv4 is refused",
+        fails=frozenset({"addr.request-granted"}),
+        on_request=_refuse_ipv6_alone,
+        witness=_refused,
+    ),
     Fault(
         name="dad-disabled",
         title="duplicate address detection is switched off in every endpoint",

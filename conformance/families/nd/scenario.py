@@ -7,6 +7,7 @@ neighbour on it where there is one, else by the host's end of the cable.
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
@@ -27,6 +28,9 @@ from conformance.recording.events.addressing import (
     DuplicateAttached,
     DuplicateRefused,
     Form,
+    FreeAsked,
+    FreeAttached,
+    FreeRefused,
     Ipv4Removed,
     Solicited,
 )
@@ -48,8 +52,10 @@ def run(context: Context) -> None:
         for address in addresses:
             _solicit(context, target, place, address)
         keep_silent(limits.SOLICITATION_ANSWER)
-    with context.window("duplicate"):
+    with context.window("duplicate"), ThreadPoolExecutor(1) as beside:
+        pending = beside.submit(_ask_for_free, context, neighbour)
         _duplicate(context, neighbour)
+        pending.result()
     with context.window("ipv6-only"):
         _without_ipv4(context)
     context.snapshot("after")
@@ -148,16 +154,40 @@ def _ask_for(context: Context, host: Host, wanted: IPv6Interface, holder: Endpoi
     context.states.pop(name)
 
 
+def _ask_for_free(context: Context, holder: Endpoint) -> None:
+    """Attach an endpoint with an address that nobody has, and with no other: whoever refuses that does not refuse a
+    duplicate for being one. What became of it is written down."""
+    name = f"{holder.host}f"
+    own = _first_global(context, holder)
+    if own is None:
+        return
+    free = IPv6Interface(f"{IPv6Address((int(own.ip) & ~0xFF) + 0xE0)}/{own.network.prefixlen}")
+    context.event(FreeAsked(where=name, address=str(free.ip)))
+    try:
+        endpoint = context.attach(context.lab.hosts[holder.host], Attachment(name, addresses=(free,)))
+    except AdapterError as problem:
+        context.event(FreeRefused(where=name, problem=str(problem)))
+        return
+    context.event(FreeAttached(where=name, addresses=context.interface(endpoint).addresses))
+    context.endpoints.pop(name)
+    context.states.pop(name)
+
+
+def _first_global(context: Context, endpoint: Endpoint) -> IPv6Interface | None:
+    """The endpoint's first global IPv6 address."""
+    for state in context.states[endpoint.name].kernel.addresses:
+        if state.scope == "global" and ":" in state.address:
+            return IPv6Interface(f"{state.address}/{state.prefix_length}")
+    return None
+
+
 def _wish(context: Context, holder: Endpoint) -> IPv6Interface | None:
     """The address to ask for twice: on a shared link a free one of the prefix, which somebody there has taken without
     asking anybody; where every endpoint has a link to itself, the one that the implementation gave to the holder."""
-    for state in context.states[holder.name].kernel.addresses:
-        if state.scope == "global" and ":" in state.address:
-            own = IPv6Interface(f"{state.address}/{state.prefix_length}")
-            if context.profile.same_host_hops:
-                return own
-            return IPv6Interface(f"{IPv6Address((int(own.ip) & ~0xFF) + 0xD0)}/{state.prefix_length}")
-    return None
+    own = _first_global(context, holder)
+    if own is None or context.profile.same_host_hops:
+        return own
+    return IPv6Interface(f"{IPv6Address((int(own.ip) & ~0xFF) + 0xD0)}/{own.network.prefixlen}")
 
 
 def _without_ipv4(context: Context) -> None:

@@ -60,6 +60,36 @@ class DuplicateAttached(Event, kind="duplicate-attached"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FreeAsked(Event, kind="free-asked"):
+    """An endpoint `where` is about to be asked for with the IPv6 `address`, which nobody has, and with no other.
+
+    Written by the scenario `discovery`; read by `addr.request-granted`.
+    """
+
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeRefused(Event, kind="free-refused"):
+    """The implementation refused the endpoint `where` with the free address; `problem` is why, in its words.
+
+    Written by the scenario `discovery`; read by `addr.request-granted` and `nd.duplicate-refused`.
+    """
+
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeAttached(Event, kind="free-attached"):
+    """The endpoint `where`, for which a free address was asked, was attached; `addresses` are what its kernel shows.
+
+    Written by the scenario `discovery`; read by `addr.request-granted`.
+    """
+
+    addresses: tuple[AddressState, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ipv4Removed(Event, kind="ipv4-removed"):
     """The endpoint `where` has no IPv4 address from now on. Written by the scenario `discovery`; read by
     `nd.ipv6-only`."""
