@@ -46,6 +46,7 @@ _RESERVED: Final = bytes.fromhex("0180c20000")
 _ALWAYS: Final = frozenset(map(ethertypes.octets, (ethertypes.LLDP, ethertypes.SLOW_PROTOCOLS, ethertypes.RARP)))
 _TAGS: Final = frozenset(map(ethertypes.octets, (*ethertypes.TAGS, ethertypes.OLD_TAG)))
 _ARP, _IPV4, _IPV6 = map(ethertypes.octets, (ethertypes.ARP, ethertypes.IPV4, ethertypes.IPV6))
+_REVERSE: Final = frozenset(map(ethertypes.octets, arp.REVERSE))
 _VRRP_GROUP: Final = mac_bytes(multicast_mac(vrrp.GROUP_IPV4))
 _IPV6_GROUPS: Final = b"\x33\x33"
 _LONGEST_LENGTH: Final = ethertypes.octets(ethertypes.LONGEST_LENGTH)
@@ -115,13 +116,20 @@ def matters(buffer: bytes, start: int, end: int, link: int = LINK_ETHERNET) -> b
         return link in LINKS and _matters(buffer[start:end], link)
     if buffer[start : start + 5] == _RESERVED and buffer[start + 5] < 0x10:
         return True
-    kind = buffer[start + 12 : start + 14]
+    at = start + 12
+    while (kind := buffer[at : at + 2]) in _TAGS and at + 4 < end:
+        at += 4
     if kind == _IPV4:
         return buffer[start : start + 6] == _VRRP_GROUP
     if kind == _IPV6:
         return buffer[start : start + 2] == _IPV6_GROUPS and _matters(buffer[start:end], link)
-    looked_into = kind == _ARP or kind in _TAGS or kind <= _LONGEST_LENGTH
+    looked_into = kind <= _LONGEST_LENGTH or (kind == _ARP and _may_announce(buffer, at + 2))
     return kind in _ALWAYS or (looked_into and _matters(buffer[start:end], link))
+
+
+def _may_announce(buffer: bytes, at: int) -> bool:
+    """Whether the ARP packet at a place asks or answers by RARP, or has one address as sender and target."""
+    return buffer[at + 6 : at + 8] in _REVERSE or buffer[at + 14 : at + 18] == buffer[at + 24 : at + 28]
 
 
 def _matters(frame: bytes, link: int) -> bool:
