@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -116,12 +116,21 @@ class Facts:
                 raise ValueError(f"facts: commands: {command!r}: write a program and its arguments, one text each")
 
 
+View = Literal["workload", "links", "filter"]
+VIEWS: Final[Mapping[View, str]] = {
+    "workload": "Workload networks",
+    "links": "Movers and link protocols",
+    "filter": "Filters",
+}
+"""The parts of the matrix, in order, with their titles: what is judged in one says little of the others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One requirement family. `package` is its own (``__name__``), `title` what it is about in a few words; `rank`
     orders families in reports. `captured` names the senders in a capture from the field of which its checks speak (see
     `conformance.judging.capture`). `facts` are recorded for it in every recording. `rests_on` names
-    families whose failures may be the cause of failures of this one."""
+    families whose failures may be the cause of failures of this one. `view` is the part of the matrix that shows it."""
 
     name: str
     title: str
@@ -133,6 +142,7 @@ class Family:
     captured: tuple[str, ...] = ()
     facts: Facts | None = None
     rests_on: tuple[str, ...] = ()
+    view: View = "workload"
 
     @property
     def folder(self) -> Path:
@@ -173,6 +183,12 @@ def position(family: str) -> int:
     """The place of a family in reports, from 0; behind all others where it is not installed."""
     known_ones = list(families())
     return known_ones.index(family) if family in families() else len(known_ones)
+
+
+def view_of(family: str) -> View:
+    """The part of the matrix that shows a family; that of one that is not installed is the first."""
+    known = families().get(family)
+    return known.view if known is not None else "workload"
 
 
 def title_of(family: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from conformance.commands.console import console
 from conformance.report import gate, store
 from conformance.report.atomic import write_atomically
+from conformance.report.grid import by_product
 from conformance.report.model import Report
 from conformance.report.render import matrix, pairs
 from conformance.running import memory
@@ -41,7 +42,8 @@ def write_page(reports: Sequence[tuple[Path, Report]], page: Path) -> None:
     from conformance.report.render.page import render_page
     from conformance.showing.attachments import beside
 
-    write_atomically(page, render_page([report for _, report in reports], beside(reports, page)))
+    shown = by_product([report for _, report in reports])
+    write_atomically(page, render_page(shown, beside(reports, page)))
 
 
 def print_matrix(reports: Sequence[Report]) -> None:
@@ -62,4 +64,5 @@ def print_brief(reports: Sequence[Report], place: Path) -> None:
 
 def as_markdown(reports: Sequence[Report]) -> str:
     """The matrix as Markdown, that of pairs first."""
-    return "\n".join(filter(None, (pairs.render_markdown(reports), matrix.render_markdown(matrix.build(reports)))))
+    whole = matrix.render_markdown(matrix.build(by_product(reports)))
+    return "\n".join(filter(None, (pairs.render_markdown(reports), whole)))

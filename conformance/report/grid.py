@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from conformance.family import position
+from conformance.family import VIEWS, position, title_of, view_of
 from conformance.report.columns import Column, ColumnState, column, labels, state
 from conformance.report.findings import Finding, Kind, Remark, findings, notes, stale, unsupported
 from conformance.report.gate import excused
@@ -64,6 +64,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class PartOfMatrix:
+    """A part of the matrix under a title of its own: its rows, and the indices of its columns."""
+
+    title: str
+    rows: tuple[Row, ...]
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Matrix:
     """Reports side by side.
 
@@ -88,6 +97,24 @@ class Matrix:
             found.setdefault(row.family, []).append(row)
         return found
 
+    def views(self) -> list[PartOfMatrix]:
+        """The parts of the matrix of which something was judged: rows and columns that have a verdict there."""
+        made = ((title, [row for row in self.rows if view_of(row.family) == view]) for view, title in VIEWS.items())
+        return [part for title, rows in made if (part := self._part(title, rows)).rows]
+
+    def split(self, part: PartOfMatrix) -> list[PartOfMatrix]:
+        """A part as one table, or as one for each family where most of its cells would be empty."""
+        judged = sum(_judged(row.cells[index]) for row in part.rows for index in part.columns)
+        if 2 * judged >= len(part.rows) * len(part.columns):
+            return [part]
+        families = dict.fromkeys(row.family for row in part.rows)
+        return [self._part(title_of(name), [row for row in part.rows if row.family == name]) for name in families]
+
+    def _part(self, title: str, rows: Sequence[Row]) -> PartOfMatrix:
+        shown = [row for row in rows if any(map(_judged, row.cells))]
+        columns = [index for index in range(len(self.columns)) if any(_judged(row.cells[index]) for row in shown)]
+        return PartOfMatrix(title, tuple(shown), tuple(columns))
+
     def of_kind(self, kind: Kind) -> dict[str, list[Finding]]:
         """The findings of one section by requirement, in the order of the rows."""
         found: dict[str, list[Finding]] = {row.requirement: [] for row in self.rows}
@@ -99,6 +126,20 @@ class Matrix:
     def row(self, requirement: str) -> Row:
         """The row of one requirement."""
         return next(row for row in self.rows if row.requirement == requirement)
+
+
+def _judged(cell: Cell) -> bool:
+    return cell.verdict is not None and cell.verdict not in UNJUDGED
+
+
+def by_product(reports: Sequence[Report]) -> list[Report]:
+    """The reports with those of one product and version beside each other; what was not there comes last."""
+
+    def place(report: Report) -> tuple[bool, str, str, str]:
+        known = report.header.implementation
+        return known is None, known.product if known else "", known.version if known else "", report.header.profile
+
+    return sorted(reports, key=place)
 
 
 def build(reports: Sequence[Report]) -> Matrix:

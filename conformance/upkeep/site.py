@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from conformance.report import store
 from conformance.report.columns import labels
+from conformance.report.grid import by_product
 from conformance.report.model import Report
 from conformance.report.render.drawing import draw
 from conformance.report.render.matrix import build, render_markdown
@@ -30,7 +31,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """Every generated file of the site by its path below the documentation, with its text."""
     reports = store.collect([REPORTS])
     names = [re.sub(r"[^A-Za-z0-9.-]", "-", label) for label in labels(reports)]
-    yield "matrix.html", render_page(reports, home="index.html")
+    yield "matrix.html", render_page(by_product(reports), home="index.html")
     yield "images/matrix.svg", render_overview(build(reports))
     yield "images/sequence.svg", translated_flow(reports)
     yield "implementations/index.md", _index(reports, names)

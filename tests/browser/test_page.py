@@ -300,3 +300,20 @@ def test_the_theme_can_be_chosen(page: Page, published: str) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
     page.get_by_role("button", name="Keys and signs").click()
     expect(page.get_by_role("dialog", name="Keys and signs")).to_be_visible()
+
+
+# --- views --------------------------------------------------------------------------------------------------------
+def test_a_view_has_its_rows_and_only_columns_with_a_verdict_there(page: Page, published: str) -> None:
+    visit(page, f"{published}#view=filter")
+    families = page.locator(SHOWN).evaluate_all(
+        "rows => [...new Set(rows.map(row => row.closest('tbody').dataset.view))]"
+    )
+    assert families == ["filter"]
+    shown = page.locator("thead th.head:visible").evaluate_all(
+        "heads => heads.map(head => Number(head.dataset.column))"
+    )
+    rows = page.locator("tbody[data-view=filter] tr.requirement").evaluate_all("rows => rows.map(row => row.dataset.v)")
+    judged = [column for column in range(len(rows[0])) if any(row[column] in "pfie" for row in rows)]
+    assert shown == judged
+    page.get_by_role("button", name="Everything").click()
+    expect(page.locator("thead th.head:visible")).to_have_count(len(rows[0]))

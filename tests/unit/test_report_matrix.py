@@ -192,7 +192,7 @@ def test_a_cell_is_the_worst_of_its_parameters_and_tells_how_many() -> None:
     text = render_markdown(build([made]))
     assert cell_text(text, REACHED) == ["**✗ 1/2**"]
     assert cell_text(text, TRANSLATED) == ["✓ –"]
-    assert cell_text(text, "route.hairpin") == ["–"]
+    assert "Not judged anywhere here: route.hairpin." in text
 
 
 @pytest.mark.usefixtures("small")
@@ -203,8 +203,8 @@ def test_what_is_not_whole_cannot_look_like_a_pass(width: int) -> None:
     gone = report(profile="gone", unavailable=Absence(reason="not installed", packages=("docker.io",)))
     matrix = build([whole, cut, gone])
     text = render_markdown(matrix)
-    assert cell_text(text, REACHED) == ["✓", "✓…", "⊘"]
-    assert cell_text(text, TRANSLATED) == ["✓", "…", "⊘"]
+    assert cell_text(text, REACHED) == ["✓", "✓…"], "what was not there has no verdict, and no column"
+    assert cell_text(text, TRANSLATED) == ["✓", "…"]
     for page in (text, shown(matrix, width)):
         assert "inconclusive (partial)" in page
         assert "inconclusive (unavailable)" in page
@@ -411,3 +411,28 @@ def test_figures_are_short(value: float, text: str) -> None:
 
 def test_one_line_is_one_printable_line() -> None:
     assert one_line(" a\r\nb\tc\u00a0d \x00\x7f\u2028e ") == r"a b c d \x00\x7f e"
+
+
+# Parts of the matrix
+
+
+def test_parts_of_the_matrix_have_only_columns_with_a_verdict_there() -> None:
+    workload = report(judged(REACHED, PASS), profile="network")
+    agent = report(judged("lldp.interval", PASS), profile="agent")
+    both = report(judged(REACHED, PASS), judged("lldp.interval", Judgement(Verdict.UNSUPPORTED)), profile="both")
+    matrix = build([workload, agent, both])
+    shown_in = {part.title: [matrix.columns[index].label for index in part.columns] for part in matrix.views()}
+    assert shown_in == {"Workload networks": ["network", "both"], "Movers and link protocols": ["agent"]}
+
+
+def test_a_part_that_is_mostly_empty_is_a_table_for_each_family() -> None:
+    names = ("lldp.interval", "lacp.actor-fields", "stp.hello", "bridge.move-learned")
+    matrix = build([report(judged(name, PASS), profile=name.partition(".")[0]) for name in names])
+    (part,) = matrix.views()
+    assert [len(table.columns) for table in matrix.split(part)] == [1, 1, 1, 1]
+
+
+def test_reports_of_one_product_and_version_are_beside_each_other() -> None:
+    made = [report(judged(REACHED, PASS), profile=name, version=version)
+            for name, version in (("a", "2"), ("b", "1"), ("c", "2"))]  # fmt: skip
+    assert [each.header.profile for each in grid.by_product(made)] == ["b", "a", "c"]

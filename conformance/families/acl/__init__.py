@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Filtering",
     package=__name__,
     rank=120,
+    view="filter",
     rests_on=("addr",),
     roles=(Role("packet-filter"),),
     features=(

@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Bridging",
     package=__name__,
     rank=110,
+    view="links",
     roles=(
         Role("bridge", links=True, meets="bridge-pair"),
         Role("switch", links=True),

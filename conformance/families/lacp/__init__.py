@@ -10,6 +10,7 @@ FAMILY = Family(
     title="Link aggregation",
     package=__name__,
     rank=90,
+    view="links",
     roles=(Role("lacp-partner", links=True, meets="lacp-pair"),),
     features=(Feature("lacp", ethertype=ethertypes.SLOW_PROTOCOLS, protocol="LACP"),),
     scenarios=(

@@ -10,6 +10,7 @@ FAMILY = Family(
     title="LLDP",
     package=__name__,
     rank=80,
+    view="links",
     roles=(Role("lldp-agent", links=True, meets="lldp-pair"),),
     features=(
         Feature("lldp", ethertype=ethertypes.LLDP, protocol="LLDP"),

@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Moves",
     package=__name__,
     rank=70,
+    view="links",
     rests_on=("addr",),
     roles=(
         Role("migration"),

@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Spoofing",
     package=__name__,
     rank=140,
+    view="filter",
     rests_on=("addr",),
     features=(Feature("source-validation"),),
     scenarios=(

@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Spanning tree",
     package=__name__,
     rank=100,
+    view="links",
     features=(
         Feature("stp"),
         Feature("rstp"),

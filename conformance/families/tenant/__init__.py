@@ -9,6 +9,7 @@ FAMILY = Family(
     title="Isolation of tenants",
     package=__name__,
     rank=130,
+    view="filter",
     rests_on=("addr",),
     features=(
         Feature("tenants"),

@@ -68,14 +68,23 @@ def _summary(matrix: Matrix) -> Iterator[str]:
 
 
 def _table(matrix: Matrix) -> Iterator[str]:
+    """A table for each part of the matrix: only columns that have a verdict there."""
     if not matrix.rows:
         return
-    yield from ("", "## Requirements", "")
-    yield cells(["requirement", "level", *map(_head, matrix.columns)])
-    yield cells(["---"] * (2 + len(matrix.columns)))
-    for rows in matrix.families().values():
-        for row in rows:
-            yield from _row(row)
+    yield from ("", "## Requirements")
+    for view in matrix.views():
+        yield from ("", f"### {view.title}")
+        tables = matrix.split(view)
+        for part in tables:
+            yield from ("", f"#### {part.title}") if len(tables) > 1 else ()
+            yield ""
+            yield cells(["requirement", "level", *(_head(matrix.columns[index]) for index in part.columns)])
+            yield cells(["---"] * (2 + len(part.columns)))
+            for row in part.rows:
+                yield from _row(row, part.columns)
+    quiet = [row.requirement for row in matrix.rows if all(row not in part.rows for part in matrix.views())]
+    if quiet:
+        yield from ("", f"Not judged anywhere here: {escaped(', '.join(quiet))}.")
     yield from ("", escaped("; ".join(legend(matrix, UNICODE))) + ".")
 
 
@@ -85,15 +94,15 @@ def _head(column: Column) -> str:
     return "<br>".join(filter(None, lines))
 
 
-def _row(row: Row) -> Iterator[str]:
+def _row(row: Row, columns: Sequence[int]) -> Iterator[str]:
     name = f"{row.requirement} (fast)" if row.fast else row.requirement
     texts = []
-    for cell in row.cells:
+    for cell in (row.cells[index] for index in columns):
         text = escaped(UNICODE.cell(cell))
         texts.append(f"**{text}**" if cell.verdict in (Verdict.FAIL, Verdict.ERROR) else text)
     yield cells([escaped(name), level_text(row), *texts])
     for figure, values in row.figures.items():
-        yield cells([f"— {escaped(figure)}", "", *map(escaped, values)])
+        yield cells([f"— {escaped(figure)}", "", *(escaped(values[index]) for index in columns)])
 
 
 def _findings(matrix: Matrix, kind: Kind) -> Iterator[str]:

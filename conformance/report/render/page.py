@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from conformance.family import title_of
+from conformance.family import VIEWS, title_of, view_of
 from conformance.report.attachments import Attachments, nowhere
 from conformance.report.columns import Column
 from conformance.report.grid import ByRequirement, Cell, Matrix, Row, build, by_requirement
@@ -58,6 +58,7 @@ def render_page(reports: Sequence[Report], attachments: Attachments = nowhere, *
         verdicts=[(verdict, UNICODE.verdicts[verdict], count) for verdict, count in _counts(matrix) if count],
         levels=list(dict.fromkeys(row.level for row in matrix.rows)),
         families=list(_families(matrix)),
+        views=[(view, title) for view, title in VIEWS.items() if title in {part.title for part in matrix.views()}],
         legend=legend(matrix, UNICODE),
         unchecked=unchecked_text(matrix),
         column=_ColumnHead,
@@ -109,6 +110,7 @@ class _Section:
 
     def __init__(self, name: str, rows: Sequence[Row], columns: int, *, later: bool) -> None:
         self.name, self.title, self.rows, self.later = name, title_of(name), rows, later
+        self.view = view_of(name)
         self.sums = [_Sum([row.cells[index] for row in rows]) for index in range(columns)]
 
 

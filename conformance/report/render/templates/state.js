@@ -6,7 +6,8 @@ const rowsById = new Map(about.rows.map((row) => [row.id, row]));
 const LISTS = ["verdict", "level", "family", "implementation"];
 
 const state = { verdicts: new Set(), levels: new Set(), families: new Set(), columns: new Set(), text: "",
-                compare: null, differences: true, folded: new Set(), open: null };
+                compare: null, differences: true, folded: new Set(), view: "all", open: null };
+const views = [...document.querySelectorAll(".chip[data-view]")].map((chip) => chip.dataset.view);
 
 function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
@@ -22,6 +23,8 @@ function readAddress() {
   state.compare = pair.length === 2 && pair[0] !== pair[1] ? pair : null;
   state.differences = given.get("all") !== "1";
   state.open = readOpen(given);
+  const asked = given.get("view");
+  state.view = views.includes(asked) ? asked : "all";
 }
 
 function readOpen(given) {
@@ -49,7 +52,7 @@ function address(open = state.open) {
     ["family", [...state.families].join(",")], ["only", [...state.columns].map((index) => labels[index]).join(",")],
     ["text", state.text], ["compare", state.compare ? state.compare.map((index) => labels[index]).join(",") : ""],
     ["all", state.compare && !state.differences ? "1" : ""], ["folded", [...state.folded].join(",")],
-    ...openName(open),
+    ["view", state.view === "all" ? "" : state.view], ...openName(open),
   ];
   const named = parts.filter(([, value]) => value);
   return `#${named.map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%2C", ",").replaceAll("%2F", "/")}`).join("&")}`;

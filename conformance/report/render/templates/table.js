@@ -1,7 +1,7 @@
 // Filters: which rows, columns and cells of the matrix are there.
 const table = byId("matrix"), scroller = byId("scroller");
 const bodies = [...table.tBodies].map((body) => ({
-  element: body, family: body.dataset.family, toggle: body.querySelector(".toggle"),
+  element: body, family: body.dataset.family, view: body.dataset.view, toggle: body.querySelector(".toggle"),
   rows: [...body.querySelectorAll("tr.requirement")].map((row) => ({
     element: row, verdicts: row.dataset.v,
     about: rowsById.get(new URLSearchParams(row.querySelector("th a").hash.slice(1)).get("requirement")),
@@ -19,7 +19,10 @@ document.adoptedStyleSheets = [sheet];
 function shownColumns() {
   if (state.compare) return state.compare;
   const all = labels.map((_, index) => index);
-  return state.columns.size ? all.filter((index) => state.columns.has(index)) : all;
+  if (state.columns.size) return all.filter((index) => state.columns.has(index));
+  if (state.view === "all") return all;
+  const rows = bodies.filter((body) => body.view === state.view).flatMap((body) => body.rows);
+  return all.filter((index) => rows.some((row) => "pfie".includes(row.verdicts[index])));
 }
 
 function rowMatches(row, columns, words) {
@@ -42,7 +45,7 @@ function applyFilters() {
   const words = state.text.toLowerCase().split(/\s+/).filter(Boolean);
   let count = 0;
   for (const body of bodies) {
-    const wanted = !state.families.size || state.families.has(body.family);
+    const wanted = (state.view === "all" || state.view === body.view) && (!state.families.size || state.families.has(body.family));
     let here = 0;
     for (const row of body.rows) {
       const matches = wanted && rowMatches(row, columns, words);
@@ -89,6 +92,7 @@ function tell(count, columns) {
 }
 
 function showControls() {
+  for (const chip of document.querySelectorAll(".chip[data-view]")) chip.setAttribute("aria-pressed", String(state.view === chip.dataset.view));
   for (const chip of document.querySelectorAll(".chip[data-verdict]")) chip.setAttribute("aria-pressed", String(state.verdicts.has(chip.dataset.verdict)));
   for (const chip of document.querySelectorAll(".chip[data-level]")) chip.setAttribute("aria-pressed", String(state.levels.has(chip.dataset.level)));
   for (const box of document.querySelectorAll("[type=checkbox][data-family]")) box.checked = state.families.has(box.dataset.family);
@@ -113,6 +117,7 @@ function changed() {
 }
 
 function listenToControls() {
+  document.querySelectorAll(".chip[data-view]").forEach((chip) => chip.addEventListener("click", () => { state.view = chip.dataset.view; changed(); }));
   document.querySelectorAll(".chip[data-verdict]").forEach((chip) => chip.addEventListener("click", () => { toggled(state.verdicts, chip.dataset.verdict); changed(); }));
   document.querySelectorAll(".chip[data-level]").forEach((chip) => chip.addEventListener("click", () => { toggled(state.levels, chip.dataset.level); changed(); }));
   document.querySelectorAll("[type=checkbox][data-family]").forEach((box) => box.addEventListener("change", () => { toggled(state.families, box.dataset.family); changed(); }));
@@ -130,7 +135,7 @@ function listenToControls() {
 }
 
 function reset() {
-  Object.assign(state, { verdicts: new Set(), levels: new Set(), families: new Set(), columns: new Set(), text: "", compare: null, differences: true, folded: new Set() });
+  Object.assign(state, { verdicts: new Set(), levels: new Set(), families: new Set(), columns: new Set(), text: "", compare: null, differences: true, folded: new Set(), view: "all" });
   pending = [null, null];
   changed();
 }
