@@ -40,6 +40,8 @@ from conformance.requirement import catalogue_hash
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PROFILE_ROLES: Final = {"mover": "address-mover"}
+MOST_SENDERS: Final = 1000
+"""Senders of one role in a capture that are judged: what more there are would take minutes."""
 LONGEST_LISTEN: Final = 7 * 24 * 3600.0
 
 
@@ -116,7 +118,7 @@ def _judge(found: Found, name: str, role: Role | None, mac: str | None, out: Pat
     with tempfile.TemporaryDirectory(prefix="plugfest-field-") as folder:
         write_frames(found, Path(folder))
         for each in roles:
-            senders = [mac] if mac is not None else found.senders(each)
+            senders = [mac] if mac is not None else _first(found, each)
             profile = _profile(name, each)
             kept = Kept(profile, Path(folder), name)
             listed = list(outcomes(found, kept, known, role=each, senders=senders))
@@ -130,6 +132,16 @@ def _judge(found: Found, name: str, role: Role | None, mac: str | None, out: Pat
     if out is not None:
         _write(reports, out)
     return gate.exit_code(reports)
+
+
+def _first(found: Found, role: Role) -> list[str]:
+    """The senders of a role that are judged; where there are more, every judgement says so."""
+    senders = list(found.senders(role))
+    if len(senders) > MOST_SENDERS:
+        note = f"judged are {MOST_SENDERS} of its {len(senders)} senders ({role}); name others with --mac"
+        print(note, file=sys.stderr)  # noqa: T201 - what is not judged
+        found.notes.append(note)
+    return senders[:MOST_SENDERS]
 
 
 def _tell(found: Found, name: str) -> None:

@@ -200,6 +200,11 @@ def read_capture(stream: BinaryIO) -> Found:
     return found
 
 
+@functools.cache
+def _links() -> testbed.Testbed:
+    return testbed.load("links")
+
+
 def recording_of(found: Found, sender: str, profile: Profile, folder: Path) -> Recording:
     """A recording in which `sender` is the one port of the implementation. `write_frames` has been called."""
     seen, name = found.taps_of(sender), found.name(sender)
@@ -214,7 +219,7 @@ def recording_of(found: Found, sender: str, profile: Profile, folder: Path) -> R
         scenario=FIELD,
         profile=profile,
         identity=IdentityState(product="capture", version="-"),
-        testbed=testbed.load("links"),
+        testbed=_links(),
         kernel=os.uname().release,
         processors=os.cpu_count() or 1,
         load=(0.0, 0.0, 0.0),
@@ -250,12 +255,19 @@ def outcomes(
     found: Found, kept: Kept, checks: Sequence[Check], *, role: Role, senders: Iterable[str]
 ) -> Iterator[Outcome]:
     """What every check of the role's families says of each sender; evidence counts the frames of the file itself."""
+    first: Recording | None = None
     for sender in senders:
         recording = recording_of(found, sender, kept.profile, kept.folder)
+        if first is not None:
+            recording.share(first)
+        first = first or recording
         for check in checks:
             if check.requirement.family in families_of(role):
                 yield _outcome(check, recording, sender, found, kept.name)
-        recording.release()
+        if recording is not first:
+            recording.release()
+    if first is not None:
+        first.release()
 
 
 def _outcome(check: Check, recording: Recording, sender: str, found: Found, name: str) -> Outcome:

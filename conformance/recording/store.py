@@ -60,6 +60,10 @@ class Recording:
             return FrameIndex(self.capture)
         return FrameIndex(files.content(self.folder / FRAMES, self.folder, files.CAPTURE))
 
+    def share(self, other: Recording) -> None:
+        """Take over the frames that another recording of the same capture has read, and what is wrong with them."""
+        self.__dict__.update(frames=other.frames, damage=other.damage)
+
     @functools.cached_property
     def damage(self) -> str | None:
         """Why the frames cannot be judged: the file is not what the taps captured. None where it is."""
