@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conformance import limits
 from conformance.families.lacp.checks_captured import (
     marker_captured,
@@ -9,12 +11,11 @@ from conformance.families.lacp.checks_captured import (
     pdu_format_captured,
     rate_captured,
 )
-from conformance.families.lacp.evidence import Pdu, came_up, meant, pdus
+from conformance.families.lacp.evidence import Pdu, came_up, markers, meant, pdus
 from conformance.judging.case import Case
 from conformance.judging.groups import arrivals, ports_of
 from conformance.judging.register import check
 from conformance.judging.timing import SECOND, busiest, intervals, median, slack
-from conformance.protocols import ethertypes
 from conformance.protocols.lacp import frames as lacp
 from conformance.protocols.lacp.frames import State
 from conformance.recording.events.aggregation import (
@@ -209,24 +210,30 @@ def _in_order(mine: State, theirs: State) -> bool:
 def test_marker_is_answered(case: Case) -> None:
     """A Marker PDU is answered by a Marker Response with the same requester fields."""
     came_up(case, "sound")
-    index = case.recording.frames
     asked = case.all(MarkerSent)
     case.require(asked, "no marker was sent")
     for port in ports_of(case, "sound"):
         for question in [one for one in asked if one.where == port.name]:
             until = question.time_ns + _margin(limits.MARKER_RESPONSE + slack(case, _around(question.time_ns)))
-            rows = index.select(
-                tap=port.partner, ethertype=ethertypes.SLOW_PROTOCOLS, outbound=False, between=(question.time_ns, until)
-            )
-            found = [lacp.marker(frame) for _, frame in index.frames(rows)]
+            sent = [one for one in markers(case, port, ours=True) if one.marker.transaction == question.transaction]
+            case.require(sent, f"{port.name}: the marker is not on its cable")
+            came = markers(case, port, between=(question.time_ns, until))
+            due = sent[0].marker.response()
+            answers = [one for one in came if replace(one.marker, source="") == replace(due, source="")]
             case.expect(
-                any(
-                    one is not None and one.kind == lacp.MARKER_RESPONSE and one.transaction == question.transaction
-                    for one in found
-                ),
+                answers,
                 expected="a marker is answered within a second, with its own fields",
-                seen=f"{port.name}: {sum(one is not None for one in found)} Marker PDUs came back",
+                seen=f"{port.name}: {len(came)} Marker PDUs came back" + (", with other fields" if came else ""),
+                frames=[one.number for one in (sent[0], *came)],
             )
+            for one in answers:
+                wrong = lacp.marker_defects(one.frame)
+                case.expect(
+                    not wrong,
+                    expected="a Marker Response is as drawn in the standard",
+                    seen=f"{port.name}: {', '.join(wrong)}",
+                    frames=[one.number],
+                )
 
 
 @check("lacp.malformed-survived", scenario="lacp")

@@ -12,7 +12,7 @@ from conformance.judging.timing import SECOND, intervals
 from conformance.protocols import ethertypes
 from conformance.protocols.envelope import ETHERNET
 from conformance.protocols.lacp import frames as lacp
-from conformance.protocols.lacp.frames import Lacpdu, State
+from conformance.protocols.lacp.frames import Lacpdu, Marker, State
 from conformance.recording.events.aggregation import DistributionAwaited
 from conformance.recording.model import PortState
 
@@ -25,6 +25,27 @@ class Pdu:
     time_ns: int
     pdu: Lacpdu
     frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerPdu:
+    """A Marker PDU on a partner's tap: its frame's number, its time in ns, and what it says."""
+
+    number: int
+    time_ns: int
+    marker: Marker
+    frame: bytes
+
+
+def markers(
+    case: Case, port: PortState, *, between: tuple[int, int] | None = None, ours: bool = False
+) -> list[MarkerPdu]:
+    """Marker PDUs on a port's cable, in the order of time: of the implementation, or `ours`."""
+    index = case.recording.frames
+    wanted = {"tap": port.partner, "ethertype": ethertypes.SLOW_PROTOCOLS, "outbound": ours}
+    rows = index.select(**wanted, **({} if between is None else {"between": between}))
+    read = ((row, frame, lacp.marker(frame)) for row, frame in index.frames(rows))
+    return [MarkerPdu(row + 1, int(index.time_ns[row]), one, frame) for row, frame, one in read if one is not None]
 
 
 def came_up(case: Case, group: str) -> DistributionAwaited:

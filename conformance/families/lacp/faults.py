@@ -33,6 +33,16 @@ def _leaking(frame: bytes) -> bytes:
     return frame[:33] + b"\x7f\x1a\x02" + frame[36:60] + b"heap" + frame[64:]
 
 
+def _of_another_port(frame: bytes) -> bytes:
+    """A Marker Response with the next port number."""
+    return frame[:18] + (int.from_bytes(frame[18:20], "big") + 1 & 0xFFFF).to_bytes(2, "big") + frame[20:]
+
+
+def _overlong_marker(frame: bytes) -> bytes:
+    """A Marker Response whose TLV says length 20."""
+    return frame[:17] + b"\x14" + frame[18:]
+
+
 def _fault(name: str, title: str, *fails: str, label: str = "", other: Misconduct | None = None, **lacp: Any) -> Fault:
     conduct = other or Misconduct(lacp=partial(ParticipantConduct, **lacp))
     return link_fault(f"lacp-{name}", title, NETWORK, conduct, *(f"lacp.{fail}" for fail in fails), label=label)
@@ -64,6 +74,10 @@ FAULTS = (
            other=Misconduct(distribution="to-all")),
     _fault("markers-ignored", "markers are not answered", "marker-answered", label="F-LACP-07b",
            answers_markers=False),
+    _fault("marker-of-another", "markers are answered with another port", "marker-answered",
+           malform_marker=_of_another_port),
+    _fault("marker-misdrawn", "the TLV of a Marker Response has length 20", "marker-answered",
+           malform_marker=_overlong_marker),
     _fault("waits", "an active group waits to be spoken to", "active-speaks", "expiry",
            other=Misconduct(activity=False)),
     _fault("butts-in", "a passive group speaks first", "passive-answers", other=Misconduct(activity=True)),

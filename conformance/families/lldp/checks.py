@@ -21,6 +21,8 @@ from conformance.recording.events.discovery import (
     SystemRenamed,
 )
 
+LONGEST = 65535
+"""The longest TTL in s: a product beyond it is cut to it (§9.2.5.22)."""
 HOLDS = tuple(range(1, 101))
 """What msgTxHold may be (§9.2.5.6)."""
 CREDIT = 5
@@ -129,8 +131,8 @@ def _expect_ttl(case: Case, port: str, one: discovery.Sent, told: AgentTimersKno
         case.expect(one.pdu.ttl, expected=expected, seen=f"{port}: TTL {one.pdu.ttl}", frames=[one.number])
         return
     holds = HOLDS if told.hold is None else (told.hold,)
-    products = {round(told.interval * hold): hold for hold in holds}
-    fits = one.pdu.ttl in products or (one.pdu.ttl or 0) - 1 in products or one.pdu.ttl == 65535
+    products = {min(LONGEST, round(told.interval * hold)): hold for hold in holds}
+    fits = one.pdu.ttl in products or one.pdu.ttl in {min(LONGEST, product + 1) for product in products}
     if one.pdu.ttl in products:
         case.note(f"TTL {one.pdu.ttl} is the product of the 2005 edition; that of 2016 is one second longer")
     case.expect(

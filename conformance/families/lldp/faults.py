@@ -105,6 +105,7 @@ FAULTS = (
         "turned-ttl", "the TTL has its bytes in the wrong order", Conduct(malform=_edited(_turned)), "ttl",
         label="F-LLDP-03b",
     ),
+    _fault("endless-ttl", "the TTL is 65535 whatever the interval", Conduct(ttl=65535), "ttl"),
     _fault("zero-ttl", "the TTL is 0 while the agent goes on", Conduct(ttl=0), "ttl"),
     _fault("hasty", "LLDPDUs leave ten times as often", Conduct(pace=0.1), "interval", label="F-LLDP-02a"),
     _fault("sluggish", "LLDPDUs leave ten times as rarely", Conduct(pace=10.0), "interval", label="F-LLDP-02a"),

@@ -58,7 +58,8 @@ class ParticipantConduct:
     `expires`: it notices that the partner fell silent. `follows` : it goes by the partner's Synchronization and
     Collecting; else it distributes as soon as it is selected. `choosy`: selection looks at the partner's system and
     key; `loops`: it aggregates with itself. `answers_markers`. `limited`: no more than three LACPDUs in a second;
-    else every period sends four. `malform` changes each frame that is sent.
+    else every period sends four. `malform` changes each LACPDU that is sent, `malform_marker`
+    each answer to a marker.
     """
 
     silent: bool = False
@@ -74,6 +75,7 @@ class ParticipantConduct:
     answers_markers: bool = True
     limited: bool = True
     malform: Callable[[bytes], bytes] | None = None
+    malform_marker: Callable[[bytes], bytes] | None = None
 
 
 @dataclass
@@ -138,8 +140,10 @@ class AggregationPort:
             return
         question = marker(frame)
         if question is not None and question.kind == MARKER_INFORMATION:
-            self.lapses += not self.conduct.answers_markers
-            self.outbox += [question.response().build(self.mac)] if self.conduct.answers_markers else []
+            due = question.response().build(self.mac)
+            answer = due if self.conduct.malform_marker is None else self.conduct.malform_marker(due)
+            self.lapses += not self.conduct.answers_markers or answer != due
+            self.outbox += [answer] if self.conduct.answers_markers else []
         pdu = lacpdu(frame)
         if pdu is not None and len(frame) >= 72:
             self._record(pdu, now)
