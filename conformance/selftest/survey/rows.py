@@ -121,11 +121,11 @@ def _changes(one: Value, others: Sequence[Any]) -> Iterator[tuple[str, Change]]:
 
 
 def _texts(value: str) -> Iterator[tuple[str, Change]]:
-    if value:
-        yield EMPTIED, lambda _: ("",)
     next_one = _next_address(value)
     if next_one is not None:
         yield "plus one", lambda _: (next_one,)
+    elif value:
+        yield EMPTIED, lambda _: ("",)
 
 
 def _next_address(text: str) -> str | None:
