@@ -49,7 +49,7 @@ def content(file: Path, root: Path, largest: int) -> bytes:
     place = ordinary(file, root, largest)
     try:
         with os.fdopen(os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as stream:
-            return stream.read(largest)
+            return stream.read(min(largest, os.fstat(stream.fileno()).st_size))
     except OSError as problem:
         raise UsageError(f"{file.parent.name}/{file.name}: cannot be read: {problem.strerror}") from None
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -263,3 +264,15 @@ def test_what_ships_is_read() -> None:
     assert testbed.load("same-subnet")
     with pytest.raises(ValidationError):
         testbed.Testbed.model_validate({})
+
+
+def test_a_small_file_takes_no_more_memory_than_it_has(tmp_path: Path) -> None:
+    file = tmp_path / "frames.pcapng"
+    file.write_bytes(b"x" * 100)
+    tracemalloc.start()
+    try:
+        assert files.content(file, tmp_path, files.CAPTURE) == b"x" * 100
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < files.MIB
