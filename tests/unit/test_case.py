@@ -6,6 +6,8 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
 from conformance.judging.case import NUMBERED, SHOWN, Case, describe, judge, socket_text
 from conformance.judging.timing import (
@@ -17,6 +19,7 @@ from conformance.judging.timing import (
     unhurried,
 )
 from conformance.limits import MENTIONED, STANDSTILL
+from conformance.protocols.marker import mark
 from conformance.recording.events.attaching import Watched
 from conformance.recording.events.links import Carrier, TimerLate
 from conformance.recording.model import Canary, Flow, Snapshot, Window
@@ -26,6 +29,17 @@ from conformance.verdict import Judgement, Verdict
 
 ETHERNET = bytes.fromhex("00005e00530200005e00530188b5")
 SECOND = 1_000_000_000
+
+
+def marked(number: int, after: float) -> Frame:
+    """A datagram of the flow of that number, on a1's tap."""
+    packet = (
+        Ether(src="00:00:5e:00:53:01", dst="00:00:5e:00:53:02")
+        / IP(src="192.0.2.1", dst="192.0.2.2")
+        / UDP()
+        / mark(number)
+    )
+    return Frame("a1:eth0", bytes(packet), after)
 
 
 def frame(tap: str, payload: bytes = b"", after: float = 0.0) -> Frame:
@@ -274,3 +288,44 @@ def test_intervals_median_and_the_busiest_second() -> None:
     assert busiest(times, 1.0) == 2
     assert busiest([0, SECOND], 1.0) == 1
     assert busiest([], 1.0) == 0
+
+
+# A tap and a window among others
+
+
+def test_a_tap_or_window_is_the_one_of_that_name() -> None:
+    windows = [Window(name=name, start_ns=BEGAN, end_ns=BEGAN + number) for number, name in enumerate(("a", "b"))]
+    case = Case(recording(endpoints=[endpoint("a1"), endpoint("a2")], windows=windows), {})
+    assert case.tap("a2:eth0").name == "a2:eth0"
+    assert case.window("b").end_ns == BEGAN + 1
+
+
+def test_what_is_expected_of_a_flow_points_at_its_frames_where_it_does_not_hold() -> None:
+    one = flow("a1", "a2", number=7)
+    made = recording(endpoints=[endpoint("a1")], flows=[one], frames=[frame("a1:eth0"), marked(7, after=1.0)])
+    case = Case(made, {})
+    assert case.frames_of(one) == [2]
+    assert case.frames_of(flow("a1", "a2", number=8)) == []
+    case.expect_flow(one, True, expected="an answer", seen="answered")
+    assert case.judgement().verdict is Verdict.PASS
+    case.expect_flow(one, False, expected="an answer", seen="silence")
+    found = case.judgement()
+    assert (found.verdict, found.seen) == (Verdict.FAIL, f"{describe(one)}: silence (1 of 2 observations)")
+    assert [shown.frames for shown in found.evidence] == [(2,)]
+
+
+def test_one_of_several_failures_with_frames_is_evidence() -> None:
+    case = Case(recording(endpoints=[endpoint("a1")], frames=[frame("a1:eth0")]), {})
+    case.expect(False, expected="a", seen="b")
+    case.expect(False, expected="a", seen="c", frames=[1])
+    assert [shown.frames for shown in case.judgement().evidence] == [(1,)]
+
+
+def test_a_case_knows_the_plain_wire_and_its_parameters() -> None:
+    case = Case(recording(profile="plain-wire", endpoints=[endpoint("a1")]), {"family": "ipv6", "protocol": "tcp"})
+    assert case.control
+    assert not Case(recording(), {}).control
+    assert (case.family, case.protocol, case.profile.name) == ("ipv6", "tcp", "plain-wire")
+    assert [one.name for one in case.endpoints] == ["a1"]
+    with pytest.raises(ValueError, match="none of"):
+        _ = Case(recording(), {"family": "ipv5"}).family
