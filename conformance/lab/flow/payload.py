@@ -44,9 +44,15 @@ class Seen(NamedTuple):
     local_port: int
 
 
+PERIOD: Final = 251
+"""Bytes after which a pattern begins again: a prime, so that no two fragments of one datagram have the same content,
+while recordings of large packets stay small when they are compressed."""
+
+
 def pattern(flow: int, length: int) -> bytes:
     """The `length` bytes that follow the head of flow `flow`'s query: always the same, unlike any other flow's."""
-    return hashlib.shake_128(mark(flow)).digest(length)
+    whole = hashlib.shake_128(mark(flow)).digest(min(length, PERIOD))
+    return (whole * (length // PERIOD + 1))[:length]
 
 
 def query(flow: int, length: int = 0, *, flags: int = 0) -> bytes:
