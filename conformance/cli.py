@@ -12,6 +12,7 @@ import typer
 from conformance import __version__, limits
 from conformance.commands.console import choose_colour
 from conformance.commands.ending import end
+from conformance.commands.golden_options import app as golden
 from conformance.commands.options import (
     AllowFlaky,
     Colour,
@@ -43,6 +44,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # help in plain words: importing rich takes longer than everything else here
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+app.add_typer(golden, name="golden")
 
 
 @app.command()

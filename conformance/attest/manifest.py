@@ -18,7 +18,7 @@ from conformance.attest import blocks, code
 from conformance.classes import classes
 from conformance.errors import UsageError
 from conformance.profile import Profile
-from conformance.recording.store import FRAMES, RECORD, Recording
+from conformance.recording.store import FRAMES, RECORD, Recording, content
 from conformance.report.atomic import write_atomically
 from conformance.report.model import Report, as_json, canonical_outcomes
 from conformance.requirement import catalogue, catalogue_hash
@@ -73,19 +73,20 @@ def profile_hash(profile: Profile) -> str:
 
 
 def recording_hashes(run: Path, recordings: Iterable[Recording]) -> dict[str, str]:
-    """The hash of every file of these recordings, by path below the run's folder; `blocks` are written beside them.
+    """The hash of every file of these recordings, by path below the run's folder.
 
-    A recording that may not be written to keeps going without: only the place of a change is then unknown.
+    `blocks` are written beside those that lie there as they were recorded. A recording that may not be written to keeps
+    going without: only the place of a change is then unknown.
     """
     found = {}
     for recording in recordings:
-        capture = files.content(recording.folder / FRAMES, recording.folder, files.CAPTURE)
-        if not (recording.folder / blocks.NAME).exists():
+        capture = content(recording.folder / FRAMES, files.CAPTURE)
+        if (recording.folder / FRAMES).is_file() and not (recording.folder / blocks.NAME).exists():
             with contextlib.suppress(OSError):
                 blocks.write(recording.folder, capture)
         for path in files.all_ordinary(recording.folder):
-            content = capture if path.name == FRAMES else files.content(path, recording.folder, files.CAPTURE)
-            found[path.relative_to(run).as_posix()] = sha256(content)
+            data = capture if path.name == FRAMES else files.content(path, recording.folder, files.CAPTURE)
+            found[path.relative_to(run).as_posix()] = sha256(data)
     return found
 
 

@@ -90,6 +90,7 @@ def new_check(name: str, folder: Path) -> list[str]:
         f"plugfest explain {name}",
         f"pytest {test}",
         f"plant a fault that it catches in {place.package}/faults.py, then: plugfest selftest {name}",
+        f"keep the recording of the fault: plugfest golden make {name}",
         *further,
     ]
 
@@ -97,7 +98,9 @@ def new_check(name: str, folder: Path) -> list[str]:
 def _imports(place: Located, checks: str, function: str) -> str:
     """What the test of a check imports, in the order in which linters want it: in a checkout all is of one package."""
     mine = f"from {place.module}.{checks} import test_{function} as check"
-    suite = "from conformance.testing import endpoint, judged, recording\nfrom conformance.verdict import Verdict"
+    suite = (
+        "from conformance.testing import compared, endpoint, judged, recording\nfrom conformance.verdict import Verdict"
+    )
     return f"\n{mine}\n{suite}" if place.own else f"{suite}\n\n{mine}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import lzma
 import os
 import re
 import shutil
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 RECORD: Final = "recording.json"
 FRAMES: Final = "frames.pcapng"
 LOGS: Final = "logs"
+PACKED: Final = ".xz"
+"""How the name of a file ends that is kept compressed: golden recordings are (`conformance.golden`)."""
 _TOO_LARGE: Final = re.compile(rb"\d{20}")
 """No moment, count or number of a recording has so many digits."""
 _TEXTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
@@ -58,7 +61,7 @@ class Recording:
 
         if self.capture is not None:
             return FrameIndex(self.capture)
-        return FrameIndex(files.content(self.folder / FRAMES, self.folder, files.CAPTURE))
+        return FrameIndex(content(self.folder / FRAMES, files.CAPTURE))
 
     def share(self, other: Recording) -> None:
         """Take over the frames that another recording of the same capture has read, and what is wrong with them."""
@@ -154,6 +157,31 @@ class Recording:
             self.__dict__.pop(name, None)
 
 
+def stored(path: Path) -> Path:
+    """A file of a recording as it lies there: compressed where it is not there otherwise."""
+    packed = path.with_name(path.name + PACKED)
+    return packed if packed.is_file() and not path.is_file() else path
+
+
+def content(path: Path, largest: int) -> bytes:
+    """The bytes of a file of a recording, which may lie there compressed; at most `largest`.
+
+    Raises FileNotFoundError, and UsageError for what is no ordinary file below its folder, larger, or no xz file.
+    """
+    there = stored(path)
+    read = files.content(there, path.parent, largest)
+    if there == path:
+        return read
+    shown, unpacking = f"{there.parent.name}/{there.name}", lzma.LZMADecompressor()
+    try:
+        found = unpacking.decompress(read, largest)
+    except lzma.LZMAError as problem:
+        raise UsageError(f"{shown}: is not a whole xz file: {problem}") from None
+    if not unpacking.eof:
+        raise UsageError(f"{shown}: is cut, or holds more than {largest} bytes")
+    return found
+
+
 def folder_name(testbed: str, scenario: str, attempt: int) -> str:
     """The folder of one recording below the folder of its implementation."""
     return f"recordings/{testbed}-{scenario}-{attempt}"
@@ -182,7 +210,7 @@ def load(folder: Path) -> Recording:
     path = folder / RECORD
     try:
         files.all_ordinary(folder)
-        text = files.content(path, folder, files.DOCUMENT)
+        text = content(path, files.DOCUMENT)
         if _TOO_LARGE.search(text) and _TOO_LARGE.search(_TEXTS.sub(b"", text)):
             raise UsageError(f"{path}: a number in it has more than 19 digits; it is not what a run wrote")
         record = Record.model_validate_json(text, strict=True)
@@ -195,12 +223,12 @@ def load(folder: Path) -> Recording:
             f"{path}: scenario: no family that is installed has {record.scenario!r}; install the distribution that "
             "brings it, or leave the recording out"
         )
-    if not (folder / FRAMES).is_file():
+    if not stored(folder / FRAMES).is_file():
         raise UsageError(f"{folder / FRAMES}: there is no such file; the recording is not whole")
     return Recording(folder, record)
 
 
 def find(folder: Path) -> list[Path]:
     """Every whole recording at or below `folder`, sorted."""
-    found = [path.parent for path in folder.rglob(RECORD)]
+    found = {path.parent for name in (RECORD, RECORD + PACKED) for path in folder.rglob(name)}
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))

@@ -132,7 +132,7 @@ class Trials:
 
     def _needed(self, name: str, testbed: str) -> list[RecordingKey]:
         """The recordings that decide something of a network: its roles and claims leave scenarios out."""
-        owed = self._instances(_selection(self._profiles[name], testbed))
+        owed = self._instances(selection_of(self._profiles[name], testbed))
         return sorted(recordings(owed, 1), key=lambda key: key.scenario)
 
     def start(self) -> None:
@@ -142,7 +142,9 @@ class Trials:
     def of_fault(self, fault: Fault) -> Trial:
         """The trial of a faulty network."""
         name = profile_of(fault).name
-        judged = {one.check.requirement.id for one in self._instances(_selection(self._profiles[name], fault.testbed))}
+        judged = {
+            one.check.requirement.id for one in self._instances(selection_of(self._profiles[name], fault.testbed))
+        }
         known = BY_DESIGN.get(fault.reference, frozenset()) & judged
         return self._trial(name, (fault.reference, fault.testbed), known | fault.fails, fault)
 
@@ -162,20 +164,11 @@ class Trials:
 
     def _judged(self, name: str, place: Sound, expected: frozenset[str], fault: Fault | None) -> Trial:
         _, testbed = place
-        selection = _selection(self._profiles[name], testbed)
+        selection = selection_of(self._profiles[name], testbed)
         session = Session(selection, self._live, None)
         outcomes = [session.outcome(one) for one in self._instances(selection)]
-        records = [recording.record for recording in self._recordings(name, testbed)]
-        witness = None if fault is None or fault.witness is None else _witness(fault, records)
-        noted = frozenset(one.requirement for one in outcomes if one.deciding.notes)
-        failed, undecided, errors = (
-            _first(outcomes, verdict) for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
-        )
-        problems = [f"{one.scenario}: {one.problem}" for one in records if one.problem]
-        broken = (*problems, *(f"{requirement}: {seen}" for requirement, seen in errors.items()))
-        late = max(map(lateness, records), default=0.0)
-        busy = any(map(overloaded, records))
-        return Trial(place, expected, failed, undecided, noted, broken, witness, fault, late, busy)
+        records = (recording.record for recording in self._recordings(name, testbed))
+        return trial_of(place, expected, fault, outcomes, [reading(record, fault) for record in records])
 
     def _forget(self, name: str, testbed: str) -> None:
         """Let go of a network's recordings."""
@@ -204,6 +197,40 @@ class Trials:
         self._live.close()
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What one recording says of its own making: what went wrong with it, in a few words, whether the fault left its
+    mark, how late the lab's timers were at most (s), and whether many waited for a processor."""
+
+    problem: str | None
+    witness: str | None
+    late: float
+    busy: bool
+
+
+def reading(record: Record, fault: Fault | None) -> Reading:
+    """What a record of a network, or of a fault that is planted in it, says of its own making."""
+    witness = None if fault is None or fault.witness is None else fault.witness(record)
+    problem = f"{record.scenario}: {record.problem}" if record.problem else None
+    return Reading(problem, witness, lateness(record), overloaded(record))
+
+
+def trial_of(
+    place: Sound, expected: frozenset[str], fault: Fault | None, outcomes: Sequence[Outcome], made: Sequence[Reading]
+) -> Trial:
+    """The trial of a network whose recordings gave these outcomes."""
+    noted = frozenset(one.requirement for one in outcomes if one.deciding.notes)
+    failed, undecided, errors = (
+        _first(outcomes, verdict) for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
+    )
+    problems = (one.problem for one in made if one.problem is not None)
+    broken = (*problems, *(f"{requirement}: {seen}" for requirement, seen in errors.items()))
+    witness = next((one.witness for one in made if one.witness is not None), None)
+    late = max((one.late for one in made), default=0.0)
+    busy = any(one.busy for one in made)
+    return Trial(place, expected, failed, undecided, noted, broken, witness, fault, late, busy)
+
+
 def _longest(keys: Sequence[RecordingKey]) -> float:
     """The longest chain of waits in the scenarios of one network, in s."""
     return max((scenarios()[key.scenario].waits for key in keys), default=0.0)
@@ -227,19 +254,14 @@ def telling(fault: Fault) -> frozenset[str]:
     return frozenset(one.scenario for one in checks() if one.requirement.id in fault.fails | fault.notes)
 
 
-def _selection(profile: Profile, testbed: str) -> Selection:
+def selection_of(profile: Profile, testbed: str) -> Selection:
+    """Everything that is judged of one network on one testbed."""
     links = frozenset({testbed} if testbeds.load(testbed).links else ())
     return Selection((profile,), (testbed,), links=links)
 
 
 def _arguments(key: RecordingKey) -> tuple[str, str, str, int]:
     return key.profile, key.testbed, key.scenario, key.attempt
-
-
-def _witness(fault: Fault, records: Iterable[Record]) -> str | None:
-    assert fault.witness is not None
-    found = map(fault.witness, records)
-    return next((words for words in found if words is not None), None)
 
 
 def _first(outcomes: Iterable[Outcome], verdict: Verdict) -> dict[str, str]:

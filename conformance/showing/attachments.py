@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from conformance import files
 from conformance.errors import UsageError
-from conformance.recording.store import FRAMES, LOGS, Recording, load
+from conformance.recording.store import FRAMES, LOGS, Recording, load, stored
 from conformance.report.attachments import AttachedRecording, Attachments, LogExcerpt
 from conformance.report.model import Report, ReportedEvidence
 from conformance.report.render.text import one_line
@@ -49,7 +49,7 @@ def _attached(recording: Recording, evidence: ReportedEvidence, page: Path) -> A
     record, times = recording.record, evidence.times
     known = bool(times)
     around = (min(times) - AROUND_NS, max(times) + AROUND_NS) if known else (0, 0)
-    capture = os.path.relpath(recording.folder / FRAMES, page.parent)
+    capture = os.path.relpath(stored(recording.folder / FRAMES), page.parent)
     windows = [span for span in timeline.spans(record, evidence.lines) if span.start_ns >= around[0] or span.blackout]
     return AttachedRecording(
         capture=quote(capture),

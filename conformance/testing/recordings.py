@@ -173,6 +173,21 @@ def flow(
     )
 
 
+def after(seconds: float) -> int:
+    """The moment that long after the recording began, in ns: what events and flows are stamped with."""
+    return BEGAN + round(seconds * 1e9)
+
+
+def snapshot(where: str, moment: str = "after", *, time_ns: int = BEGAN, **tables: Any) -> Snapshot:
+    """The tables of a host or an endpoint at a moment.
+
+    ``neighbours=[{...}]``, ``routes``, ``forwarding`` and ``rules`` are rows; ``interfaces``, ``sysctls`` and more are
+    as in `conformance.recording.model.Snapshot`.
+    """
+    rows = {name: tuple(table) if isinstance(table, list) else table for name, table in tables.items()}
+    return Snapshot(time_ns=time_ns, moment=moment, where=where, **rows)
+
+
 def judged(check: Callable[[Case], None], made: Recording, **parameters: str) -> Judgement:
     """What a check decides of a recording with these parameters (``family="ipv4"``), as a run would."""
     return judge(check, Case(made, parameters))

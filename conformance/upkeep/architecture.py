@@ -72,6 +72,12 @@ RULES: Final = (
         (*DATA, *RECORD),
     ),
     Row(
+        "golden",
+        ("golden/*",),
+        "golden recordings: where they lie, the verdicts that are expected of each, what is older than its making",
+        (*DATA, *RECORD, "judging"),
+    ),
+    Row(
         "family",
         (FAMILY + "__init__.py", "families/__init__.py"),
         "what a family is: roles, features, scenarios",
@@ -150,13 +156,13 @@ RULES: Final = (
         "selftest",
         ("selftest/*",),
         "the suite judged by itself: planted faults, and altered recordings, against checks",
-        (*DATA, *RECORD, "judging", "adapters", "lab", "provoking", "running"),
+        (*DATA, *RECORD, "judging", "golden", "adapters", "lab", "provoking", "running"),
     ),
     Row(
         "testing",
         ("testing/*",),
         "what tests of a family's or an adapter's own are written with",
-        (*DATA, *RECORD, "judging"),
+        (*DATA, *RECORD, "judging", "golden"),
     ),
     Row(
         "showing",
@@ -178,6 +184,7 @@ RULES: Final = (
             *DATA,
             *RECORD,
             "judging",
+            "golden",
             "adapters",
             "lab",
             "provoking",
@@ -192,7 +199,7 @@ RULES: Final = (
         "upkeep",
         ("upkeep/*",),
         "generated documentation, this whitelist, the peers' packages",
-        (*DATA, "recording", "judging", "adapters", "report", "attest", "selftest", "commands"),
+        (*DATA, "recording", "judging", "golden", "adapters", "report", "attest", "selftest", "commands"),
     ),
     Row(
         "command line",

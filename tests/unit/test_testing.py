@@ -6,8 +6,9 @@ import pytest
 
 from conformance.errors import UsageError
 from conformance.families.route.checks import test_same_host as same_host
+from conformance.recording.events.attaching import Watched
 from conformance.recording.model import PortState
-from conformance.testing import Frame, endpoint, flow, judged, recording
+from conformance.testing import Frame, after, compared, endpoint, flow, judged, recording, snapshot
 from conformance.verdict import Verdict
 
 ENDS = [endpoint("h1a"), endpoint("h1b", addresses=["192.0.2.2/24"])]
@@ -45,3 +46,19 @@ def test_ports_have_a_tap_at_each_end() -> None:
 def test_a_name_that_is_not_known_is_refused() -> None:
     with pytest.raises(UsageError, match="no profile of that name"):
         recording(profile="flat-bridg")
+
+
+def test_a_recording_is_compared_with_what_is_expected_of_it() -> None:
+    lost = recording(
+        endpoints=ENDS,
+        flows=[flow("h1a", "h1b", status="timeout")],
+        events=[Watched(where="h1a", time_ns=after(0.5), from_start=True)],
+        snapshots=[snapshot("h1", neighbours=[{"address": "192.0.2.2", "mac": "00:00:5e:00:53:02"}])],
+    )
+    assert not compared(lost, {"route.same-host family=ipv4 protocol=udp": Verdict.FAIL})
+    assert compared(lost, {"route.same-host family=ipv4 protocol=udp": Verdict.PASS}) == [
+        "route.same-host (family=ipv4 protocol=udp): fail in place of pass"
+    ]
+    (line,) = compared(lost, {"lldp.interval": Verdict.PASS})
+    assert "no check of the scenario reachability decides it" in line
+    assert lost.record.events[0].time_ns - lost.record.snapshots[0].time_ns == 500_000_000

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from conformance.classes import FOLDER, classes
 from conformance.family import Family, Scenario, families
+from conformance.golden.expected import NAME as EXPECTED
+from conformance.golden.store import goldens
 from conformance.judging.checks import checks
 from conformance.requirement import NAME, Requirement, catalogue, clause_text
 from conformance.selftest.faults import faults, faults_of
 from conformance.selftest.trial import undetectable
 from conformance.upkeep.documentation.place import HEAD, ROOT, row, text_of
+from conformance.verdict import Verdict
 
 FAMILIES: Final = ROOT / "conformance" / "families"
 
@@ -35,6 +39,7 @@ def _readme(family: Family) -> Iterator[str]:
     yield from _requirements(family)
     yield from _stimuli(family)
     yield from _faults(family)
+    yield from _goldens(family)
     yield from _classes(family)
     yield from _files(family)
 
@@ -104,6 +109,27 @@ def _faults(family: Family) -> Iterator[str]:
     for fault in planted:
         fails = [*sorted(fault.fails), *(f"{name} (note)" for name in sorted(fault.notes))]
         yield row((fault.name, fault.title, fault.reference, ", ".join(fails)))
+    yield ""
+
+
+def _goldens(family: Family) -> Iterator[str]:
+    """Those of its faults, and of sound networks in its scenarios."""
+    planted = {fault.name for fault in faults_of(family)}
+    own = {one.name for one in family.scenarios}
+    mine = [
+        one
+        for one in goldens().values()
+        if one.expected.fault in planted or (not one.expected.fault and one.expected.scenario in own)
+    ]
+    if not mine:
+        return
+    yield "## Golden recordings\n"
+    yield f"{_count(len(mine), 'recording')}, each with every verdict that it gives: `plugfest golden list NAME`.\n"
+    yield "| recording | of | fails |\n|---|---|---|"
+    for one in mine:
+        failed = sorted(one.expected.having(Verdict.FAIL))
+        path = os.path.relpath(one.folder / EXPECTED, family.folder)
+        yield row((f"[{one.name}]({path})", one.expected.of, ", ".join(failed) or "nothing"))
     yield ""
 
 
