@@ -17,7 +17,8 @@ from conformance.provoking.context import Context
 from conformance.recording.matrix import packed
 from conformance.recording.model import AddressFamily, Matrix
 
-PORTS: Final = (53, 80, 5432)
+DATABASE: Final = 5432
+PORTS: Final = (53, 80, DATABASE)
 """Of the mesh, over TCP and UDP: each is open to some and closed to others."""
 OPERATORS: Final = 5433
 """The port that a prefix of operators may reach at the databases."""

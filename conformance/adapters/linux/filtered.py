@@ -71,6 +71,8 @@ class Enforcement:
     """What is done besides when an endpoint is made known to every host's policy."""
     bound: Callable[[Allocation], tuple[nft.Rule, ...]] = bound
     """The rules against what an endpoint sends under another's address."""
+    forgets: bool = True
+    """An endpoint that is gone leaves its groups."""
     restarted: Callable[[nft.Table], nft.Table] = restarted
     """What a new agent on a host puts in force, given what it should."""
 
@@ -138,6 +140,7 @@ class Filtered(Network):
         self._unfiltered.disconnect(allocation)
         nft.remove(allocation.host.namespace, nft.Table("inet", f"{SOURCES}-{allocation.port}"))
         with self._changes:
-            self.members.pop(allocation.name, None)
+            if self.enforcement.forgets:
+                self.members.pop(allocation.name, None)
             if self.policy is not None:
                 self._enforce(self.policy)

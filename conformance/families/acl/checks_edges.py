@@ -14,7 +14,7 @@ from conformance.judging.register import check
 from conformance.judging.timing import SECOND, intervals
 from conformance.policy.document import Transport
 from conformance.recording.events.attaching import AttachAsked
-from conformance.recording.events.isolation import LateImpossible, PolicyAsked, RestartAsked
+from conformance.recording.events.isolation import HeirImpossible, LateImpossible, PolicyAsked, RestartAsked
 from conformance.recording.model import Flow
 
 
@@ -304,18 +304,42 @@ def test_change_effect(case: Case) -> None:
     case.expect(True, expected="a change has its effect", seen="")
 
 
-@check("acl.established", scenario="policy")
+@check("acl.established", scenario="policy", family=FAMILIES, protocol=("tcp", "udp"))
 def test_established(case: Case) -> None:
     """A flow that is open when the policy comes to deny it is cut or kept, as the profile declares."""
     _turned(case)
-    case.require(len(case.flows(purpose="turned-allowed", protocol="udp")), "the policy was not changed")
-    for flow in case.flows(purpose="established", protocol="tcp"):
+    _in_force(case, case.protocol)
+    for flow in case.flows(purpose="established"):
         case.require(flow.status != "error", f"the flow could not be opened before: {flow.detail}")
         kept = flow.arrival is not None
         case.expect(
             kept is (case.profile.established == "kept"),
             expected=f"an established flow that the policy comes to deny is {case.profile.established}, as declared",
             seen=f"it was {'kept' if kept else 'cut'}",
+        )
+
+
+@check("acl.address-reused", scenario="policy", family=FAMILIES, protocol=("tcp", "udp"))
+def test_address_reused(case: Case) -> None:
+    """An address that comes to an endpoint of another group leaves the rights of the group before behind."""
+    for refused in case.all(HeirImpossible):
+        case.require(False, refused.problem)
+    case.window("policy")
+    _in_force(case, case.protocol)
+    for flow in case.flows(purpose="reused-allowed"):
+        case.expect_flow(
+            flow,
+            flow.arrival is not None,
+            expected="what its own group may have reaches an endpoint with an address of another before it",
+            seen=flow.status,
+        )
+    for flow in case.flows(purpose="reused-denied"):
+        come = arrived(case, flow)
+        case.expect(
+            not len(come),
+            expected="what only the group before might have had does not reach an endpoint with its address",
+            seen=f"{_words(flow)} arrived and ended in {flow.status}",
+            frames=[int(row) + 1 for row in come],
         )
 
 

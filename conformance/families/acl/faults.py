@@ -53,6 +53,16 @@ def _any_source(record: Record) -> str | None:
     return "no rule compares sources" if tables and not any(one.startswith(SOURCES) for one in tables) else None
 
 
+def _reused(record: Record) -> str | None:
+    """Two endpoints of different groups had one address, one after the other."""
+    had = {
+        one.name: {address.address for address in one.kernel.addresses if address.scope == "global"}
+        for one in record.endpoints
+    }
+    both = had.get("late", set()) & had.get("heir", set())
+    return f"late and heir both had {', '.join(sorted(both))}" if both else None
+
+
 def _fault(
     name: str,
     title: str,
@@ -114,6 +124,10 @@ FAULTS = (
            "change-in-force"),
     _fault("established-cut", "a change of policy cuts what is established, though the profile says kept",
            leaky.ESTABLISHED_CUT, "established", labels=("F-ACL-07c",)),
+    _fault("datagrams-cut", "a change of policy cuts established flows of datagrams, though the profile says kept",
+           leaky.DATAGRAMS_CUT, "established"),
+    _fault("gone-stays", "the addresses of an endpoint that is gone stay in its groups", leaky.GONE_STAYS,
+           "address-reused", witness=_reused),
     _fault("one-cell", "one of 1,560 ordered pairs of endpoints leaks on one port", leaky.ONE_CELL_LEAKS,
            "default-deny", endpoints=MANY),
 )  # fmt: skip

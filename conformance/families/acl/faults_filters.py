@@ -114,6 +114,18 @@ ESTABLISHED_CUT: Final = translated(
 )
 """What is established is let pass only as an answer: a change of policy cuts what it denies."""
 
+DATAGRAMS_CUT: Final = translated(
+    known=(
+        nft.Rule(nft.accept(), (nft.transport("tcp"), nft.state("established")), f"{PLANTED} connections"),
+        nft.Rule(nft.accept(), (nft.state("established"), nft.reply()), "answers"),
+        nft.Rule(nft.accept(), (nft.state("related"),), "errors"),
+    )
+)
+"""What is established is let pass if it is TCP, and only as an answer if it is not."""
+
+GONE_STAYS: Final = Enforcement(forgets=False)
+"""The addresses of an endpoint that is gone stay in its groups."""
+
 RESTARTED_OPEN: Final = Enforcement(restarted=lambda made: first_of_all(made, nft.Rule(nft.accept(), (), PLANTED)))
 """An agent that was restarted lets everything pass until it gets a policy again."""
 

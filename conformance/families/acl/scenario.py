@@ -14,6 +14,7 @@ from conformance.adapters.interface import AdapterError, power_of
 from conformance.adapters.interface.powers import Filtering
 from conformance.families.acl.scenario_change import again, change, late
 from conformance.families.acl.scenario_edges import edges
+from conformance.families.acl.scenario_reuse import reuse
 from conformance.lab.flow.loop import descriptors
 from conformance.policy.document import Policy, load
 from conformance.provoking.context import Context
@@ -33,8 +34,10 @@ def run(context: Context) -> None:
             tasks = threads.submit(mesh_of, context, "policy"), threads.submit(edges, context, policy)
         for task in tasks:
             task.result()
-        late(context)
+        reused = late(context)
         context.snapshot_hosts("after", tracked=False)
+        if reused:
+            reuse(context, reused)
         if again(context):
             context.snapshot_hosts("restarted", tracked=False)
     change(context, policy, partial(apply, context))

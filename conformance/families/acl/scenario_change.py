@@ -31,10 +31,12 @@ from conformance.provoking.context import Context
 from conformance.provoking.odd_packets import OPEN, raw_socket
 from conformance.provoking.silence import keep_silent
 from conformance.recording.events.isolation import LateImpossible, RestartAsked
-from conformance.recording.model import AddressFamily, Flow, Socket
+from conformance.recording.model import AddressFamily, Flow, FlowProtocol, Socket
 
 PORT: Final = 8003
 """Of the streams: within the range that is open from the web to the applications."""
+LATE: Final = "late"
+"""Who attaches under traffic."""
 PORTS: Final = range(20_000, 30_000)
 """Source ports, of which each datagram has the next."""
 
@@ -108,26 +110,28 @@ def _send(streams: Sequence[Stream], senders: Sequence[socket.socket], end: thre
 
 
 # --- while an endpoint attaches -----------------------------------------------------------------------------------
-def late(context: Context) -> None:
-    """One more application attaches, at addresses that are known before: its neighbours already send to it."""
+def late(context: Context) -> tuple[Interface, ...]:
+    """Attach one more application, at addresses that are known before: its neighbours already send to it. Returns these
+    addresses; none where it was refused."""
     host = context.hosts[0]
     wanted = tuple(_free(context, host, family) for family in context.families)
     streams = []
     for one_wanted in wanted:
         for purpose, name in (("late-denied", "db"), ("late-allowed", "web")):
             streams += [
-                stream(context, purpose, one, ("late", one_wanted.ip)) for one in tier(context, name, host.name)[:1]
+                stream(context, purpose, one, (LATE, one_wanted.ip)) for one in tier(context, name, host.name)[:1]
             ]
     with running(context, streams):
         try:
-            endpoint = context.attach(host, Attachment("late", addresses=wanted, labels={"tier": "app"}))
+            endpoint = context.attach(host, Attachment(LATE, addresses=wanted, labels={"tier": "app"}))
         except AdapterError as refusal:
-            context.event(LateImpossible(where="late", problem=str(refusal)))
-            return
+            context.event(LateImpossible(where=LATE, problem=str(refusal)))
+            return ()
         for one_wanted in wanted:
             with _receiver(endpoint, one_wanted.ip) as receiver:
                 _await(receiver, limits.RESOLUTION)
         keep_silent(limits.STREAM_AFTER)
+    return wanted
 
 
 def _free(context: Context, host: Host, family: AddressFamily) -> Interface:
@@ -190,37 +194,38 @@ def turned(policy: Policy) -> Policy:
 def change(context: Context, policy: Policy, apply: Callable[[Policy], None]) -> None:
     """Turn the policy round under traffic: what was allowed is denied, what was denied allowed, the rest goes on."""
     web, others, app = tier(context, "web"), tier(context, "web")[1], tier(context, "app")[0]
-    for family in context.families[:1]:
-        here, there = (context.addresses(one, family)[0] for one in (web[0], app))
-        held = context.engine.hold(
-            [
-                Probe(
-                    id=context.number(),
-                    purpose="established",
-                    path="same-host",
-                    protocol="tcp",
-                    family=family,
-                    source=web[0].name,
-                    namespace=web[0].namespace,
-                    target=app.name,
-                    destination=str(there),
-                    port=OPEN,
-                )
-            ],
-            limits.ANSWER,
+    held = context.engine.hold(list(_held(context, web[0], app)), limits.ANSWER)
+    here, there = (context.addresses(one, context.families[0])[0] for one in (web[0], app))
+    streams = [
+        stream(context, "turned-denied", web[0], (app.name, there)),
+        stream(context, "turned-allowed", app, (web[0].name, here)),
+        stream(context, "untouched", others, (web[0].name, here), port=53),
+    ]
+    with _receiver(web[0], here) as opened, _receiver(app, there) as closed, running(context, streams) as far:
+        keep_silent(limits.STREAM_AFTER)
+        apply(turned(policy))
+        _await(opened, limits.POLICY_EFFECT)
+        _await_silence(closed, far, limits.POLICY_EFFECT + limits.STREAM_AFTER)
+    again = {context.number(): one for one in held}
+    context.flows.extend(context.engine.resume(again, limits.ANSWER, from_server=False))
+
+
+def _held(context: Context, source: Endpoint, target: Endpoint) -> Iterator[Probe]:
+    """Flows that are open when the policy changes, of each family: a connection, and datagrams that were answered."""
+    protocols: tuple[FlowProtocol, ...] = ("tcp", "udp")
+    for family, protocol in itertools.product(context.families, protocols):
+        yield Probe(
+            id=context.number(),
+            purpose="established",
+            path="same-host",
+            protocol=protocol,
+            family=family,
+            source=source.name,
+            namespace=source.namespace,
+            target=target.name,
+            destination=str(context.addresses(target, family)[0]),
+            port=OPEN,
         )
-        streams = [
-            stream(context, "turned-denied", web[0], (app.name, there)),
-            stream(context, "turned-allowed", app, (web[0].name, here)),
-            stream(context, "untouched", others, (web[0].name, here), port=53),
-        ]
-        with _receiver(web[0], here) as opened, _receiver(app, there) as closed, running(context, streams) as far:
-            keep_silent(limits.STREAM_AFTER)
-            apply(turned(policy))
-            _await(opened, limits.POLICY_EFFECT)
-            _await_silence(closed, far, limits.POLICY_EFFECT + limits.STREAM_AFTER)
-        again = {context.number(): one for one in held}
-        context.flows.extend(context.engine.resume(again, limits.ANSWER, from_server=False))
 
 
 def _receiver(endpoint: Endpoint, address: Address) -> socket.socket:

@@ -32,6 +32,17 @@ class LateImpossible(Event, kind="late-impossible"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeirImpossible(Event, kind="heir-impossible"):
+    """The endpoint that was to get the addresses of one that is gone was refused, or the one before did not go;
+    `problem` is why, in the implementation's words.
+
+    Written by the scenario `policy`; read by `acl.address-reused`.
+    """
+
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RestartAsked(Event, kind="restart"):
     """What enforces the policy on the host `where` is about to be restarted.
 
