@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from conformance.adapters.interface.registry import GROUP as ADAPTERS
-from conformance.adapters.interface.registry import foreign_modules, kinds
+from conformance.adapters.interface.registry import check_file, foreign_modules, kinds
 from conformance.extension import modules
 from conformance.family import GROUP as FAMILIES
 from conformance.pairs.pairing import settings_of
@@ -13,10 +13,15 @@ from conformance.profile import Profile
 
 
 def foreign_code(profiles: Iterable[Profile]) -> list[str]:
-    """Each module of others that judges or drives these profiles, in words, once."""
+    """Each module of others that judges or drives these profiles, in words, once.
+
+    Raises UsageError where the file of one is not there: nothing is said of code that nobody can load.
+    """
     found = [f"family {name} ({module})" for name, module in modules(FAMILIES).items() if _of_others(module, FAMILIES)]
     for profile in profiles:
-        found += [f"module {file}" for file in foreign_modules(profile)]
+        for file in foreign_modules(profile):
+            check_file(file)
+            found.append(f"module {file}")
         found += [
             f"adapter {kind} ({kinds()[kind]})" for kind in _driven(profile) if _of_others(kinds()[kind], ADAPTERS)
         ]

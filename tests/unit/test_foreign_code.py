@@ -66,6 +66,13 @@ def test_a_module_that_ends_the_process_is_one_line(mine: Path, capsys: pytest.C
     assert f"code of others: module {mine.with_name('mine.py')}" in capsys.readouterr().err
 
 
+def test_a_module_that_is_not_there_is_not_announced(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine.with_name("mine.py").unlink()
+    with pytest.raises(UsageError, match=r"^module: mine\.py: there is no such file beside the profile$"):
+        Run(Request(profiles=(str(mine),)), Progress(terminal=False))
+    assert capsys.readouterr().err == ""
+
+
 def test_what_a_module_makes_may_end_nothing(mine: Path) -> None:
     mine.with_name("mine.py").write_text("def adapter(profile):\n    raise SystemExit(0)\n")
     with pytest.raises(UsageError, match=r"the module mine\.py failed: mine\.py:2: SystemExit: 0"):

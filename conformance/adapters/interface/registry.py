@@ -96,9 +96,14 @@ def _by_kind(profile: Profile) -> ModuleType:
     return _complete(imported(known[profile.kind], place), f"{place}: {known[profile.kind]}")
 
 
-def _from_file(path: Path) -> ModuleType:
+def check_file(path: Path) -> None:
+    """Raises UsageError where the file of a module that a profile names is not there. Nothing is loaded."""
     if not path.is_file():
         raise UsageError(f"module: {path.name}: there is no such file beside the profile")
+
+
+def _from_file(path: Path) -> ModuleType:
+    check_file(path)
     name = f"{FROM_FILE}{path.stem}_{zlib.crc32(str(path).encode()):08x}"
     if name in sys.modules:
         return sys.modules[name]
