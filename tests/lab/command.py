@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from packaging.requirements import Requirement
 
 CHECKOUT: Final = Path(__file__).parents[2]
 COMMAND: Final = "from conformance.cli import main; main()"
+INTERRUPTIBLE: Final = ("env", "--default-signal=INT")
+"""Before a command that is to be interrupted: a shell's background jobs ignore SIGINT, and so does what they start."""
 LONGEST: Final = 1740
 """Seconds after which a command is given up: the run of every implementation, on a machine that others use too."""
 NOBODY: Final = 65534
@@ -74,6 +77,16 @@ def _run(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> 
     return subprocess.run(
         command, cwd=folder, env=variables, capture_output=True, text=True, timeout=LONGEST, check=False
     )
+
+
+def planned(folder: Path, profile: str) -> int:
+    """How many outcomes of this profile the plan of a small run announces."""
+    ended = plugfest(folder, "run", profile, *SMALL, "--plan")
+    assert ended.returncode == 0, ended.stderr
+    (line,) = (line for line in ended.stdout.splitlines() if line.startswith("  judge   nat: "))
+    found = re.search(r", (\d+) outcomes$", line)
+    assert found is not None, line
+    return int(found[1])
 
 
 def outcomes(report: Path) -> list[dict[str, Any]]:
