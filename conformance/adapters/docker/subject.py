@@ -140,9 +140,10 @@ class DockerSubject:
         return Endpoint(endpoint.name, to.name, namespace, interface, reported, handle=container)
 
     def explain(self, host: Host) -> Mapping[str, Any]:
-        """The engine's own view of the network, and of itself."""
+        """The engine's own view of itself and of the network; a Swarm's worker has none before its first container."""
         with self._engines[host.name].asked("explain the network") as client:
-            network = client.inspect_network(self._network)
+            known = client.networks(names=[self._network])
+            network = client.inspect_network(self._network) if known else None
             about = client.info()
         kept = ("Driver", "CgroupVersion", "Warnings", "KernelVersion", "SecurityOptions")
         return {"docker-network": network, "docker-info": {key: about.get(key) for key in kept}}
