@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conformance.judging.packet_differences import ADDRESSING, Difference
 from conformance.judging.packet_fields import CHECKSUM_AT
@@ -26,7 +27,8 @@ def quotes(recording: Recording) -> Mapping[int, tuple[tuple[int, tuple[Differen
 
     Hop limit, DSCP, ECN, flow label and the IPv4 header's checksum may have changed until the error was found (RFC 1812
     §4.3.2.3), and who reports may have received a changed packet: data are compared with the packet as any tap saw it,
-    addresses and ports with the packet as it was sent. Fragments, and segments that hardware cut, are out.
+    addresses and ports with the packet as it was sent. Fragments, and segments that hardware cut, are out, and so is
+    what the testbed's router reports to the client: neither the packet nor the error has passed the subject.
     """
     if "quotes" not in recording.memory:
         made: dict[int, list[tuple[int, tuple[Difference, ...]]]] = {}
@@ -44,6 +46,7 @@ def _quotes(recording: Recording) -> Iterator[tuple[int, int, tuple[Difference, 
     kinds = np.zeros(len(index), dtype=np.bool_)
     for protocol, types in ERRORS.items():
         kinds |= (index.protocol == protocol) & np.isin(index.icmp_type, types)
+    kinds &= ~_of_the_testbed(recording)
     for row in np.flatnonzero(kinds & (place >= 0) & ~index.outbound).tolist():
         packet = index.frame(row)[int(index.l3_offset[row]) :]
         error = quoted(packet)
@@ -66,6 +69,14 @@ def _quotes(recording: Recording) -> Iterator[tuple[int, int, tuple[Difference, 
                 *(one for one in on_the_way if one.field not in ADDRESSING),
             ),
         )
+
+
+def _of_the_testbed(recording: Recording) -> NDArray[np.bool_]:
+    """The frames at the client's taps that the testbed's router sent in its own name."""
+    taps = {tap.number for tap in recording.record.taps if tap.role == "client"}
+    segments = recording.record.testbed.segments.values()
+    routers = {address for one in segments for address in (one.router_ipv4, one.router_ipv6) if address is not None}
+    return recording.frames.mask(tap=taps, source=routers)
 
 
 def _about_data(found: tuple[Difference, ...]) -> int:

@@ -240,6 +240,17 @@ def test_a_quote_is_the_packet_as_it_was_sent(at: int | None, octets: bytes, fie
     )
 
 
+@pytest.mark.parametrize(("router", "quoting"), [("203.0.113.1", 0), ("192.0.2.11", 1)])
+def test_what_the_testbeds_router_reports_to_the_client_is_not_judged(router: str, quoting: int) -> None:
+    """Neither the packet nor the error has passed the subject; what a host reports to the client has."""
+    whole = datagram()
+    message = crafted.icmp(ip_address(router), NEAR[4], (3, 0), 0, whole[IP:])
+    report = ethernet(crafted.ip(ip_address(router), NEAR[4], 1, message))
+    frames = [Frame("client:eth0", whole, 0.0, FLAG_OUTBOUND), Frame("client:eth0", report, 0.1, FLAG_INBOUND)]
+    found = recording(testbed="routed", endpoints=ENDS, flows=[flow("client", "h1b", path="inbound")], frames=frames)
+    assert len(quotes(found).get(1, ())) == quoting
+
+
 @pytest.mark.parametrize(
     ("check", "at", "octets"),
     [
