@@ -38,7 +38,7 @@ PROFILES = [name for name in available() if name not in {CONTROL, *EMULATED, *NI
 CONFORMING = {
     "routed-64", "flat-bridge", "cni-ptp", "reference-lldp", "linux-mover", "reference-lacp",
     "ovs-bridge", "routed-64-acl", "guarded-bridge", "tenant-bridges", "frr-switch",
-    "macvlan-tenants", "docker-macvlan-tenants", "frr-switch-acl", "vxlan-routed",
+    "macvlan-tenants", "docker-macvlan-tenants", "vxlan-routed",
 }  # fmt: skip
 UNDECIDED = {"linux-overlay-mover"}
 """Profiles that fail nothing and leave something open: nobody outside has a way into that overlay."""
