@@ -17,9 +17,6 @@ from conformance.report.assemble import control_of, from_outcomes
 from conformance.report.findings import Kind
 from conformance.report.model import Absence, Header, Implementation, Report
 from conformance.report.render.matrix import Matrix, build, render_markdown, render_terminal
-from conformance.report.render.parameters import summarise
-from conformance.report.render.terminal import fold
-from conformance.report.render.text import number_text, one_line
 from conformance.requirement import ClauseCheck, Level, Requirement, catalogue
 from conformance.verdict import Attempt, Evidence, Judgement, Outcome, Verdict
 
@@ -285,45 +282,6 @@ def test_cases_that_say_the_same_are_one_finding() -> None:
     assert set(matrix.of_kind(Kind.ERROR)) == {"nat.no-state"}
 
 
-def sets(**axes: str) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = [{}]
-    for name, values in axes.items():
-        found = [{**each, name: value} for each in found for value in values.split()]
-    return found
-
-
-EVERY = sets(family="ipv4 ipv6", protocol="tcp udp", path="inbound outbound cross-host", testbed="routed same-subnet")
-
-
-@pytest.mark.parametrize(
-    ("chosen", "known", "told"),
-    [
-        (EVERY, EVERY, "all 24 cases"),
-        ([{}], [{}], ""),
-        (
-            sets(family="ipv4", protocol="udp", path="inbound outbound", testbed="routed same-subnet"),
-            EVERY,
-            "ipv4 udp, inbound+outbound",
-        ),
-        (sets(family="ipv6", protocol="tcp udp", path="inbound", testbed="routed"), EVERY, "ipv6, inbound, routed"),
-        (
-            sets(family="ipv4", protocol="tcp", path="inbound", testbed="routed")
-            + sets(family="ipv6", protocol="udp", path="outbound", testbed="routed same-subnet"),
-            EVERY,
-            "ipv6 udp, outbound; ipv4 tcp, inbound, routed",
-        ),
-        (
-            [{"port": str(each), "x": str(each)} for each in range(9)],
-            sets(port="0 1", x="0 1") * 5,
-            "0, 0; 1, 1; 2, 2; 6 more",
-        ),
-    ],
-)
-def test_parameters_in_few_words(chosen: list[dict[str, str]], known: list[dict[str, str]], told: str) -> None:
-    assert summarise(chosen, known) == told
-    assert summarise(chosen[::-1], known[::-1]) == told
-
-
 # On the terminal
 
 
@@ -391,26 +349,6 @@ def test_a_large_matrix_is_shown() -> None:
 
 
 # Words
-
-
-def test_names_are_folded_where_they_may_be() -> None:
-    assert fold("docker-published-port") == ["docker-", "published-", "port"]
-    assert fold("cni-bridge") == ["cni-bridge"]
-    assert fold("20.10.24+dfsg1") == ["20.10.24+", "dfsg1"]
-    assert fold("abcdefghijklmnopq") == ["abcdefghijkl", "mnopq"]
-    assert fold("") == []
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(3, "3"), (3.0, "3"), (3.14159, "3.14"), (1234.5, "1234"), (0.01234, "0.0123"), (0.00001, "0.000010")],
-)
-def test_figures_are_short(value: float, text: str) -> None:
-    assert number_text(value) == text
-
-
-def test_one_line_is_one_printable_line() -> None:
-    assert one_line(" a\r\nb\tc\u00a0d \x00\x7f\u2028e ") == r"a b c d \x00\x7f e"
 
 
 # Parts of the matrix
