@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from conformance.adapters.interface import Address, Endpoint
@@ -27,6 +27,8 @@ from conformance.recording.model import AddressFamily, Flow, Path, Socket
 
 OPEN, SHUT = 8005, 7999
 """Ports of the packets: one that the policy three-tier opens, and one that it does not."""
+NOWHERE: Final[dict[int, Address]] = {4: IPv4Address("198.51.100.99"), 6: IPv6Address("2001:db8:dead::99")}
+"""Addresses of nobody's network (RFC 5737, RFC 3849), by IP version."""
 SOURCE_PORT: Final = 41_000
 FORMS: Final = 400
 """Source ports of one pair: more than there are forms."""

@@ -27,10 +27,9 @@ from conformance.protocols import crafted, ethertypes
 from conformance.protocols.mac import mac_text
 from conformance.protocols.ndp import ADVERTISEMENT, REDIRECT, ROUTER_ADVERTISEMENT
 from conformance.provoking.context import Context
+from conformance.provoking.odd_packets import NOWHERE
 from conformance.recording.model import AddressFamily
 
-NOWHERE: Final[dict[int, crafted.Address]] = {4: IPv4Address("198.51.100.99"), 6: IPv6Address("2001:db8:dead::99")}
-"""Addresses of nobody's network (RFC 5737, RFC 3849)."""
 LOCAL: Final[dict[int, tuple[str, ...]]] = {4: ("127.0.0.1", "224.0.0.1"), 6: ("fe80::bad", "ff02::1", "::1")}
 """Addresses that no packet on a wire comes from, or not from this endpoint (RFC 1122 §3.2.1.3, RFC 4291 §2)."""
 GROUP: Final = bytes.fromhex("01005e000001")

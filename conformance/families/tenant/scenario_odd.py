@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address
-from typing import Final
 
 from conformance.adapters.interface import Address, Endpoint
 from conformance.provoking.context import Context
-from conformance.provoking.odd_packets import FORMS, Pair, send_crafted, send_link_local, send_plain
+from conformance.provoking.odd_packets import FORMS, NOWHERE, Pair, send_crafted, send_link_local, send_plain
 from conformance.recording.model import AddressFamily, Path
-
-NOWHERE: Final[dict[AddressFamily, Address]] = {
-    "ipv4": IPv4Address("198.51.100.99"),
-    "ipv6": IPv6Address("2001:db8:dead::99"),
-}
-"""Addresses that belong to no tenant (RFC 5737, RFC 3849)."""
 
 
 def odd(context: Context) -> None:
@@ -73,7 +65,7 @@ def _pair(context: Context, family: AddressFamily, path: Path, source: Endpoint,
 def _strange(pair: Pair) -> Iterator[tuple[str, Address]]:
     """Addresses that are not the sender's, with what they are."""
     context = pair.context
-    yield "under an address of no tenant", NOWHERE[pair.family]
+    yield "under an address of no tenant", NOWHERE[pair.far.version]
     for one in _endpoints(context, context.states[pair.target.name].tenant):
         if one.name != pair.target.name:
             yield "under an address of the receiver's tenant", context.addresses(one, pair.family)[0]
