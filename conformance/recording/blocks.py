@@ -99,7 +99,7 @@ class Section:
 
 def is_pcapng(data: bytes) -> bool:
     """Whether `data` starts with a whole section header block's head."""
-    return len(data) >= 12 and unpack_from("<I", data)[0] == SECTION and byte_order(data, 0) is not None
+    return data.startswith(MAGIC) and byte_order(data, 0) is not None
 
 
 def byte_order(data: bytes, start: int) -> Order | None:
