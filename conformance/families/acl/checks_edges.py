@@ -76,10 +76,10 @@ def _forms(case: Case, purpose: str, must_pass: tuple[str, ...] = ()) -> None:
 def _openings(case: Case, purpose: str) -> None:
     """No segment that opens a connection to the shut port comes in, in whatever form. One of which a fragment names
     the open port, and that comes in for that port, is what the policy allows."""
-    ports = case.recording.frames.destination_port
+    ports, dialled = case.recording.frames.destination_port, _dialled(case)
     for flow in case.flows(purpose=purpose, protocol="tcp"):
         come = arrived(case, flow)
-        come = come[~np.isin(ports[come], [port for port in _dialled(case) if port != flow.dialled.port])]
+        come = come[~np.isin(ports[come], [port for port in dialled if port != flow.dialled.port])]
         case.expect(
             not len(come),
             expected="a segment in whatever form ends as the plain one does",

@@ -37,6 +37,7 @@ PORT: Final = 8003
 """Of the streams: within the range that is open from the web to the applications."""
 LATE: Final = "late"
 """Who attaches under traffic."""
+TRANSPORTS: Final[tuple[FlowProtocol, ...]] = ("tcp", "udp")
 PORTS: Final = range(20_000, 30_000)
 """Source ports, of which each datagram has the next."""
 
@@ -212,20 +213,32 @@ def change(context: Context, policy: Policy, apply: Callable[[Policy], None]) ->
 
 def _held(context: Context, source: Endpoint, target: Endpoint) -> Iterator[Probe]:
     """Flows that are open when the policy changes, of each family: a connection, and datagrams that were answered."""
-    protocols: tuple[FlowProtocol, ...] = ("tcp", "udp")
-    for family, protocol in itertools.product(context.families, protocols):
-        yield Probe(
-            id=context.number(),
-            purpose="established",
-            path="same-host",
-            protocol=protocol,
-            family=family,
-            source=source.name,
-            namespace=source.namespace,
-            target=target.name,
-            destination=str(context.addresses(target, family)[0]),
-            port=OPEN,
-        )
+    for over in itertools.product(context.families, TRANSPORTS):
+        yield dial(context, "established", (source, target), over, OPEN)
+
+
+def dial(
+    context: Context,
+    purpose: str,
+    ends: tuple[Endpoint, Endpoint],
+    over: tuple[AddressFamily, FlowProtocol],
+    port: int,
+) -> Probe:
+    """A probe from one endpoint to a port of another one of the same host."""
+    source, target = ends
+    family, protocol = over
+    return Probe(
+        id=context.number(),
+        purpose=purpose,
+        path="same-host",
+        protocol=protocol,
+        family=family,
+        source=source.name,
+        namespace=source.namespace,
+        target=target.name,
+        destination=str(context.addresses(target, family)[0]),
+        port=port,
+    )
 
 
 def _receiver(endpoint: Endpoint, address: Address) -> socket.socket:

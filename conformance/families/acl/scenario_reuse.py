@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 from conformance import limits
 from conformance.adapters.interface import AdapterError, Attachment, Endpoint, Interface
-from conformance.families.acl.scenario_change import LATE
+from conformance.families.acl.scenario_change import LATE, TRANSPORTS, dial
 from conformance.families.acl.scenario_edges import tier
 from conformance.lab.flow import Probe, Server
 from conformance.lab.lab import Host
@@ -36,17 +37,5 @@ def _probes(context: Context, host: Host, heir: Endpoint) -> Iterator[Probe]:
     """From the web to what was an application's port, and from an application to the database's."""
     for purpose, name, port in (("reused-denied", "web", OPEN), ("reused-allowed", "app", DATABASE)):
         source = tier(context, name, host.name)[0]
-        for family in context.families:
-            for protocol in ("tcp", "udp"):
-                yield Probe(
-                    id=context.number(),
-                    purpose=purpose,
-                    path="same-host",
-                    protocol="tcp" if protocol == "tcp" else "udp",
-                    family=family,
-                    source=source.name,
-                    namespace=source.namespace,
-                    target=heir.name,
-                    destination=str(context.addresses(heir, family)[0]),
-                    port=port,
-                )
+        for over in product(context.families, TRANSPORTS):
+            yield dial(context, purpose, (source, heir), over, port)
